@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** What takes longer than a few seconds, or reads llama.cpp's sources or the addon. */
+/** What takes longer than a few seconds, reads llama.cpp's sources or the addon, or sets the process's umask. */
 const elsewhere = [
 	"test/game/attribution/estimators.test.ts",
 	"test/game/search/{active,auto,known-games,measured-games,stopped}.test.ts",
@@ -8,7 +8,7 @@ const elsewhere = [
 	"test/model/architectures/{block-index,counts,guard,kept,remove,table}.test.ts",
 	"test/model/gguf/{dequantize,malformed,round-trip}.test.ts",
 	"test/report/page.test.ts",
-	"test/storage/{ledger,ledger-game}.test.ts",
+	"test/storage/{ledger,ledger-game,runs}.test.ts",
 ];
 
 // The rooms that need no addon, in seconds: for every save. `npm test` runs all of it.

@@ -13,26 +13,27 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** Every command with a help of its own. */
 const commands = [
 	[],
-	["rank"],
-	["compare"],
-	["frontier"],
+	["inspect"],
 	["apply"],
 	["evaluate"],
 	["speed"],
-	["inspect"],
+	["frontier"],
+	["rank"],
+	["compare"],
 	["build"],
 	["runs"],
 	["runs", "clean"],
+	["config"],
 ];
 
 /**
- * The text of docs/cli.md: the output of every command's `--help`.
+ * The text of docs/cli.md: what `--help-all` of every command prints.
  * @param runCli of src/cli/run.ts, compiled or not
  */
 export async function cliMarkdown(runCli) {
 	const parts = [
 		"# Command line",
-		"Made from the help of every command by `npm run build && node scripts/docs.mjs`; change it in `src/cli/`.",
+		"Made from the `--help-all` of every command by `npm run build && node scripts/docs.mjs`; change it in `src/api/options/` and `src/cli/`.",
 		'Data goes to standard output, progress, notes and errors go to standard error. With `--json` standard output is one JSON document, also where the command fails: then `{ "error": { "code", "message" } }`.',
 	];
 	for (const command of commands) {
@@ -52,6 +53,12 @@ export function reportJsonSchema(reportSchema) {
 	return `${JSON.stringify({ title: "Report of prune-gguf", ...schema }, undefined, "\t")}\n`;
 }
 
+/**
+ * The text of docs/config.schema.json.
+ * @param schema of src/cli/config-schema.ts
+ */
+export const configJsonSchema = (schema) => `${JSON.stringify(schema, undefined, "\t")}\n`;
+
 async function helpOf(runCli, command) {
 	let text = "";
 	const stream = {
@@ -61,7 +68,7 @@ async function helpOf(runCli, command) {
 			text += part;
 		},
 	};
-	const code = await runCli([...command, "--help"], {
+	const code = await runCli([...command, "--help-all"], {
 		stdout: stream,
 		stderr: stream,
 		env: {},
@@ -69,8 +76,8 @@ async function helpOf(runCli, command) {
 		exit() {},
 		api: () => Promise.reject(new Error("help needs no API")),
 	});
-	if (code !== 0 || !text.includes("Options:"))
-		throw new Error(`prune-gguf ${command.join(" ")} --help gave exit code ${code} and:\n${text}`);
+	if (code !== 0 || !text.includes("General:"))
+		throw new Error(`prune-gguf ${command.join(" ")} --help-all gave exit code ${code} and:\n${text}`);
 	// Lines end where their words do.
 	return text.replace(/[ \t]+$/gm, "");
 }
@@ -88,6 +95,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const { architectureTableMarkdown } = await import("../dist/model/architectures/index.js");
 	writeFileSync(join(root, "docs", "cli.md"), await cliMarkdown(runCli));
 	writeFileSync(join(root, "docs", "research", "architectures.md"), architectureTableMarkdown());
+	const { configSchema } = await import("../dist/cli/config-schema.js");
+	writeFileSync(join(root, "docs", "config.schema.json"), configJsonSchema(configSchema()));
 	const { reportSchema } = await import("../dist/report/report-data.js");
 	writeFileSync(join(root, "docs", "report.schema.json"), reportJsonSchema(reportSchema));
 }

@@ -1,5 +1,6 @@
-import { formatBlocks, formatBytes, formatDuration, formatSignificant, formatSpeedup } from "../report/format.js";
+import { formatBlocks, formatBytes, formatDuration, formatInteger, formatSignificant, formatSpeedup } from "../report/format.js";
 import { percentChange, speedChange } from "../report/figures.js";
+import { wrapped } from "../report/summary.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
 import type { SpeedRatio, SpeedResult, SpeedSideFigures } from "./api.js";
 
@@ -39,11 +40,15 @@ export function speedResultText({ model, against, removed, speed, seconds }: Spe
 		? `${speedSentence("Generation", ratio.generation)}; ${speedSentence("reading a prompt", ratio.prompt)}.`
 		: `Generates ${formatSignificant(before.generation.median)} tokens/s and reads ${formatSignificant(before.prompt.median)} tokens/s of a prompt.`;
 	const what = removed.length > 0 ? `${model.name} without blocks ${formatBlocks(removed)} (in memory, no file written)` : model.name;
+	const count = (n: number, word: string) => `${formatInteger(n)} ${word}${n === 1 ? "" : "s"}`;
+	const how = `${what}: ${count(promptTokens, "prompt token")} at once, then ${count(generatedTokens, "token")} generated.`;
+	const spread = `Medians of ${count(repetitions, "repetition")}${pair ? ", measured in turns" : ""}; lowest and highest in brackets.`;
+	const where = `${backend}, ${count(threads, "thread")}; memory for ${formatInteger(context)} tokens of context.`;
 	return [
 		`${paint("bold", headline, style)}\n`,
 		formatTable(columns, rows, style),
-		`${what}: ${promptTokens} prompt tokens at once, then ${generatedTokens} generated ones. Medians of ${repetitions} ${repetitions === 1 ? "repetition" : "repetitions"}${pair ? ", measured in turns" : ""}; lowest and highest in brackets.`,
-		`${backend}, ${threads} ${threads === 1 ? "thread" : "threads"}; memory for ${context} tokens of context.`,
+		wrapped(`${how} ${spread}`, style.width ?? 80),
+		where,
 		`Time: ${formatDuration(seconds)}\n`,
 	].join("\n");
 }

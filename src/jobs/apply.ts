@@ -14,7 +14,7 @@ import { cleanPartials } from "../pipeline/preflight/leftovers.js";
 import { checkQuantizing, originalOf, type ModelWeights } from "../pipeline/writing/quantize-weights.js";
 import { allowedPositions } from "../pipeline/preflight/reference-memory.js";
 import { restore } from "../model/fitting/standing.js";
-import { announceMachine, loadModel } from "../model/runtime/load-model.js";
+import { loadModel } from "../model/runtime/load-model.js";
 import { bytesOfReference } from "../model/runtime/positions.js";
 import { vocabularyOf } from "../model/runtime/ubatch.js";
 import { logger } from "../api/logger.js";
@@ -89,7 +89,6 @@ async function requestOf(model: string, output: string, plan: Plan | undefined, 
 	checkHealingOfPlan(plan, options);
 	const given = options.remove && checkedRemoval(model, blocks, options.remove);
 	checkProvable(model, blocks, given ?? []);
-	await announceMachine(options);
 	const sha256 = await modelIdentity(file, options);
 	if (plan) checkPlanOf(plan, model, sha256, options);
 	const removed = given ?? checkedRemoval(model, blocks, plan?.removed ?? []);

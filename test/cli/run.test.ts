@@ -1,7 +1,10 @@
 import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { Api } from "../../src/cli/api.js";
-import { commandNames } from "../../src/cli/command-list.js";
+import { rowsOf } from "../../src/api/options/table.js";
+import { nameOf } from "../../src/cli/command-facts.js";
+import { allCommands, commandNames } from "../../src/cli/command-list.js";
+import { globalFaces } from "../../src/cli/options.js";
 import { ModelLoadError, OutputExistsError, PruneGgufError } from "../../src/errors.js";
 import { factsOf, methods, rankMethods } from "../../src/api/methods.js";
 import { cli } from "./helpers.js";
@@ -22,34 +25,60 @@ const pruned: Awaited<ReturnType<Api["pruneGguf"]>> = {
 const run = (line: string, setup?: Parameters<typeof cli>[1]) => cli(line.split(" ").filter(Boolean), setup);
 
 describe("help", () => {
-	it("shows commands, examples, groups, block numbering and exit codes", async () => {
-		const { code, stdout, stderr, calls } = await run("--help");
-		expect(code).toBe(0);
-		for (const text of [...commandNames, "Examples:", "Dangerous options:", "numbered from 0", "130 interrupted"])
+	it.each(["--help", "-h"])("has a first screen: %s", async (asked) => {
+		const { code, stdout, stderr, calls } = await run(asked);
+		expect([code, stderr, calls]).toEqual([0, "", []]);
+		const lines = stdout.trimEnd().split("\n");
+		expect(lines.length).toBeLessThanOrEqual(24);
+		expect(lines.filter((line) => line.length > 100)).toEqual([]);
+		for (const text of [...commandNames, "prune-gguf model.gguf small.gguf -n 4", "--help-all", "<command> --help"])
 			expect(stdout).toContain(text);
-		expect(stderr).toBe("");
-		expect(calls).toEqual([]);
+		expect(stdout.match(/^ +(?:-\w+, )?--/gm)).toHaveLength(10);
 	});
 
-	it.each([...commandNames, "runs clean"])("of %s has an example", async (command) => {
+	it.each(["prune", ...commandNames, "runs clean"])("of %s has an example, and all its options under --help-all", async (command) => {
 		const { code, stdout } = await run(`${command} --help`);
 		expect(code).toBe(0);
-		expect(stdout).toContain(`prune-gguf ${command}`);
+		expect(stdout).toContain(`Usage: prune-gguf ${command === "prune" ? "<model>" : command}`);
 		expect(stdout).toContain("Examples:");
+		expect(stdout.split("\n").filter((line) => line.length > 100)).toEqual([]);
+		const all = (await run(`${command} --help-all`)).stdout;
+		const facts = allCommands.find((one) => nameOf(one) === command)!;
+		for (const { flag, level } of facts.options === undefined ? [] : rowsOf(facts.options)) {
+			const shown = new RegExp(`--${flag}(?=[ \\[\n])`);
+			expect(all).toMatch(shown);
+			if (level === "research") expect(stdout.split("Examples:")[0]).not.toMatch(shown);
+			else expect(stdout).toMatch(shown);
+		}
+		expect(/Dangerous|\[string\]|undefined/.exec(all)).toBeNull();
+	});
+
+	it("of everything has the commands, the numbering of blocks and the exit codes", async () => {
+		const { stdout } = await run("--help-all");
+		for (const text of [...commandNames, "Research:", "numbered from 0", "130 interrupted"]) expect(stdout).toContain(text);
+	});
+
+	it.each([
+		["-q rank --help", "rank"],
+		["--windows 3 rank -h", "rank"],
+		["runs clean --help", "runs clean"],
+		["./prune --help", undefined],
+	])("%s is that of %s", async (line, command) => {
+		const { stdout } = await run(line);
+		if (command === undefined) expect(stdout).not.toContain("Usage:");
+		else expect(stdout).toContain(`Usage: prune-gguf ${command} `);
 	});
 
 	// The methods that read each limit of a search, and none that the command does not take.
 	it.each([
-		["", methods],
+		["prune", methods],
 		["rank", rankMethods],
-	])("of '%s' names the methods that each budget is of", async (command, taken) => {
-		const { stdout } = await run(`${command} --help`);
-		for (const option of ["effort", "maxTime", "maxTokens", "masks"] as const) {
-			const flag = option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-			const text = new RegExp(`--${flag} +([^]*?)\\[value\\]`).exec(stdout)![1]!;
-			const named = methods.filter((method) => text.split(/[^\w-]+/).includes(method));
+	] as const)("of '%s' names the methods that each budget is of", (command, taken) => {
+		for (const option of ["effort", "maxTime", "maxTokens", "maxEvaluations"] as const) {
+			const { help } = rowsOf(command).find(({ name }) => name === option)!;
+			const named = methods.filter((method) => help.split(/[^\w-]+/).includes(method));
 			const readers = methods.filter((method) => taken.includes(method) && factsOf(method).reads?.includes(option));
-			expect(named, flag).toEqual(readers);
+			expect(named, option).toEqual(readers);
 		}
 	});
 
@@ -64,17 +93,17 @@ describe("usage errors", () => {
 	it.each([
 		["", /missing/],
 		["m.gguf o.gguf extra", /extra/],
-		["m.gguf --mask 3", /--mask \(did you mean --masks\?\)/],
+		["m.gguf --max-evaluation 3", /--max-evaluation \(did you mean --max-evaluations\?\)/],
 		["m.gguf --removeblock=3", /--removeblock \(did you mean --remove-blocks\?\)/],
 		["m.gguf -x", /Unknown argument: -x/],
-		["m.gguf --masks abc", /--masks: expected a whole number.*"abc"/],
-		["m.gguf --masks 1.5", /--masks: /],
-		["m.gguf --masks 1e3", /--masks: /],
-		["m.gguf --masks 0", /at least 1, got "0"/],
-		["m.gguf --masks", /--masks: a value is missing/],
-		["m.gguf --masks=", /--masks: a value is missing/],
-		["m.gguf --masks 3 --masks 4", /--masks: given 2 times/],
-		["m.gguf --no-masks", /--masks: /],
+		["m.gguf --max-evaluations abc", /--max-evaluations: expected a whole number.*"abc"/],
+		["m.gguf --max-evaluations 1.5", /--max-evaluations: /],
+		["m.gguf --max-evaluations 1e3", /--max-evaluations: /],
+		["m.gguf --max-evaluations 0", /at least 1, got "0"/],
+		["m.gguf --max-evaluations", /--max-evaluations: a value is missing/],
+		["m.gguf --max-evaluations=", /--max-evaluations: a value is missing/],
+		["m.gguf --max-evaluations 3 --max-evaluations 4", /--max-evaluations: given 2 times/],
+		["m.gguf --no-masks", /--max-evaluations: /],
 		["m.gguf --seed -1", /--seed: .*"-1"/],
 		["m.gguf --method greddy", /--method: expected one of auto, greedy, leave-one-out, paper, .*, last, got "greddy"/],
 		["m.gguf --rounds 0", /--rounds: .*at least 1/],
@@ -86,17 +115,17 @@ describe("usage errors", () => {
 		["compare", /argument is missing/i],
 		["compare m.gguf --methods auto,greddy", /--methods: expected one of auto.*"greddy"/],
 		["compare m.gguf --methods auto,auto", /--methods: auto is named twice/],
-		["compare m.gguf --remove-blocks 3,x", /--remove-blocks: expected a whole number.*"x"/],
+		["compare m.gguf --remove-blocks 3,x", /--remove-blocks: expected a number of blocks such as 4 or a share such as 25%, got "x"/],
 		["compare m.gguf --remove-blocks 3,", /--remove-blocks: a value is missing/],
-		["compare m.gguf --remove-fraction 10%,25", /Did you mean 25%\?/],
-		["compare m.gguf --remove-blocks 3 --remove-fraction 10%", /exclude each other/],
+		["compare m.gguf --remove-blocks 3,3", /an amount is named twice/],
 		["compare m.gguf --eval m2.gguf", /m2\.gguf is no text/],
 		["compare m.gguf --effort quick", /Unknown argument: --effort/],
 		["m.gguf --remove 3,x", /--remove: expected block numbers from 0/],
 		["m.gguf --remove 3,3", /block 3 is named twice/],
-		["m.gguf --remove-fraction 25", /Did you mean 25%\?/],
+		["m.gguf --remove-blocks 100%", /expected a number of blocks such as 4 or a share such as 25%/],
 		["m.gguf --remove 3 --remove-blocks 4", /exclude each other/],
-		["m.gguf --remove-fraction 20% --remove-blocks 4", /exclude each other/],
+		["m.gguf --remove-blocks 2.5", /expected a number of blocks such as 4 or a share such as 25%/],
+		["rank m.gguf -n 25%", /--remove-blocks: expected a whole number of at least 1, got "25%"/],
 		["m.gguf --calibration a.txt o.gguf", /o\.gguf is no text/],
 		["rnak m.gguf", /Did you mean rank\?/],
 		["aply m.gguf o.gguf --plan p.json", /Did you mean|Unknown argument/],
@@ -111,13 +140,13 @@ describe("usage errors", () => {
 		["m.gguf --min-accuracy arc=45% --min-accuracy arc=.5", /--min-accuracy: arc is named twice/],
 		["m.gguf --target-size 5GB --remove-blocks 3", /--remove-blocks and --target-size exclude each other/],
 		["apply m.gguf o.gguf --remove 3 --calibration a.txt", /--calibration says what limits are measured on/],
-		["evaluate m.gguf --text a --limit 5", /--limit belongs to --questions/],
-		["evaluate m.gguf --questions a --context 64", /--context belongs to --text/],
+		["evaluate m.gguf --text a --max-questions 5", /--max-questions belongs to --questions/],
+		["evaluate m.gguf --questions a --window-length 64", /--window-length belongs to --text/],
 		["m.gguf --metric ppl", /--metric: expected one of loss, kl, accuracy/],
 		["m.gguf --calibration a.txt=two", /--calibration: expected FILE or FILE=WEIGHT.*"a\.txt=two"/],
 		["m.gguf --calibration a.txt=0", /FILE=WEIGHT with a number above 0/],
 		["m.gguf --calibration a.txt=2 o.gguf", /o\.gguf is no text/],
-		["evaluate m.gguf --text a --context 1", /--context/],
+		["evaluate m.gguf --text a --window-length 1", /--window-length/],
 		["m.gguf o.gguf --quantize Q9", /--quantize: expected one of F32, F16.*got "Q9"/],
 		["m.gguf o.gguf --quantize Q2_K_S", /--quantize: expected one of/],
 		["frontier", /argument is missing/i],
@@ -127,7 +156,11 @@ describe("usage errors", () => {
 		["speed m.gguf --repetitions 0", /--repetitions: expected a whole number from 1 to 1000/],
 		["m.gguf --target-speedup fast", /--target-speedup: expected a number from 1 to 1000/],
 		["m.gguf --target-speedup 1.3 --remove-blocks 3", /exclude each other/],
-		["m.gguf --speedup-of both", /--speedup-of: expected one of generation, prompt/],
+		["m.gguf --target-speedup both:1.3", /--target-speedup: expected a number such as 1.3 or prompt:1.3/],
+		["m.gguf o.gguf --heal=often", /--heal: expected nothing, a time such as --heal=10m or a number of at least 1024 tokens/],
+		["m.gguf o.gguf --heal=100", /at least 1024 tokens such as --heal=25600, got "100"/],
+		["rank m.gguf --state-bytes much", /--state-bytes: expected a size/],
+		["config", /--check is missing/],
 		["frontier m.gguf --target-compute 1", /--target-compute: expected a number above 1/],
 		["frontier m.gguf --target-compute 0.5", /--target-compute: expected a number of at least 1/],
 		["frontier m.gguf --types Q8_0,Q9", /--types: expected one of .*"Q9"/],
@@ -155,15 +188,16 @@ describe("usage errors", () => {
 		build: "",
 		runs: "",
 		"runs list": "",
+		config: "--check a.json",
 		"runs clean": "",
 	};
 
 	// yargs reads every word except "true" as false: --dry-run=yes would write, --heal=yes would not heal.
 	it.each(["", ...commandNames, "runs list", "runs clean"])("every switch of %s that is given a value", async (command) => {
-		const { stdout } = await run(`${command} --help`);
-		// An option's text, and the type behind it, may span several lines.
-		const options = stdout.split(/\n(?= +-)/).filter((text) => text.includes("[switch]"));
-		const switches = options.flatMap((text) => text.trim().match(/(?<=^|, )--?[a-z-]+/g) ?? []);
+		const facts = allCommands.find((one) => nameOf(one) === (command || "prune"));
+		const rows = facts?.options === undefined ? [] : rowsOf(facts.options).filter(({ value }) => value.kind === "switch");
+		const general = globalFaces.filter(({ meta, flag }) => meta === undefined && flag !== "version");
+		const switches = [...rows, ...general].flatMap(({ flag, short }) => [`--${flag}`, ...(short === undefined ? [] : [`-${short}`])]);
 		expect(switches).toEqual(expect.arrayContaining(["--json", "-q", "--quiet", "--verbose", "-h", "--help"]));
 		const inCamelCase = switches.map((name) => name.replace(/(?<=\w)-(.)/g, (_, letter: string) => letter.toUpperCase()));
 		const lines = [...switches, ...inCamelCase].flatMap((name) => ["yes", "0", "FALSE"].map((value) => `${name}=${value}`));
@@ -183,9 +217,9 @@ describe("usage errors", () => {
 	});
 
 	it("are one JSON document with --json", async () => {
-		const { code, stdout } = await run("m.gguf --json --masks abc");
+		const { code, stdout } = await run("m.gguf --json --max-evaluations abc");
 		expect(code).toBe(2);
-		expect(JSON.parse(stdout)).toEqual({ error: { code: "INVALID_OPTION", message: expect.stringContaining("--masks") } });
+		expect(JSON.parse(stdout)).toEqual({ error: { code: "INVALID_OPTION", message: expect.stringContaining("--max-evaluations") } });
 	});
 });
 
@@ -194,7 +228,7 @@ describe("arguments", () => {
 
 	it("of the default command reach pruneGguf", async () => {
 		const line =
-			"m.gguf o.gguf --remove-fraction 25% --method paper --masks 500 --rounds 2 --seed 7 --calibration a.txt b.jsonl --windows 20 --window-length 256 --threads 2 --gpu-layers 3 --save-plan p.json --report r.html --model-card c.md --dry-run --overwrite";
+			"m.gguf o.gguf --remove-blocks 25% --method paper --max-evaluations 500 --rounds 2 --seed 7 --calibration a.txt b.jsonl --windows 20 --window-length 256 --threads 2 --gpu-layers 3 --save-plan p.json --report r.html --model-card c.md --dry-run --overwrite";
 		const { code, calls } = await run(line, { api: { pruneGguf: async () => pruned } });
 		expect(code).toBe(0);
 		expect(calls).toEqual([
@@ -231,17 +265,17 @@ describe("arguments", () => {
 
 	it("of the other commands reach their functions", async () => {
 		const one = async (line: string) => (await run(line)).calls[0];
-		expect(await one("rank 123 --masks 5")).toEqual({
+		expect(await one("rank 123 --max-evaluations 5")).toEqual({
 			name: "rankBlocks",
 			args: ["123", { ...everything, search: { maxEvaluations: 5 } }],
 		});
 		expect(await one("rank m.gguf --method common-sets --remove-blocks 4 --strata-preset mamba")).toEqual({
 			name: "rankBlocks",
-			args: ["m.gguf", { ...everything, removeBlocks: 4, search: { method: "common-sets", strataPreset: "mamba" } }],
+			args: ["m.gguf", { ...everything, removeBlocks: [4], search: { method: "common-sets", strataPreset: "mamba" } }],
 		});
 		expect(
 			await one(
-				"compare m.gguf --methods auto,last --remove-fraction 10%,0.25 --max-tokens 9000 --eval a.txt b.txt --eval-windows 8 --eval-questions q.jsonl r.jsonl --metric accuracy --questions s.jsonl --limit 9 --score-share 25% --output c.json",
+				"compare m.gguf --methods auto,last --remove-blocks 10%,25%,3 --max-tokens 9000 --eval a.txt b.txt --eval-windows 8 --eval-questions q.jsonl r.jsonl --metric accuracy --questions s.jsonl --max-questions 9 --score-share 25% --save-result c.json",
 			),
 		).toEqual({
 			name: "compareMethods",
@@ -250,7 +284,7 @@ describe("arguments", () => {
 				{
 					...everything,
 					methods: ["auto", "last"],
-					removeBlocks: ["10%", "25%"],
+					removeBlocks: [3, "10%", "25%"],
 					search: { maxTokens: 9000, scoreShare: 0.25 },
 					eval: ["a.txt", "b.txt"],
 					evalWindows: 8,
@@ -258,7 +292,7 @@ describe("arguments", () => {
 					metric: "accuracy",
 					questions: "s.jsonl",
 					maxQuestions: 9,
-					output: "c.json",
+					saveResult: "c.json",
 				},
 			],
 		});
@@ -266,13 +300,13 @@ describe("arguments", () => {
 			name: "applyPlan",
 			args: ["m.gguf", "o.gguf", { ...everything, remove: [3, 4, 7] }],
 		});
-		expect(await one("evaluate m.gguf --text t.txt --preset full --context 256 --remove 0")).toEqual({
+		expect(await one("evaluate m.gguf --text t.txt --preset full --window-length 256 --remove 0")).toEqual({
 			name: "evaluateModel",
-			args: ["m.gguf", { ...everything, text: "t.txt", preset: "full", context: 256, remove: [0] }],
+			args: ["m.gguf", { ...everything, text: "t.txt", preset: "full", windowLength: 256, remove: [0] }],
 		});
 		expect(
 			await one(
-				"m.gguf o.gguf --max-ppl-ratio 1.2 --max-kl .3 --min-accuracy arc=45% --min-accuracy piqa=.6,copa=100% --gate-questions arc.jsonl --gate-questions b.txt --target-size 60MB --ignore-gate",
+				"m.gguf o.gguf --max-ppl-ratio 1.2 --max-kl .3 --min-accuracy arc=45% --min-accuracy piqa=.6,copa=100% --limit-questions arc.jsonl --limit-questions b.txt --target-size 60MB --ignore-limits",
 			),
 		).toEqual({
 			name: "pruneGguf",
@@ -314,7 +348,7 @@ describe("arguments", () => {
 		});
 		expect(
 			await one(
-				"frontier m.gguf --target-size 3.5GB --types Q8_0,Q4_K_M --max-blocks 4 --quantize-from f.gguf --method auto --output f.json",
+				"frontier m.gguf --target-size 3.5GB --types Q8_0,Q4_K_M --max-blocks 4 --quantize-from f.gguf --method auto --save-result f.json",
 			),
 		).toEqual({
 			name: "findFrontier",
@@ -326,7 +360,7 @@ describe("arguments", () => {
 					quantize: { types: ["Q8_0", "Q4_K_M"], from: "f.gguf" },
 					maxBlocks: 4,
 					search: { method: "auto" },
-					output: "f.json",
+					saveResult: "f.json",
 				},
 			],
 		});
@@ -344,13 +378,13 @@ describe("arguments", () => {
 			],
 		});
 		expect(await one("speed m.gguf o.gguf")).toEqual({ name: "measureSpeed", args: ["m.gguf", { ...everything, against: "o.gguf" }] });
-		expect(await one("m.gguf o.gguf --target-speedup 1.3 --speedup-of prompt --no-speed --samples 6")).toEqual({
+		expect(await one("m.gguf o.gguf --target-speedup prompt:1.3 --no-speed --samples 6")).toEqual({
 			name: "pruneGguf",
 			args: ["m.gguf", "o.gguf", { ...everything, targetSpeedup: { prompt: 1.3 }, speed: false, samples: 6 }],
 		});
 		expect((await one("m.gguf o.gguf --remove 3 --no-samples"))?.args[2]).toEqual({ ...everything, remove: [3], samples: 0 });
 		expect(await one("inspect m.gguf")).toEqual({ name: "inspectModel", args: ["m.gguf"] });
-		expect(await one("evaluate m.gguf --questions q.jsonl --limit 20 --against o.gguf")).toEqual({
+		expect(await one("evaluate m.gguf --questions q.jsonl --max-questions 20 --against o.gguf")).toEqual({
 			name: "evaluateQuestions",
 			args: ["m.gguf", { ...everything, questions: "q.jsonl", maxQuestions: 20, against: "o.gguf" }],
 		});

@@ -3,6 +3,7 @@ import type { Plan, RunFolder } from "../../src/cli/api.js";
 import { summaryText } from "../../src/report/summary.js";
 import { madeUpReport } from "../helpers/report.js";
 import { rankText } from "../../src/cli/rank-views.js";
+import { speedResultText } from "../../src/cli/speed-views.js";
 import { applyText, cleanText, evaluateText, inspectText, pruneText, questionsText, runsText } from "../../src/cli/views.js";
 
 const model = { path: "m.gguf", name: "m.gguf", architecture: "llama", blocks: 4, size: 4e6, parameters: 2e6 };
@@ -187,6 +188,29 @@ describe("the other commands", () => {
 		expect(text).toMatch(/McNemar p < 0\.001\)$/m);
 		expect(text).toMatch(/^shortened +2 choices/m);
 		expect(questionsText({ ...result, against: undefined }, {})).not.toContain("McNemar");
+	});
+
+	it("speed says what changed, or that it cannot be measured here", () => {
+		const spread = (median: number) => ({ median, low: median - 1, high: median + 1 });
+		const side = (generation: number) => ({
+			...{ prompt: spread(200), generation: spread(generation) },
+			...{ memory: 2e9, weights: 1e9, compute: 5e8, kvCache: 5e8, file: 1e9 },
+		});
+		const speed = {
+			...{ before: side(40), after: side(50), context: 4096, promptTokens: 512, generatedTokens: 64, repetitions: 5, threads: 2 },
+			...{ backend: "CPU", through: "mask" },
+			ratio: {
+				prompt: { value: 1.01, interval: { low: 0.98, high: 1.04 } },
+				generation: { value: 1.25, interval: { low: 1.21, high: 1.29 } },
+			},
+		};
+		const result = { model, removed: [1, 2], speed, seconds: 20 } as unknown as Parameters<typeof speedResultText>[0];
+		const text = speedResultText(result, {});
+		expect(text).toContain("Generation is 1.25 times as fast; reading a prompt: no difference that can be measured here.\n");
+		expect(text).toMatch(/^ +original +pruned +change \(95 % interval\)$/m);
+		expect(text).toMatch(/^prompt \(tokens\/s\) .* not measurable here \(0\.98 to 1\.04\)$/m);
+		expect(text).toMatch(/^generation \(tokens\/s\) .* x 1\.25 \(1\.21 to 1\.29\)$/m);
+		expect(text).toContain("CPU, 2 threads; memory for 4,096 tokens of context.\n");
 	});
 
 	it("inspect says what can go, and why nothing can", () => {

@@ -203,9 +203,9 @@ it.each<[string, PruneOptions]>([
 		onProgress: countingEvaluations((count) => count === 16 && controller.abort(reason)),
 	});
 	await expect(run).rejects.toBe(reason);
-	const best = notes.find(({ message }) => message.startsWith("Best sets so far"))!;
+	const best = notes.find(({ message }) => message.startsWith("Best candidates so far"))!;
 	expect(best.message).toMatch(/^ {2}\d: [\d, -]+ \([+-]\d+\.\d{3}\)$/m);
-	expect(best.message).toMatch(/for example --remove [\d,-]+\.$/);
+	expect(best.message).toMatch(/take one of them: --remove [\d,-]+$/);
 	expect(best.sets!.length).toBeGreaterThan(0);
 });
 

@@ -60,7 +60,9 @@ function startedText(model: TextModel, text: string): number[] {
 	const { addBos, bos, eos } = model.facts;
 	const start = addBos || text === "" ? (bos ?? (text === "" ? eos : undefined)) : undefined;
 	if (start === undefined && text === "")
-		throw new InvalidQuestionsError("a question has no query, and the model has no start token that the choices could follow: give every question a query");
+		throw new InvalidQuestionsError(
+			"a question has no query, and the model has no start token that the choices could follow: give every question a query",
+		);
 	return [...(start === undefined ? [] : [start]), ...plain(model, text)];
 }
 

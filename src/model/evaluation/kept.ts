@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { PruneGgufError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
 import { findAddon } from "../runtime/load-addon.js";
+import { announceMachine } from "../runtime/load-model.js";
 import { backendOf } from "../runtime/backend.js";
 import type { Evaluator } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
@@ -31,10 +32,15 @@ export function maskOf({ removed }: Side, evaluator: Evaluator): Coalition {
 /** Above this many bytes, hashing reports its progress. */
 const quicklyHashed = 2 ** 28;
 
-/** The identity of a model's bytes, with progress if hashing takes a while. */
-export function modelHash(files: { readonly paths: readonly string[]; readonly size: number }, options: JobOptions): Promise<string> {
+/** What identifies a model's bytes, with progress if that takes a while, after the line that says what the job runs on. */
+export async function modelHash(
+	files: { readonly paths: readonly string[]; readonly size: number },
+	options: JobOptions & MachineOptions,
+): Promise<string> {
+	const long = files.size > quicklyHashed;
+	if (long) await announceMachine(options);
 	const report = (done: number) => options.progress?.work({ phase: "reading the file", done, total: files.size, unit: "bytes" });
-	return identityOf(files.paths, options.signal, files.size > quicklyHashed ? report : undefined);
+	return identityOf(files.paths, options.signal, long ? report : undefined);
 }
 
 /** The backend, as far as it can change bits. */

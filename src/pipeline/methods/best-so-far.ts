@@ -8,9 +8,9 @@ import type { LedgerGame } from "../../storage/ledger-game.js";
 
 /** What a set adds to the metric. */
 const added: Readonly<Record<Metric, string>> = {
-	loss: "nats per token that they add on the text",
-	kl: "nats per token by which they diverge from the original model on the text",
-	accuracy: "nats a question that they add on the split of the questions",
+	loss: "added loss (nats per token)",
+	kl: "KL divergence (nats per token)",
+	accuracy: "added loss (nats per question)",
 };
 
 /** Of each size up to `kmax` the best set of those measured, as if each had been a step. None where the original model is not measured yet. */
@@ -52,7 +52,7 @@ export class BestSoFar {
 		const lines = sets.map(({ count, removed, addedLoss }) => `  ${count}: ${formatBlocks(removed)} (${formatDifference(addedLoss)})`);
 		logger(options)(
 			"note",
-			`Best sets so far, by the number of blocks removed, with the ${added[metric]} that is searched:\n${lines.join("\n")}\n--remove takes one of them, for example --remove ${blocksArgument(last.removed)}.`,
+			`Best candidates so far, by the number of removed blocks, with their ${added[metric]} on the search split:\n${lines.join("\n")}\nTo take one of them: --remove ${blocksArgument(last.removed)}`,
 			{ sets: sets.map(({ removed, addedLoss }) => ({ removed, added: addedLoss })) },
 		);
 	}

@@ -16,7 +16,7 @@ import { metricOf, questionSplits } from "../preflight/metric.js";
 import { allowedPositions } from "../preflight/reference-memory.js";
 import { backendOf } from "../../model/runtime/backend.js";
 import { defaultStateBytes, type Evaluator } from "../../model/runtime/evaluator.js";
-import { announceMachine, loadModel } from "../../model/runtime/load-model.js";
+import { loadModel } from "../../model/runtime/load-model.js";
 import { checkFiniteLosses } from "../../model/runtime/finite-loss.js";
 import { memoryForStates } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
@@ -130,7 +130,6 @@ export class Session {
 		// What is wrong with a text is said before minutes of reading and loading the model.
 		for (const text of weightedFiles(options.calibration ?? [])) await readDocuments(text.path);
 		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.maxQuestions);
-		await announceMachine(options);
 		const sha256 = await modelIdentity(file, options);
 		await checkAsRead(header);
 		const { held, further, wished } = comparedSplits(metric, plan, options);

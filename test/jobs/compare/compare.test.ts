@@ -232,7 +232,7 @@ describe("compareMethods", () => {
 			},
 		});
 		await expect(run).rejects.toThrow(/abort/);
-		expect(notes.find((message) => message.startsWith("Best sets so far"))).toMatch(/^ {2}4: [\d, -]+ \([+-]0\.\d{3}\)$/m);
+		expect(notes.find((message) => message.startsWith("Best candidates so far"))).toMatch(/^ {2}4: [\d, -]+ \([+-]0\.\d{3}\)$/m);
 		const result = await compareMethods(fixturePath, { ...small, methods: ["random"] });
 		expect(result.methods[0]!.cost.evaluations).toBe(60);
 	});

@@ -126,7 +126,7 @@ describe("findFrontier", () => {
 			onProgress: ({ phase }) => phase === "quantizing to Q4_0" && controller.abort(reason),
 		});
 		await expect(job).rejects.toBe(reason);
-		expect(notes.find((message) => message.startsWith("Best sets so far"))).toMatch(/^ {2}2: [\d, -]+ \([+-]\d\.\d{3}\)$/m);
+		expect(notes.find((message) => message.startsWith("Best candidates so far"))).toMatch(/^ {2}2: [\d, -]+ \([+-]\d\.\d{3}\)$/m);
 		const partials = () => readdirSync(home(), { recursive: true }).filter((name) => String(name).includes("partial"));
 		expect(partials()).toEqual([]);
 		const phases = new Set<string>();

@@ -28,38 +28,35 @@ function watched(stop?: { phase: string; done: number }) {
 }
 
 describe("a run that was stopped while it healed", () => {
-	it.runIf(thorough)(
-		"continues with the sets that it has compared and healed, to the same file",
-		{ timeout: 300_000 },
-		async () => {
-			newHome();
-			const whole = out();
-			const all = watched();
-			const { plan } = await pruneGguf(fixturePath, whole, { ...options, ...all.options });
-			const raced = all.counts.get("healing finalists")!;
-			expect(raced).toBeGreaterThan(3);
-			expect(plan!.removed).toHaveLength(2);
-			expect(plan!.timings["healed final comparison"]).toBeGreaterThan(0);
+	it.runIf(thorough)("continues with the sets that it has compared and healed, to the same file", { timeout: 300_000 }, async () => {
+		newHome();
+		const whole = out();
+		const all = watched();
+		const { plan } = await pruneGguf(fixturePath, whole, { ...options, ...all.options });
+		const raced = all.counts.get("healing finalists")!;
+		expect(raced).toBeGreaterThan(3);
+		expect(plan!.removed).toHaveLength(2);
+		expect(plan!.timings["healed final comparison"]).toBeGreaterThan(0);
 
-			newHome();
-			const first = watched({ phase: "healing finalists", done: 16 });
-			await expect(pruneGguf(fixturePath, out(), { ...options, ...first.options })).rejects.toThrow("enough");
-			const second = watched();
-			const resumed = out();
-			const again = await pruneGguf(fixturePath, resumed, { ...options, ...second.options });
-			// The one that was stopped is compared again.
-			expect(second.counts.get("healing finalists")).toBe(raced - 2);
-			const { seconds, ...section } = again.plan!.heal!;
-			expect(section).toEqual({ ...plan!.heal!, seconds: undefined });
-			expect(readFileSync(resumed).equals(readFileSync(whole))).toBe(true);
+		newHome();
+		const first = watched({ phase: "healing finalists", done: 16 });
+		await expect(pruneGguf(fixturePath, out(), { ...options, ...first.options })).rejects.toThrow("enough");
+		const second = watched();
+		const resumed = out();
+		const again = await pruneGguf(fixturePath, resumed, { ...options, ...second.options });
+		// The one that was stopped is compared again.
+		expect(second.counts.get("healing finalists")).toBe(raced - 2);
+		const { seconds, ...section } = again.plan!.heal!;
+		expect(section).toEqual({ ...plan!.heal!, seconds: undefined });
+		expect(readFileSync(resumed).equals(readFileSync(whole))).toBe(true);
 
-			const third = watched();
-			const once = out();
-			const known = await pruneGguf(fixturePath, once, { ...options, ...third.options });
-			expect(third.counts.has("healing finalists")).toBe(false);
-			expect(third.counts.has("generating text for healing")).toBe(false);
-			expect(known.plan!.heal).toEqual(again.plan!.heal);
-			expect(readFileSync(once).equals(readFileSync(whole))).toBe(true);
+		const third = watched();
+		const once = out();
+		const known = await pruneGguf(fixturePath, once, { ...options, ...third.options });
+		expect(third.counts.has("healing finalists")).toBe(false);
+		expect(third.counts.has("generating text for healing")).toBe(false);
+		expect(known.plan!.heal).toEqual(again.plan!.heal);
+		expect(readFileSync(once).equals(readFileSync(whole))).toBe(true);
 
 		// An incomplete figure is computed again.
 		const folder = runFolder();

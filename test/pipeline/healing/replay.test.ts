@@ -93,9 +93,7 @@ describe("a plan that heals", () => {
 		const output = out();
 		const again = applyPlan(fixturePath, output, { plan: result.planPath!, ...options, threads: 2 });
 		await expect(again).rejects.toThrow(InvalidOptionError);
-		await expect(again).rejects.toThrow(
-			/says how it is healed: leave out the value of --heal, --heal-kind, --heal-type and --heal-heads/,
-		);
+		await expect(again).rejects.toThrow(/says how it is healed: leave out the value of --heal, --heal-kind, --heal-type and --heal-heads/);
 		expect(existsSync(output)).toBe(false);
 	});
 });

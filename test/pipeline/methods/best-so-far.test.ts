@@ -11,8 +11,8 @@ it("tells the best set of each size, in the unit of the metric", () => {
 		best.tell(metric, { onLog: ({ message }) => notes.push(message) });
 		return notes.join();
 	};
-	expect(told("loss")).toMatch(/nats per token that they add on the text that is searched:\n {2}1: 2 \(\+0\.100\)\n {2}2: 1-2 /);
-	expect(told("kl")).toContain("by which they diverge");
-	expect(told("accuracy")).toContain("nats a question that they add");
+	expect(told("loss")).toMatch(/added loss \(nats per token\) on the search split:\n {2}1: 2 \(\+0\.100\)\n {2}2: 1-2 /);
+	expect(told("kl")).toContain("KL divergence");
+	expect(told("accuracy")).toContain("nats per question");
 	expect(told("accuracy")).not.toContain("per token");
 });
