@@ -162,7 +162,7 @@ describe("interruption", () => {
 		let sent = 0;
 		const interrupted = await run(sweep, {
 			onOutput: (child, _stdout, stderr) => {
-				if (sent === 0 && /random masks: [1-9]/.test(stderr)) {
+				if (sent === 0 && /random candidates: [1-9]/.test(stderr)) {
 					sent = performance.now();
 					child.kill("SIGINT");
 				}
@@ -199,7 +199,7 @@ describe("interruption", () => {
 		let stderr = "";
 		child.stderr.setEncoding("utf8").on("data", (text: string) => {
 			stderr += text;
-			if (child.stderr.destroyed || !/random masks: [1-9]/.test(stderr)) return;
+			if (child.stderr.destroyed || !/random candidates: [1-9]/.test(stderr)) return;
 			child.stderr.destroy();
 			child.kill("SIGHUP");
 			child.kill("SIGHUP");
