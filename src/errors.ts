@@ -45,7 +45,7 @@ export class InvalidGgufError extends subclass("INVALID_GGUF") {}
 export class UnsupportedArchitectureError extends subclass("UNSUPPORTED_ARCHITECTURE") {}
 /** A set of blocks that the architecture cannot run, or that names blocks the model lacks. */
 export class InvalidMaskError extends subclass("INVALID_MASK") {}
-/** An option is missing, misspelt, out of range or contradicts another. The command line exits with 2. */
+/** An option is missing, misspelled, out of range or contradicts another. The command line exits with 2. */
 export class InvalidOptionError extends subclass("INVALID_OPTION") {}
 /** llama.cpp could not load the model; `cause` holds its own log lines. */
 export class ModelLoadError extends subclass("MODEL_LOAD_FAILED") {}
@@ -57,7 +57,7 @@ export class QuantizeError extends subclass("QUANTIZE_FAILED") {}
 export class DisposedError extends subclass("DISPOSED") {}
 /** The output exists (and `overwrite` was not given), or it is the input. */
 export class OutputExistsError extends subclass("OUTPUT_EXISTS") {}
-/** The disk has too little room for the output. */
+/** The disk has too little space for the output. */
 export class NoSpaceError extends subclass("NO_SPACE") {}
 /** The model does not fit into memory. */
 export class NotEnoughMemoryError extends subclass("NOT_ENOUGH_MEMORY") {}
@@ -67,7 +67,7 @@ export class VerificationError extends subclass("VERIFICATION_FAILED") {}
 export class BuildError extends subclass("BUILD_FAILED") {}
 /** The native addon is not there; the message lists what was tried and the command that builds it. */
 export class AddonNotFoundError extends subclass("ADDON_NOT_FOUND") {}
-/** A ledger belongs to other windows, another model or another version, or is damaged before its last line. */
+/** A cache file belongs to other windows, another model or another version, or is damaged before its last line. */
 export class InvalidLedgerError extends subclass("INVALID_LEDGER") {}
 /** A plan is malformed, or was made for another model. */
 export class InvalidPlanError extends subclass("INVALID_PLAN") {}

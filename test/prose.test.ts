@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** Areas whose texts are not rewritten yet. */
-const notYet: readonly string[] = ["readme", "changelog", "docs", "developers", "research", "help", "messages", "reference", "comments"];
+const notYet: readonly string[] = ["changelog"];
 
 interface Passage {
 	readonly line: number;

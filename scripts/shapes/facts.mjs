@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { bytesOf, elementsOf, shapes, tensorsOf } from "./shapes.mjs";
 
-/** Of a shape whose weights have this type. */
+/** Facts of a shape whose weights have this type. */
 export function factsOfShape(name, type) {
 	const shape = shapes[name];
 	const tensors = tensorsOf(shape, type).map((tensor) => ({ name: tensor.name, weights: elementsOf(tensor), bytes: bytesOf(tensor) }));

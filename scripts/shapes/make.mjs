@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { bytesOfFile, layoutOf } from "./gguf.mjs";
 import { fileTypes, madeShapes, shapes } from "./shapes.mjs";
 
-/** Of the disk, beside the file: a disk that is full to the last byte disturbs others. */
+/** Bytes of the disk to leave free: a disk that is full to the last byte disturbs others. */
 const spare = 2 ** 28;
 
 /**

@@ -25,7 +25,7 @@ const { values: options, positionals } = parseArgs({
 		folder: { type: "string", default: tmpdir() },
 		results: { type: "string", default: join(root, "bench", "shapes.jsonl") },
 		note: { type: "string" },
-		// Of a graphics device that computes: in the tables it is the machine.
+		// Name of the graphics device that computes: in the tables it is the machine.
 		device: { type: "string" },
 		"no-bench": { type: "boolean", default: false },
 	},

@@ -94,9 +94,9 @@ export function tensorsOf(shape, type) {
 	];
 }
 
-/** Of the logits: the loss on text of the model's own is then log(vocabulary) less an eighth. */
+/** Deviation of the logits: the loss on self-generated text is then log(vocabulary) less an eighth. */
 export const logitDeviation = 0.5;
-/** Of embeddings that are no head as well, as models of this family begin their training. */
+/** Deviation of embeddings that are not also the LM head, as models of this family begin their training. */
 const embeddingDeviation = 0.02;
 
 /** What the frequencies of the rotary embedding are divided by: Llama 3's rule for contexts beyond the 8,192 tokens of its first training. */

@@ -7,13 +7,13 @@ import { elementsOf, types } from "./shapes.mjs";
  * that no two rows are alike.
  */
 export const poolBlocks = 131_101;
-/** Of the sixteen parts of a Q6_K block, in steps of the block's scale. */
+/** Scale of the sixteen parts of a Q6_K block, in steps of the block's scale. */
 const partScale = 64;
 
 /** Standard deviation of what is drawn, before the scale: of whole numbers from -n to n. */
 const uniform = (n) => Math.sqrt((n * (n + 1)) / 3);
 
-/** Of each type: where the 16-bit scale lies in a block, how the rest is drawn, and what its standard deviation is. */
+/** How each type is drawn: where the 16-bit scale lies in a block, what the rest is, and its standard deviation. */
 const kinds = {
 	// -7..7: 0 would be -8, which has no counterpart.
 	Q4_0: {

@@ -18,7 +18,7 @@ export interface ApplyOptions
 	readonly plan?: string | undefined;
 	/** Blocks to remove, numbered from 0. */
 	readonly remove?: readonly number[] | undefined;
-	/** Of what limits are measured on. */
+	/** Settings of the text that limits are measured on. */
 	readonly search?: Pick<BlockSearchOptions, "seed" | "referenceBytes"> | undefined;
 	/** Replace the output if it is there; the model never. @default false */
 	readonly overwrite?: boolean | undefined;

@@ -43,7 +43,7 @@ export interface CompareOptions extends Omit<MeasureOptions, "search"> {
 export interface MethodCost {
 	/** Distinct candidates that it evaluated: on the search split, and on the validation split for the final comparison. */
 	readonly evaluations: number;
-	/** Of these evaluations, each counting all tokens of its windows, and of passes of the original model that evaluate no candidate. */
+	/** Tokens of these evaluations, all tokens of each window, and of passes of the original model that evaluate no candidate. */
 	readonly tokens: number;
 	/** Blocks run over all windows, with leading blocks shared among the candidates of a batch if the architecture allows it. */
 	readonly blockExecutions: number;
@@ -83,8 +83,8 @@ export interface CompareAccuracy extends AccuracyReport {
 	readonly difference: AccuracyDifference;
 	readonly normalizedDifference: AccuracyDifference;
 	/**
-	 * Whether the exact McNemar test cannot tell it from the set of its size that answers most questions of the file rightly (p of at least
-	 * 0.05), by the accuracy that the file's format is judged by.
+	 * Whether it is tied with the set of its size that answers most questions of the file correctly: the exact McNemar test gives p of at
+	 * least 0.05. Answers are judged by the accuracy that suits the file's format.
 	 */
 	readonly withinBest: boolean;
 }
@@ -110,7 +110,7 @@ export interface CompareResult {
 	readonly seed: number;
 	/** What each method might spend. */
 	readonly budget: { readonly evaluations: number; readonly tokens: number };
-	/** What the methods kept small, and raced by. Texts are scored by their loss whatever it is. */
+	/** Metric that the methods minimized, and that the final comparison used. Texts are always scored by their loss. */
 	readonly metric: Metric;
 	/** What was searched: text, or with the metric `accuracy` questions. */
 	readonly search: CompareText | CompareQuestions;

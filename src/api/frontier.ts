@@ -57,11 +57,11 @@ export interface FrontierCell extends ModelFigures {
 	readonly healed?: boolean | undefined;
 	/** Blocks kept. */
 	readonly blocks: number;
-	/** Of the file: that of the original model in this type, without the tensors of the removed blocks, with the healed ones. */
+	/** Size of the file: the original model in this type, without the tensors of the removed blocks, with the healed ones. */
 	readonly bytes: number;
 	/** Share of the blocks that are run, 0..1. */
 	readonly compute: number;
-	/** How many times as fast as the model as it is; only with `targetSpeedup`. */
+	/** How many times as fast as the original model; only with `targetSpeedup`. */
 	readonly speedup?: SpeedRatio | undefined;
 	/** Whether the targets are met; without one, whether it adds no more than `goal.maxAdded`. */
 	readonly fits: boolean;
@@ -85,8 +85,8 @@ export interface FrontierResult {
 		readonly maxAdded?: number | undefined;
 	};
 	/**
-	 * What stands for compute: `blocks`, the share of the blocks that are run (head and embedding are run in any case), or with
-	 * `targetSpeedup` the speed that was measured, of the prompt or of generation.
+	 * What stands for compute. `blocks` is the share of the blocks that are run; LM head and embedding are run in any case. With
+	 * `targetSpeedup` it is the speed that was measured, of the prompt or of generation.
 	 */
 	readonly computeAxis: "blocks" | Speedup;
 	/** Text of the figures: windows of the validation split and of the held-out split, and tokens in each. */
@@ -96,11 +96,12 @@ export interface FrontierResult {
 	/** The choice; absent where no cell fits. */
 	readonly best?: FrontierCell | undefined;
 	readonly verdict: {
-		/** What the best choice does: `pruning` and `quantizing` alone, `both`, or `neither` (the model as it is). Absent where nothing fits. */
+		/** What the best choice does: `pruning` and `quantizing` alone, `both`, or `neither` (the original model). Absent where nothing fits. */
 		readonly better?: "pruning" | "quantizing" | "both" | "neither" | undefined;
 		/**
-		 * Whether the held-out split says so, too: the best choice has the lower loss there by more than the 95 % interval of the paired
-		 * difference to the best of the other kind (with blocks removed, or without). Absent where none of the other kind fits, or without a target.
+		 * Whether the held-out split confirms it. The best choice is compared with the best of the other kind (with blocks removed, or
+		 * without). Its loss must be lower by more than the 95 % interval of the paired difference. Absent if none of the other kind fits, or
+		 * without a target.
 		 */
 		readonly confirmed?: boolean | undefined;
 		/** For people. */

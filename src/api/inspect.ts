@@ -9,7 +9,7 @@ export interface InspectResult extends ModelSummary {
 	readonly proof: "bits" | "source" | "unknown";
 	readonly maxRemovable: number;
 	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
-	/** Blocks that a rule ties together: these groups go, as a whole. Missing where blocks go one by one. */
+	/** Blocks that a rule ties together: these groups go, as a whole. Missing if each block can be removed alone. */
 	readonly units?: readonly (readonly number[])[] | undefined;
 	/** What this file lost already, where it says so. */
 	readonly pruned?: string | undefined;

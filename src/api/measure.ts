@@ -64,8 +64,8 @@ export interface BlockSearchOptions {
 	 */
 	readonly scoreShare?: number | undefined;
 	/**
-	 * Weights that a search runs on: `own`; a type for a copy in memory; `auto`: a copy (Q8_0 or F16, whichever is faster) if that pays for
-	 * the planned number of evaluations. The final comparison and all reported losses are measured on the model itself.
+	 * Weights that a search runs on: `own`, or a type for a copy in memory. `auto` makes a copy (Q8_0 or F16, whichever is faster) if that
+	 * pays for the planned number of evaluations. The final comparison and all reported losses are measured on the model itself.
 	 * @default "auto" to prune, "own" to rank
 	 */
 	readonly workingWeights?: WorkingWeights | undefined;
@@ -99,8 +99,8 @@ export interface TextOptions {
 /** What the search minimizes. */
 export interface MetricOptions {
 	/**
-	 * Metric to minimize: `loss`, the negative log-likelihood of the text in nats per token; `kl`, the KL divergence from the original
-	 * model on it, KL(original || pruned); `accuracy`, -log of the right choice's share among the choices of `questions`. @default "loss"
+	 * Metric to minimize. `loss` is the negative log-likelihood of the text in nats per token. `kl` is the KL divergence from the original
+	 * model on it, KL(original || pruned). `accuracy` is -log of the right choice's share among the choices of `questions`. @default "loss"
 	 */
 	readonly metric?: Metric | undefined;
 	/** File of multiple-choice questions, for the metric `accuracy`. */

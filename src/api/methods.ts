@@ -17,13 +17,13 @@ export type MethodOption = (typeof methodOptions)[number];
 interface MethodFacts {
 	/** One line for people. */
 	readonly does: string;
-	/** Of {@link methodOptions}, those that mean something to it. @default none */
+	/** Options of {@link methodOptions} that it reads. @default none */
 	readonly reads?: readonly MethodOption[];
 	/** Gives a number to each block, so that `rank` can show it. @default false */
 	readonly ranks?: true;
 	/** Its sets are runs of neighboring blocks, whatever groups a model's rules tie together. @default false */
 	readonly runs?: true;
-	/** Its sets are raced against those of others. @default false */
+	/** Its sets take part in the final comparison with those of others. @default false */
 	readonly raced?: true;
 }
 

@@ -37,19 +37,20 @@ export interface HealOptions {
 	 */
 	readonly time?: number | undefined;
 	/**
-	 * Type of the healed matrices: `auto`, the file's own if it has 8 bits a weight or more, else Q8_0 (F16 if rows do not fit it);
-	 * `same`, the file's own; or a type. @default "auto"
+	 * Type of the healed matrices. `auto` is the file's own if it has 8 bits a weight or more, else Q8_0 (F16 if rows do not fit it).
+	 * `same` is the file's own. Or name a type. @default "auto"
 	 */
 	readonly type?: HealType | undefined;
 	/**
-	 * How matrices are changed: `refit`, fitted anew as a whole; `map`, by a square map on what they give, whose equations are as small as
-	 * the model is wide; `auto`, what is better on the search split, or the one that fits if the equations of both do not fit in memory.
+	 * How matrices are changed. `refit` fits the whole matrix anew. `map` puts a square map on what the matrix gives; its equations are
+	 * only as large as the model is wide. `auto` takes what is better on the search split. If the equations of both do not fit in memory, it
+	 * takes the one that fits.
 	 * @default "auto"
 	 */
 	readonly kind?: HealKind | undefined;
 	/**
-	 * Also fit two factors for each attention head after the first cut, one for its queries and one for its output, by the divergence from
-	 * the original model with each factor a little lower and higher. Adds no bytes; takes at most 100 times as long as reading 8,192 tokens.
+	 * Also fit two factors for each attention head after the first cut, one for its queries and one for its output. The divergence from the
+	 * original model decides, with each factor a little lower and higher. Adds no bytes; takes at most 100 times as long as reading 8,192 tokens.
 	 * @default false
 	 */
 	readonly heads?: boolean | undefined;
@@ -94,7 +95,7 @@ export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, Lim
 	 * @default 4 where a model is written, otherwise 0
 	 */
 	readonly samples?: number | undefined;
-	/** Where the plan is written. @default `OUTPUT.plan.json`, without an output among the kept runs */
+	/** Where the plan is written. @default `OUTPUT.plan.json`, without an output in the cache */
 	readonly plan?: string | undefined;
 	/**
 	 * Where the report is written, an HTML page; its JSON goes beside it. `false`: nowhere. @default `OUTPUT.report.html`, nowhere without
@@ -188,7 +189,7 @@ export interface Estimate {
 	readonly evaluations: number;
 	/** Candidates that were evaluated before and are used again. */
 	readonly known: number;
-	/** Of all splits. */
+	/** Tokens of all splits. */
 	readonly tokens: number;
 	/** By the speed measured on this machine. */
 	readonly seconds: number;

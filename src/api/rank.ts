@@ -34,7 +34,7 @@ export interface BlockVerdict {
 export interface RankResult {
 	readonly model: ModelSummary;
 	readonly metric: Metric;
-	/** Of the original model, in the unit of the metric. */
+	/** Loss of the original model, in the unit of the metric. */
 	readonly loss: number;
 	/** As asked for. */
 	readonly method: RankMethod;

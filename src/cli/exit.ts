@@ -14,7 +14,7 @@ export function exitCodeOf(error: unknown, interrupted = false): number {
 	return exitCodes.failed;
 }
 
-/** An error as data; of a quality gate with every limit and the closest plan that would meet it. */
+/** An error as data. That of quality limits has every limit and the closest plan that would meet them. */
 interface ErrorFacts extends Partial<Pick<LimitsNotMetError, "figures" | "closest">> {
 	readonly code: string;
 	readonly message: string;

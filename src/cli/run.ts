@@ -113,7 +113,7 @@ function makeCli(context: CliContext, argv: readonly string[]): Argv<GlobalArgum
 function checkSwitches(argv: readonly string[], switches: readonly string[]): void {
 	for (const arg of splitAtEnd(argv)[0]) {
 		const [, long, letters = "", value = ""] = /^-(?:-([A-Za-z-]+)|([A-Za-z]+))=(.*)$/s.exec(arg) ?? [];
-		// Of letters in a row the last one takes the value.
+		// The last of several letters in a row takes the value.
 		const name = long ? kebab(long) : letters.slice(-1);
 		if (switches.includes(name) && value !== "true" && value !== "false") {
 			throw new UsageError(`${long ? "--" : "-"}${name}: takes no value, got ${JSON.stringify(value)}.`);

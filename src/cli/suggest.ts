@@ -1,4 +1,4 @@
-/** The candidate that a misspelt word most likely means: at most a third of its letters (and at least one) are wrong. */
+/** The candidate that a misspelled word most likely means: at most a third of its letters (and at least one) are wrong. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
 	const allowed = Math.max(1, Math.floor(word.length / 3));
 	let best: string | undefined;

@@ -6,7 +6,7 @@ import { checkKeys } from "../pipeline/preflight/option-keys.js";
 import { RunProgress } from "../pipeline/progress/run-progress.js";
 
 /**
- * Perplexity of a model, or of a model under a mask, on a text; beside a reference (what `against` names, or with blocks removed the
+ * Perplexity of a model, or of a model without some blocks, on a text; beside a reference (what `against` names, or with blocks removed the
  * original model) also the KL divergence from it, the share of positions where both find the same token most likely, and the difference
  * in loss, paired by window. What was measured is kept: an evaluation that was stopped goes on where it was.
  * @param path of a GGUF file (any shard of a split one)
@@ -19,7 +19,7 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
 }
 
 /**
- * Accuracy of a model on multiple-choice questions, whole or under a mask; a choice is picked by the log-likelihood of its text after
+ * Accuracy of a model on multiple-choice questions, with or without some blocks; a choice is picked by the log-likelihood of its text after
  * the query. What is masked is compared with the original model, or what `against` names with the model, by the exact McNemar test. What
  * was scored is kept: an evaluation that was stopped goes on where it was.
  * @param path of a GGUF file (any shard of a split one)

@@ -37,10 +37,9 @@ import type { HealSettings } from "../api/options/settings.js";
 import { foundHealing, healingOf, type PruneJob, resolveJob, settledJob } from "../pipeline/preflight/job.js";
 
 /**
- * The main job: measures which blocks a model can lose, chooses a set, proves it on text that no search has seen, and writes the
- * smaller model. `limits` and `targetSize` choose how much to remove where no amount is given, and
- * keep what misses them from being written where one is. Without either it measures the curve and suggests a size; an output or a plan
- * to write is refused then. What is measured and drawn is kept in the cache in any case, also with `dryRun` (self-generated text, and
+ * The main job: measures which blocks a model can lose, chooses a set, proves it on the held-out split, and writes the pruned
+ * model. Without an amount, `limits` and `targetSize` choose how much to remove. With one, a model that does not meet them is not written.
+ * Without either it measures the curve and suggests a size; an output or a plan to write is refused then. What is measured and drawn is kept in the cache in any case, also with `dryRun` (self-generated text, and
  * ledgers without a removal).
  * @param model path of a GGUF file (any shard of a split one)
  * @param output path of the file to write; without it no model is written, and the plan goes to the cache or where `plan` says

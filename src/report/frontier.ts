@@ -15,7 +15,7 @@ export interface FrontierRow {
 	/** Blocks kept. */
 	readonly blocks: number;
 	readonly bytes: number;
-	/** How many times as fast as the model as it is, where that was measured. */
+	/** How many times as fast as the original model, if that was measured. */
 	readonly speedup?: { readonly value: number } | undefined;
 	readonly added: MeanText;
 	readonly divergence: MeanText | null;
@@ -86,7 +86,7 @@ const chartHeight = 14;
 const letters = "oABCDEFGHIJKLMNPQRSTUVWXYZ";
 
 /**
- * Added loss upwards against something sideways, in characters. Of points on one spot the lower one shows. What lies above the top, four
+ * Added loss upwards against something sideways, in characters. If points fall on one spot, the lower one shows. What lies above the top, four
  * times the middle value, is drawn on it.
  */
 export function chart(points: readonly ChartPoint[], title: string, format: (x: number) => string, style: TextStyle = {}): string {

@@ -9,7 +9,7 @@ export interface ContributionRow {
 	readonly block: number;
 	/** Undefined if it was not estimated. */
 	readonly value?: number | undefined;
-	/** Of the value, as plans name it: `nats`, `value`, `log-nats` or `score`. */
+	/** Unit of the value, as plans name it: `nats`, `value`, `log-nats` or `score`. */
 	readonly unit?: string | undefined;
 	readonly standardError?: number | undefined;
 	/** Whether the plan removes it. */

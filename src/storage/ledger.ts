@@ -13,7 +13,7 @@ export { ledgerKey } from "./ledger-format.js";
 /** A header for a new ledger; `created` defaults to now. */
 export type NewLedgerHeader = Omit<LedgerHeader, "created"> & { readonly created?: string };
 
-/** The same, with settings that are found out only where a ledger is begun, while its lock is held. */
+/** The same, with settings that are measured only if a ledger is begun, while its lock is held. */
 export type OpenLedgerHeader = Omit<NewLedgerHeader, "settings"> & {
 	readonly settings: LedgerHeader["settings"] | (() => Promise<LedgerHeader["settings"]>);
 };

@@ -4,7 +4,7 @@ import { finiteNumber, finiteOrNull, positiveWhole, sha256Hex, someText, wholeNu
 
 // What a plan says of healing: enough to do it again, and what it gave.
 
-/** Of the pruned model before and after it was healed, paired by window; nats per token, null where not finite. */
+/** Figures of the pruned model before and after it was healed, paired by window; nats per token, null where not finite. */
 const comparison = v.strictObject({
 	before: finiteOrNull,
 	after: finiteOrNull,
@@ -24,7 +24,7 @@ const cut = v.strictObject({
 	type: v.optional(someText),
 	/** Norm whose weights were changed. */
 	norm: v.optional(someText),
-	/** Of the bytes of the new matrix, and of the norm's behind them: what is healed again must have it. */
+	/** Hash of the bytes of the new matrix, and of the norm's behind them. What is healed again must have it. */
 	sha256: v.optional(sha256Hex),
 	/** Missing where the cut was left alone. */
 	recipe: v.optional(
@@ -81,7 +81,7 @@ export const healSchema = v.strictObject({
 	heldOut: v.optional(comparison),
 	/** Healed model - original model on the held-out split, paired by window. */
 	added: v.optional(v.strictObject({ mean: finiteOrNull, standardError: finiteOrNull })),
-	/** Of drawing the text and of everything else. */
+	/** Seconds for drawing the text and for everything else. */
 	seconds: v.strictObject({ text: finiteNumber, rest: finiteNumber }),
 });
 

@@ -36,7 +36,7 @@ export const quantizedAlternativesSchema = v.strictObject({
 	sourceQuantized: v.boolean(),
 	/** The pruned model. */
 	pruned: v.strictObject({ name: someText, bytes: positiveWhole, ...figures }),
-	/** Whole models by size, largest first; named by their type. */
+	/** The original model in other types by size, largest first; named by their type. */
 	items: v.array(
 		v.strictObject({
 			name: someText,

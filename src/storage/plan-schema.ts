@@ -98,8 +98,8 @@ const importance = v.strictObject({
 	/** Higher is more needed. */
 	value: finiteNumber,
 	/**
-	 * Of the value: `nats` per token that removing the block alone adds to the loss; `value`, its share in v = PPL(full) / PPL(kept
-	 * blocks); `log-nats`, its share in log(1 + added nats); `score`, what a baseline gives it, on a scale of its own.
+	 * Unit of the value. `nats`: per token that removing the block alone adds to the loss. `value`: its share in v = PPL(original) /
+	 * PPL(kept blocks). `log-nats`: its share in log(1 + added nats). `score`: what a baseline gives it, on a scale of its own.
 	 */
 	unit: v.picklist(importanceUnits, `expected one of ${importanceUnits.join(", ")}`),
 	/** Standard error or posterior deviation of the value, where the estimator has one; in the same unit. */

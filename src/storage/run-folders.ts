@@ -70,7 +70,7 @@ export const HEALED = /^[0-9a-f]{12}\.heal\.json$/;
 export const WRITTEN = /^[0-9a-f]{12}\.written\.json$/;
 /** Left by a process that was killed while it took a lock. */
 export const LOCK_REST = /\.(ledger\.jsonl|run|written\.json)\.lock\.(stale-)?\d+-[0-9a-f]+$/;
-/** Of a run, an output or a ledger, while its process lives. */
+/** Lock of a run, an output or a ledger, while its process lives. */
 export const LOCK = /^([0-9a-f]{12}\.(run|written\.json|(evaluation\.)?ledger\.jsonl))\.lock$/;
 const RUN_LOCK = /^[0-9a-f]{12}\.run\.lock$/;
 

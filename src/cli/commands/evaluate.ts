@@ -16,7 +16,7 @@ function checkKind({ text, questions, preset, windowLength, maxQuestions }: Sett
 	if (name !== undefined) throw new UsageError(`--${name} belongs to --${text === undefined ? "text" : "questions"}: leave it out.`);
 }
 
-/** Perplexity or accuracy of a file, or of a file under a mask. */
+/** Perplexity or accuracy of a file, or of a file without some blocks. */
 export function evaluateCommand(context: CliContext) {
 	return defineCommand({
 		command: "evaluate <model>",

@@ -7,7 +7,7 @@ import { speedResultText } from "../speed-views.js";
 const builder = (cli: Argv<GlobalArguments>) =>
 	withOptions(cli.positional("model", modelPositional).positional("other", { type: "string" }), "speed");
 
-/** Speed and memory of a model, alone, beside another one, or beside itself under a mask. */
+/** Speed and memory of a model, alone, beside another one, or beside itself without some blocks. */
 export function speedCommand(context: CliContext) {
 	return defineCommand({
 		command: "speed <model> [other]",

@@ -77,7 +77,7 @@ export async function paperRepaired(game: Game, options: PaperRepairedOptions): 
 		exclude: new Set(singles.map((set) => set.key)),
 		...(options.units ? { units: options.units } : {}),
 	});
-	await meter.addedLosses(drawn, "random masks");
+	await meter.addedLosses(drawn, "random candidates");
 	const samples = await meter.samples();
 	const random_ = new Set(drawn.map((set) => set.key));
 	const split = splitHeldOut(

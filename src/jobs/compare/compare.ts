@@ -28,9 +28,9 @@ import { type CompareJob, resolveJob } from "../../pipeline/preflight/job.js";
 import type { ChoosingSettings } from "../../api/options/settings.js";
 
 /**
- * Compares methods that choose blocks: each searches the same text and may ask for the same number of masks, and the sets are scored on
+ * Compares methods that choose blocks: each searches the same text and may ask for the same number of evaluations, and the sets are scored on
  * the same unseen texts, with differences paired by window, and on the same questions where some are given. Sets of `auto`, `greedy`,
- * `beam` and `swap` are raced first, as `pruneGguf` does; what that takes comes out of the budget. All methods share one ledger, so that a mask is measured once; the
+ * `beam` and `swap` are raced first, as `pruneGguf` does; what that takes comes out of the budget. All methods share one ledger, so that a candidate is measured once; the
  * costs that are given are what each would have needed alone. No model is written. A run that was stopped goes on where it was.
  * @param model path of a GGUF file (any shard of a split one)
  * @throws InvalidOptionError, UnsupportedArchitectureError, CalibrationError, OutputExistsError and the errors of loading and measuring
@@ -63,7 +63,7 @@ async function compareWith(
 	{ questions, onStep }: { readonly questions: QuestionFiles; readonly onStep: (step: SearchStep) => void },
 	options: CompareJob,
 ): Promise<Omit<CompareResult, "seconds">> {
-	// Questions have as many tokens as they have: how many masks a budget of tokens holds is known only now.
+	// Questions have as many tokens as they have: how many evaluations a budget of tokens holds is known only now.
 	const comparison = comparisonOf(session.model.blocks, options, session.tokens.search);
 	const texts = await evalTexts(session, options);
 	await announce(session, comparison, options);
@@ -205,7 +205,7 @@ async function searchWith(session: Session, method: Method, { comparison, pace, 
 	return { choices, byCount, spent, notes };
 }
 
-/** What a method reads of the options: all the same text, and no more masks than these. */
+/** What a method reads of the options: all the same text, and no more evaluations than these. */
 function playOf(
 	method: Method,
 	{ within, kmax }: { readonly within: number; readonly kmax: number },

@@ -41,7 +41,7 @@ export function comparisonOf(blocks: BlockPlan, options: Settings<"compare">, to
 		if (value !== undefined && (!Number.isInteger(value) || value < 1))
 			throw new InvalidOptionError(`${name} must be a whole number of at least 1, got ${value}`);
 	}
-	// Of questions only their tokens say how many masks a budget of tokens holds: until these are known it forbids nothing.
+	// A budget of tokens forbids nothing until the tokens of the questions are known: only they say how many evaluations it holds.
 	const maxTokens = options.questions !== undefined && tokens === undefined ? undefined : options.maxTokens;
 	const limit = searchBudget(blocks.blocks, counts.at(-1)!, { ...options, maxTokens, effort: "thorough" }, tokens);
 	for (const method of list) {
@@ -77,7 +77,7 @@ export interface EvalText {
 	readonly windows: TokenWindows;
 }
 
-/** Found out before hours of searching: texts that are searched on too, or twice the same. @throws InvalidOptionError, CalibrationError */
+/** Checks before hours of searching that no text is also searched on or named twice. @throws InvalidOptionError, CalibrationError */
 export async function checkEvalFiles({ eval: files = [], calibration = [], evalWindows, evalWindowLength }: CompareJob): Promise<void> {
 	if (files.length === 0 && (evalWindows !== undefined || evalWindowLength !== undefined))
 		throw new InvalidOptionError("evalWindows and evalWindowLength cut the texts of eval: name some, or leave them out");

@@ -20,7 +20,7 @@ export interface QuestionFiles {
 }
 
 /**
- * Read before a model is loaded: a wrong name is found out before hours of searching.
+ * Read before a model is loaded, so that a wrong name fails before hours of searching.
  * @throws InvalidOptionError for questions that are searched by too, or named twice
  * @throws FileError, InvalidQuestionsError
  */
@@ -65,7 +65,7 @@ async function scoringsOf(session: Session, { searched, scored }: QuestionFiles)
 /** What was answered: of every set on every file. */
 export interface Answered {
 	readonly questions: readonly ScoredQuestions[];
-	/** Of sets of one size, each on every file; undefined: no set. */
+	/** Rows of the sets of one size, each on every file; undefined: no set. */
 	rowsOf(sets: readonly (readonly number[] | undefined)[]): (CompareAccuracy | null)[][];
 }
 
@@ -122,7 +122,7 @@ function reportOf({ right, normalizedRight, goldLosses }: Answers): AccuracyRepo
 	};
 }
 
-/** Chance below which the exact McNemar test tells two sets apart. */
+/** Two sets are tied unless the exact McNemar test gives a chance below this. */
 const TOLD_APART = 0.05;
 
 /** Rows of sets of one size on one file; null for no set. @param normalized whether the file is judged by the normalized accuracy */

@@ -36,13 +36,13 @@ export async function raceWithin(
 	const sets = new Map(own.map((choice) => [choice.removed.length, choice]));
 	const known = new Set(own.map(keyOf));
 	const others = [...new Map(rivals.filter((rival) => !known.has(keyOf(rival))).map((rival) => [keyOf(rival), rival])).values()];
-	// Sets of one ranking first: they are of another kind than the near ties.
+	// Sets of one ranking first: they are of another kind than the tied ones.
 	others.sort((a, b) => Number(a.method === own[0]?.method) - Number(b.method === own[0]?.method));
 	// The original model, and its distributions where sets are compared by them.
 	const kept = others.slice(0, Math.max(0, limits.masks - own.length - 2));
 	if (kept.length === 0) return { sets, masks: 0, executions: 0 };
 	const field = [...own, ...kept];
-	// The distributions on each part take a mask too.
+	// The distributions on each part take an evaluation too.
 	const references = 1 + partsAfter(tieRounds[effort ?? "standard"]);
 	const furtherMasks = Math.min(limits.furtherMasks, limits.masks - field.length - 1 - references);
 	const { winners, further, byDivergence } = await race(session, field, { signal, progress, effort }, { furtherMasks });

@@ -31,7 +31,7 @@ export function compareRows(
 ): { best: Method | null; rows: TextRow[] } {
 	const means = sets.map(({ removed, losses }) => (removed ? meanDifference(losses, full, shares) : none));
 	const best = means.reduce((at, { mean }, i) => (mean !== null && mean < (means[at]?.mean ?? Number.POSITIVE_INFINITY) ? i : at), -1);
-	// Standard errors within which two methods cannot be told apart (95 %, two-sided), by the text or source of fewest windows, as in the race.
+	// Standard errors within which two methods are tied (95 %, two-sided), by the text or source of fewest windows, as in the race.
 	const windows = full.map(({ length }, text) => fewestWindows(length, shares[text]));
 	const within = studentT95(Math.max(1, Math.min(...windows) - 1));
 	const rows = sets.map((set, i): TextRow => {

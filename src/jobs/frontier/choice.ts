@@ -136,7 +136,7 @@ export function frontierVerdict(
 	return { better: kind, ...confirmed, text: `${choice}${doubtText(goal, best)} ${beside}${twice}` };
 }
 
-/** Of cells that do not fit, the one that misses the targets by less first. */
+/** Orders cells that do not fit: the one that misses the targets by less comes first. */
 function nearer(
 	{ targetSize = Number.POSITIVE_INFINITY, targetCompute = 0, targetSpeedup = 0 }: Goal,
 	a: FrontierCell,

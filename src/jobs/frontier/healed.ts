@@ -79,7 +79,7 @@ export interface CellReference {
 	readonly goal: Goal;
 }
 
-/** Of the cells of one type with blocks removed, those that healing helps, healed. Their speed is that of the unhealed ones. */
+/** Heals the cells of one type with blocks removed, and keeps those that it helps. Their speed is that of the unhealed ones. */
 export async function healedCells(
 	variant: Variant<"validation" | "heldOut">,
 	healed: HealedSets | undefined,

@@ -76,7 +76,7 @@ function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute }: FrontierSettin
 function typesOf({ file }: Pick<ModelWeights, "file">, { types, targetSpeedup }: FrontierSettings): readonly FileType[] {
 	if (types === undefined) {
 		const sizes = usualTypes.map((type) => predictedBytes(file, type));
-		// Of types a larger one may be the faster one.
+		// A larger type may be the faster one.
 		const sensible = (size: number) => targetSpeedup !== undefined || size < file.size;
 		// Where rows are no whole blocks of 256 two types may become the same one.
 		return usualTypes.filter((_, i) => sensible(sizes[i]!) && sizes.indexOf(sizes[i]!) === i);
@@ -88,7 +88,7 @@ function typesOf({ file }: Pick<ModelWeights, "file">, { types, targetSpeedup }:
 	return types;
 }
 
-/** Bytes of the smallest cell, nearly: the largest blocks gone, in the smallest type. */
+/** Bytes of the smallest cell, nearly: without the largest blocks, in the smallest type. */
 function smallestOf({ file, blocks }: Header, whole: Pick<ModelWeights, "file">, types: readonly FileType[], kmax: number): number {
 	const sizes = new Map<number, number>();
 	for (const { name, source } of file.tensors) {

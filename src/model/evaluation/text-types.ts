@@ -14,7 +14,7 @@ export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOpti
 	readonly preset?: Preset | undefined;
 	/** Tokens in a window, at least 4 and at most the model's context. @default 512 */
 	readonly windowLength?: number | undefined;
-	/** Score it as if these blocks were gone, beside the original model. */
+	/** Score it without these blocks, beside the original model. */
 	readonly remove?: readonly number[] | undefined;
 	/** Another model file of the same vocabulary to compare with, instead of the original model. */
 	readonly against?: string | undefined;

@@ -96,7 +96,7 @@ export interface JobOptions {
 	readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
 	/** Called with notes, warnings and details. @default nothing is reported */
 	readonly onLog?: ((event: LogEvent) => void) | undefined;
-	/** Of the job that is going on: made by it, and given to its parts. @internal */
+	/** Progress of the job that is going on: made by it, and given to its parts. @internal */
 	readonly progress?: JobProgress | undefined;
 }
 

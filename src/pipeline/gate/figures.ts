@@ -14,7 +14,7 @@ import { type Measured, type MeasuredOriginal, finiteMean, pairedDifference } fr
 /** Questions of one limit, by split. */
 export type LimitQuestions<Split extends string> = Readonly<Record<Split, PreparedQuestions>>;
 
-/** Of each limit that asks questions, which of them are answered right. */
+/** Which questions are answered correctly, for each limit that asks some. */
 export type RightAnswers = ReadonlyMap<GateLimit, readonly boolean[]>;
 
 /** One figure a limit, of a model that was measured beside the whole one on the same windows. */

@@ -1,4 +1,4 @@
-// A quality gate: what a set of blocks, or a written file, is measured to be against the limits that were given.
+// Quality limits: what a set of blocks, or a written file, is measured to be against the limits that were given.
 import type { JobOptions } from "../../api/index.js";
 import type { SplitName } from "../../model/calibration/index.js";
 import { packQuestions, tokenizeQuestions } from "../../model/evaluation/choices.js";

@@ -24,8 +24,9 @@ export interface FileCheck {
 }
 
 /**
- * A check of the quality gate, and of the size that was asked for, which `ignoreLimits` does not let pass; undefined where neither was. Measures the set under its mask now,
- * while the session is open: what quantizing costs beyond that is carried over to sets of fewer blocks.
+ * A check of the quality limits, and of the size that was asked for, which `ignoreLimits` does not let pass; undefined if neither was.
+ * Measures the set under its mask now, while the session is open: what quantizing costs beyond that is carried over to sets of fewer
+ * blocks.
  * @param healed what the set is measured to be before it is quantized, where it was healed
  */
 export async function fileCheck(

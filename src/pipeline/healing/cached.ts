@@ -13,7 +13,7 @@ import type { HealingSettings } from "../../api/options/settings.js";
 /** Bumped when sets are healed differently. */
 const version = 5;
 
-/** Of everything that decides on new matrices and on what is said of them, but the set. */
+/** Key of everything but the set that decides on new matrices and on what is said of them. */
 export function healingKey({ model, seed, sha256, calibration, settings }: Session, options: HealingSettings): string {
 	const text = healTextOf(model, options.healTokens ?? defaultHealTokens, seed);
 	const how = [options.healKind ?? "auto", options.healType ?? "auto", options.healHeads === true, options.referenceBytes ?? null];

@@ -15,7 +15,7 @@ import { firstWindows, type TokenWindows } from "../../model/runtime/windows.js"
 
 /** Tokens that the divergence is measured on, the first of those that the cuts are fitted to. */
 export const factorTokens = 8192;
-/** Of their positions, what is scored at most. */
+/** Most of their positions that are scored. */
 const scoredShare = 0.25;
 /** Passes of these tokens through the pruned model that may be spent. */
 export const mostPasses = 100;
@@ -49,7 +49,7 @@ export interface FactorJob {
 	/** Matrices that stand in the model. */
 	readonly healed: readonly HealedTensor[];
 	readonly text: ComparedText;
-	/** Of the pruned model as it stands on the search split: its mean loss, or divergence from the original model. */
+	/** Mean loss of the pruned model as it stands on the search split, or its divergence from the original model. */
 	readonly figure: () => Promise<number>;
 }
 

@@ -30,7 +30,7 @@ export interface HealJob {
 	readonly evaluator: Evaluator;
 	/** Ascending. */
 	readonly removed: readonly number[];
-	/** Of the model's runs: the text is kept there. */
+	/** Folder of the model's runs: the text is kept there. */
 	readonly folder: string;
 	readonly seed: number;
 	/** Decides on kind and ridge. */
@@ -48,7 +48,7 @@ export interface HealJob {
 	readonly sources?: Readonly<Partial<Record<"validation" | "heldOut", readonly SourceShare[]>>> | undefined;
 	/** Losses of the original model on the report windows, where they are known. */
 	readonly full?: Float64Array | undefined;
-	/** Text to fit to. @default the model's own samples */
+	/** Text to fit to. @default self-generated text */
 	readonly fit?: TokenWindows | undefined;
 	/** Keep the new matrices where they are not known to help, too: for studies. @default false */
 	readonly keep?: boolean | undefined;
@@ -145,7 +145,7 @@ function checkSame(plan: PlanHeal, tensors: readonly HealedTensor[]): void {
 	}
 }
 
-/** Of what one cut changed, in this order. */
+/** Hash of the tensors that one cut changed, in this order. */
 function hashOfCut(tensors: readonly HealedTensor[], names: readonly (string | undefined)[]): string | undefined {
 	const found = names.flatMap((name) => tensors.filter((tensor) => tensor.name === name));
 	return found.length > 0 ? hashOfBytes(Buffer.concat(found.map(({ bytes }) => bytes))) : undefined;

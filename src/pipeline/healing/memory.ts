@@ -78,7 +78,7 @@ export function settleKind<T extends HealSettings & JobOptions>(
 const widthOf = (file: GgufFile) => file.number(`${file.architecture}.embedding_length`) ?? 0;
 const stateBytes = (file: GgufFile) => 4 * widthOf(file);
 
-/** Of the matrices that may be healed: how many values they are multiplied with at most, and how many they give. */
+/** Sizes of the matrices that may be healed: how many values they are multiplied with at most, and how many they give. */
 export interface FitSizes {
 	readonly inputs: number;
 	readonly width: number;
@@ -137,7 +137,7 @@ export function tokensThatFit(file: GgufFile, shape: HealShape, available: numbe
 /** Cuts of a set that have a block before them: the others are left alone. @param removed ascending */
 export const healableCuts = (removed: readonly number[]) => cutsOf(removed).filter(({ before }) => before !== undefined).length;
 
-/** Of a set with so many cuts that are healed, with as many tokens as were asked for, or the fewest, where a time is to say how many. */
+/** Shape of a set with so many healed cuts. Tokens are those asked for, or the fewest if a time is to say how many. */
 export function shapeOf(model: Model, cuts: number, { healTokens, healTime, healHeads }: HealSettings): Omit<HealShape, "kinds"> {
 	const text = healTextOf(model, healTokens ?? (healTime === undefined ? defaultHealTokens : fewestTokens), 0);
 	return { cuts, tokens: text.count * text.length, heads: healHeads };

@@ -143,7 +143,7 @@ export function withHealTimeOf<T extends HealSettings & MachineSettings & JobOpt
 	const sizes = { tuning: search.tokens.length, judged: validation.tokens.length + heldOut.tokens.length };
 	if (typeof removed !== "number") return withHealTime(session, { ...onlySet(removed), ...sizes }, options);
 	const { healHeads } = options;
-	// Of a race its winner, the set that it took the place of, and the one that is taken once more, with its heads.
+	// A race heals its winner, the set that it took the place of, and the one that is taken once more, with its heads.
 	const race = { sets: healHeads ? 3 : 2, headSets: 1, raced: mostSets };
 	const one = session.metric === "loss" ? race : { sets: 1, headSets: 1, raced: 0 };
 	const searched = every ? { sets: removed, headSets: removed, raced: 0 } : one;

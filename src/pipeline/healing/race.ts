@@ -127,7 +127,7 @@ class HealedRace {
 		return { ...withWinner(won, finalist, own.finalists), chosen: finalist, unhealed: chosen };
 	}
 
-	/** The validation split, with the original model's distributions where it is the model's own samples: asked for before anything is healed. */
+	/** The validation split, with reference logits if it is self-generated text. Ask for it before anything is healed. */
 	#compared(): Promise<ComparedText | undefined> {
 		const { model, evaluator, calibration, seed } = this.#session;
 		if (!onSelfGenerated(this.#options)) return Promise.resolve(undefined);
@@ -179,7 +179,7 @@ class HealedRace {
 		const finite = [healed, asItIs].filter(Number.isFinite);
 		const figure = Math.min(...finite, Number.POSITIVE_INFINITY);
 		this.#figures.set(key, figure);
-		// Of a set that memory was too short for the next run may find another.
+		// Do not cache a candidate that ran out of memory: a later run may have enough.
 		if (Number.isFinite(healed)) await (await this.#earlier()).keepFigure(removed, figure);
 		return figure;
 	}

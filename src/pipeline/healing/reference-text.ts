@@ -63,8 +63,8 @@ export async function comparedAt(
 }
 
 /**
- * The model's own samples with its distributions on them, at all positions that fit; undefined, with a note, where there is no room for
- * them. The loss on own samples is an estimate of the divergence, with the chance of the drawn tokens on top.
+ * Self-generated text with reference logits, at all positions that fit. Undefined, with a note, if they do not fit in memory.
+ * The loss on such text is an estimate of the divergence, with the chance of the drawn tokens on top.
  * @param reserved bytes that healing takes beside them
  */
 export async function comparedText(

@@ -1,4 +1,4 @@
-// The text that matrices are fitted to: the model's own samples, kept for the next run.
+// The text that matrices are fitted to: self-generated, kept for the next run.
 import type { JobOptions } from "../../api/index.js";
 import { keptSamples, type SampleRequest } from "../session/cached-samples.js";
 import type { Model } from "../../model/runtime/model.js";

@@ -131,7 +131,7 @@ export async function withHealTime<T extends HealSettings & JobOptions & Machine
 
 const isNormed = ({ tensors }: GgufFile): boolean => tensors.some(({ name }) => /^blk\.\d+\.post_ffw_norm\.weight$/.test(name));
 
-/** Of a set of as many cuts as there may be. */
+/** Tokens that fit in memory for a set of as many cuts as there may be. */
 function tokensInMemory(file: GgufFile, { mostCuts, heads, kinds }: HealWork, references: number | undefined): number {
 	const shape = { cuts: mostCuts, tokens: fewestTokens, heads, kinds, references };
 	return tokensThatFit(file, shape, availableMemory()) ?? fewestTokens;

@@ -41,7 +41,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Sel
 		rivals: [
 			...tied,
 			...nearRivals(game, found, counts),
-			// Of a search that was stopped early these are the only ones where a rule ties blocks, which have no contribution alone.
+			// If a rule ties blocks, they have no contribution alone: a search that was stopped early has only these.
 			...found.ranked
 				.filter((removed) => !found.byCount.has(removed.length))
 				.map((removed) => ({ removed: [...removed], method: "leave-one-out" })),

@@ -13,7 +13,7 @@ const added: Readonly<Record<Metric, string>> = {
 	accuracy: "added loss (nats per question)",
 };
 
-/** Of each size up to `kmax` the best set of those measured, as if each had been a step. None where the original model is not measured yet. */
+/** The best measured set of each size up to `kmax`, as if each had been a step. None where the original model is not measured yet. */
 export function bestMeasured(game: Pick<LedgerGame, "played" | "allows">, kmax: number): SearchStep[] {
 	const played = game.played();
 	const full = played.find(({ coalition }) => coalition.size === coalition.players);

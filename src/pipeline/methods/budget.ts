@@ -11,7 +11,7 @@ const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>
 	thorough: (blocks) => Math.max(300, Math.min(800, 26 * blocks)),
 };
 
-/** Sets of one size, its own among them, that the race decides between where the search cannot tell them apart. */
+/** Most sets of one size, its own among them, that the race decides between if they are tied in the search. */
 export const racedSets: Readonly<Record<Effort, number>> = { quick: 4, standard: 4, thorough: 8 };
 
 /** Sets of each size that a method's race holds at most; of auto greedy's, a run of neighbors and leave-one-out's beside its own. */

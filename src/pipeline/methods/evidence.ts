@@ -1,11 +1,11 @@
 import type { PairInteraction } from "../../game/attribution/interactions.js";
 import type { Forecast } from "../../game/search/auto.js";
 
-/** What the automatic method learnt on the way, for the report. */
+/** What the automatic method learned on the way, for the report. */
 export interface Evidence {
-	/** Pairs of blocks, those that stand in for one another first. */
+	/** Pairs of blocks, the redundant ones first. */
 	readonly interactions: readonly PairInteraction[];
-	/** Of the sets that it proposed, before they were measured. */
+	/** Forecasts for the sets that it proposed, before they were measured. */
 	readonly forecasts: readonly Forecast[];
 	/** Whether its proposals were used; undefined where it never got so far. */
 	readonly trusted: boolean | undefined;

@@ -24,7 +24,7 @@ export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versio
  */
 export function planOrigin(session: Session, output: string | undefined, asked: AskedSettings["asked"]): PlanOrigin {
 	const { threads, ubatch, weights } = session.settings;
-	// What was found out by measuring how fast this machine is: named, it comes out the same in another cache.
+	// Settings chosen by measuring how fast this machine is: if they are named, the result is the same in another cache.
 	const found = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as SearchWeights };
 	return {
 		sha256: session.sha256,

@@ -10,7 +10,7 @@ export interface GateLimit {
 	/** As plans and messages name it. */
 	readonly name: string;
 	readonly limit: number;
-	/** Of an accuracy: the questions, or `metric` for those that are searched by. */
+	/** Questions of an accuracy, or `metric` for those that are searched by. */
 	readonly questions?: QuestionFile | "metric";
 }
 

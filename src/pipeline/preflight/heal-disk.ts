@@ -1,4 +1,4 @@
-// What healed matrices may take in the file, foretold from the header.
+// What healed matrices may take in the file, predicted from the header.
 import { InvalidOptionError } from "../../errors.js";
 import { type GgufFile, type GgufTensor, tensorBytes } from "../../model/gguf/index.js";
 import type { Header } from "./model-header.js";

@@ -39,7 +39,7 @@ export function asksToHeal(options: HealSettings): boolean {
 }
 
 /**
- * Options of healing that contradict others, found out before anything is read.
+ * Refuses options of healing that contradict others, before anything is read.
  * @param curve whether nothing says how much to remove
  * @throws InvalidOptionError
  */

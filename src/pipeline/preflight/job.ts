@@ -59,7 +59,7 @@ export function jobOf<Command extends OptionCommand>(settings: Settings<Command>
 	return Object.freeze({ ...defaults, ...defined(asked), ...callbacksOf(told), progress, asked }) as unknown as Job<Command>;
 }
 
-/** What is found out for what was asked: a number of blocks for a speed-up, tokens for a time, the kind of healing that fits in memory. */
+/** Settings measured for what was asked: a number of blocks for a speed-up, tokens for a time, the kind of healing that fits in memory. */
 export type FoundSettings = Pick<Settings<"prune">, "removeBlocks" | "speedupOf" | "healTokens" | "healTime" | "healKind">;
 
 /** The job that goes on with what was found, which is also written down and printed. The first one stays as it is. */

@@ -113,7 +113,7 @@ export function checkedRemoval(path: string, blocks: BlockPlan, list: readonly n
 }
 
 /**
- * Found out before anything is measured. @param options whether tied groups go as a whole
+ * Checks the number before anything is measured. @param options whether tied groups go as a whole
  * @throws InvalidOptionError where the model cannot lose that many blocks, with the nearest numbers that it can
  */
 export function checkCount(blocks: BlockPlan, count: number, options: CountOptions = {}): void {

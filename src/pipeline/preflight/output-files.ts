@@ -1,4 +1,4 @@
-// The files that a run would write, found out before hours of measuring whether it may.
+// The files that a run would write, and whether it may: checked before hours of measuring.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { InvalidOptionError } from "../../errors.js";
@@ -59,7 +59,7 @@ export async function checkTargets(
 	for (const { name, path } of targets) if (!(own?.isThere && (await isOwn(own, name, path)))) await checkTarget(path, target);
 }
 
-/** Of the report's files no one says whose they are: they are left as they are. */
+/** Nothing in the report's files says whose they are, so they are left alone. */
 async function isOwn(own: OwnOutput, name: string, path: string): Promise<boolean> {
 	return existsSync(path) && (name !== "plan" || own.hasPlan(path));
 }

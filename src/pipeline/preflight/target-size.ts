@@ -26,8 +26,7 @@ export function checkTargetSize(targetSize: number | undefined): void {
 }
 
 /**
- * Size of the file without blocks: of every byte of it, or of what llama.cpp's quantizer makes of it as far as that can be foretold. A
- * healed one has at most that size.
+ * Size of the file without blocks: every byte of it, or as predicted for llama.cpp's quantizer. A healed one has at most that size.
  * @param file whose weights are written
  */
 function fileSizes(header: Header, file: GgufFile, options: SizeOptions) {

@@ -113,7 +113,7 @@ export class RunProgress implements JobProgress {
 		this.#slower = Math.min(farthest, Math.max(1 / farthest, this.#count.spent(this.#now()) / expected));
 	}
 
-	/** Of this step: what is counted, or what is left of the expected time. */
+	/** Time left of this step: what is counted, or the rest of the expected time. */
 	#stepLeft(left: number | undefined, counted: boolean): number | undefined {
 		if (counted) return left;
 		const time = this.#expected.get(this.#name);

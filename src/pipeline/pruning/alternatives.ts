@@ -24,7 +24,7 @@ export interface Delivered {
 /** Whether it is asked for, and what it reads then. */
 export type AskedAlternatives = AlternativesSettings & Pick<Settings<"prune">, "quantizedAlternatives">;
 
-/** Of all that decides what the healed matrices are. */
+/** Key of all that decides what the healed matrices are. */
 function healedKey({ weights: { sha256 }, seed, settings }: Remains, { section: { seconds: _, ...section } }: Healing): string {
 	// Under the names of version 1 of plans, so that what it measured is found.
 	const named = Object.entries(section).map(([name, value]) => [name === "heldOut" ? "report" : name, value] as const);

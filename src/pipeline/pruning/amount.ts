@@ -1,4 +1,4 @@
-// How many blocks to remove where a limit says it: by a quality gate, or by a size.
+// How many blocks to remove where a limit says it: by quality limits, or by a size.
 import { LimitsNotMetError, InvalidOptionError } from "../../errors.js";
 import { type Gate, requirementText } from "../gate/gate.js";
 import { hasGate } from "../preflight/gate-limits.js";

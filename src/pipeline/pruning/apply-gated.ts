@@ -1,4 +1,4 @@
-// Carrying out a plan under a quality gate: measured as the main job measures, on the text that its figures are of.
+// Carrying out a plan under quality limits: measured as the main job measures, on the text that its figures are of.
 import type { ApplyResult, JobOptions } from "../../api/index.js";
 import { isJudgedLater, judgeSet } from "./judge-set.js";
 import { healSet, withHealTimeOf } from "../healing/of-session.js";
@@ -37,8 +37,8 @@ export interface GatedJob {
 }
 
 /**
- * Measures the gate on the held-out split, then writes. The windows are those of the plan, as far as its text is at hand: own samples are
- * drawn again with its seed, files must be given again.
+ * Measures the gate on the held-out split, then writes. The windows are those of the plan: self-generated text is drawn
+ * again with its seed, files must be given again.
  * @throws LimitsNotMetError, and the errors of measuring and writing
  */
 export async function applyGated(job: GatedJob, options: GatedSettings): Promise<Omit<ApplyResult, "seconds">> {

@@ -32,7 +32,7 @@ export interface WorkAsked {
 	readonly effort: Effort;
 	/** Tokens that a mask runs on each split. */
 	readonly tokens: Readonly<Record<"search" | "validation" | "heldOut", number>>;
-	/** Of the search split; NaN where it is not known. */
+	/** Seconds of an evaluation on the search split; NaN if not known. */
 	readonly secondsPerMask: number;
 	/** Seconds that the search may take. */
 	readonly maxTime?: number | undefined;

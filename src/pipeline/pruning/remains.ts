@@ -10,10 +10,10 @@ export interface Remains extends Pick<Session, "folder" | "seed" | "settings" | 
 	readonly weights: ModelWeights;
 	/** That the model was measured with. */
 	readonly threads: number;
-	/** Of the held-out split, and where it comes from, where there are several sources. */
+	/** Windows of the held-out split, and where they come from if there are several sources. */
 	readonly windows: Calibration["splits"]["heldOut"];
 	readonly sources: ReturnType<typeof splitSources>;
-	/** Of the run: what is done later is added. */
+	/** Timings of the run: what is done later is added. */
 	readonly timings: Timings;
 }
 

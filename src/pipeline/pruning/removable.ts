@@ -77,7 +77,7 @@ export async function removableOf(amount: Amount, header: Header, original: Read
 	const tied = !factsOf(options.method ?? defaultMethod).runs;
 	if (amount === "gate") {
 		const kmax = mostForGate(blocks, maxRemovable);
-		// Of the amount nothing is known yet: the most frees the least of the disk.
+		// The amount is not known yet, so assume the largest file.
 		return { count: kmax, kmax, counts: Array.from({ length: kmax }, (_, i) => i + 1) };
 	}
 	if (amount === "curve") return { count: undefined, kmax: Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3))) };

@@ -69,7 +69,7 @@ function measuringTime(
 ): StepTime {
 	const { speed, samples } = wanted(output, options);
 	const drawn = Object.values(splits).reduce((sum, { tokens }) => sum + tokens.length, 0);
-	// Of two models, each greedily and sampled; a chat turn beside the prompts.
+	// Two models write them, each greedily and sampled; a chat turn beside the prompts.
 	const texts = samples === 0 ? 0 : (4 * (samples + 1) * writtenTokens * drawing) / drawn;
 	return { other: (output === undefined ? 0 : 2 * load) + (speed ? speedSeconds : 0) + texts };
 }

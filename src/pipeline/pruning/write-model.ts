@@ -23,7 +23,7 @@ export type WriteSettings = GateSettings & QuantizeSettings & MachineSettings & 
 export interface Written {
 	readonly output: WrittenFile;
 	readonly quantized?: Quantized;
-	/** Of the file, where it was quantized and limits were given. */
+	/** Limits of the file, if it was quantized and limits were given. */
 	readonly limits?: PlanLimits | undefined;
 }
 

@@ -30,7 +30,7 @@ import type { LoadSettings, SweepSettings } from "../../api/options/settings.js"
 
 /** What all variants of a run share. */
 export interface VariantSetting<Name extends string> {
-	/** Of the run: ledgers are kept there, and copies made. */
+	/** Folder of the run: ledgers are kept there, and copies made. */
 	readonly folder: string;
 	readonly windows: NamedWindows<Name>;
 	/** Settings of the run that can change bits, `threads` and `backend` among them. */
@@ -42,9 +42,9 @@ export interface VariantSetting<Name extends string> {
 
 /** New matrices for sets of blocks, made of the weights as they are. */
 export interface HealedWeights {
-	/** Of what they were fitted to, and how. */
+	/** Key of what they were fitted to, and how. */
 	readonly key: string;
-	/** Of the weights as they are, which are the file's own when this returns. @param removed ascending */
+	/** Made of the weights in memory, which are the file's own again when this returns. @param removed ascending */
 	tensors(removed: readonly number[]): Promise<readonly HealedTensor[]>;
 }
 
@@ -57,7 +57,7 @@ export class Variant<Name extends string> {
 	readonly #games = new Map<Name, LedgerGame>();
 	readonly #healed = new Map<Name, LedgerGame>();
 	readonly #ledgers: Ledger[] = [];
-	/** Of the evaluator, loaded or not: it can change bits, and ledgers are opened before it is made. */
+	/** Micro-batch of the evaluator, loaded or not: it can change bits, and ledgers are opened before it is made. */
 	readonly #ubatch: number;
 	#model: Promise<Model> | undefined;
 	#evaluator: Promise<Evaluator> | undefined;
@@ -176,7 +176,7 @@ export class Variant<Name extends string> {
 		const evaluate: Evaluate = async (masks, run) => {
 			const evaluator = await this.#evaluate();
 			if (!healed) return splitMetric.measure(evaluator, masks, run);
-			// Of the original model as it is: it may be this one, and must be made before a matrix changes.
+			// The original model may be this one, so its references must be made before a matrix changes.
 			await references.of(name);
 			for (const mask of masks) {
 				const tensors = await this.#inType(evaluator.model, await healed.tensors(mask.removed()));

@@ -6,7 +6,7 @@ import type { Session } from "../session/session.js";
 import { differences, meanAndError, studentT95 } from "../../game/statistics.js";
 import type { ProposedSet } from "../methods/selection-context.js";
 
-/** Of the sets that the search has measured, the best one of each size on each source: they cost no search mask. */
+/** The best set of each size on each source, among those that the search has measured: they cost no evaluation of the search. */
 export function bestBySource(session: Session, sizes: readonly number[]): ProposedSet[] {
 	const played = session.games.search.played();
 	const sources = played[0]?.sources ?? [];

@@ -1,5 +1,5 @@
-// Sets that a search on a copy, on a share of the positions or with states in half precision cannot tell apart: the model itself
-// decides between them, on all positions.
+// Sets that are tied in a search on a copy, on a share of the positions or with states in half precision. The model itself decides
+// between them, on all positions.
 import { type Measurement, meanLoss } from "../../game/game.js";
 import type { Session } from "../session/session.js";
 import type { ProposedSet } from "../methods/selection-context.js";
@@ -9,7 +9,7 @@ const most = 3;
 /** Nats within which such a search may order two sets wrongly. */
 const margin = 0.02;
 
-/** Of each size the sets that were searched and come next to the best one. None where the search ran on the model itself and on all positions. */
+/** The searched sets of each size that come next to the best one. None where the search ran on the model itself and on all positions. */
 export function nearBest(session: Session, sizes: readonly number[]): ProposedSet[] {
 	const { search } = session.games;
 	if (search === session.finals.search) return [];

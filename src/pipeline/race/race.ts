@@ -30,7 +30,7 @@ export interface Finalist extends ProposedSet {
 	readonly standardError: number | undefined;
 	/** Means of further figures, by name. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
-	/** Of a winner: the sets that are as good as far as the race can tell, the best first. */
+	/** Sets that are tied with a winner, the best first. */
 	readonly tied?: readonly TiedFinalist[] | undefined;
 }
 
@@ -60,9 +60,9 @@ export interface RaceLimits {
 }
 
 /**
- * Decides between the sets of each size on the validation split, which no search has seen, and where that cannot tell on more text of its
- * kind: by the metric, or on the model's own samples, where that is the loss, by the divergence from the original model, which the loss
- * added there estimates. The method's own set wins a tie.
+ * Decides between the sets of each size on the validation split, and between tied ones on more text of its kind. The metric decides.
+ * If that is the loss on self-generated text, the divergence from the original model does, which the loss added there estimates. The
+ * method's own set wins a tie.
  */
 export async function race(
 	session: Session,

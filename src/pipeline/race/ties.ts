@@ -1,4 +1,4 @@
-// Sets that the validation split cannot tell apart get more text of its kind, until one is left or the rest are as good.
+// Sets that are tied on the validation split get more text of its kind, until one is left or the rest are as good.
 import type { Effort } from "../../api/index.js";
 import type { Coalition } from "../../game/coalition.js";
 import type { Game, Measurement } from "../../game/game.js";
@@ -52,7 +52,7 @@ export interface TieOptions {
 }
 
 export interface ToldApart {
-	/** Of each size its best set and those that were not told from it, on all the text that these were measured on. */
+	/** The best set of each size and those tied with it, on all the text that these were measured on. */
 	readonly fields: readonly Field[];
 	/** What was measured on each part. */
 	readonly parts: readonly (readonly Coalition[])[];

@@ -111,7 +111,7 @@ const risesBy = (added: number) => {
 	return added > 0 ? `perplexity rises by ${riseText(added)}` : "perplexity does not rise";
 };
 
-/** Of one number of blocks the validation split counts more than the search split, on which sets were chosen. */
+/** For one number of blocks the validation split counts more than the search split, on which sets were chosen. */
 function moreBlocksFirst(a: Point, b: Point): number {
 	const onSearch = ({ split }: Point) => Number(split === "search");
 	return b.removed.length - a.removed.length || onSearch(a) - onSearch(b) || a.added! - b.added!;

@@ -68,7 +68,7 @@ export interface DrawnShare {
 	readonly positions: number;
 	/** Positions that could have been drawn. */
 	readonly of: number;
-	/** Of the original model's mean loss on them as an estimate of that on all, nats per token; missing where it was not measured. */
+	/** Error of the original model's mean loss on them as an estimate of that on all, nats per token; missing if not measured. */
 	readonly standardError?: number;
 }
 

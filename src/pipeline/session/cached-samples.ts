@@ -1,4 +1,4 @@
-// A model's own samples, kept in its run folder for the next run.
+// Self-generated text of a model, kept in its run folder for the next run.
 import { readFile } from "node:fs/promises";
 import type { JobOptions } from "../../api/index.js";
 import { selfGeneratedWindows } from "../../model/calibration/index.js";

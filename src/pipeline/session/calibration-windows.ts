@@ -1,4 +1,4 @@
-// The calibration windows of a run: drawn or read, own samples kept for the next run.
+// The calibration windows of a run: drawn or read, self-generated text kept for the next run.
 import { readFile } from "node:fs/promises";
 import {
 	type Calibration,
@@ -25,7 +25,7 @@ import type { SessionSettings } from "../../api/options/settings.js";
 /** Windows of the search split, and tokens in a window, as the paper has them. */
 export const defaultWindows = 10;
 export const defaultWindowLength = 128;
-/** Bumped when own samples are drawn differently: kept windows of another version are not used. */
+/** Bumped when self-generated text is drawn differently: kept windows of another version are not used. */
 const samplerVersion = 1;
 
 /** Where the windows of a split come from, where there are several sources. */
@@ -43,10 +43,10 @@ export function splitCounts(options: SessionSettings): Record<SplitName, number>
 	return { search, validation: search, heldOut: Math.ceil(1.5 * search), length };
 }
 
-/** Whether a run is measured on the model's own samples, not on files. */
+/** Whether a run is measured on self-generated text, not on files. */
 export const onSelfGenerated = ({ calibration = [] }: Pick<SessionSettings, "calibration">): boolean => calibration.length === 0;
 
-/** The windows of the options' files, or the model's own samples, which are kept in the run folder. */
+/** The windows of the options' files, or self-generated text, which is kept in the run folder. */
 export async function calibrationOf(model: Model, folder: string, seed: number, options: SessionSettings): Promise<Calibration> {
 	const { length, ...counts } = splitCounts(options);
 	const draw = () =>
@@ -59,7 +59,7 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 			onProgress: (done, total) => options.progress?.work({ phase: "generating text", done, total, unit: "tokens" }),
 		});
 	if (!onSelfGenerated(options)) return draw();
-	// Own samples are kept: a resumed run must see the same windows, and drawing them takes a while.
+	// Self-generated text is kept: a resumed run must see the same windows, and drawing them takes a while.
 	// Under the names of version 1 of plans, so that text which it drew is found.
 	const { heldOut, ...others } = counts;
 	const name = hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed]);
@@ -72,7 +72,7 @@ export async function calibrationOf(model: Model, folder: string, seed: number, 
 	return drawn;
 }
 
-/** Further windows of the same kind, own samples kept in the run folder: an interrupted race goes on with the same. */
+/** Further windows of the same kind, self-generated text kept in the run folder: an interrupted race goes on with the same. */
 export function furtherOf(model: Model, folder: string, { splits }: Calibration, options: SessionSettings): FurtherText {
 	const { length, ...counts } = splitCounts(options);
 	const purpose = { name: "further", version: samplerVersion, phase: "generating more text" };

@@ -10,7 +10,7 @@ import type { JobOptions } from "../../api/index.js";
 
 /** How a metric is measured on one split. */
 export interface SplitMetric {
-	/** Of what is measured on, for the ledger's key. */
+	/** Hash of the text or questions, for the ledger's key. */
 	readonly hash: string;
 	readonly shape: { readonly count: number; readonly length: number };
 	readonly tokens: number;

@@ -58,12 +58,12 @@ export class Session {
 	readonly texts: Record<SplitName, LedgerGame>;
 	/** Tokens that a mask runs in each of the games. */
 	readonly tokens: Record<SplitName, number>;
-	/** Of the model itself: what decides and is reported is measured with it. */
+	/** Evaluator of the model itself: what decides and is reported is measured with it. */
 	readonly evaluator: Evaluator;
 	readonly races: SessionGames["races"];
 	/** The losses of other text, measured with the model itself, with a ledger of its own. */
 	readonly gameOn: SessionGames["gameOn"];
-	/** The text of a split with the divergence from the original model, and further questions: for a quality gate. */
+	/** The text of a split with the divergence from the original model, and further questions: for quality limits. */
 	readonly comparedOn: SessionGames["comparedOn"];
 	readonly referenceOn: SessionGames["referenceOn"];
 	readonly hasReferenceOn: SessionGames["hasReferenceOn"];
@@ -209,7 +209,7 @@ export class Session {
 			for (const [window, shift] of shifts.entries())
 				shift[block] = (above[window]! - mean) / Math.sqrt(shifts.length * (shifts.length - 1));
 		}
-		// Of several sources, as in the race, by the one of fewest windows.
+		// The source of fewest windows counts, as in the race.
 		const windows = fewestWindows(full!.losses.length, full!.sources);
 		const degrees = new Float64Array(players).fill(windows - 1);
 		const facts = { scale: "loss", masks: measured.length + 1, settings: {} } as const;
@@ -245,7 +245,7 @@ function comparedSplits(
 	const held = compared ? (["validation", "heldOut"] as const) : [];
 	// A race may need further text of the validation split's size.
 	if (metric === "kl") return { held: splitNames, further: ["validation"], wished: [] };
-	// A race on own samples compares by them where there is memory, on the split and on further text.
+	// A race on self-generated text compares by reference logits if they fit in memory, on the split and on further text.
 	const raced = compared ? (["validation"] as const) : (["validation", "validation"] as const);
 	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "loss" && onSelfGenerated(options) ? raced : [] };
 }

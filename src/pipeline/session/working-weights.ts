@@ -30,7 +30,7 @@ const worthChoosing = 60;
 const worthCopying = 45;
 /** A copy must run that much faster than the model itself. */
 const worthUsing = 1.2;
-/** Of the work that masks would cost one by one, what is left when they share their common leading blocks. */
+/** Share of the work that is left if candidates share their common leading blocks. */
 export const sharedTime = 0.6;
 
 /** What the option says. @throws InvalidOptionError for a word that it does not know */
@@ -78,7 +78,7 @@ export interface SweepJob {
 	readonly windows: TokenWindows;
 	/** That the search will measure at most. */
 	readonly masks: number;
-	/** Of the model's runs: copies are made there. */
+	/** Folder of the model's runs: copies are made there. */
 	readonly folder: string;
 	readonly backend: string;
 	readonly wanted: WorkingWeights;

@@ -30,7 +30,7 @@ export interface QuantizeChoice {
 }
 
 /**
- * Options that contradict one another, found out before anything is read.
+ * Refuses options that contradict one another, before anything is read.
  * @param curve whether nothing says how much to remove
  * @throws InvalidOptionError
  */

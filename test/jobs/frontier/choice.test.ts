@@ -151,7 +151,7 @@ describe("the verdict", () => {
 		expect(verdict.text).toContain("Quantizing alone does not meet it: the fastest is Q8_0 (530 B, 1.20 times as fast).");
 		const small = judge({ targetSpeedup: 1.3, speedupOf: "generation", targetSize: 500 }).verdict;
 		expect(small.text).toContain("Quantizing alone does not meet it: the fastest of that size is Q2_K (200 B, 1.10 times as fast).");
-		// Of what misses two targets the one that misses by less: not the smallest.
+		// If all miss one of two targets, the one that misses by less is taken, not the smallest.
 		expect(judge({ targetSpeedup: 1.48, speedupOf: "generation", targetSize: 420 }).verdict.text).toMatch(
 			/The nearest is Q8_0 without blocks 1-2 \(430 B, 1\.50 times/,
 		);

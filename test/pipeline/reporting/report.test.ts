@@ -30,7 +30,7 @@ describe("the report of a run", () => {
 		const { by, further } = plan.finalComparison!;
 		const finalComparison = { by, further: further.map(({ sets }) => ({ sets })) };
 		expect(report.removal).toEqual({ removed: plan.removed, kept: 9, method: plan.method, finalComparison, ...same });
-		// Own samples are raced by divergence; each part of further text is another one, and on none are there more sets than before.
+		// Self-generated text is raced by divergence. Each part of further text is another one, and on none are there more sets than before.
 		expect(by).toBe("divergence");
 		expect(new Set(further.map(({ sha256 }) => sha256)).size).toBe(further.length);
 		expect(further.map(({ sets }) => sets)).toEqual(further.map(({ sets }) => sets).sort((a, b) => b - a));

@@ -224,6 +224,6 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 			},
 		],
 		notes:
-			"A file written from a model with loops (num_loops) gives the right bits. But the layer view does not follow loops, so no candidate can be measured.",
+			"with loops (num_loops) a written file is right: every candidate that was written gave the same bits. But the layer view does not follow loops, so no candidate can be measured.",
 	},
 ];
