@@ -95,7 +95,7 @@ describe("the verdict on a set", () => {
 
 describe("texts", () => {
 	it("rises show on which side of the bounds they are", () => {
-		expect([0.05, 0.1, 0.10005, 0.105, 0.693, 0.7].map(riseText)).toEqual(["5 %", "10.5 %", "11 %", "11 %", "99.97 %", "101 %"]);
+		expect([0.05, 0.1, 0.10005, 0.105, 0.6929, 0.7].map(riseText)).toEqual(["5 %", "10.5 %", "11 %", "11 %", "99.95 %", "101 %"]);
 	});
 
 	it("worseTexts counts by kind", () => {
