@@ -103,7 +103,7 @@ describe("usage errors", () => {
 		["m.gguf --max-evaluations", /--max-evaluations: a value is missing/],
 		["m.gguf --max-evaluations=", /--max-evaluations: a value is missing/],
 		["m.gguf --max-evaluations 3 --max-evaluations 4", /--max-evaluations: given 2 times/],
-		["m.gguf --no-masks", /--max-evaluations: /],
+		["m.gguf --no-max-evaluations", /--max-evaluations: /],
 		["m.gguf --seed -1", /--seed: .*"-1"/],
 		["m.gguf --method greddy", /--method: expected one of auto, greedy, leave-one-out, paper, .*, last, got "greddy"/],
 		["m.gguf --rounds 0", /--rounds: .*at least 1/],
