@@ -29,10 +29,10 @@ const ALONE = 1e-6;
  * v = constant + sum over kept blocks, by weighted least squares. The errors allow for noise that differs from set to set. Each residual
  * is the one that the set would have if it had not been fitted (HC3, MacKinnon and White 1985), since a fit of few sets follows each set.
  * Their degrees of freedom are Satterthwaite's: few sets may carry most of an error (Bell and McCaffrey 2002).
- * @param centerd the errors are those of differences from the mean of all values; set it if the sum of the values is known otherwise
+ * @param centered the errors are those of differences from the mean of all values; set it if the sum of the values is known otherwise
  * @internal
  */
-export function additiveFit(rows: readonly FittedSet[], movable: readonly number[], { centerd = false } = {}): AdditiveFit {
+export function additiveFit(rows: readonly FittedSet[], movable: readonly number[], { centered = false } = {}): AdditiveFit {
 	const size = movable.length + 1;
 	const gram = new Float64Array(size * size);
 	const moment = new Float64Array(size);
@@ -53,7 +53,7 @@ export function additiveFit(rows: readonly FittedSet[], movable: readonly number
 		const residual = value - active.reduce((sum, p) => sum + (solution[p] as number), 0);
 		const pulls = Float64Array.from({ length: size }, (_, i) => active.reduce((sum, p) => sum + (inverse[i * size + p] as number), 0));
 		const free = 1 - weight * active.reduce((sum, p) => sum + (pulls[p] as number), 0);
-		const shared = centerd ? pulls.subarray(1).reduce((a, b) => a + b, 0) / movable.length : 0;
+		const shared = centered ? pulls.subarray(1).reduce((a, b) => a + b, 0) / movable.length : 0;
 		for (let i = 0; i < movable.length; i++) {
 			const pull = weight * ((pulls[i + 1] as number) - shared);
 			if (free < ALONE && Math.abs(pull) > ALONE) errors[i] = Number.NaN;

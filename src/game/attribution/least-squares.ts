@@ -33,7 +33,7 @@ export function windowLeastSquares(samples: readonly Sample[], options: LeastSqu
 		throw new RangeError(`${rows.length} sets in the window are too few for ${movable.length} players; measure at least ${movable.length}`);
 	const smallest = (strata.get(kmax) ?? []).map(({ value }) => value);
 	// The sum of the values is known otherwise, so only differences of slopes come from the fit: an error that all share does not count.
-	const fit = additiveFit(rows, movable, { centerd: smallest.length > 0 });
+	const fit = additiveFit(rows, movable, { centered: smallest.length > 0 });
 	const fitted = fit.values.reduce((a, b) => a + b, 0);
 	const total = smallest.length > 0 ? (movable.length / kmax) * (1 - average(smallest)) : fitted;
 	const lacking = lackingSizes(movable.length, kmax, strata);

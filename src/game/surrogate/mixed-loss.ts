@@ -6,7 +6,7 @@ export interface MixedTerms {
 	readonly linear: Float64Array;
 	/** Symmetric, zero diagonal. */
 	readonly pairs: Float64Array;
-	/** Coalitions (1 removed) that the exponential terms are centerd on; shape centers x players. */
+	/** Coalitions (1 removed) that the exponential terms are centered on; shape centers x players. */
 	readonly centers: Uint8Array;
 	readonly heights: Float64Array;
 	/** Distance that each block adds in which two coalitions differ. */

@@ -169,9 +169,7 @@ export function checkHealable<T extends HealSettings & JobOptions>(
 ): T {
 	const { file, facts } = model;
 	if (facts.bos === undefined && facts.eos === undefined)
-		throw new InvalidOptionError(
-			"healing needs self-generated text, and this model has no start token to begin it with: leave out --heal",
-		);
+		throw new InvalidOptionError("healing needs self-generated text, and this model has no start token to begin it with: leave out --heal");
 	const shape = (cuts: number) => ({ ...shapeOf(model, cuts, options), references, sized });
 	if (typeof removed !== "number") return settleKind(file, shape(healableCuts(removed)), options, available);
 	const most = shape(mostCuts(model, removed));

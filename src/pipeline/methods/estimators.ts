@@ -150,7 +150,8 @@ function permutations(game: Game, work: Work): Promise<Attribution> {
 }
 
 async function leastSquares(game: Game, { kmax, masks, seed, spent, units, signal }: Work): Promise<Attribution> {
-	if (units?.length) throw new RangeError("this model's rules tie blocks together, but this estimator removes each block alone: take another estimator");
+	if (units?.length)
+		throw new RangeError("this model's rules tie blocks together, but this estimator removes each block alone: take another estimator");
 	const frozen = [...game.frozen.keys()];
 	const movable = Array.from({ length: game.players }, (_, i) => i).filter((block) => !game.frozen.has(block));
 	const singles = movable.map((block) => Coalition.ofRemoved(game.players, [block]));

@@ -107,7 +107,11 @@ export async function race(
 		]),
 	);
 	noteRivals(winners, choices, options);
-	noteFurther(told, limits.furtherMasks === undefined ? "cost above a quarter of the search" : "exceed what this comparison may measure", options);
+	noteFurther(
+		told,
+		limits.furtherMasks === undefined ? "cost above a quarter of the search" : "exceed what this comparison may measure",
+		options,
+	);
 	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, compared));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
 	const originalLoss = meanAndError(full, sources).mean;

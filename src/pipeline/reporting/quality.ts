@@ -8,7 +8,7 @@ import type { Plan, PlanLosses } from "../../storage/plan.js";
 
 type Quality = NonNullable<Report["quality"]>;
 
-/** Units of further figures of an metric, by name; those that are left out say again what another figure says. */
+/** Units of further figures of a metric, by name; those that are left out say again what another figure says. */
 const units = { agreement: "share", accuracy: "share", normalizedAccuracy: "share" } as const;
 
 /** Figures of the held-out split, and the losses of every split. */

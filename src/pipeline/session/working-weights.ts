@@ -22,7 +22,10 @@ export interface SweepChoice extends Shape {
 	weights: SearchWeights;
 }
 
-/** Types of a copy that nobody named: both keep the losses of smaller types to a few ten-thousandths of a nat; which is faster depends on the processor. */
+/**
+ * Types of a copy if none is named: both keep the losses of smaller types to a few ten-thousandths of a nat. Which is faster depends on the
+ * processor.
+ */
 const usualCopies: readonly Exclude<SearchWeights, "own">[] = ["Q8_0", "F16"];
 /** Below so many masks nothing is measured beforehand: it would cost more than it saves. */
 const worthChoosing = 60;

@@ -114,7 +114,9 @@ describe("every method", () => {
 			for (const dryRun of [true, false])
 				await expect(
 					pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, maxEvaluations: least - 1 }, dryRun }),
-				).rejects.toThrow(`${method} needs at least ${least} evaluations to remove up to 3 of 12 blocks, got --max-evaluations ${least - 1}`);
+				).rejects.toThrow(
+					`${method} needs at least ${least} evaluations to remove up to 3 of 12 blocks, got --max-evaluations ${least - 1}`,
+				);
 			await expect(
 				pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, maxTokens: 96 * least - 1 } }),
 			).rejects.toThrow(/--max-tokens/);
