@@ -99,7 +99,7 @@ describe("every method", () => {
 		expect(plan!.removed.length).toBe(3);
 		expect(plan!.options.search).toMatchObject({ method });
 		expect(plan!.losses.heldOut!.difference).toBeGreaterThan(0);
-		expect(notes.join("\n")).toContain(`at most ${planned} masks`);
+		expect(notes.join("\n")).toContain(`${planned} candidates on `);
 		const [run] = await listRuns();
 		const searched = Math.max(...run!.ledgers.map(({ candidates }) => candidates));
 		// Single removals that only the report of a set needs come on top of what a small search is allowed.
@@ -245,7 +245,7 @@ it("the paper's strata of another run are taken where they are asked for", async
 
 it("methods without contributions do not rank", async () => {
 	await expect(rankBlocks(fixturePath, { ...small, search: { method: "contiguous" } })).rejects.toThrow(
-		/contiguous chooses sets .* auto, leave-one-out/,
+		/contiguous chooses blocks .* auto, leave-one-out/,
 	);
 	const rounds = { rounds: 2 } as object;
 	await expect(rankBlocks(fixturePath, { ...small, search: rounds })).rejects.toThrow(/rankBlocks does not read search\.rounds/);
