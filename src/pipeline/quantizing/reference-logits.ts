@@ -1,4 +1,4 @@
-// Distributions of a original model that others are compared with: versions of it in other types of weights, or without blocks.
+// Distributions of an original model that others are compared with: versions of it in other types of weights, or without blocks.
 import { Coalition } from "../../game/coalition.js";
 import { logger } from "../../api/logger.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";

@@ -8,7 +8,7 @@ import type { Plan, PlanLosses } from "../../storage/plan.js";
 
 type Quality = NonNullable<Report["quality"]>;
 
-/** Units of further figures of an metric, by name; those that are left out say again what another figure says. */
+/** Units of further figures of a metric, by name; those that are left out say again what another figure says. */
 const units = { agreement: "share", accuracy: "share", normalizedAccuracy: "share" } as const;
 
 /** Figures of the held-out split, and the losses of every split. */
@@ -66,7 +66,7 @@ export function writtenLosses({ quantized, heal }: Plan, heldOut: PlanLosses): L
 	return { original: heldOut.original, pruned: loss, difference: added.mean, standardError: added.standardError };
 }
 
-/** Of the file as it was written. An metric's own figures are those of the weights before, and are left to the plan. */
+/** Of the file as it was written. A metric's own figures are those of the weights before, and are left to the plan. */
 function quantizedFigures({ divergence, agreement }: NonNullable<Plan["quantized"]>, windows: number): ReportFigure[] {
 	const beside = (whole: number, { mean, standardError }: { mean: number | null; standardError: number | null }): Losses => ({
 		...{ original: { mean: whole }, pruned: { mean } },

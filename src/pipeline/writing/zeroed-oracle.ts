@@ -47,7 +47,7 @@ export async function measureZeroed(
 	);
 }
 
-/** Losses and digests of a original model on each set of windows. */
+/** Losses and digests of an original model on each set of windows. */
 export async function measureOriginal(
 	path: string,
 	{ windows, ubatch, ...machine }: MeasuredShape & Pick<MachineOptions, "gpuLayers"> & { readonly windows: readonly TokenWindows[] },
