@@ -13,6 +13,7 @@ export const machineRows = {
 		group: "machine",
 		level: "basic",
 		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
+		per: { apply: { default: "physical cores" }, evaluate: { default: "physical cores" }, speed: { default: "physical cores" } },
 	},
 	gpuLayers: {
 		flag: "gpu-layers",
