@@ -111,7 +111,14 @@ function perplexity({ original, pruned, difference, standardError }: Losses, win
 	const change = exponential(difference);
 	const { interval } = errorOf(difference, standardError, windows);
 	return {
-		...{ name: "perplexity", unit: "perplexity", before: exponential(original.mean), after: exponential(pruned.mean), change, isRatio: true },
+		...{
+			name: "perplexity",
+			unit: "perplexity",
+			before: exponential(original.mean),
+			after: exponential(pruned.mean),
+			change,
+			isRatio: true,
+		},
 		...(interval && change !== null
 			? { standardError: change * standardError!, interval: { low: Math.exp(interval.low), high: Math.exp(interval.high) } }
 			: {}),
