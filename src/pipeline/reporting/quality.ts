@@ -66,7 +66,7 @@ export function writtenLosses({ quantized, heal }: Plan, heldOut: PlanLosses): L
 	return { original: heldOut.original, pruned: loss, difference: added.mean, standardError: added.standardError };
 }
 
-/** Of the file as it was written. An metric's own figures are those of the weights before, and are left to the plan. */
+/** Of the file as it was written. A metric's own figures are those of the weights before, and are left to the plan. */
 function quantizedFigures({ divergence, agreement }: NonNullable<Plan["quantized"]>, windows: number): ReportFigure[] {
 	const beside = (whole: number, { mean, standardError }: { mean: number | null; standardError: number | null }): Losses => ({
 		...{ original: { mean: whole }, pruned: { mean } },
@@ -111,7 +111,14 @@ function perplexity({ original, pruned, difference, standardError }: Losses, win
 	const change = exponential(difference);
 	const { interval } = errorOf(difference, standardError, windows);
 	return {
-		...{ name: "perplexity", unit: "perplexity", before: exponential(original.mean), after: exponential(pruned.mean), change, isRatio: true },
+		...{
+			name: "perplexity",
+			unit: "perplexity",
+			before: exponential(original.mean),
+			after: exponential(pruned.mean),
+			change,
+			isRatio: true,
+		},
 		...(interval && change !== null
 			? { standardError: change * standardError!, interval: { low: Math.exp(interval.low), high: Math.exp(interval.high) } }
 			: {}),

@@ -125,8 +125,8 @@ describe("--heal=TIME", () => {
 	});
 
 	it.each([
-		[{ heal: { time: 0 } }, /heal-time must be a time above 0 seconds/],
-		[{ heal: { time: 60, tokens: 2048 } }, /heal-time finds the number of tokens: give it or heal-tokens/],
+		[{ heal: { time: 0 } }, /the time of heal must be above 0 seconds/],
+		[{ heal: { time: 60, tokens: 2048 } }, /heal takes a time or a number of tokens: give one of them/],
 	])("%j is refused", async (options, expected) => {
 		const run = pruneGguf(fixturePath, out(), { ...small, remove: [3], ...options });
 		await expect(run).rejects.toThrow(InvalidOptionError);

@@ -160,7 +160,10 @@ describe("target-speedup", () => {
 		[{ targetSpeedup: 1 }, /target-speedup must be above 1/],
 		[{ targetSpeedup: Number.NaN }, /target-speedup must be above 1/],
 		[{ targetSpeedup: 1.2, removeBlocks: 3 }, /removeBlocks and targetSpeedup/],
-		[{ targetSpeedup: { both: 1.2 } as unknown as { prompt: number } }, /speedup-of must be one of/],
+		[
+			{ targetSpeedup: { both: 1.2 } as unknown as { prompt: number } },
+			/targetSpeedup is a number, \{ prompt: number \} or \{ generation: number \}, got \{ both: 1\.2 \}/,
+		],
 		[{ targetSpeedup: {} as { prompt: number } }, /targetSpeedup is a number, \{ prompt: number \} or/],
 	])("refuses %o", async (bad, message) => {
 		const job = pruneGguf(fixturePath, undefined, { ...asUsual, ...bad });
