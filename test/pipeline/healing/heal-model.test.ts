@@ -150,7 +150,7 @@ describe("a run that heals", () => {
 		expect(heal!.added!.mean).toBeCloseTo(heal!.heldOut!.after! - losses.heldOut!.original.mean!, 10);
 		expect(result.output!.verification).toMatch(/bit for bit/);
 		expect(result.report!.quality!.figures[0]).toMatchObject({ name: "loss", after: heal!.heldOut!.after });
-		expect(result.report!.verdict.headline).toMatch(/\(3, 6-7\), healed:/);
+		expect(result.report!.verdict.headline).toMatch(/: 3, 6-7; healed\.$/);
 		expect(result.report!.heal).toMatchObject({ applied: true, tokens: 6144, addedBytes: heal!.addedBytes });
 		expect(readFileSync(`${output}.html`, "utf8")).toContain('<h2 id="healing">');
 	});

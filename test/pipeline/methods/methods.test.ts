@@ -39,7 +39,7 @@ describe("the automatic method", () => {
 			search: { method: "auto", effort: "thorough", maxTime: 0.01 },
 			removeBlocks: 2,
 			onLog: ({ message }) => {
-				masks = Math.max(masks, Number(/: (\d+) masks$/.exec(message)?.[1] ?? 0));
+				masks = Math.max(masks, Number(/: (\d+) candidates$/.exec(message)?.[1] ?? 0));
 			},
 		});
 		expect(plan!.removed.length).toBe(2);
@@ -133,7 +133,7 @@ describe("every method", () => {
 			search: { method: "paper-repaired", maxEvaluations: 31 },
 			removeBlocks: 3,
 		});
-		await expect(run).rejects.toThrow(/paper-repaired needs at least 32 masks/);
+		await expect(run).rejects.toThrow(/paper-repaired needs at least 32 evaluations/);
 	});
 
 	it("the paper's masks are counted once each, and its network is held against the critical blocks", async () => {
@@ -232,7 +232,7 @@ it("the paper's strata of another run are taken where they are asked for", async
 	const measured = async (strataPreset?: "rwkv") => {
 		newHome();
 		const { plan } = await pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, strataPreset } });
-		expect(plan!.options.strataPreset).toBe(strataPreset);
+		expect((plan!.options.search as { strataPreset?: string }).strataPreset).toBe(strataPreset);
 		const kept = keptMasks(home()).map((mask) => [...mask].filter((bit) => bit === "1").length);
 		return [...new Set(kept)].filter((size) => kept.filter((other) => other === size).length > 2 && size < 11);
 	};
