@@ -3,6 +3,7 @@ import { InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
 import { sizeText } from "../../model/runtime/memory.js";
 import { bytesOfReference, defaultReferenceBytes } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
+import { splitTitles } from "../../storage/split-names.js";
 import type { ReferenceSettings } from "../../api/options/settings.js";
 
 /** What of the options bounds them. */
@@ -48,7 +49,8 @@ export function checkReferenceMemory(
 	// The largest: an option that allows it allows all.
 	const { split, bytes } = sizes.reduce((a, b) => (b.bytes > a.bytes ? b : a));
 	if (bytes <= mostReferenceBytes(room)) return;
+	const titles: Readonly<Record<string, string>> = splitTitles;
 	throw new NotEnoughMemoryError(
-		`${asker} keeps the original model's distributions: on the ${split} split ${memoryText(bytes, room)}. Give --reference-bytes ${bytes}, or fewer or shorter windows (--windows, --window-length).`,
+		`${asker} keeps the original model's distributions: on the ${titles[split] ?? split} split ${memoryText(bytes, room)}. Give --reference-bytes ${bytes}, or fewer or shorter windows (--windows, --window-length).`,
 	);
 }

@@ -17,13 +17,16 @@ export function qualityOf(plan: Plan, { before, after }: { before: Sizes; after:
 	const split = plan.calibration.heldOut;
 	if (!heldOut || !split) return {};
 	const windows = fewestWindows(split.count, split.sources);
-	const { quantized } = plan;
+	const { quantized, heal } = plan;
+	// The metric's own figures were measured before healing and quantizing: they are not those of the file.
+	const isChanged = quantized !== undefined || heal?.applied === true;
 	const metric = plan.metric?.splits.heldOut;
 	const losses = writtenLosses(plan, heldOut);
 	const figures: ReportFigure[] = [
 		figure("loss", "nats per token", losses, windows),
 		perplexity(losses, windows),
-		...(quantized ? quantizedFigures(quantized, windows) : metric ? metricFigures(plan.metric!.name, metric, windows) : []),
+		...(quantized ? quantizedFigures(quantized, windows) : []),
+		...(metric && !isChanged ? metricFigures(plan.metric!.name, metric, windows) : []),
 		{
 			...{ name: "blocks", unit: "count", before: plan.model.blocks, after: plan.kept },
 			...{ change: plan.kept - plan.model.blocks, isRatio: false },
@@ -66,7 +69,7 @@ export function writtenLosses({ quantized, heal }: Plan, heldOut: PlanLosses): L
 	return { original: heldOut.original, pruned: loss, difference: added.mean, standardError: added.standardError };
 }
 
-/** Of the file as it was written. An metric's own figures are those of the weights before, and are left to the plan. */
+/** Of the file as it was written. The metric's own figures are left to the plan. */
 function quantizedFigures({ divergence, agreement }: NonNullable<Plan["quantized"]>, windows: number): ReportFigure[] {
 	const beside = (whole: number, { mean, standardError }: { mean: number | null; standardError: number | null }): Losses => ({
 		...{ original: { mean: whole }, pruned: { mean } },
@@ -111,7 +114,14 @@ function perplexity({ original, pruned, difference, standardError }: Losses, win
 	const change = exponential(difference);
 	const { interval } = errorOf(difference, standardError, windows);
 	return {
-		...{ name: "perplexity", unit: "perplexity", before: exponential(original.mean), after: exponential(pruned.mean), change, isRatio: true },
+		...{
+			name: "perplexity",
+			unit: "perplexity",
+			before: exponential(original.mean),
+			after: exponential(pruned.mean),
+			change,
+			isRatio: true,
+		},
 		...(interval && change !== null
 			? { standardError: change * standardError!, interval: { low: Math.exp(interval.low), high: Math.exp(interval.high) } }
 			: {}),
