@@ -69,7 +69,7 @@ export function writtenLosses({ quantized, heal }: Plan, heldOut: PlanLosses): L
 	return { original: heldOut.original, pruned: loss, difference: added.mean, standardError: added.standardError };
 }
 
-/** Of the file as it was written. The metric's own figures are left to the plan. */
+/** Of the file as it was written. A metric's own figures are those of the weights before, and are left to the plan. */
 function quantizedFigures({ divergence, agreement }: NonNullable<Plan["quantized"]>, windows: number): ReportFigure[] {
 	const beside = (whole: number, { mean, standardError }: { mean: number | null; standardError: number | null }): Losses => ({
 		...{ original: { mean: whole }, pruned: { mean } },
