@@ -8,25 +8,40 @@ export function rankText(result: RankResult, style: TextStyle): string {
 	const frozen = new Map(result.frozen.map(({ block, reason }) => [block, reason]));
 	const values = new Map(result.importance.map((one) => [one.block, one]));
 	const critical = new Map(result.critical.map(({ block }) => [block, "critical"]));
-	const verdicts = new Map(result.verdicts.map(({ block, verdict }) => [block, verdictWords[verdict]]));
+	const cuts = result.cuts.length > 0 ? result.cuts : [{ cut: result.cut, verdicts: result.verdicts }];
+	const judged = cuts.filter(({ verdicts }) => verdicts.length > 0);
+	const words = judged.map(({ cut, verdicts }) => ({
+		cut,
+		of: new Map(verdicts.map(({ block, verdict }) => [block, verdictWords[verdict]])),
+	}));
 	const unseen = new Set(result.unseen);
-	const noteOf = (block: number) =>
-		frozen.get(block) ?? critical.get(block) ?? (unseen.has(block) ? "never measured" : verdicts.get(block));
-	const rows = Array.from({ length: result.model.blocks }, (_, block) => ({ ...values.get(block), block, note: noteOf(block) }));
+	const noteOf = (block: number) => frozen.get(block) ?? critical.get(block) ?? (unseen.has(block) ? "never measured" : undefined);
+	const rows = Array.from({ length: result.model.blocks }, (_, block) => ({
+		...{ ...values.get(block), block, note: noteOf(block) },
+		verdicts: words.map(({ of }) => of.get(block) ?? ""),
+	}));
 	// The original model has no divergence from itself.
 	const original = result.metric === "kl" ? metricTitles.kl : `loss of the original model ${formatLoss(result.loss)}`;
 	const { method, estimator } = result;
 	const how = estimator === method ? method : `${method} (${estimator})`;
 	return [
 		`Importance of blocks 0 to ${result.model.blocks - 1} by ${how}; ${original}\n`,
-		contributionsTable(rows, style),
-		...(result.verdicts.length > 0
-			? [`low: among the ${result.cut} least important blocks, with 95 % certainty. high: not among them. The others are undecided.\n`]
-			: []),
+		contributionsTable(
+			rows,
+			style,
+			words.map(({ cut }) => `-n ${cut}`),
+		),
+		...(judged.length > 0 ? [legendText(judged.map(({ cut }) => cut))] : []),
 		...(result.interactions.length > 0 ? [pairsText(result.interactions)] : []),
 		...(result.surrogate ? [surrogateLine(result.surrogate)] : []),
 		`${formatInteger(result.evaluations)} evaluations, ${formatDuration(result.seconds)}\n`,
 	].join("\n");
+}
+
+function legendText(cuts: readonly number[]): string {
+	const [cut] = cuts;
+	const among = cuts.length > 1 ? "as many least important blocks as the column's -n says" : `the ${cut} least important blocks`;
+	return `low: among ${among}, with 95 % certainty. high: not among them. The others are undecided.\n`;
 }
 
 const verdictWords = { low: "low", high: "high", undecided: "" } as const;

@@ -3,7 +3,8 @@ import { figureText } from "./figures.js";
 import { formatBlocks, formatBytes, formatCount, formatInteger } from "./format.js";
 import { healSentence } from "./heal.js";
 import type { Report } from "./report-data.js";
-import { quantizedText, speedText } from "./summary.js";
+import { speedRow } from "./overview.js";
+import { quantizedText } from "./summary.js";
 import { visible } from "./tags.js";
 
 /**
@@ -12,14 +13,15 @@ import { visible } from "./tags.js";
  */
 export function reportCard(report: Report): string {
 	const { verdict, model, output, removal, quality, speed, alternatives, reproduce } = report;
-	const name = output?.name ?? `${model.name} without ${removal?.removed.length ?? 0} blocks`;
+	const name = output?.name ?? nameWithout(model.name, removal?.removed.length ?? 0);
 	const quantized = quantizedText(report);
-	const figures = [...(quality?.figures ?? []).map(figureText), ...(speed?.figures ?? []).map(speedText)];
+	const figures = [...(quality?.figures ?? []).map(figureText), ...(speed?.figures ?? []).map(speedRow)];
+	const set = removal?.removed ?? [];
 	const parts = [
 		["---", "library_name: gguf", "tags:", "- gguf", "- pruned", "- prune-gguf", "---"].join("\n"),
 		`# ${escaped(name)}`,
 		escaped(
-			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) without ${removal ? `blocks ${formatBlocks(removal.removed)}` : "any block removed"}. Nothing was trained afterwards.${report.heal?.applied ? ` ${healSentence(report.heal)}` : ""}${quantized ? ` ${quantized}` : ""}`,
+			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) ${set.length > 0 ? `without block${set.length === 1 ? "" : "s"} ${formatBlocks(set)}` : "with every block kept"}. Nothing was trained afterwards.${report.heal?.applied ? ` ${healSentence(report.heal)}` : ""}${quantized ? ` ${quantized}` : ""}`,
 		),
 		`**${escaped(verdict.headline)}** ${escaped(verdict.reason)}`,
 		...(alternatives ? [escaped(alternatives.verdict)] : []),
@@ -63,6 +65,11 @@ export function reportCard(report: Report): string {
 		].join("\n"),
 	);
 	return `${parts.join("\n\n")}\n`;
+}
+
+/** Name of a model that was not written. */
+function nameWithout(name: string, count: number): string {
+	return count === 0 ? name : `${name} without ${count} block${count === 1 ? "" : "s"}`;
 }
 
 /** Text that Markdown shows as it is, on one line. */

@@ -10,8 +10,7 @@ const glyphs = ["●", "■", "▲", "◆", "★", "✚", "Y"] as const;
 type Series = ReportCurve["series"][number];
 type Point = Series["points"][number];
 
-const places = { search: "searched text", validation: "unseen text" } as const;
-const seriesName = ({ method, split }: Series) => `${method}, ${places[split]}`;
+const seriesName = ({ method, split }: Series) => `${method}, ${split} split`;
 const styleOf = (index: number) => ({ symbol: symbols[index % symbols.length]!, color: `series-${index % 6}` });
 
 /** Loss, or another metric, against the number of blocks removed. */

@@ -11,15 +11,16 @@ import { type Html, html, type Section, type TableColumn, table, typographic } f
 
 /** The details that a report has. */
 export function detailSections(report: Report): Section[] {
-	const { interactions, surrogate, quality, speed } = report;
+	const { interactions, surrogate, quality, speed, notes = [] } = report;
 	return [
 		...importanceSection(report),
 		...(interactions && interactions.length > 0
 			? [{ id: "redundant", title: "Redundant blocks", body: interactionsFigure(interactions, report) }]
 			: []),
 		...(surrogate ? [{ id: "surrogate", title: "Surrogate", body: surrogateBody(surrogate) }] : []),
-		...(quality ? [{ id: "splits", title: "Splits", body: splitsBody(quality) }] : []),
+		...(quality ? [{ id: "splits", title: "Splits", body: splitsBody(quality, report.heal?.applied ?? false) }] : []),
 		...(speed ? [{ id: "speed", title: "Speed and memory", body: speedBody(speed) }] : []),
+		...(notes.length > 0 ? [{ id: "notes", title: "Notes", body: html`<ul>${notes.map((note) => html`<li>${note}</li>`)}</ul>` }] : []),
 		reproductionSection(report),
 		timesSection(report),
 	];
@@ -84,7 +85,9 @@ const columnsOf = (first: string): TableColumn[] => [
 	{ title: "change ± standard error", figures: true },
 ];
 
-function splitsBody({ splits, sources }: NonNullable<Report["quality"]>): Html {
+function splitsBody({ splits, sources, quantized }: NonNullable<Report["quality"]>, isHealed: boolean): Html {
+	const later = [...(isHealed ? ["healing"] : []), ...(quantized ? ["quantizing"] : [])];
+	const before = later.length > 0 ? `, before ${later.join(" and ")}` : "";
 	const losses = (row: { before: number | null; after: number | null; difference: number | null; standardError: number | null }) => [
 		formatLoss(row.before),
 		formatLoss(row.after),
@@ -100,7 +103,7 @@ ${
 	sources &&
 	sources.length > 0 &&
 	table(
-		"Each source of the held-out split, in the metric of the run",
+		`Each source of the held-out split, in the metric of the run${before}`,
 		[columnsOf("source")[0]!, { title: "weight", figures: true }, ...columnsOf("source").slice(1)],
 		sources.map((source) => [source.name, `${source.weight}`, ...losses(source)]),
 	)

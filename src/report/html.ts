@@ -51,10 +51,10 @@ ${further.map((section) => sectionHtml(section))}${detailsHtml(details)}</main>
 function furtherSections(report: Report): Section[] {
 	const { curve, heal, alternatives, limits } = report;
 	return [
-		...warningsSection(report),
-		...(limits && limits.length > 0 ? [limitsSection(limits)] : []),
 		...(curve && curve.series.length > 0 ? [{ id: "curve", title: "Quality against size", body: curveFigure(curve, report.removal) }] : []),
 		...textsSection(report),
+		...warningsSection(report),
+		...(limits && limits.length > 0 ? [limitsSection(limits)] : []),
 		...(heal ? [healSection(heal)] : []),
 		...(alternatives ? [alternativesSection(alternatives)] : []),
 	];

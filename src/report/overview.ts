@@ -21,12 +21,14 @@ export function overviewFigures({ quality, speed }: Parts): { figures: ReportFig
 /** Rows whose change and interval are apart. A speed whose interval holds 1 cannot be measured on this machine. */
 export function overviewRows(report: Parts): FigureText[] {
 	const { figures, measured } = overviewFigures(report);
-	const row = (figure: SpeedFigure) => {
-		const text = speedText(figure);
-		const { unit, interval } = figure;
-		if (unit === "bytes") return text;
-		if (!interval) return { ...text, interval: "no interval" };
-		return interval.low <= 1 && interval.high >= 1 ? { ...text, change: "not measurable here" } : text;
-	};
-	return [...figures.map(figureText), ...measured.map(row)];
+	return [...figures.map(figureText), ...measured.map(speedRow)];
+}
+
+/** A speed that was measured, or that it could not be. */
+export function speedRow(figure: SpeedFigure): FigureText {
+	const text = speedText(figure);
+	const { unit, interval } = figure;
+	if (unit === "bytes") return text;
+	if (!interval) return { ...text, interval: "no interval" };
+	return interval.low <= 1 && interval.high >= 1 ? { ...text, change: "not measurable here" } : text;
 }

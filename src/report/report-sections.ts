@@ -138,7 +138,9 @@ export const heal = v.strictObject({
 					),
 				),
 				change: v.optional(says(number, "On the text that decided on kind and ridge, nats per token.")),
-				by: v.optional(says(v.literal("divergence"), "What `change` is of: the divergence from the original model; where missing the loss.")),
+				by: v.optional(
+					says(v.literal("divergence"), "What `change` is of: the divergence from the original model; where missing the loss."),
+				),
 				reason: v.optional(says(text, "Why it was left alone.")),
 			}),
 		),

@@ -40,9 +40,9 @@ export function summaryText(report: Report, places: SummaryPlaces = {}, style: T
 		[...lines(tiedText(report, mostTied)), ...endLines(report, places, lines)],
 	];
 	const further = [
-		...(places.plan ? [`Plan: ${places.plan}`] : []),
+		...(places.plan && report.output ? [`Plan: ${places.plan}`] : []),
 		...(places.seconds === undefined ? [] : [`Time: ${formatDuration(places.seconds)}`]),
-		...(report.quality?.sources ? [`${report.quality.sources.length} calibration sources: the report shows each.`] : []),
+		...(report.quality?.sources && places.report ? [`${report.quality.sources.length} calibration sources: the report shows each.`] : []),
 	];
 	return `${fitted(sections, further, places).join("\n")}\n`;
 }
@@ -138,10 +138,13 @@ export function quantizedText({ quality }: Report): string | undefined {
 	const { type, from } = quality.quantized;
 	const weights = from === undefined ? "" : ` from the weights of ${from}`;
 	const alone = quality.splits.find(({ split }) => split === "heldOut");
-	const removal = alone
-		? ` Removing the blocks alone adds ${formatDifference(alone.difference, alone.standardError).replace(/^\+/, "")} nats per token.`
-		: "";
-	return `Quantized to ${type}${weights}.${removal}`;
+	return `Quantized to ${type}${weights}.${alone ? ` ${aloneText(alone)}` : ""}`;
+}
+
+function aloneText({ difference, standardError }: NonNullable<Report["quality"]>["splits"][number]): string {
+	if (difference === null) return "With the blocks removed and nothing quantized, the model gives no finite loss.";
+	const nats = formatDifference(Math.abs(difference), standardError).replace(/^\+/, "");
+	return `Removing the blocks alone ${difference < 0 ? "lowers the loss by" : "adds"} ${nats} nats per token.`;
 }
 
 /** Words put into lines of so many columns. */

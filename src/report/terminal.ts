@@ -16,6 +16,8 @@ export interface ContributionRow {
 	readonly removed?: boolean | undefined;
 	/** For example why the block is never removed. */
 	readonly note?: string | undefined;
+	/** One for each further column. */
+	readonly verdicts?: readonly string[] | undefined;
 }
 
 /** The best set found for one size. */
@@ -56,21 +58,28 @@ export interface SurrogateSummary {
 
 const BAR_WIDTH = { least: 8, most: 40 };
 
-/** Blocks with their importance and a bar. */
-export function contributionsTable(rows: readonly ContributionRow[], style: TextStyle = {}): string {
+/** Blocks with their importance and a bar. @param further titles of further columns */
+export function contributionsTable(rows: readonly ContributionRow[], style: TextStyle = {}, further: readonly string[] = []): string {
 	const values = rows.map(({ value }) => value ?? 0).filter(Number.isFinite);
 	const largest = Math.max(0, ...values.map(Math.abs));
 	const withNotes = rows.some(({ note, removed }) => note || removed);
-	const width = barWidth(style, 24 + (withNotes ? 24 : 0));
+	const width = barWidth(style, 24 + (withNotes ? 24 : 0) + further.reduce((sum, title) => sum + Math.max(4, title.length) + 2, 0));
 	const cells = rows.map((row) => {
 		const bar = row.value === undefined ? "" : formatBar(row.value, largest, width);
 		const note = [row.removed ? "removed" : "", row.note ?? ""].filter(Boolean).join("; ");
-		return [`${row.block}`, contributionText(row), paint(row.removed ? "red" : "cyan", bar, style), note];
+		return [
+			`${row.block}`,
+			contributionText(row),
+			paint(row.removed ? "red" : "cyan", bar, style),
+			...further.map((_, i) => row.verdicts?.[i] ?? ""),
+			note,
+		];
 	});
 	const columns = [
 		{ title: "block", align: "right" },
 		{ title: contributionTitle(rows), align: "right" },
 		{ title: "" },
+		...further.map((title) => ({ title })),
 		{ title: withNotes ? "note" : "" },
 	] as const;
 	return formatTable(columns, cells, style);

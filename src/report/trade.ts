@@ -17,12 +17,14 @@ export const smallRise = `${smallPercent} %`;
 export function riseText(added: number): string {
 	const share = Math.expm1(Math.abs(added));
 	const fall = -Math.expm1(-Math.abs(added));
+	const least = 0.0005;
+	if ((added < 0 ? fall : share) < least) return "less than 0.1 %";
 	if (added < 0) return formatPercent(fall);
 	for (let digits = 0; digits < 6; digits++) {
 		const shown = Number((100 * share).toFixed(digits));
 		const isSmall = shown <= smallPercent === added <= sensibleLoss;
 		const isDouble = shown >= 100 === added >= damagingLoss;
-		if (isSmall && isDouble) return formatPercent(share, digits);
+		if (shown > 0 && isSmall && isDouble) return formatPercent(share, digits);
 	}
 	return formatPercent(share, 6);
 }

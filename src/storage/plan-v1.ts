@@ -13,14 +13,13 @@ const ownSamples = "the model's own samples";
 /**
  * A plan of version 1 in the shape of version 2, unchecked. Values of the wrong kind stay as they are, for the check to name.
  * @param name how messages name the document
- * @throws InvalidPlanError for a key that only version 2 has
+ * @throws InvalidPlanError for a key or word that only version 2 has, and for options that version 1 could not have
  */
 export function planFromV1(plan: unknown, name = "the plan"): unknown {
 	try {
 		return renamed(planRules)(plan);
 	} catch (error) {
-		if (error instanceof UnknownKey)
-			throw new InvalidPlanError(`${name} is not valid:\n  ${error.message}: unknown key in a plan of version 1`);
+		if (error instanceof Fault) throw new InvalidPlanError(`${name} is not valid:\n  ${error.place}: ${error.message}`);
 		throw error;
 	}
 }
@@ -30,7 +29,18 @@ export function healFromV1(section: unknown): unknown {
 	return renamed({ report: "heldOut" })(section);
 }
 
-class UnknownKey extends Error {}
+/** Something that no plan of version 1 has. */
+class Fault extends Error {
+	/** The way to it. */
+	place: string;
+
+	constructor(place: string, message: string) {
+		super(message);
+		this.place = place;
+	}
+}
+
+const unknownKey = (key: string) => new Fault(key, "unknown key in a plan of version 1");
 
 /** Renames keys and changes values of an object; other keys stay. A key that is only a new name is an error. */
 function renamed(rules: Readonly<Record<string, Rule>>): Change {
@@ -41,7 +51,7 @@ function renamed(rules: Readonly<Record<string, Rule>>): Change {
 		if (!isFields(value)) return value;
 		const entries = Object.entries(value).map(([key, inner]): [string, unknown] => {
 			const rule = Object.hasOwn(rules, key) ? rules[key]! : undefined;
-			if (rule === undefined && fresh.has(key)) throw new UnknownKey(key);
+			if (rule === undefined && fresh.has(key)) throw unknownKey(key);
 			if (rule === undefined) return [key, inner];
 			if (typeof rule === "string") return [rule, inner];
 			return typeof rule === "function" ? [key, within(key, rule, inner)] : [rule[0], within(key, rule[1], inner)];
@@ -55,7 +65,7 @@ function within(key: string | number, change: Change, value: unknown): unknown {
 	try {
 		return change(value);
 	} catch (error) {
-		if (error instanceof UnknownKey) error.message = `${key}.${error.message}`;
+		if (error instanceof Fault) error.place = error.place === "" ? `${key}` : `${key}.${error.place}`;
 		throw error;
 	}
 }
@@ -75,6 +85,14 @@ const instead =
 	(value) =>
 		value === old ? now : value;
 
+/** A word of a fixed list, of which version 1 did not have the new one. */
+const word =
+	(old: string, now: string): Change =>
+	(value) => {
+		if (value === now) throw new Fault("", `unknown in a plan of version 1, got ${now}`);
+		return value === old ? now : value;
+	};
+
 const perSplit = (change: Change): Change => renamed({ search: change, validation: change, report: ["heldOut", change] });
 const pair = { full: "original", removed: "pruned" } as const;
 const losses = { ...pair, sources: each(renamed(pair)) } as const;
@@ -89,12 +107,16 @@ const planRules: Readonly<Record<string, Rule>> = {
 	contributions: "importance",
 	surrogate: renamed({ trainMasks: "trainCandidates", heldOutMasks: "heldOutCandidates" }),
 	alternatives: each(renamed({ k: "count" })),
-	race: ["finalComparison", renamed({ by: instead("objective", "metric") })],
+	race: ["finalComparison", renamed({ by: word("objective", "metric") })],
 	equivalent: "tied",
-	gate: ["limits", renamed({ measured: instead("mask", "memory") })],
+	gate: ["limits", renamed({ measured: word("mask", "memory") })],
 	heal: healFromV1,
-	speed: renamed({ through: instead("mask", "memory") }),
-	timings: renamed({ "quality gate": "quality limits", "healed race": "healed final comparison" }),
+	speed: renamed({ through: word("mask", "memory") }),
+	timings: renamed({
+		"quality gate": "quality limits",
+		"healed race": "healed final comparison",
+		"quantised alternatives": "quantized alternatives",
+	}),
 };
 
 /** Options by the places where programs give them; those of version 1 were in one list. */
@@ -122,6 +144,7 @@ const apart = ["removeBlocks", "removeFraction", "targetSpeedup", "speedupOf", "
 
 function optionsFromV1(value: unknown): unknown {
 	if (!isFields(value)) return value;
+	checkOptions(value);
 	const options: Record<string, unknown> = {};
 	const { removeBlocks, removeFraction, targetSpeedup, speedupOf, heal, quantize, quantizeFrom } = value;
 	if (removeBlocks !== undefined) options.removeBlocks = removeBlocks;
@@ -133,6 +156,24 @@ function optionsFromV1(value: unknown): unknown {
 	if (quantizeFrom !== undefined) options.quantize = { ...(quantize === undefined ? {} : { type: quantize }), from: quantizeFrom };
 	else if (quantize !== undefined) options.quantize = quantize;
 	return options;
+}
+
+const isSetting = (value: unknown) => value === null || ["string", "number", "boolean"].includes(typeof value);
+/** Keys of options that only version 2 has. */
+const freshOptions: ReadonlySet<string> = new Set(Object.values(places).map((way) => way.split(".")[0]!));
+
+/** Options were single values and lists of them: what is put into groups here must not be a group already. */
+function checkOptions(options: Fields): void {
+	for (const [name, given] of Object.entries(options)) {
+		if (freshOptions.has(name) && name !== "heal") throw unknownKey(name);
+		if (!isSetting(given) && !(Array.isArray(given) && given.every(isSetting)))
+			throw new Fault(name, "expected text, a number, true, false, null or a list of these");
+	}
+	const { removeBlocks, removeFraction, targetSpeedup, speedupOf, heal } = options;
+	if (removeBlocks !== undefined && removeFraction !== undefined) throw new Fault("removeFraction", "not beside removeBlocks");
+	if (speedupOf !== undefined && targetSpeedup === undefined) throw new Fault("speedupOf", "only beside targetSpeedup");
+	const how = Object.keys(options).find((name) => Object.hasOwn(places, name) && places[name]!.startsWith("heal."));
+	if (heal === false && how !== undefined) throw new Fault(how, "not beside heal: false");
 }
 
 function place(options: Record<string, unknown>, name: string, given: unknown): void {

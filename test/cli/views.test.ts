@@ -137,6 +137,17 @@ describe("the other commands", () => {
 		expect(told).toMatch(/^ +1 .* low$/m);
 		expect(told).toMatch(/^ +3 .* high$/m);
 		expect(told).toContain("low: among the 1 least important blocks, with 95 % certainty.");
+		const verdict = (block: number, word: "low" | "high") => ({ block, chance: word === "low" ? 1 : 0, verdict: word });
+		const cuts = [
+			{ cut: 1, verdicts: [verdict(1, "low"), verdict(3, "high")] },
+			{ cut: 2, verdicts: [verdict(1, "low"), verdict(3, "low")] },
+		];
+		const several = { ...whole, ...nothing, method: "auto" as const, estimator: "posterior-window", importance, frozen, cut: 2 };
+		const columns = rankText({ ...several, cuts, verdicts: cuts[1]!.verdicts }, {});
+		expect(columns).toMatch(/^block +nats added +-n 1 +-n 2 +note$/m);
+		expect(columns).toMatch(/^ +1 .* low +low$/m);
+		expect(columns).toMatch(/^ +3 .* high +low$/m);
+		expect(columns).toContain("low: among as many least important blocks as the column's -n says, with 95 % certainty.");
 		expect(told).toContain("Redundant blocks: 1 and 2-3 (+0.400); 1 and 3 (+0.100)\nBlocks that need each other: 2 and 3 (-0.050)\n");
 	});
 

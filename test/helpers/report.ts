@@ -39,7 +39,8 @@ export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 			}),
 		},
 		disagreements: [{ source: name, chosen: removed, better: [4, 5, 6, 16, 17, 18], by: 0.12, standardError: 0.02, worseOverall: 0.05 }],
-		warnings: [`a warning about ${name}`, "the search scores 320 of 1270 positions"],
+		warnings: [`a warning about ${name}`],
+		notes: ["the search scores 320 of 1270 positions"],
 		speed: {
 			conditions: "CPU, 2 threads, 512 prompt tokens, 64 generated tokens, 5 interleaved repetitions.",
 			context: 4096,

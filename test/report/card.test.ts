@@ -18,6 +18,18 @@ describe("the model card", () => {
 		expect(card).toContain("seed 0");
 	});
 
+	it("says that a speed could not be measured, and nothing of blocks that nobody removed", () => {
+		const report = madeUpReport();
+		const figures = report.speed!.figures.map((figure) =>
+			figure.name === "prompt" ? { ...figure, interval: { low: 0.9, high: 1.3 } } : figure,
+		);
+		const { output, ...none } = { ...report, speed: { ...report.speed!, figures }, removal: { ...report.removal!, removed: [] } };
+		const text = reportCard(none);
+		expect(text).toMatch(/^\| prompt \(tokens\/s\) \|.*\| not measurable here \| 0\.90 to 1\.30 \|$/m);
+		expect(text).toContain("with every block kept. Nothing was trained afterwards.");
+		expect(text).not.toMatch(/without (blocks|0)|\bnone\b/);
+	});
+
 	it("is short", () => {
 		expect(card.split("\n").length).toBeLessThan(56);
 	});

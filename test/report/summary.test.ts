@@ -3,7 +3,7 @@ import { type JudgedRemoval, removalVerdict } from "../../src/pipeline/reporting
 import { speedChange } from "../../src/report/figures.js";
 import { gateLine } from "../../src/report/gate.js";
 import type { Report } from "../../src/report/report-data.js";
-import { type SummaryPlaces, speedText, summaryText, tiedText, wrapped } from "../../src/report/summary.js";
+import { quantizedText, type SummaryPlaces, speedText, summaryText, tiedText, wrapped } from "../../src/report/summary.js";
 import { madeUpReport } from "../helpers/report.js";
 
 const { limits, collapse, alternatives, textCheck, ...usual } = madeUpReport();
@@ -70,7 +70,7 @@ File: out.gguf (85.1 MB)
 
 Costly: perplexity rises by 37 %. Up to 10.5 % counts as small.
 - Remove 1 block (-n 1): perplexity rises by 6 % on the validation split.
-- --heal recovers part of the loss without training.
+- --heal may recover part of the loss without training.
 - For a smaller file, quantizing may cost less: --quantized-alternatives
   measures it.
 `,
@@ -86,7 +86,7 @@ File: out.gguf (85.1 MB)
 
 Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 - Remove 1 block (-n 1): perplexity rises by 6 % on the validation split.
-- --heal recovers part of the loss without training.
+- --heal may recover part of the loss without training.
 - Q3_K_L (84.2 MB) adds 0.310 ± 0.030 nats per token: quantize instead.
 
                        original    pruned  change`,
@@ -109,7 +109,7 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 	});
 
 	it("says of a quantized file what the removal alone costs", () => {
-		const report = made(0.316, { quantized: "Q4_K_M", healable: false });
+		const report = made(0.316, { quantized: "Q4_K_M", quantizingCosts: true, healable: false });
 		const quantized = { ...report, quality: { ...report.quality!, quantized: { type: "Q4_K_M", from: "f16.gguf" } } };
 		const text = summaryText(quantized, { ...places, command: undefined }, { width: 120 });
 		expect(text).toMatch(/^Removed 3 of 30 blocks: 4-5, 14; quantized to Q4_K_M\.\n/);
@@ -117,6 +117,12 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 			"\nQuantized to Q4_K_M from the weights of f16.gguf. Removing the blocks alone adds 0.805 ± 0.050 nats per token.\n",
 		);
 		expect(text).toContain("\n- A type with more bits than Q4_K_M costs less.\n");
+		const alone = (difference: number | null) => {
+			const split = { split: "heldOut" as const, before: 3, after: 3, difference, standardError: difference === null ? null : 0.01 };
+			return quantizedText({ ...quantized, quality: { ...quantized.quality, splits: [split] } });
+		};
+		expect(alone(-0.02)).toContain("Removing the blocks alone lowers the loss by 0.020 ± 0.010 nats per token.");
+		expect(alone(null)).toContain("With the blocks removed and nothing quantized, the model gives no finite loss.");
 	});
 
 	it("shows the limits, and explains what they and the verdict say together", () => {
@@ -156,6 +162,7 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 		const text = summaryText(report, { ...kept, command: "Write it: prune-gguf apply m.gguf OUTPUT.gguf --plan p.json" });
 		expect(text).toMatch(/^Removing 3 of 30 blocks: 4-5, 14\.\nNo model was written\. The plan is out\.gguf\.plan\.json\n/);
 		expect(text).not.toContain("Verified");
+		expect(text.match(/out\.gguf\.plan\.json/g)).toHaveLength(1);
 		expect(lines(text).at(-1)).toBe("Write it: prune-gguf apply m.gguf OUTPUT.gguf --plan p.json");
 	});
 
@@ -178,6 +185,7 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 		expect(text).toMatch(/^KL divergence \(nats per token\) +0\.000 +0\.800 +\+0\.800 ± 0\.040$/m);
 		expect(text).toMatch(/^same top token +100 % +58 % +-42\.0 ± 1\.2 %$/m);
 		expect(text).toContain("\n2 calibration sources: the report shows each.\n");
+		expect(summaryText(short, { ...places, report: undefined })).not.toContain("the report shows");
 	});
 
 	it("does without measurements", () => {

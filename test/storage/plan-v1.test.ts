@@ -52,8 +52,8 @@ describe("a plan of version 1", () => {
 		["speed", { speed: { through: "mask" } }, { speed: { through: "memory" } }],
 		[
 			"times",
-			{ timings: { load: 1, "quality gate": 2, "healed race": 3 } },
-			{ timings: { load: 1, "quality limits": 2, "healed final comparison": 3 } },
+			{ timings: { load: 1, "quality gate": 2, "healed race": 3, "quantised alternatives": 4 } },
+			{ timings: { load: 1, "quality limits": 2, "healed final comparison": 3, "quantized alternatives": 4 } },
 		],
 		["healing", { heal: { applied: true, report: { before: 2 } } }, { heal: { applied: true, heldOut: { before: 2 } } }],
 		["what kept its name", { removed: [1], machine: { report: 1 } }, { removed: [1], machine: { report: 1 } }],
@@ -120,6 +120,23 @@ describe("a plan of version 1", () => {
 	])("has no key of version 2: %j", (plan, place) => {
 		expect(() => planFromV1(plan, "p.json")).toThrow(InvalidPlanError);
 		expect(() => planFromV1(plan, "p.json")).toThrow(`p.json is not valid:\n  ${place}: unknown key in a plan of version 1`);
+	});
+
+	it.each<[plan: object, fault: string]>([
+		[{ options: { method: { a: 1 } } }, "options.method: expected text, a number, true, false, null or a list of these"],
+		[{ options: { strata: [[1]] } }, "options.strata: expected text"],
+		[{ options: { limits: { a: 1 } } }, "options.limits: unknown key"],
+		[{ options: { search: "x", method: "auto" } }, "options.search: unknown key"],
+		[{ options: { metric: "kl" } }, "options.metric: unknown key"],
+		[{ options: { removeBlocks: 3, removeFraction: 0.25 } }, "options.removeFraction: not beside removeBlocks"],
+		[{ options: { heal: false, healTokens: 10 } }, "options.healTokens: not beside heal: false"],
+		[{ options: { speedupOf: "prompt" } }, "options.speedupOf: only beside targetSpeedup"],
+		[{ race: { by: "metric" } }, "race.by: unknown in a plan of version 1, got metric"],
+		[{ gate: { measured: "memory" } }, "gate.measured: unknown in a plan of version 1, got memory"],
+		[{ speed: { through: "memory" } }, "speed.through: unknown in a plan of version 1, got memory"],
+	])("has no nonsense that version 1 did not have: %j", (plan, fault) => {
+		expect(() => planFromV1(plan, "p.json")).toThrow(InvalidPlanError);
+		expect(() => planFromV1(plan, "p.json")).toThrow(`p.json is not valid:\n  ${fault}`);
 	});
 
 	it.each([

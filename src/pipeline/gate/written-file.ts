@@ -2,7 +2,7 @@
 import { closestPlan, type GateCheck, settleGate, shiftedBy, type GateSettings } from "./verdict.js";
 import { LimitsNotMetError } from "../../errors.js";
 import { Gate, verdictOfGate } from "./gate.js";
-import { formatBytes } from "../../report/format.js";
+import { limitText, measuredText } from "../../report/gate.js";
 import { Session } from "../session/session.js";
 import type { PlanLimits, PlanLimit } from "../../storage/plan-limits.js";
 import type { Measured, MeasuredOriginal } from "../session/paired-figures.js";
@@ -58,7 +58,7 @@ export async function fileCheck(
 /** A size is no matter of quality: nothing lets a file that misses it pass. */
 function tooLarge(target: number, bytes: number, removed: number, figures: PlanLimit[]): LimitsNotMetError {
 	return new LimitsNotMetError(
-		`target-size ${formatBytes(target)} is not met: the file as quantized has ${formatBytes(bytes)}, more than predicted. No model was written. Remove one block more (--remove-blocks ${removed + 1}).`,
+		`target-size ${limitText("target-size", target)} is not met: the file as quantized has ${measuredText(sizeFigure(target, bytes))}, more than predicted. No model was written. Remove one block more (--remove-blocks ${removed + 1}).`,
 		{ figures },
 	);
 }

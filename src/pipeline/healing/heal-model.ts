@@ -21,6 +21,7 @@ import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { Model } from "../../model/runtime/model.js";
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import { finite, meanAndError } from "../../game/statistics.js";
+import { formatDifference } from "../../report/format.js";
 import { hashOfBytes } from "../../storage/hash.js";
 import type { HealComparison, PlanHeal } from "../../storage/plan-heal.js";
 
@@ -197,9 +198,11 @@ export function noteUnhealed({ applied, cuts, heads, validation }: PlanHeal, opt
 		if (reason !== undefined) log("warning", `the cut of ${blocks} is not healed: ${reason}`);
 	}
 	const found = heads !== undefined || cuts.some(({ recipe }) => recipe !== undefined);
-	if (found && !applied)
-		log(
-			"warning",
-			`not healed: the loss on the validation text changes by ${(validation?.difference ?? Number.NaN).toFixed(3)}, which is within the error`,
-		);
+	if (!found || applied) return;
+	const { difference = null, standardError } = validation ?? {};
+	const change =
+		difference === null
+			? "the healed model gives no finite loss on the validation text"
+			: `the loss on the validation text changes by ${formatDifference(difference, standardError)}, which does not show that healing helps`;
+	log("warning", `not healed: ${change}`);
 }

@@ -26,7 +26,8 @@ export async function writePlanBeside(
 
 /** Differs where the plan removes other blocks or was decided on other text. */
 export function keptName({ method, removed, calibration, options, machine }: Plan): string {
-	const { metric, search } = options;
-	const decided = hashOf([removed, calibration, metric, search, machine.weights]).slice(0, 8);
+	const { metric } = options;
+	const { scoreShare, stateType } = (options.search ?? {}) as { readonly scoreShare?: unknown; readonly stateType?: unknown };
+	const decided = hashOf([removed, calibration, metric, scoreShare, stateType, machine.weights]).slice(0, 8);
 	return `${method}-${removed.length}-${decided}`;
 }

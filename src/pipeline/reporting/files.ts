@@ -33,8 +33,9 @@ export function reportCard(report: Report): string {
 /** Reports come from JSON files as well, which types do not check. */
 function checkVersion({ version }: { readonly version: unknown }): void {
 	if (version === REPORT_VERSION) return;
+	const names = version === 1 ? ". Some of its options have new names: CHANGELOG.md lists them" : "";
 	throw new InvalidOptionError(
-		`this is a report of version ${JSON.stringify(version)}; this program reads version ${REPORT_VERSION}: make it anew with the command that it names, which measures nothing again`,
+		`this is a report of version ${JSON.stringify(version)}; this program reads version ${REPORT_VERSION}: make it anew with the command that it names, which measures nothing again${names}`,
 	);
 }
 

@@ -17,13 +17,16 @@ export function qualityOf(plan: Plan, { before, after }: { before: Sizes; after:
 	const split = plan.calibration.heldOut;
 	if (!heldOut || !split) return {};
 	const windows = fewestWindows(split.count, split.sources);
-	const { quantized } = plan;
+	const { quantized, heal } = plan;
+	// The metric's own figures were measured before healing and quantizing: they are not those of the file.
+	const isChanged = quantized !== undefined || heal?.applied === true;
 	const metric = plan.metric?.splits.heldOut;
 	const losses = writtenLosses(plan, heldOut);
 	const figures: ReportFigure[] = [
 		figure("loss", "nats per token", losses, windows),
 		perplexity(losses, windows),
-		...(quantized ? quantizedFigures(quantized, windows) : metric ? metricFigures(plan.metric!.name, metric, windows) : []),
+		...(quantized ? quantizedFigures(quantized, windows) : []),
+		...(metric && !isChanged ? metricFigures(plan.metric!.name, metric, windows) : []),
 		{
 			...{ name: "blocks", unit: "count", before: plan.model.blocks, after: plan.kept },
 			...{ change: plan.kept - plan.model.blocks, isRatio: false },

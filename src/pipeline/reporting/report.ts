@@ -2,12 +2,13 @@
 import { cpus } from "node:os";
 import * as v from "valibot";
 import type { WrittenFile } from "../../api/index.js";
+import { fewestWindows } from "../../game/sources.js";
 import { splitNames } from "../../model/calibration/index.js";
 import { importanceOf, reasonedBlocks } from "../planning/plan.js";
 import { alternativesOf } from "./alternatives.js";
 import { healData } from "./healing.js";
 import { blocksData, curveData, interactionsOf, surrogateData } from "./evidence.js";
-import { qualityOf, writtenLosses } from "./quality.js";
+import { errorOf, qualityOf, writtenLosses } from "./quality.js";
 import { REPORT_FORMAT, REPORT_VERSION, type Report, type ReportExtras, reportSchema } from "../../report/report-data.js";
 import { worseTexts } from "../../report/trade.js";
 import type { Sizes } from "../preflight/model-sizes.js";
@@ -29,6 +30,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		better: [...better],
 	}));
 	const said = new Set(decided.race.disagreements.map(disagreementText));
+	const notes = choices?.found.notes ?? [];
 	const surrogate = surrogateData(choices);
 	const interactions = interactionsOf(choices);
 	const critical = plan?.critical ?? reasonedBlocks(choices);
@@ -66,7 +68,8 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		...(interactions ? { interactions } : {}),
 		...(surrogate ? { surrogate } : {}),
 		disagreements,
-		warnings: [...warnings.filter((warning) => !said.has(warning)), ...(choices?.found.notes ?? [])],
+		warnings: warnings.filter((warning) => !said.has(warning)),
+		...(notes.length > 0 ? { notes: [...notes] } : {}),
 		...(plan?.heal ? { heal: healData(plan.heal) } : {}),
 		...(alternatives ? { alternatives } : {}),
 		...(plan?.limits ? { limits: plan.limits.figures.map(limitFigure) } : {}),
@@ -98,16 +101,32 @@ type VerdictParts = Pick<Report, "curve"> & { readonly extras: ReportExtras | un
 
 function verdictOn(plan: Plan, { options }: PlanOrigin, { curve, extras, output }: VerdictParts): Report["verdict"] {
 	const heldOut = plan.losses.heldOut && writtenLosses(plan, plan.losses.heldOut);
+	const split = plan.calibration.heldOut;
+	const { interval } = errorOf(heldOut?.difference ?? null, heldOut?.standardError, split ? fewestWindows(split.count, split.sources) : 0);
 	const refused = options.heal === false || plan.quantized?.from !== undefined;
 	return removalVerdict({
 		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined, curve },
 		...{ healed: plan.heal?.applied, healable: plan.heal === undefined && !refused },
 		...{ quantized: plan.quantized?.type, hasAlternatives: plan.quantizedAlternatives !== undefined },
+		quantizingCosts: quantizingCosts(plan),
 		added: heldOut?.difference ?? null,
 		standardError: heldOut?.standardError ?? null,
+		interval,
 		worseTexts: extras && worseTexts(extras),
 		limits: plan.limits && (plan.limits.met ? "met" : "missed"),
 	});
+}
+
+/** Types that hold a weight as a float: more bits than theirs are no help. */
+const floatTypes: ReadonlySet<string> = new Set(["F32", "F16", "BF16"]);
+
+/** Whether quantizing adds more to the loss than the errors of both measurements explain. */
+function quantizingCosts({ quantized, ...plan }: Plan): boolean {
+	const alone = plan.losses.heldOut && writtenLosses(plan, plan.losses.heldOut);
+	if (!quantized || floatTypes.has(quantized.type) || !alone) return false;
+	const { mean, standardError } = quantized.added;
+	if (mean === null || alone.difference === null) return false;
+	return mean - alone.difference > 2 * Math.hypot(standardError ?? 0, alone.standardError ?? 0);
 }
 
 function reproduceOf({ command, seed, options, calibration, versions, backend, machine }: PlanOrigin): Report["reproduce"] {

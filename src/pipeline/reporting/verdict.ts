@@ -15,11 +15,15 @@ export interface JudgedRemoval {
 	readonly healable?: boolean | undefined;
 	/** Type that it was quantized to: losses are then those of the quantized file. */
 	readonly quantized?: string | undefined;
+	/** Whether quantizing clearly adds to the loss of the removal. */
+	readonly quantizingCosts?: boolean | undefined;
 	/** Whether the original model was quantized to the same size and measured: the report says what came of it. */
 	readonly hasAlternatives?: boolean | undefined;
 	/** Mean of the paired differences of losses on the held-out split, nats per token, and its standard error. */
 	readonly added: number | null;
 	readonly standardError: number | null;
+	/** 95 % interval of that mean, the same that the figures show. @default twice the standard error on either side */
+	readonly interval?: { readonly low: number; readonly high: number } | undefined;
 	/** What other numbers of blocks cost. */
 	readonly curve?: ReportCurve | undefined;
 	/** What is newly wrong with the texts that the model writes. */
@@ -44,27 +48,37 @@ export function removalVerdict(judged: JudgedRemoval): Report["verdict"] {
 	return { headline, trade, reason, ...(trade === "sensible" ? {} : { advice: adviceOn(judged) }) };
 }
 
-function judgement({ added, standardError, worseTexts }: JudgedRemoval): { trade: Trade; sentence: string } {
+function judgement(judged: JudgedRemoval): { trade: Trade; sentence: string } {
+	const { added, standardError, worseTexts } = judged;
 	if (added === null) return { trade: "broken", sentence: "Broken: the pruned model gives no finite loss" };
 	if (added >= damagingLoss) {
 		const ratio = formatRatio(Math.exp(added), standardError === null ? null : Math.exp(added) * standardError);
 		const texts = worseTexts === undefined ? "" : `, and ${worseTexts}`;
 		return { trade: "damaging", sentence: `Damaged: perplexity more than doubled (${ratio})${texts}` };
 	}
-	const change = changeText(added, standardError);
+	const isMeasured = !holdsZero(judged, added);
+	const change = changeText(added, standardError, isMeasured);
 	if (added > sensibleLoss) {
 		const texts = worseTexts === undefined ? "" : `, and ${worseTexts}`;
 		return { trade: "costly", sentence: `Costly: ${change}${texts}. Up to ${smallRise} counts as small` };
 	}
-	if (worseTexts !== undefined) return { trade: "costly", sentence: `Costly: ${change}, which is small, but ${worseTexts}` };
-	const small = added > 2 * (standardError ?? 0) ? `. Up to ${smallRise} counts as small` : "";
-	return { trade: "sensible", sentence: `Sensible: ${change}${small}` };
+	const isRise = isMeasured && added > 0;
+	if (worseTexts !== undefined)
+		return { trade: "costly", sentence: `Costly: ${change}${isRise ? ", which is small" : ""}, but ${worseTexts}` };
+	return { trade: "sensible", sentence: `Sensible: ${change}${isRise ? `. Up to ${smallRise} counts as small` : ""}` };
 }
 
-function changeText(added: number, standardError: number | null): string {
-	if (Math.abs(added) <= 2 * (standardError ?? 0) && added <= sensibleLoss)
+function holdsZero({ standardError, interval }: JudgedRemoval, added: number): boolean {
+	const half = 2 * (standardError ?? 0);
+	const { low, high } = interval ?? { low: added - half, high: added + half };
+	return low <= 0 && high >= 0;
+}
+
+function changeText(added: number, standardError: number | null, isMeasured: boolean): string {
+	if (!isMeasured && added <= sensibleLoss)
 		return `the change in loss (${formatDifference(added, standardError)} nats per token) is within the measuring error`;
-	return `perplexity ${added < 0 ? "falls" : "rises"} by ${riseText(added)}`;
+	const error = isMeasured ? "" : ", which is within the measuring error";
+	return `perplexity ${added < 0 ? "falls" : "rises"} by ${riseText(added)}${error}`;
 }
 
 /** A verdict and limits that say different things are explained. */
@@ -75,46 +89,56 @@ function limitsSentence(trade: Trade, { limits }: JudgedRemoval): string {
 
 /** What to do instead, the most telling first. */
 function adviceOn(judged: JudgedRemoval): string[] {
-	const { healable, quantized, hasAlternatives, added } = judged;
+	const { healable, quantized, quantizingCosts, hasAlternatives, added } = judged;
 	const advice = [fewerBlocks(judged)];
-	if (healable && added !== null) advice.push("--heal recovers part of the loss without training.");
-	if (quantized !== undefined) advice.push(`A type with more bits than ${quantized} costs less.`);
-	else if (!hasAlternatives) advice.push("For a smaller file, quantizing may cost less: --quantized-alternatives measures it.");
+	if (healable && added !== null) advice.push("--heal may recover part of the loss without training.");
+	if (quantizingCosts) advice.push(`A type with more bits than ${quantized} costs less.`);
+	if (quantized === undefined && !hasAlternatives)
+		advice.push("For a smaller file, quantizing may cost less: --quantized-alternatives measures it.");
 	return advice;
 }
 
 type Point = ReportCurve["series"][number]["points"][number] & Pick<ReportCurve["series"][number], "split">;
 
-/** A number of blocks that is sensible, as far as one was measured. */
+/**
+ * A number of blocks that is sensible, as far as one was measured. Only the validation split gives its cost: sets are chosen on the search
+ * split, perhaps by a copy of the weights, so that their cost there is too low.
+ */
 function fewerBlocks({ removed, curve, healed, quantized }: JudgedRemoval): string {
 	const unknown = "Remove fewer blocks: prune-gguf with a model only shows what each number of them costs.";
+	if (removed.length === 1) return "Even this one block costs too much.";
 	if (!curve || curve.metric === "accuracy") return unknown;
 	const known = curve.series.flatMap(({ split, points }) => points.map((point): Point => ({ ...point, split })));
-	const fewer = known.filter((point) => point.removed.length > 0 && point.removed.length < removed.length && point.added !== null);
-	const [best] = fewer.filter(({ added }) => added! <= sensibleLoss).sort(moreBlocksFirst);
+	const smaller = known.filter((point) => point.removed.length > 0 && point.removed.length < removed.length);
+	const fewer = smaller.filter(({ added }) => added !== null).sort(moreBlocksFirst);
+	const validated = fewer.filter(({ split }) => split === "validation");
+	const best = validated.find(({ added }) => added! <= sensibleLoss);
 	const cost = (added: number) =>
 		curve.metric === "kl" ? `the KL divergence is ${natsBesideBound(added)} nats per token` : risesBy(added);
 	if (best) {
 		const before = healed ? " before healing" : quantized === undefined ? "" : " before quantizing";
-		const count = best.removed.length;
-		// Sets are chosen on the search split, so that their loss on it is a little low.
-		const more = best.split === "search" ? ", possibly more on other text" : "";
-		return `Remove ${count} block${count === 1 ? "" : "s"} (-n ${count}): ${cost(best.added!)} on the ${best.split} split${before}${more}.`;
+		return `Remove ${blocksText(best)}: ${cost(best.added!)} on the validation split${before}.`;
 	}
-	const [one] = fewer.filter((point) => point.removed.length === 1).sort((a, b) => a.added! - b.added!);
+	// Where validation found a number too dear or broken, the search has nothing to say about it or about more.
+	const bound = Math.min(...smaller.filter(({ split }) => split === "validation").map((point) => point.removed.length), removed.length);
+	const promising = fewer.find((point) => point.removed.length < bound && point.added! <= sensibleLoss);
+	if (promising) return `Try to remove ${blocksText(promising)}: only the search has measured that so far.`;
+	const isOne = ({ removed: set }: Point) => set.length === 1;
+	const one = validated.find(isOne) ?? (bound > 1 ? fewer.find(isOne) : undefined);
 	if (!one) return unknown;
-	return `No number of blocks is a small change: without block ${one.removed[0]} alone ${cost(one.added!)} on the ${one.split} split.`;
+	return `No measured number of blocks is a small change: without block ${one.removed[0]} alone ${cost(one.added!)} on the ${one.split} split.`;
 }
+
+const blocksText = ({ removed: { length } }: Point) => `${length} block${length === 1 ? "" : "s"} (-n ${length})`;
 
 const risesBy = (added: number) => {
 	if (added >= damagingLoss) return "perplexity more than doubles";
 	return added > 0 ? `perplexity rises by ${riseText(added)}` : "perplexity does not rise";
 };
 
-/** For one number of blocks the validation split counts more than the search split, on which sets were chosen. */
+/** The least costly first of each number. */
 function moreBlocksFirst(a: Point, b: Point): number {
-	const onSearch = ({ split }: Point) => Number(split === "search");
-	return b.removed.length - a.removed.length || onSearch(a) - onSearch(b) || a.added! - b.added!;
+	return b.removed.length - a.removed.length || a.added! - b.added!;
 }
 
 /** The verdict if nothing said how much to remove. */

@@ -52,7 +52,9 @@ describe("healing that is not known to help", () => {
 		// Something was found, and tried on the validation split.
 		expect(heal!.cuts.filter(({ recipe, sha256 }) => recipe && sha256)).not.toEqual([]);
 		expect(heal!.validation!.after).not.toBe(heal!.validation!.before);
-		expect(warnings).toContainEqual(expect.stringMatching(/^not healed: the loss on the validation text changes by/));
+		expect(warnings).toContainEqual(
+			expect.stringMatching(/^not healed: the loss on the validation text changes by .*, which does not show that healing helps$/),
+		);
 		expect(readFileSync(output).equals(readFileSync(await unhealedFile()))).toBe(true);
 		expect(report!.heal).toMatchObject({ applied: false, addedBytes: 0 });
 		expect(report!.quality!.figures[0]).toMatchObject({ name: "loss", after: losses.heldOut!.pruned.mean });

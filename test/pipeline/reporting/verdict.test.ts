@@ -64,7 +64,7 @@ describe("the verdict on a set", () => {
 		expect(removalVerdict({ ...outcome(0.05), healable: true }).advice).toBeUndefined();
 		expect(removalVerdict({ ...outcome(0.3), healable: true }).advice).toEqual([
 			"Remove fewer blocks: prune-gguf with a model only shows what each number of them costs.",
-			"--heal recovers part of the loss without training.",
+			"--heal may recover part of the loss without training.",
 			"For a smaller file, quantizing may cost less: --quantized-alternatives measures it.",
 		]);
 		expect(removalVerdict({ ...outcome(0.3), hasAlternatives: true }).advice).toHaveLength(1);
@@ -75,27 +75,73 @@ describe("the verdict on a set", () => {
 			"Remove 2 blocks (-n 2): perplexity rises by 8 % on the validation split.",
 		);
 		expect(adviceOf(lossCurve("search", [0, 0.03, 0.11, 0.5]), { healed: true })).toBe(
-			"Remove 1 block (-n 1): perplexity rises by 3 % on the search split before healing, possibly more on other text.",
+			"Try to remove 1 block (-n 1): only the search has measured that so far.",
 		);
-		expect(adviceOf(lossCurve("search", [0, -0.01]), { quantized: "Q4_0" })).toBe(
-			"Remove 1 block (-n 1): perplexity does not rise on the search split before quantizing, possibly more on other text.",
+		expect(adviceOf(lossCurve("validation", [0, -0.01]), { quantized: "Q4_0" })).toBe(
+			"Remove 1 block (-n 1): perplexity does not rise on the validation split before quantizing.",
 		);
 		expect(adviceOf(lossCurve("search", [0, 0.2, 0.9]))).toBe(
-			"No number of blocks is a small change: without block 1 alone perplexity rises by 22 % on the search split.",
+			"No measured number of blocks is a small change: without block 1 alone perplexity rises by 22 % on the search split.",
 		);
 		expect(adviceOf(lossCurve("search", [0, 0.9, 0.95]))).toContain("alone perplexity more than doubles on");
 		expect(adviceOf(curveOf("validation", [0, 0.0999]))).toBe(
 			"Remove 1 block (-n 1): the KL divergence is 0.100 nats per token on the validation split.",
 		);
+		// Validation found two blocks too dear, so that the search says nothing of them or of more.
+		const both = (validation: number[]) => {
+			const [searched, validated] = [lossCurve("search", [0, 0.03, 0.08]), lossCurve("validation", validation)];
+			return { ...searched, series: [...searched.series, ...validated.series] };
+		};
+		const measured = both([0, 0.05, 0.3]);
+		expect(adviceOf(measured)).toBe("Remove 1 block (-n 1): perplexity rises by 5 % on the validation split.");
+		const dear = both([0, 0.05, 0.3]);
+		dear.series[1]!.points.splice(1, 1);
+		expect(adviceOf(dear)).toBe("Try to remove 1 block (-n 1): only the search has measured that so far.");
+		expect(adviceOf(both([0, 0.2, 0.3]))).toBe(
+			"No measured number of blocks is a small change: without block 1 alone perplexity rises by 22 % on the validation split.",
+		);
+		const broken = both([0, 0.05, 0.3]);
+		broken.series[1]!.points = [{ removed: [1], loss: null, added: null }];
+		expect(adviceOf(broken)).toMatch(/^Remove fewer blocks: /);
 		const unknown = "Remove fewer blocks: prune-gguf with a model only shows what each number of them costs.";
 		for (const curve of [undefined, lossCurve("validation", [0]), lossCurve("search", [0, null]), curveOf("search", [0, 0.05], "accuracy")])
 			expect(adviceOf(curve)).toBe(unknown);
 	});
 });
 
+describe("a verdict's details", () => {
+	it("says of one block that even it costs too much", () => {
+		expect(adviceOf(lossCurve("search", [0, 0.2]), { removed: [3] })).toBe("Even this one block costs too much.");
+	});
+
+	it("advises more bits only where quantizing costs something", () => {
+		const advice = (more: Partial<JudgedRemoval>) => removalVerdict({ ...outcome(0.3), quantized: "Q4_0", ...more }).advice!.join();
+		expect(advice({})).not.toMatch(/bits|quantiz/);
+		expect(advice({ quantizingCosts: true })).toContain("A type with more bits than Q4_0 costs less.");
+	});
+
+	it("takes the interval that the figures show", () => {
+		const wide = { interval: { low: -0.01, high: 0.11 } };
+		expect(removalVerdict({ ...outcome(0.05), ...wide }).reason).toBe(
+			"Sensible: the change in loss (+0.050 ± 0.020 nats per token) is within the measuring error.",
+		);
+		expect(removalVerdict({ ...outcome(0.2, 0.15), interval: { low: -0.1, high: 0.5 } }).reason).toBe(
+			"Costly: perplexity rises by 22 %, which is within the measuring error. Up to 10.5 % counts as small.",
+		);
+	});
+
+	it("calls no fall small", () => {
+		const { reason } = removalVerdict({ ...outcome(-0.05), worseTexts: "1 sample is newly empty" });
+		expect(reason).toBe("Costly: perplexity falls by 4.9 %, but 1 sample is newly empty.");
+	});
+});
+
 describe("texts", () => {
 	it("rises show on which side of the bounds they are", () => {
 		expect([0.05, 0.1, 0.10005, 0.105, 0.6929, 0.7].map(riseText)).toEqual(["5 %", "10.5 %", "11 %", "11 %", "99.95 %", "101 %"]);
+		expect([0.004, 0.0006, 0.0004, -0.002, -0.0004].map(riseText)).toEqual([
+			...["0.4 %", "0.1 %", "less than 0.1 %", "0.2 %", "less than 0.1 %"],
+		]);
 	});
 
 	it("worseTexts counts by kind", () => {
