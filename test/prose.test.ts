@@ -80,7 +80,7 @@ describe("words that must go", () => {
 	});
 
 	it.each([
-		"Statistically tied on 40 held-out windows: 4, 9-10",
+		"Statistically tied on 40 validation windows: 4, 9-10",
 		"5 of 10 samples newly get stuck in a loop",
 		"--heal recovers part of the loss without training",
 		"perplexity more than doubled: the model is damaged",

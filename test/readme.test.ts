@@ -16,9 +16,11 @@ const pages = readdirSync(join(ROOT, "docs"), { recursive: true })
 	.filter((page) => page.endsWith(".md") && examplesOf(page).length > 0)
 	.sort();
 
-/** The TypeScript blocks of a page. */
+/** The TypeScript examples of a page: blocks without an import are fragments. */
 function examplesOf(page: string): string[] {
-	return [...readFileSync(join(ROOT, page), "utf8").matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
+	return [...readFileSync(join(ROOT, page), "utf8").matchAll(/^```ts\n([\s\S]*?)^```$/gm)]
+		.map((match) => match[1]!)
+		.filter((text) => text.includes("import "));
 }
 
 /** A folder as a user has it: prune-gguf installed, a model next to the program. */

@@ -17,7 +17,7 @@ export interface CommandFacts {
 	readonly notes?: { readonly title: string; readonly rows: readonly (readonly [string, string])[] };
 }
 
-export const modelArgument = { name: "<model>", help: "GGUF file; the first part of a split model" } as const;
+export const modelArgument = { name: "<model>", help: "GGUF file; of a split model any part" } as const;
 
 /** How the command is named in text: `runs clean`. */
 export const nameOf = ({ words }: CommandFacts): string => words.join(" ") || "prune";

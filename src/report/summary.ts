@@ -128,7 +128,7 @@ export function tiedText({ removal, curve }: Report, most = Number.POSITIVE_INFI
 	const more = sets.length > most ? `; and ${sets.length - most} more` : "";
 	const { windows } = sets[0]!;
 	const unit = curve?.metric === "accuracy" ? "questions" : "windows";
-	const where = windows === undefined ? "the validation split" : `${formatInteger(windows)} held-out ${unit}`;
+	const where = windows === undefined ? "the validation split" : `${formatInteger(windows)} validation ${unit}`;
 	return `Statistically tied on ${where}: ${named.join("; ")}${more}`;
 }
 

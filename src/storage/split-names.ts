@@ -1,5 +1,5 @@
 /** The three disjoint splits: for searching, for choosing among the found sets, and for the final figures only. */
 export const splitNames = ["search", "validation", "heldOut"] as const;
-/** How people read them. */
+/** Their names for people. */
 export const splitTitles = { search: "search", validation: "validation", heldOut: "held-out" } as const;
 export type SplitName = (typeof splitNames)[number];

@@ -110,13 +110,8 @@ describe("config --check", () => {
 });
 
 it("docs/config.schema.json is that of the options", async () => {
-<<<<<<< HEAD
-	const script = (await import(new URL("../../scripts/docs.mjs", import.meta.url).href)) as { configJsonSchema(schema: unknown): string };
-	expect(readFileSync(new URL("../../docs/config.schema.json", import.meta.url), "utf8")).toBe(script.configJsonSchema(configSchema()));
-=======
 	const { configJsonSchema } = (await import(new URL("../../scripts/docs.mjs", import.meta.url).href)) as {
 		configJsonSchema(schema: unknown): string;
 	};
 	expect(readFileSync(new URL("../../docs/config.schema.json", import.meta.url), "utf8")).toBe(configJsonSchema(configSchema()));
->>>>>>> w-prose
 });

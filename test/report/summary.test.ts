@@ -139,13 +139,13 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 	it("names tied candidates, three at most", () => {
 		const one = { removed: [4, 9, 10], method: "greedy", above: 0.004, standardError: 0.006, windows: 40 };
 		const text = (count: number) => summaryText(made(0.05, {}, { removal: { ...usual.removal!, tied: Array(count).fill(one) } }), places);
-		expect(text(1)).toContain("\nStatistically tied on 40 held-out windows: 4, 9-10\n");
-		expect(text(5)).toContain("\nStatistically tied on 40 held-out windows: 4, 9-10; 4, 9-10; 4, 9-10; and 2 more\n");
+		expect(text(1)).toContain("\nStatistically tied on 40 validation windows: 4, 9-10\n");
+		expect(text(5)).toContain("\nStatistically tied on 40 validation windows: 4, 9-10; 4, 9-10; 4, 9-10; and 2\nmore\n");
 		expect(text(0)).not.toContain("tied");
 		const { windows, ...old } = one;
 		expect(tiedText({ ...usual, removal: { ...usual.removal!, tied: [old] } })).toBe("Statistically tied on the validation split: 4, 9-10");
 		expect(tiedText({ ...usual, removal: { ...usual.removal!, tied: [one] }, curve: { metric: "accuracy", series: [] } })).toContain(
-			"40 held-out questions",
+			"40 validation questions",
 		);
 	});
 

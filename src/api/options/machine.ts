@@ -9,10 +9,11 @@ export const machineRows = {
 		path: "threads",
 		value: { kind: "integer", min: 1, max: 512 },
 		help: "CPU threads",
-		default: "physical cores",
+		default: "physical cores; a long search uses all logical processors if that is faster",
 		group: "machine",
 		level: "basic",
 		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
+		per: { apply: { default: "physical cores" }, evaluate: { default: "physical cores" }, speed: { default: "physical cores" } },
 	},
 	gpuLayers: {
 		flag: "gpu-layers",

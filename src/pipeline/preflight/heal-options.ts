@@ -25,7 +25,7 @@ export function checkHealing(options: HealSettings): void {
 	if (healKind !== undefined && !healKinds.includes(healKind))
 		throw new InvalidOptionError(`heal-kind must be one of ${healKinds.join(", ")}, got ${healKind}`);
 	if (heal === false && saysHow(options))
-		throw new InvalidOptionError("heal-tokens, heal-time, heal-kind, heal-type and heal-heads say how to heal: they contradict --no-heal");
+		throw new InvalidOptionError("tokens, time, kind, type and heads say how to heal: leave them out with `heal: false` (--no-heal)");
 }
 
 /** Whether anything says how to heal. */

@@ -3,8 +3,8 @@ import { InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
 import { sizeText } from "../../model/runtime/memory.js";
 import { bytesOfReference, defaultReferenceBytes } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
-import { splitTitles } from "../../storage/split-names.js";
 import type { ReferenceSettings } from "../../api/options/settings.js";
+import { type SplitName, splitNames, splitTitles } from "../../storage/split-names.js";
 
 /** What of the options bounds them. */
 export type ReferenceMemory = ReferenceSettings;
@@ -41,16 +41,18 @@ export function memoryText(bytes: number, room: ReferenceMemory): string {
  */
 export function checkReferenceMemory(
 	asker: string,
-	splits: Readonly<Record<string, Pick<TokenWindows, "count" | "length">>>,
+	splits: Readonly<Partial<Record<SplitName, Pick<TokenWindows, "count" | "length">>>>,
 	vocabulary: number,
 	room: ReferenceMemory,
 ): void {
-	const sizes = Object.entries(splits).map(([split, windows]) => ({ split, bytes: bytesOfReference(predicting(windows), vocabulary) }));
+	const sizes = splitNames.flatMap((split) => {
+		const windows = splits[split];
+		return windows ? [{ split, bytes: bytesOfReference(predicting(windows), vocabulary) }] : [];
+	});
 	// The largest: an option that allows it allows all.
 	const { split, bytes } = sizes.reduce((a, b) => (b.bytes > a.bytes ? b : a));
 	if (bytes <= mostReferenceBytes(room)) return;
-	const titles: Readonly<Record<string, string>> = splitTitles;
 	throw new NotEnoughMemoryError(
-		`${asker} keeps the original model's distributions: on the ${titles[split] ?? split} split ${memoryText(bytes, room)}. Give --reference-bytes ${bytes}, or fewer or shorter windows (--windows, --window-length).`,
+		`${asker} keeps the original model's distributions: on the ${splitTitles[split]} split ${memoryText(bytes, room)}. Give --reference-bytes ${bytes}, or fewer or shorter windows (--windows, --window-length).`,
 	);
 }

@@ -21,9 +21,13 @@ export function checkSpeedup({ targetSpeedup, speedupOf }: Pick<AmountSettings, 
 	if (targetSpeedup !== undefined && !(targetSpeedup > 1 && targetSpeedup <= mostSpeedup))
 		throw new InvalidOptionError(`target-speedup must be above 1 and at most ${mostSpeedup}, such as 1.3; got ${targetSpeedup}`);
 	if (speedupOf !== undefined && !speedups.includes(speedupOf))
-		throw new InvalidOptionError(`speedup-of must be one of ${speedups.join(", ")}, got ${speedupOf}`);
+		throw new InvalidOptionError(
+			`targetSpeedup is a number, { prompt: number } or { generation: number }, got { ${speedupOf}: ${targetSpeedup} }`,
+		);
 	if (speedupOf !== undefined && targetSpeedup === undefined)
-		throw new InvalidOptionError("speedup-of says what target-speedup is taken of: give that too, or leave it out");
+		throw new InvalidOptionError(
+			`targetSpeedup is a number, { prompt: number } or { generation: number }, got ${speedupOf} without a number`,
+		);
 }
 
 /** Seconds that one comparison should take. */

@@ -37,7 +37,7 @@ describe("compareMethods", () => {
 	it("compares every method there is at equal budgets", async () => {
 		const result = await compareMethods(fixturePath, { ...small, methods, search: { ...small.search, maxEvaluations: 100 } });
 		expect(result.budget).toEqual({ evaluations: 100, tokens: 100 * 3 * 32 });
-		expect(result.texts).toMatchObject([{ name: expect.stringContaining("report split"), windows: 5, length: 32 }]);
+		expect(result.texts).toMatchObject([{ name: expect.stringContaining("held-out split"), windows: 5, length: 32 }]);
 		expect(result.methods.map(({ method }) => method)).toEqual(methods);
 		for (const { method, cost } of result.methods) {
 			expect(cost.evaluations, method).toBeLessThanOrEqual(100);
@@ -138,7 +138,7 @@ describe("compareMethods", () => {
 		expect(result).toMatchObject({
 			metric: "accuracy",
 			search: { name: "questions.jsonl", count: 8 },
-			questions: [{ name: "report split of questions.jsonl", count: 12 }],
+			questions: [{ name: "held-out split of questions.jsonl", count: 12 }],
 			texts: [{ windows: 5 }],
 		});
 		const perMask = result.budget.tokens / result.budget.evaluations;
@@ -256,9 +256,12 @@ describe("compareMethods", () => {
 		[{ removeBlocks: [2.5] }, /whole number/],
 		[{ removeBlocks: ["150%"] }, /between 0 and 1/],
 		[{ removeBlocks: ["a quarter" as "25%"] }, /a share of them such as/],
-		[{ search: { maxEvaluations: 20 }, methods: ["paper-repaired"] }, /paper-repaired needs at least 36 masks .* may spend 20/],
-		[{ search: { maxTokens: 96 * 5 }, windows: 3, windowLength: 32, methods: ["greedy"] }, /greedy needs at least 17 masks .* may spend 5/],
-		[{ search: { maxEvaluations: 0 } }, /masks must be/],
+		[{ search: { maxEvaluations: 20 }, methods: ["paper-repaired"] }, /paper-repaired needs at least 36 evaluations .* may spend 20/],
+		[
+			{ search: { maxTokens: 96 * 5 }, windows: 3, windowLength: 32, methods: ["greedy"] },
+			/greedy needs at least 17 evaluations .* may spend 5/,
+		],
+		[{ search: { maxEvaluations: 0 } }, /maxEvaluations must be/],
 		[{ evalWindows: 5 }, /cut the texts of eval/],
 		[{ metric: "accuracy" }, /needs questions/],
 		[{ questions: "q.jsonl" }, /belongs to --metric accuracy/],

@@ -76,7 +76,7 @@ describe("findFrontier", () => {
 		const result = await findFrontier(f16, { ...options, targetCompute: 1.2 });
 		expect(result.best!.removed).toHaveLength(2);
 		expect(result.cells.filter(({ fits }) => fits).every(({ removed }) => removed.length === 2)).toBe(true);
-		expect(result.verdict.text).toMatch(/1\.2 times fewer blocks.*Quantizing alone runs every block/);
+		expect(result.verdict.text).toMatch(/1\.2 times fewer blocks.*Quantizing alone runs all blocks/);
 		expect(result.commands[0]).toContain(`--remove ${blocksArgument(result.best!.removed)} --windows ${small.windows}`);
 		// No seed was given: its default is not printed.
 		expect(result.commands[0]).not.toContain("--seed");

@@ -92,7 +92,7 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 
 	it.each<[string, FrontierOptions, RegExp]>([
 		["other weights", { quantize: { from: "f16" } }, /cannot be combined with --quantize-from/],
-		["too few tokens", { heal: { tokens: 10 } }, /heal-tokens must be a whole number of at least 1024/],
+		["too few tokens", { heal: { tokens: 10 } }, /the tokens of heal must be a whole number of at least 1024/],
 	])("refuses %s", async (_, bad, message) => {
 		const given = bad.quantize === undefined ? bad : { quantize: { from: f16 } };
 		const job = findFrontier(fixturePath, { ...options, ...given });

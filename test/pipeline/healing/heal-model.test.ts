@@ -150,7 +150,7 @@ describe("a run that heals", () => {
 		expect(heal!.added!.mean).toBeCloseTo(heal!.heldOut!.after! - losses.heldOut!.original.mean!, 10);
 		expect(result.output!.verification).toMatch(/bit for bit/);
 		expect(result.report!.quality!.figures[0]).toMatchObject({ name: "loss", after: heal!.heldOut!.after });
-		expect(result.report!.verdict.headline).toMatch(/\(3, 6-7\), healed:/);
+		expect(result.report!.verdict.headline).toMatch(/: 3, 6-7; healed\.$/);
 		expect(result.report!.heal).toMatchObject({ applied: true, tokens: 6144, addedBytes: heal!.addedBytes });
 		expect(readFileSync(`${output}.html`, "utf8")).toContain('<h2 id="healing">');
 	});
@@ -241,7 +241,7 @@ describe("a run that heals", () => {
 
 describe("options of healing", () => {
 	it.each([
-		[{ heal: { tokens: 100 }, remove: [3] }, /heal-tokens must be a whole number of at least 1024/],
+		[{ heal: { tokens: 100 }, remove: [3] }, /the tokens of heal must be a whole number of at least 1024/],
 		[{ heal: { type: "Q3" as never }, remove: [3] }, /heal-type must be one of/],
 		[{ heal: { kind: "maps" as never }, remove: [3] }, /heal-kind must be one of auto, refit, map, got maps/],
 		[{ heal: true }, /say how much to remove/],

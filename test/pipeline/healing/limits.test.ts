@@ -125,7 +125,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 			folder,
 			pruneGguf(fixturePath, made, { ...quick, search: { method: "leave-one-out" }, limits: { maxKl: 1e-4 } }),
 		);
-		expect(error.message).toMatch(/no set of blocks that was found meets.*block \d+, healed/);
+		expect(error.message).toMatch(/no candidate that was found meets.*block \d+, healed/);
 		expect(error.figures[0]!.met).toBe(false);
 	});
 

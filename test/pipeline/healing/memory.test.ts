@@ -46,10 +46,10 @@ describe("memory of healing", () => {
 		expect([settled(needed(["refit", "map"])), lines]).toEqual([undefined, []]);
 		expect(settled(needed(["refit", "map"]) - 1)).toBe("refit");
 		expect(lines).toEqual([
-			expect.stringMatching(/^matrices are healed by fitting them anew alone: .* are free; both with --heal=5120 or less$/),
+			expect.stringMatching(/^only one kind of healing is tried \(refit\): .* are free; both with --heal=5120 or less$/),
 		]);
 		expect(settled(needed(["refit"]) - 1, { healKind: "auto" })).toBe("map");
-		expect(lines).toEqual([expect.stringMatching(/^matrices are healed by square maps alone: to try both kinds needs about/)]);
+		expect(lines).toEqual([expect.stringMatching(/^only one kind of healing is tried \(map\): both need about/)]);
 		expect([settled(needed(["map"]), { healKind: "map" }), lines]).toEqual(["map", []]);
 		expect(() => settled(needed(["map"]) - 1)).toThrow(NotEnoughMemoryError);
 		expect(() => settled(needed(["refit"]) - 1, { healKind: "refit" })).toThrow(/give --heal=5120 or less/);
@@ -114,7 +114,7 @@ describe("memory of healing", () => {
 		// Half of the free memory for each cut.
 		const healTokens = Math.floor((0.5 * availableMemory()) / (4 * width));
 		checkHealable(model, 6, { heal: true, healTokens, onLog });
-		expect(warnings).toEqual([expect.stringMatching(/^healing 6 cuts would need .*; --heal=\d+ fits whatever is chosen$/)]);
+		expect(warnings).toEqual([expect.stringMatching(/^healing 6 cuts needs .*; --heal=\d+ fits whatever is chosen$/)]);
 		checkHealable(model, 6, { heal: true, healTokens: 2048, onLog });
 		expect(warnings).toHaveLength(1);
 		expect(() => checkHealable(model, [1, 3, 5], { heal: true, healTokens })).toThrow(NotEnoughMemoryError);
@@ -138,9 +138,9 @@ describe("one kind alone", () => {
 		expect(check([3, 6], bytes(2, ["refit"]))).toBe("refit");
 		// One cut fits with both kinds, two only with one.
 		expect(check(2, bytes(1))).toBeUndefined();
-		expect(lines).toEqual([expect.stringMatching(/^healing 2 cuts would need .* are free: such a set is healed by .* alone$/)]);
+		expect(lines).toEqual([expect.stringMatching(/^healing 2 cuts needs .* are free: such a candidate is healed by one kind only/)]);
 		expect(check(2, bytes(1), {}, true)).toBe("map");
-		expect(lines).toEqual([expect.stringMatching(/^matrices are healed by square maps alone/)]);
+		expect(lines).toEqual([expect.stringMatching(/^only one kind of healing is tried \(map\)/)]);
 		// The fewest tokens, if a time says how many.
 		expect(check([3], bytes(1), { healTokens: undefined, healTime: 60 })).toBeUndefined();
 		expect(() => check([3], bytes(1, ["map"]), { healTokens: undefined })).toThrow(NotEnoughMemoryError);

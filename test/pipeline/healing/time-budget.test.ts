@@ -80,10 +80,10 @@ describe("--heal=TIME", () => {
 			return plan!;
 		};
 		const first = await run(5);
-		const tokens = first.options.healTokens as number;
+		const { tokens } = first.options.heal as { tokens: number };
 		expect(tokens % 1024).toBe(0);
 		expect(first.heal!.fit.count * first.heal!.fit.length).toBe(tokens);
-		expect(first.options).not.toHaveProperty("healTime");
+		expect(first.options.heal).not.toHaveProperty("time");
 		expect(runs[0]!.notes).toContainEqual(
 			expect.stringMatching(`^healing uses ${tokens.toLocaleString("en")} tokens, as many as [45].0 s allow$`),
 		);
@@ -93,7 +93,7 @@ describe("--heal=TIME", () => {
 		expect(runs.map(({ phases }) => phases.has("timing healing"))).toEqual([true, false]);
 
 		const least = await run(0.001);
-		expect(least.options.healTokens).toBe(1024);
+		expect(least.options.heal).toMatchObject({ tokens: 1024 });
 		expect(runs[2]!.notes.join("\n")).toMatch(/healing takes about .* even with 1024 tokens, more than the .* that --heal allows/);
 	});
 
@@ -125,8 +125,8 @@ describe("--heal=TIME", () => {
 	});
 
 	it.each([
-		[{ heal: { time: 0 } }, /heal-time must be a time above 0 seconds/],
-		[{ heal: { time: 60, tokens: 2048 } }, /heal-time finds the number of tokens: give it or heal-tokens/],
+		[{ heal: { time: 0 } }, /the time of heal must be above 0 seconds/],
+		[{ heal: { time: 60, tokens: 2048 } }, /heal takes a time or a number of tokens: give one of them/],
 	])("%j is refused", async (options, expected) => {
 		const run = pruneGguf(fixturePath, out(), { ...small, remove: [3], ...options });
 		await expect(run).rejects.toThrow(InvalidOptionError);

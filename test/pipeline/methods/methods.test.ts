@@ -39,7 +39,7 @@ describe("the automatic method", () => {
 			search: { method: "auto", effort: "thorough", maxTime: 0.01 },
 			removeBlocks: 2,
 			onLog: ({ message }) => {
-				masks = Math.max(masks, Number(/: (\d+) masks$/.exec(message)?.[1] ?? 0));
+				masks = Math.max(masks, Number(/: (\d+) candidates$/.exec(message)?.[1] ?? 0));
 			},
 		});
 		expect(plan!.removed.length).toBe(2);
@@ -99,7 +99,7 @@ describe("every method", () => {
 		expect(plan!.removed.length).toBe(3);
 		expect(plan!.options.search).toMatchObject({ method });
 		expect(plan!.losses.heldOut!.difference).toBeGreaterThan(0);
-		expect(notes.join("\n")).toContain(`at most ${planned} masks`);
+		expect(notes.join("\n")).toContain(`${planned} candidates on `);
 		const [run] = await listRuns();
 		const searched = Math.max(...run!.ledgers.map(({ candidates }) => candidates));
 		// Single removals that only the report of a set needs come on top of what a small search is allowed.
@@ -133,7 +133,7 @@ describe("every method", () => {
 			search: { method: "paper-repaired", maxEvaluations: 31 },
 			removeBlocks: 3,
 		});
-		await expect(run).rejects.toThrow(/paper-repaired needs at least 32 masks/);
+		await expect(run).rejects.toThrow(/paper-repaired needs at least 32 evaluations/);
 	});
 
 	it("the paper's masks are counted once each, and its network is held against the critical blocks", async () => {
@@ -232,7 +232,7 @@ it("the paper's strata of another run are taken where they are asked for", async
 	const measured = async (strataPreset?: "rwkv") => {
 		newHome();
 		const { plan } = await pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, strataPreset } });
-		expect(plan!.options.strataPreset).toBe(strataPreset);
+		expect((plan!.options.search as { strataPreset?: string }).strataPreset).toBe(strataPreset);
 		const kept = keptMasks(home()).map((mask) => [...mask].filter((bit) => bit === "1").length);
 		return [...new Set(kept)].filter((size) => kept.filter((other) => other === size).length > 2 && size < 11);
 	};
@@ -245,7 +245,7 @@ it("the paper's strata of another run are taken where they are asked for", async
 
 it("methods without contributions do not rank", async () => {
 	await expect(rankBlocks(fixturePath, { ...small, search: { method: "contiguous" } })).rejects.toThrow(
-		/contiguous chooses sets .* auto, leave-one-out/,
+		/contiguous chooses blocks .* auto, leave-one-out/,
 	);
 	const rounds = { rounds: 2 } as object;
 	await expect(rankBlocks(fixturePath, { ...small, search: rounds })).rejects.toThrow(/rankBlocks does not read search\.rounds/);

@@ -37,7 +37,7 @@ describe("speed and texts of a run", () => {
 		expect(made.speed!.figures.map(({ name }) => name)).toEqual(["prompt", "generation", "memory", "weights", "compute", "kvCache"]);
 		const generation = made.speed!.figures[1]!;
 		expect(generation).toMatchObject({ ratio: speed!.ratio!.generation.value, before: { value: speed!.before.generation.median } });
-		expect(made.speed!.conditions).toContain("the source's file beside the written one");
+		expect(made.speed!.conditions).toContain("the original file and the pruned model");
 		// Four prompts, greedily and sampled; the model has no chat template.
 		expect(made.samples!.length).toBe(8);
 		expect(made.samples!.map(({ mode }) => mode)).toEqual(Array.from({ length: 8 }, (_, i) => (i % 2 === 0 ? "greedy" : "sampled")));
@@ -122,7 +122,7 @@ describe("the texts", () => {
 			expect(broken.collapse[0]).toMatchObject({
 				kind: "empty",
 				after: "",
-				message: expect.stringMatching(/^greedy: ends at once; of 12 texts \d+ say nothing/),
+				message: expect.stringMatching(/^greedy: ends at once; \d+ of 12 samples /),
 			});
 			expect(broken.warning).toMatch(
 				/^the pruned model writes worse than its perplexity says: of 12 texts \d+ say nothing, of the source's 0\. /,
@@ -142,7 +142,7 @@ describe("target-speedup", () => {
 		const { plan, report } = await pruneGguf(fixturePath, out(), options);
 		const [, count] = /target speed-up 1\.2: removing (\d+) of 12 blocks/.exec(logged.map(({ message }) => message).join("\n"))!;
 		expect(plan!.removed.length).toBe(Number(count));
-		expect(plan!.options).toMatchObject({ targetSpeedup: 1.2, speedupOf: "generation", removeBlocks: Number(count) });
+		expect(plan!.options).toMatchObject({ targetSpeedup: 1.2, removeBlocks: Number(count) });
 		expect(plan!.command).toContain(`--remove-blocks ${count}`);
 		expect(plan!.speed!.ratio!.generation.value).toBeGreaterThan(1);
 		expect(report!.speed).toBeDefined();
@@ -160,7 +160,10 @@ describe("target-speedup", () => {
 		[{ targetSpeedup: 1 }, /target-speedup must be above 1/],
 		[{ targetSpeedup: Number.NaN }, /target-speedup must be above 1/],
 		[{ targetSpeedup: 1.2, removeBlocks: 3 }, /removeBlocks and targetSpeedup/],
-		[{ targetSpeedup: { both: 1.2 } as unknown as { prompt: number } }, /speedup-of must be one of/],
+		[
+			{ targetSpeedup: { both: 1.2 } as unknown as { prompt: number } },
+			/targetSpeedup is a number, \{ prompt: number \} or \{ generation: number \}, got \{ both: 1\.2 \}/,
+		],
 		[{ targetSpeedup: {} as { prompt: number } }, /targetSpeedup is a number, \{ prompt: number \} or/],
 	])("refuses %o", async (bad, message) => {
 		const job = pruneGguf(fixturePath, undefined, { ...asUsual, ...bad });

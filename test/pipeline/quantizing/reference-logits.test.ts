@@ -48,7 +48,7 @@ const drawn = (referenceBytes: number, onLog?: FrontierOptions["onLog"]) =>
 
 describe("referenceBytes", () => {
 	it.each<[string, Run, RegExp]>([
-		["--metric kl", searched, /^--metric kl keeps .* report split 317440 bytes \(1 MiB\), and --reference-bytes allows 317439/],
+		["--metric kl", searched, /^--metric kl keeps .* held-out split 317440 bytes \(1 MiB\), and --reference-bytes allows 317439/],
 		["--metric kl of rank", ranked, /Give --reference-bytes 317440, or fewer or shorter windows/],
 		["--max-kl", limited, /^--max-kl keeps .*317440 bytes.*--reference-bytes allows 317439/],
 		["--max-kl of apply", applied, /^--max-kl keeps .*317440 bytes.*--reference-bytes allows 317439/],

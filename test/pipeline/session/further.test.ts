@@ -104,7 +104,7 @@ describe("further text of a session", () => {
 				await other.close();
 			}
 		}
-		expect(notes.filter((note) => /compares sets by their loss/.test(note))).toEqual([expect.stringContaining("--reference-bytes ")]);
+		expect(notes.filter((note) => /are compared by loss/.test(note))).toEqual([expect.stringContaining("--reference-bytes ")]);
 	});
 
 	it("is not to be had of questions", async () => {

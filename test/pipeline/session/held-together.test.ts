@@ -170,7 +170,7 @@ describe("a race by divergence", () => {
 		expect((await first(needed)).byDivergence).toBe(true);
 		expect((await first(needed - 1)).byDivergence).toBe(false);
 		expect(notes).toEqual([
-			expect.stringMatching(/compares sets by their loss.*take 1 MiB; twice that, and \d+ MiB to measure with \(--state-bytes/),
+			expect.stringMatching(/compared by loss.*take 1 MiB; twice that and \d+ MiB to measure with .*\(--state-bytes/),
 		]);
 	});
 });
