@@ -81,7 +81,7 @@ function checkRemoved(
 	const stays = [...gone].find((block) => frozen.has(block));
 	if (stays !== undefined) return `block ${stays} must stay: ${frozen.get(stays)}`;
 	const kept = Array.from({ length: blocks }, (_, i) => i).filter((block) => !gone.has(block));
-	if (kept.length === 0) return "one block must be left";
+	if (kept.length === 0) return "at least one block must be kept";
 	return firstFault(kept, checks);
 }
 

@@ -26,7 +26,7 @@ describe("any set of blocks", () => {
 		expect(blocks.check([-1])).toContain("no block -1");
 		expect(blocks.check([1.5])).toContain("no block 1.5");
 		expect(blocks.check([1, 1])).toContain("twice");
-		expect(blocks.check([0, 1, 2, 3])).toContain("one block must be left");
+		expect(blocks.check([0, 1, 2, 3])).toContain("one block must be kept");
 		expect(blocks.checkView([2, 1])).toContain("ascending");
 		expect(blocks.check([0, 1, 2, 3], { emptyAllowed: true })).toBeUndefined();
 		expect(blocks.check([0, 1, 2, 2], { emptyAllowed: true })).toContain("twice");

@@ -128,7 +128,7 @@ describe("variants of healing", () => {
 		const options = { onLog: ({ message }: LogEvent) => void notes.push(message) };
 		const none = await comparedText(model.createEvaluator(), fixtureWindows(4), { seed: 0, reserved: Number.MAX_SAFE_INTEGER }, options);
 		expect(none).toBeUndefined();
-		expect(notes.join()).toMatch(/compared by their loss, not by their divergence/);
+		expect(notes.join()).toMatch(/compared by loss, not by KL divergence/);
 	});
 
 	it("take as many positions as fit, the same in every window, or the first windows", () => {
