@@ -1,5 +1,5 @@
 import yargs, { type Argv } from "yargs";
-import { commandOf, expandShort, hasSwitch, kebab, positionalsOf, splitAtEnd } from "./arguments.js";
+import { checkHeal, commandOf, expandShort, hasSwitch, kebab, positionalsOf, splitAtEnd, withoutEnd } from "./arguments.js";
 import { nameOf } from "./command-facts.js";
 import { commandNames } from "./command-list.js";
 import { configPath, withConfig } from "./config.js";
@@ -71,10 +71,11 @@ function helpAskedFor(words: readonly string[], io: CliIo): string | undefined {
 function completed(words: readonly string[]): string[] {
 	const command = commandOf(words);
 	checkRenamed(command, words);
+	checkHeal(words);
 	const path = configPath(words);
-	if (path === undefined) return [...words];
+	if (path === undefined) return withoutEnd(words);
 	if (command.options === undefined) throw new UsageError(`--config: ${nameOf(command)} has no options of its own.`);
-	return withConfig(command, words, path);
+	return withoutEnd(withConfig(command, words, path));
 }
 
 function makeCli(context: CliContext, argv: readonly string[]): Argv<GlobalArguments> {
@@ -164,5 +165,6 @@ function knownOptions(cli: unknown): KnownOptions {
 /** What an error needs to know where the arguments could not be read. */
 function globalsOf(argv: readonly string[]): GlobalArguments {
 	const options = splitAtEnd(argv)[0];
-	return { json: options.includes("--json"), quiet: options.includes("--quiet"), verbose: options.includes("--verbose") };
+	const given = (flag: string) => hasSwitch(options, `--${flag}`);
+	return { json: given("json"), quiet: hasSwitch(options, "--quiet", "-q"), verbose: given("verbose") };
 }
