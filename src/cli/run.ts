@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import yargs, { type Argv } from "yargs";
-import { checkHeal, commandOf, expandShort, hasSwitch, kebab, positionalsOf, splitAtEnd, withoutEnd } from "./arguments.js";
+import { checkHeal, commandOf, expandShort, givenOptions, hasSwitch, kebab, positionalsOf, splitAtEnd, withoutEnd } from "./arguments.js";
 import { nameOf } from "./command-facts.js";
 import { commandNames } from "./command-list.js";
 import { configPath, withConfig } from "./config.js";
@@ -47,13 +48,15 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 		return context.exitCode;
 	}
 	const cli = makeCli(context, words);
+	let known: readonly string[] = words;
 	try {
+		known = completed(words);
 		// With a callback yargs hands its output over instead of printing it.
-		await cli.parseAsync(completed(words), {}, (_error, _args, output) => {
+		await cli.parseAsync([...known], {}, (_error, _args, output) => {
 			if (output) io.stdout.write(`${output}\n`);
 		});
 	} catch (error) {
-		context.fail(withSuggestion(error, cli, words), globalsOf(words));
+		context.fail(withSuggestion(error, cli, words), globalsOf(known));
 	}
 	return context.exitCode;
 }
@@ -61,9 +64,11 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 /** The help, where it was asked for. */
 function helpAskedFor(words: readonly string[], io: CliIo): string | undefined {
 	const all = hasSwitch(words, "--help-all", "--helpAll");
-	if (!all && !hasSwitch(words, "--help", "-h")) return undefined;
-	const command = commandOf(words);
-	const named = command.words.length > 0 || positionalsOf(words)[0] === "prune";
+	const asked = words[0] === "help" && !existsSync("help");
+	if (!asked && !all && !hasSwitch(words, "--help", "-h")) return undefined;
+	const about = asked ? words.slice(1) : words;
+	const command = commandOf(about);
+	const named = command.words.length > 0 || positionalsOf(about)[0] === "prune";
 	return helpText(command, all ? "all" : named ? "command" : "screen", io.stdout.columns ?? 80);
 }
 
@@ -72,6 +77,8 @@ function completed(words: readonly string[]): string[] {
 	const command = commandOf(words);
 	checkRenamed(command, words);
 	checkHeal(words);
+	if (nameOf(command) === "config" && !givenOptions(words).has("check"))
+		throw new UsageError(`--check is missing: prune-gguf config --check ${positionalsOf(words)[1] ?? "prune.json"}`);
 	const path = configPath(words);
 	if (path === undefined) return withoutEnd(words);
 	if (command.options === undefined) throw new UsageError(`--config: ${nameOf(command)} has no options of its own.`);

@@ -73,6 +73,11 @@ describe("--config", () => {
 		expect(await given("evaluate", "m.gguf", "--text", "a.txt", "--config", questions)).toMatchObject({ text: "a.txt" });
 	});
 
+	it("says how the errors of the command line are printed", async () => {
+		const { code, stdout } = await cli(["m.gguf", "--config", config({ json: true }), "--unknown"]);
+		expect([code, JSON.parse(stdout)]).toEqual([2, { error: expect.objectContaining({ message: "Unknown argument: --unknown" }) }]);
+	});
+
 	it("may come before the model", async () => {
 		const { calls } = await cli(["--config", config({ calibration: ["a.txt"] }), "m.gguf", "o.gguf"]);
 		expect(calls[0]!.args.slice(0, 2)).toEqual(["m.gguf", "o.gguf"]);
