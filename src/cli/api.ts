@@ -25,6 +25,7 @@ export * from "../api/index.js";
 export type { CommandOptions, NumberRange, OptionCommand, OptionGroup, OptionValue } from "../api/options/row.js";
 export { optionGroups } from "../api/options/row.js";
 export type { Settings } from "../api/options/settings.js";
+export { methodOptions } from "../api/methods.js";
 export { optionsFrom, shareOf } from "../api/options/shape.js";
 export { type CommandRow, exclusiveFlags, rowsOf } from "../api/options/table.js";
 export { LimitsNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "../errors.js";

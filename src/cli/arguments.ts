@@ -1,7 +1,9 @@
 // What is done to the arguments before yargs reads them: which command runs, and spellings that yargs would misread.
+import { existsSync } from "node:fs";
 import { rowsOf } from "./api.js";
 import type { CommandFacts } from "./command-facts.js";
 import { allCommands } from "./command-list.js";
+import { UsageError } from "./exit.js";
 import { globalFaces } from "./options.js";
 
 /** A word that names an option; a negative number is a value. */
@@ -23,12 +25,19 @@ export const kebab = (name: string): string =>
 	name.replace(/[A-Z]/g, (letter, index: number) => (index > 0 ? "-" : "") + letter.toLowerCase());
 
 /**
- * Short options with values as long ones, `--heal` with a value. yargs reads `-ngl 99` as three options, and the word behind a `--heal`
- * that may have a value as that.
+ * Short options with values as long ones, `-qn 4` as two options, `--heal` with a value. yargs reads `-ngl 99` as three options, and the
+ * word behind a `--heal` that may have a value as that.
  */
 export function expandShort(words: readonly string[]): string[] {
 	const [options, rest] = splitAtEnd(words);
-	return [...options.map(expanded), ...rest];
+	return [...options.flatMap(ungrouped).map(expanded), ...rest];
+}
+
+/** The switches `q` and `h` by themselves where they come in one word with each other, or before a short option with a value. */
+function ungrouped(word: string): string[] {
+	const [, switches, short = ""] = /^-([qh]+)((?:ngl|n|t)(?:=?[-\d.].*)?)?$/s.exec(word) ?? [];
+	if (switches === undefined) return [word];
+	return [...Array.from(switches, (letter) => `-${letter}`), ...(short === "" ? [] : [`-${short}`])];
 }
 
 function expanded(word: string): string {
@@ -37,6 +46,25 @@ function expanded(word: string): string {
 	if (short === undefined) return word;
 	const flag = { ngl: "gpu-layers", n: "remove-blocks", t: "threads" }[short as "ngl" | "n" | "t"];
 	return value === undefined ? `--${flag}` : `--${flag}=${value}`;
+}
+
+/** `--heal 10m` would heal without a limit, and write a model to a file named 10m. @throws UsageError */
+export function checkHeal(words: readonly string[]): void {
+	const [options] = splitAtEnd(words);
+	const value = options.find((word, i) => options[i - 1] === "--heal=true" && /^\d+(\.\d+)?[smh]?$/i.test(word));
+	if (value !== undefined && !existsSync(value)) throw new UsageError(`--heal takes its value with =: --heal=${value}`);
+}
+
+/**
+ * Words behind `--` as yargs reads them: as files, whatever they are named. An option ends a list of files that may come before them; that
+ * of the help does nothing else there.
+ */
+export function withoutEnd(words: readonly string[]): string[] {
+	const [options, rest] = splitAtEnd(words);
+	if (rest.length < 2) return options;
+	const names = new Set(allCommands.map((facts) => facts.words[0] ?? "prune"));
+	const files = rest.slice(1).map((word) => (word.startsWith("-") || names.has(word) ? `./${word}` : word));
+	return [...options, "--help-all=false", ...files];
 }
 
 /** Options that take the word behind them; of those that take several the first is enough. */
@@ -63,9 +91,24 @@ export function positionalsOf(words: readonly string[]): string[] {
 
 /** The command that runs: `prune` where none is named. */
 export function commandOf(words: readonly string[]): CommandFacts {
-	const [first, second] = positionalsOf(words);
+	const [first, second] = positionalsOf(splitAtEnd(words)[0]);
 	const named = allCommands.filter((facts) => facts.words[0] === first && first !== undefined);
 	return named.find((facts) => facts.words[1] === second && second !== undefined) ?? named[0] ?? allCommands[0]!;
+}
+
+/** The value of the option at a place; undefined where none was given. */
+export function valueAt(options: readonly string[], index: number): string | undefined {
+	const [, behind] = /=(.*)$/s.exec(options[index]!) ?? [];
+	if (behind !== undefined) return behind;
+	const next = options[index + 1];
+	return next === undefined || next.startsWith("-") ? undefined : next;
+}
+
+/** The value of an option by its flag. */
+export function optionValue(words: readonly string[], flag: string): string | undefined {
+	const [options] = splitAtEnd(words);
+	const at = options.findIndex((word) => isOption(word) && optionName(word) === flag);
+	return at < 0 ? undefined : valueAt(options, at);
 }
 
 /** Whether one of the words is this switch. */

@@ -12,7 +12,8 @@ export function integerOption(label: string, { min = 0, max = Number.MAX_SAFE_IN
 		if (text === undefined) return undefined;
 		const number = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
 		if (Number.isSafeInteger(number) && number >= min && number <= max) return number;
-		throw new UsageError(`${label}: expected a whole number ${rangeText(min, max)}, got ${JSON.stringify(text)}.`);
+		const hint = min === -1 && text.toLowerCase() === "all" ? " -1 means all." : "";
+		throw new UsageError(`${label}: expected a whole number ${rangeText(min, max)}, got ${JSON.stringify(text)}.${hint}`);
 	};
 }
 

@@ -1,13 +1,13 @@
 // Config files: JSON objects whose keys are options. Their values become words of the command line, which are read as if typed.
 import { readFileSync } from "node:fs";
-import { exclusiveFlags, rowsOf } from "./api.js";
-import { givenOptions, splitAtEnd } from "./arguments.js";
+import { exclusiveFlags, factsOf, isEstimator, methodOptions, rankMethods, rowsOf } from "./api.js";
+import { givenOptions, hasSwitch, kebab, splitAtEnd, optionValue } from "./arguments.js";
 import { type CommandFacts, nameOf } from "./command-facts.js";
 import { allCommands } from "./command-list.js";
 import { valueKind } from "./config-values.js";
 import { UsageError } from "./exit.js";
 import { readerOf } from "./options.js";
-import { renamedTo } from "./renamed.js";
+import { renamedTo, renamedValue } from "./renamed.js";
 import { closest } from "./suggest.js";
 
 /** A config file that was read and is right. */
@@ -30,6 +30,10 @@ export function readConfig(path: string): Config {
 	const words = new Map<string, readonly string[]>();
 	for (const [key, value] of Object.entries(content)) {
 		if (key === "command" || key === "$schema") continue;
+		const renamed = renamedValue(nameOf(command), key, value);
+		if (renamed !== undefined) throw new UsageError(`${path}: ${key} ${JSON.stringify(value)} has another name now: use "${renamed}".`);
+		if (!globalSwitches.includes(key) && !rowsOf(command.options!).some(({ flag }) => flag === key))
+			throw unknownKey(path, command, key, content);
 		words.set(key, wordsOf(path, command, key, value));
 	}
 	for (const flags of exclusiveFlags[command.options!] ?? []) {
@@ -69,9 +73,7 @@ function wordsOf(path: string, command: CommandFacts, key: string, value: unknow
 		if (typeof value === "boolean") return value ? [`--${key}`] : [`--no-${key}`];
 		throw wrongType(path, key, "true or false", value);
 	}
-	const rows = rowsOf(command.options!);
-	const row = rows.find(({ flag }) => flag === key);
-	if (row === undefined) throw unknownKey(path, command, key, value);
+	const row = rowsOf(command.options!).find(({ flag }) => flag === key)!;
 	if (row.off !== undefined && value === false) return [`--no-${key}`];
 	const { expected, words: typed } = valueKind(row.value);
 	const words = typed(value);
@@ -86,9 +88,9 @@ function wrongType(path: string, key: string, expected: string, value: unknown):
 	return new UsageError(`${path}: ${key}: expected ${expected}, got ${JSON.stringify(value)}.`);
 }
 
-function unknownKey(path: string, command: CommandFacts, key: string, value: unknown): UsageError {
+function unknownKey(path: string, command: CommandFacts, key: string, content: Readonly<Record<string, unknown>>): UsageError {
 	const name = nameOf(command);
-	const now = renamedTo(name, key, typeof value === "object" ? undefined : String(value));
+	const now = renamedTo(name, key, content);
 	if (now !== undefined) return new UsageError(`${path}: ${key} is not an option any more: use ${now.replace(/^--/, "")}`);
 	const flags = rowsOf(command.options!).map(({ flag }) => flag);
 	const meant = closest(key.replace(/^-+/, ""), [...flags, ...globalSwitches, "command"]);
@@ -101,13 +103,37 @@ export function withConfig(command: CommandFacts, words: readonly string[], path
 	if (config.command !== command)
 		throw new UsageError(`${path} is for the command ${nameOf(config.command)}, and ${nameOf(command)} runs.`);
 	const given = givenOptions(words);
-	if (words.includes("-q")) given.add("quiet");
-	const shadowed = new Set(
-		(exclusiveFlags[command.options!] ?? []).flatMap((flags) => (flags.some((flag) => given.has(flag)) ? flags : [])),
-	);
+	if (given.has("q")) given.add("quiet");
+	const shadowed = new Set([
+		...(exclusiveFlags[command.options!] ?? []).flatMap((flags) => (flags.some((flag) => given.has(flag)) ? flags : [])),
+		...unreadWith(command, words, given),
+	]);
 	const added = [...config.words].flatMap(([flag, typed]) => (given.has(flag) || shadowed.has(flag) ? [] : typed));
 	const [options, rest] = splitAtEnd(words);
 	return [...options, ...added, ...rest];
+}
+
+/** Options of the file that nothing reads with what was typed. */
+function unreadWith(command: CommandFacts, words: readonly string[], given: ReadonlySet<string>): string[] {
+	const method = optionValue(words, "method");
+	const metric = optionValue(words, "metric");
+	return [
+		...(hasSwitch(words, "--no-heal", "--heal=false") ? ["heal-kind", "heal-type", "heal-heads"] : []),
+		...(metric !== undefined && metric !== "accuracy" ? ["questions", "max-questions"] : []),
+		...(metric === "accuracy" ? ["score-share"] : []),
+		...(method === undefined ? [] : unreadBy(method)),
+		...(command.options === "prune" && given.has("remove") ? ["method", ...methodOptions.map(kebab)] : []),
+		...(command.options === "evaluate" && given.has("questions") ? ["preset", "window-length"] : []),
+		...(command.options === "evaluate" && given.has("text") ? ["max-questions"] : []),
+	];
+}
+
+/** Options that a method does not read; none for what is no method, which is refused later. */
+function unreadBy(method: string): string[] {
+	const known = rankMethods.find((one) => one === method);
+	if (known === undefined) return [];
+	const reads: readonly string[] = isEstimator(known) ? ["maxEvaluations"] : (factsOf(known).reads ?? []);
+	return methodOptions.filter((name) => !reads.includes(name)).map(kebab);
 }
 
 /** The file that `--config` names; undefined where there is none. @throws UsageError */

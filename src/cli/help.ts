@@ -21,11 +21,11 @@ function firstScreen(width: number): string {
 	const rows = rowsOf("prune").filter(({ level }) => level === "basic");
 	const commands = allCommands.filter(({ words }) => words.length < 2).map(nameOf);
 	return [
-		"prune-gguf removes transformer blocks from GGUF models: smaller and faster files.",
+		...wrapped("prune-gguf removes transformer blocks from GGUF models: smaller, faster files.", width),
 		"",
 		...table(
 			[
-				["prune-gguf model.gguf", "Measure only: the loss for each number of removed blocks"],
+				["prune-gguf model.gguf", "Measure what removing blocks would cost"],
 				["prune-gguf model.gguf small.gguf -n 4", "Remove 4 blocks, measure the result, verify the file"],
 			],
 			width,

@@ -1,5 +1,5 @@
 // Old spellings: each gets an error that names the new one.
-import { optionName, splitAtEnd } from "./arguments.js";
+import { optionName, splitAtEnd, valueAt, optionValue } from "./arguments.js";
 import { type CommandFacts, nameOf } from "./command-facts.js";
 import { UsageError } from "./exit.js";
 
@@ -7,11 +7,14 @@ interface Renamed {
 	readonly was: string;
 	/** Commands that had it. */
 	readonly commands: readonly string[];
-	/** What to write instead of it with a value. */
-	readonly now: (value: string) => string;
+	/** What to write instead of it with a value, and with what other options have. */
+	readonly now: (value: string, other: OtherValue) => string;
 	/** Shown where no value was given. */
 	readonly example: string;
 }
+
+/** Value of an option by its flag. */
+type OtherValue = (flag: string) => string | undefined;
 
 const named = (was: string, now: string, example: string, commands: readonly string[]): Renamed => ({
 	...{ was, commands, example },
@@ -23,9 +26,20 @@ const healing = ["prune", "frontier", "apply"];
 const measuring = ["prune", "rank", "compare"];
 
 const renamedOptions: readonly Renamed[] = [
-	named("remove-fraction", "remove-blocks", "25%", ["prune", "compare"]),
+	{
+		was: "remove-fraction",
+		commands: ["prune"],
+		now: (value) => `--remove-blocks ${percents(value)}`,
+		example: "25%",
+	},
+	{
+		was: "remove-fraction",
+		commands: ["compare"],
+		now: (value, other) => `--remove-blocks ${[other("remove-blocks") ?? [], percents(value)].flat().join(",")}`,
+		example: "25%",
+	},
 	{ was: "heal-tokens", commands: healing, now: (value) => `--heal=${value}`, example: "25600" },
-	{ was: "heal-time", commands: healing, now: (value) => `--heal=${value}`, example: "10m" },
+	{ was: "heal-time", commands: healing, now: (value) => `--heal=${value}${isPlain(value) ? "s" : ""}`, example: "10m" },
 	named("masks", "max-evaluations", "N", searching),
 	named("attribution-masks", "attribution-samples", "N", ["prune", "rank", "frontier"]),
 	named("limit", "max-questions", "N", [...measuring, "evaluate"]),
@@ -37,6 +51,17 @@ const renamedOptions: readonly Renamed[] = [
 	{ was: "ignore-gate", commands: ["prune", "apply"], now: () => "--ignore-limits", example: "" },
 ];
 
+const isPlain = (value: string) => /^(\d+\.?\d*|\.\d+)$/.test(value);
+
+/** Shares as they are written now: `0.25` is `25%`. */
+function percents(shares: string): string {
+	const parts = shares.split(",").map((part) => {
+		if (!isPlain(part)) return part;
+		return `${Number(part) < 1 ? Number((Number(part) * 100).toPrecision(12)) : part}%`;
+	});
+	return parts.join(",");
+}
+
 /** @throws UsageError for an option or a value that has another name now */
 export function checkRenamed(command: CommandFacts, words: readonly string[]): void {
 	const name = nameOf(command);
@@ -45,32 +70,28 @@ export function checkRenamed(command: CommandFacts, words: readonly string[]): v
 		const option = optionName(word)?.replace(/^no-/, "");
 		if (option === undefined || !word.startsWith("--")) continue;
 		const value = valueAt(options, i);
-		const hint = hintFor(name, option, value, options);
+		const hint = hintFor(name, option, value, (flag) => optionValue(options, flag));
 		if (hint !== undefined) throw new UsageError(`--${option} is not an option any more: use ${hint}`);
-		if (option === "metric" && value === "nll" && measuring.includes(name))
-			throw new UsageError("--metric nll has another name now: use --metric loss");
+		const renamed = renamedValue(name, option, value);
+		if (renamed !== undefined) throw new UsageError(`--${option} ${value} has another name now: use --${option} ${renamed}`);
 	}
 }
 
-/** The same of a key of a config file, by its flag; undefined where it has no other name. */
-export function renamedTo(command: string, flag: string, value: string | undefined): string | undefined {
-	return hintFor(command, flag, value, []);
+/** The name that a value of an option has now; undefined where it has no other. */
+export function renamedValue(command: string, option: string, value: unknown): string | undefined {
+	return option === "metric" && value === "nll" && measuring.includes(command) ? "loss" : undefined;
 }
 
-function hintFor(command: string, option: string, value: string | undefined, options: readonly string[]): string | undefined {
-	if (option === "speedup-of" && ["prune", "frontier"].includes(command)) {
-		const at = options.findIndex((word) => optionName(word) === "target-speedup");
-		const times = (at < 0 ? undefined : valueAt(options, at)) ?? "1.3";
-		return `--target-speedup ${value === "generation" ? "" : "prompt:"}${times}`;
-	}
+/** The same of a key of a config file, by its flag; undefined where it has no other name. @param content of the file */
+export function renamedTo(command: string, flag: string, content: Readonly<Record<string, unknown>>): string | undefined {
+	const text = (key: string) => (content[key] === undefined ? undefined : String(content[key]));
+	return hintFor(command, flag, text(flag), text);
+}
+
+function hintFor(command: string, option: string, value: string | undefined, other: OtherValue): string | undefined {
+	if (option === "speedup-of" && ["prune", "frontier"].includes(command))
+		return `--target-speedup ${value === "generation" ? "" : "prompt:"}${other("target-speedup") ?? "1.3"}`;
 	const renamed = renamedOptions.find(({ was, commands }) => was === option && commands.includes(command));
-	if (option === "objective" && value === "nll") return renamed?.now("loss");
-	return renamed?.now(value ?? renamed.example);
-}
-
-function valueAt(options: readonly string[], index: number): string | undefined {
-	const [, behind] = /=(.*)$/s.exec(options[index]!) ?? [];
-	if (behind !== undefined) return behind;
-	const next = options[index + 1];
-	return next === undefined || next.startsWith("-") ? undefined : next;
+	if (option === "objective" && value === "nll") return renamed?.now("loss", other);
+	return renamed?.now(value ?? renamed.example, other);
 }

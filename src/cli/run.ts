@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import yargs, { type Argv } from "yargs";
-import { commandOf, expandShort, hasSwitch, kebab, positionalsOf, splitAtEnd } from "./arguments.js";
+import { checkHeal, commandOf, expandShort, givenOptions, hasSwitch, kebab, positionalsOf, splitAtEnd, withoutEnd } from "./arguments.js";
 import { nameOf } from "./command-facts.js";
 import { commandNames } from "./command-list.js";
 import { configPath, withConfig } from "./config.js";
@@ -47,13 +48,15 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 		return context.exitCode;
 	}
 	const cli = makeCli(context, words);
+	let known: readonly string[] = words;
 	try {
+		known = completed(words);
 		// With a callback yargs hands its output over instead of printing it.
-		await cli.parseAsync(completed(words), {}, (_error, _args, output) => {
+		await cli.parseAsync([...known], {}, (_error, _args, output) => {
 			if (output) io.stdout.write(`${output}\n`);
 		});
 	} catch (error) {
-		context.fail(withSuggestion(error, cli, words), globalsOf(words));
+		context.fail(withSuggestion(error, cli, words), globalsOf(known));
 	}
 	return context.exitCode;
 }
@@ -61,9 +64,11 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 /** The help, where it was asked for. */
 function helpAskedFor(words: readonly string[], io: CliIo): string | undefined {
 	const all = hasSwitch(words, "--help-all", "--helpAll");
-	if (!all && !hasSwitch(words, "--help", "-h")) return undefined;
-	const command = commandOf(words);
-	const named = command.words.length > 0 || positionalsOf(words)[0] === "prune";
+	const asked = words[0] === "help" && !existsSync("help");
+	if (!asked && !all && !hasSwitch(words, "--help", "-h")) return undefined;
+	const about = asked ? words.slice(1) : words;
+	const command = commandOf(about);
+	const named = command.words.length > 0 || positionalsOf(about)[0] === "prune";
 	return helpText(command, all ? "all" : named ? "command" : "screen", io.stdout.columns ?? 80);
 }
 
@@ -71,10 +76,13 @@ function helpAskedFor(words: readonly string[], io: CliIo): string | undefined {
 function completed(words: readonly string[]): string[] {
 	const command = commandOf(words);
 	checkRenamed(command, words);
+	checkHeal(words);
+	if (nameOf(command) === "config" && !givenOptions(words).has("check"))
+		throw new UsageError(`--check is missing: prune-gguf config --check ${positionalsOf(words)[1] ?? "prune.json"}`);
 	const path = configPath(words);
-	if (path === undefined) return [...words];
+	if (path === undefined) return withoutEnd(words);
 	if (command.options === undefined) throw new UsageError(`--config: ${nameOf(command)} has no options of its own.`);
-	return withConfig(command, words, path);
+	return withoutEnd(withConfig(command, words, path));
 }
 
 function makeCli(context: CliContext, argv: readonly string[]): Argv<GlobalArguments> {
@@ -164,5 +172,6 @@ function knownOptions(cli: unknown): KnownOptions {
 /** What an error needs to know where the arguments could not be read. */
 function globalsOf(argv: readonly string[]): GlobalArguments {
 	const options = splitAtEnd(argv)[0];
-	return { json: options.includes("--json"), quiet: options.includes("--quiet"), verbose: options.includes("--verbose") };
+	const given = (flag: string) => hasSwitch(options, `--${flag}`);
+	return { json: given("json"), quiet: hasSwitch(options, "--quiet", "-q"), verbose: given("verbose") };
 }

@@ -13,6 +13,7 @@ import { isEstimator, methodOptions, rankMethods } from "../api/methods.js";
 import { estimate, estimatorMasks } from "../pipeline/methods/estimators.js";
 import { formatBlocks } from "../report/format.js";
 import type { CriticalBlock } from "../game/search/search.js";
+import { usefulMasks } from "../pipeline/pruning/estimate.js";
 import { Session, summarize } from "../pipeline/session/session.js";
 import { type RankJob, resolveRank } from "../pipeline/preflight/job.js";
 
@@ -44,7 +45,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 		await session.measureOriginal(options.signal);
 		options.progress?.begin("Measuring blocks", {
 			total: masks,
-			done: Math.min(masks, session.games.search.ledger.size),
+			done: Math.min(masks, knownOf(session, method, kmax)),
 			limit: options.maxTime,
 		});
 		const judged = await contributionsOf(session, { method, kmax, masks }, measure);
@@ -87,6 +88,13 @@ function windowOf({ blocks, maxRemovable }: Header["blocks"], { removeBlocks }: 
 	if (largest !== undefined && largest > Math.max(1, maxRemovable))
 		throw new InvalidOptionError(`at most ${maxRemovable} of ${blocks} blocks can be removed, got remove-blocks ${largest}`);
 	return largest ?? Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3)));
+}
+
+/** Measured candidates of the kind that the method asks for; Shapley values are of candidates of every size. */
+function knownOf({ games }: Session, method: RankMethod, kmax: number): number {
+	const { ledger } = games.search;
+	if (method === "shapley") return ledger.size;
+	return isEstimator(method) ? usefulMasks(ledger, kmax, {}) : usefulMasks(ledger, searchedTo(method, kmax), { method });
 }
 
 /** Only these need sets of several blocks for what they say of one. */
@@ -164,7 +172,12 @@ function cutsOf(
 ): Pick<RankResult, "cut" | "cuts" | "verdicts" | "unseen"> {
 	const ascending = [...new Set(counts)].sort((a, b) => a - b);
 	const all = ascending.map((count) => cutOf(judged, count, blocks, seed));
-	return { ...all.at(-1)!, cuts: all.map(({ cut, verdicts }) => ({ cut, verdicts })) };
+	return { ...all.at(-1)!, cuts: distinctCuts(all) };
+}
+
+/** Numbers above that of the blocks that can go all mean that one: it is said once. @internal */
+export function distinctCuts(all: RankResult["cuts"]): RankResult["cuts"] {
+	return all.filter(({ cut }, i) => cut !== all[i + 1]?.cut).map(({ cut, verdicts }) => ({ cut, verdicts }));
 }
 
 /** How many blocks the verdicts cut, the verdicts, and the blocks that the estimator never saw. @internal */

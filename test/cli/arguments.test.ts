@@ -85,6 +85,11 @@ describe("an old spelling", () => {
 		["m.gguf o.gguf --heal --heal-tokens 25600", "--heal-tokens", "--heal=25600"],
 		["frontier m.gguf --heal-time 10m", "--heal-time", "--heal=10m"],
 		["apply m.gguf o.gguf --heal-time", "--heal-time", "--heal=10m"],
+		["frontier m.gguf --heal-time 3600", "--heal-time", "--heal=3600s"],
+		["m.gguf --remove-fraction 0.25", "--remove-fraction", "--remove-blocks 25%"],
+		["m.gguf --remove-fraction .07", "--remove-fraction", "--remove-blocks 7%"],
+		["compare m.gguf --remove-blocks 3,6 --remove-fraction 0.1", "--remove-fraction", "--remove-blocks 3,6,10%"],
+		["compare m.gguf -n3,6 --remove-fraction 0.1,25%", "--remove-fraction", "--remove-blocks 3,6,10%,25%"],
 		["m.gguf --target-speedup 1.4 --speedup-of prompt", "--speedup-of", "--target-speedup prompt:1.4"],
 		["frontier m.gguf --target-speedup 1.4 --speedup-of generation", "--speedup-of", "--target-speedup 1.4"],
 		["build --back-end cuda", "--back-end", "--backend cuda"],
@@ -116,5 +121,37 @@ describe("an old spelling", () => {
 	it("means nothing to commands that never had it", async () => {
 		expect((await cli(["speed", "m.gguf", "--masks", "5"])).stderr).toContain("Unknown argument: --masks");
 		expect((await callOf("speed m.gguf --context 2048"))!.args[1]).toMatchObject({ context: 2048 });
+	});
+});
+
+it("--heal refuses a value without =, unless it is a file", async () => {
+	for (const value of ["10m", "25600", "1.5h"]) {
+		const { code, stderr, calls } = await cli(["m.gguf", "-n", "4", "--heal", value]);
+		expect([code, calls]).toEqual([2, []]);
+		expect(stderr).toContain(`--heal takes its value with =: --heal=${value}`);
+	}
+});
+
+describe("short switches in one word", () => {
+	it.each(["-qn 4", "-qn4", "-qn=4"])("%s", async (words) => {
+		const { calls } = await cli(`m.gguf o.gguf ${words}`.split(" "));
+		expect(calls[0]!.args.slice(0, 2)).toEqual(["m.gguf", "o.gguf"]);
+		expect(calls[0]!.args[2]).toMatchObject({ removeBlocks: 4 });
+	});
+
+	it("ask for the help too", async () => {
+		expect((await cli(["rank", "-qh"])).stdout).toContain("Usage: prune-gguf rank");
+	});
+});
+
+describe("words behind --", () => {
+	it.each([
+		["m.gguf --remove 3 -- o.gguf", ["m.gguf", "o.gguf"]],
+		["--remove 3 -- -m.gguf rank", ["./-m.gguf", "./rank"]],
+		["m.gguf --remove 3 --calibration a.txt b.txt -- o.gguf", ["m.gguf", "o.gguf"]],
+		["apply --remove 3 -- m.gguf -o.gguf", ["m.gguf", "./-o.gguf"]],
+	])("are files: %s", async (line, files) => {
+		const call = await callOf(line);
+		expect(call!.args.slice(0, 2)).toEqual(files);
 	});
 });

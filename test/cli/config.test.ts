@@ -52,6 +52,32 @@ describe("--config", () => {
 		expect(options).toEqual({ threads: 8, heal: false, remove: [3], calibration: ["a.txt"], report: false });
 	});
 
+	it.each<[Record<string, unknown>, string, Record<string, unknown>]>([
+		[{ heal: true, "heal-kind": "map" }, "m.gguf o.gguf --no-heal", { heal: false }],
+		[{ heal: true, "heal-heads": true, threads: 2 }, "m.gguf o.gguf --heal=false", { heal: false, threads: 2 }],
+		[{ metric: "accuracy", questions: "q.jsonl", "max-questions": 20 }, "m.gguf --metric loss", { metric: "loss" }],
+		[{ "score-share": "50%" }, "m.gguf --metric accuracy --questions q", { metric: "accuracy", questions: "q" }],
+		[{ method: "paper", epochs: 5, seed: 3 }, "m.gguf --method auto", { search: { method: "auto", seed: 3 } }],
+		[{ method: "greedy", threads: 2 }, "m.gguf --remove 3", { remove: [3], threads: 2 }],
+		[{ command: "rank", "max-evaluations": 50, epochs: 5 }, "rank m.gguf --method shapley", { method: "shapley", maxEvaluations: 50 }],
+	])("leaves out what the options that are given switch off: %j with %s", async (content, line, options) => {
+		const found = await given(...line.split(" "), "--config", config(content));
+		const { search, ...rest } = found as { search?: object };
+		expect(line.startsWith("rank") ? { ...rest, ...search } : found).toEqual(options);
+	});
+
+	it("leaves out what belongs to a text where questions are given, and the other way round", async () => {
+		const text = config({ command: "evaluate", text: "a.txt", "window-length": 64 });
+		expect(await given("evaluate", "m.gguf", "--questions", "q.jsonl", "--config", text)).toMatchObject({ questions: "q.jsonl" });
+		const questions = config({ command: "evaluate", questions: "q.jsonl", "max-questions": 9 });
+		expect(await given("evaluate", "m.gguf", "--text", "a.txt", "--config", questions)).toMatchObject({ text: "a.txt" });
+	});
+
+	it("says how the errors of the command line are printed", async () => {
+		const { code, stdout } = await cli(["m.gguf", "--config", config({ json: true }), "--unknown"]);
+		expect([code, JSON.parse(stdout)]).toEqual([2, { error: expect.objectContaining({ message: "Unknown argument: --unknown" }) }]);
+	});
+
 	it("may come before the model", async () => {
 		const { calls } = await cli(["--config", config({ calibration: ["a.txt"] }), "m.gguf", "o.gguf"]);
 		expect(calls[0]!.args.slice(0, 2)).toEqual(["m.gguf", "o.gguf"]);
@@ -65,6 +91,9 @@ describe("--config", () => {
 		[{ "remove-block": 4 }, /remove-block is no option of prune \(did you mean remove-blocks\?\)/],
 		[{ "--remove-blocks": 4 }, /did you mean remove-blocks\?/],
 		[{ "remove-fraction": "25%" }, /remove-fraction is not an option any more: use remove-blocks 25%/],
+		[{ "remove-fraction": 0.25 }, /remove-fraction is not an option any more: use remove-blocks 25%/],
+		[{ "speedup-of": "prompt", "target-speedup": 1.5 }, /speedup-of is not an option any more: use target-speedup prompt:1\.5/],
+		[{ metric: "nll" }, /metric "nll" has another name now: use "loss"/],
 		[{ masks: 500 }, /masks is not an option any more: use max-evaluations 500/],
 		[{ "remove-blocks": 0 }, /remove-blocks: expected a number of blocks such as 4 or a share such as 25%, got "0"/],
 		[{ "remove-blocks": true }, /remove-blocks: expected a number such as 4 or a share such as "25%", got true/],

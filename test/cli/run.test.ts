@@ -4,6 +4,7 @@ import type { Api } from "../../src/cli/api.js";
 import { rowsOf } from "../../src/api/options/table.js";
 import { nameOf } from "../../src/cli/command-facts.js";
 import { allCommands, commandNames } from "../../src/cli/command-list.js";
+import { helpText } from "../../src/cli/help.js";
 import { globalFaces } from "../../src/cli/options.js";
 import { ModelLoadError, OutputExistsError, PruneGgufError } from "../../src/errors.js";
 import { factsOf, methods, rankMethods } from "../../src/api/methods.js";
@@ -51,6 +52,14 @@ describe("help", () => {
 			else expect(stdout).toMatch(shown);
 		}
 		expect(/Dangerous|\[string\]|undefined/.exec(all)).toBeNull();
+	});
+
+	it("fits 80 columns and 24 lines, also as the word help", async () => {
+		const screen = helpText(allCommands[0]!, "screen", 80).trimEnd().split("\n");
+		expect(screen.filter((line) => line.length > 80)).toEqual([]);
+		expect(screen.length).toBeLessThanOrEqual(24);
+		expect((await run("help")).stdout).toBe((await run("--help")).stdout);
+		expect((await run("help rank")).stdout).toBe((await run("rank --help")).stdout);
 	});
 
 	it("of everything has the commands, the numbering of blocks and the exit codes", async () => {
@@ -515,4 +524,14 @@ describe("Ctrl+C", () => {
 		expect(code).toBe(130);
 		expect(stderr).not.toContain("run the same command again");
 	});
+});
+
+it("says what was meant by a word for a number, and by a file without an option", async () => {
+	expect((await run("m.gguf -ngl all")).stderr).toContain('from -1 to 9999, got "all". -1 means all.');
+	expect((await run("config a.json")).stderr).toContain("--check is missing: prune-gguf config --check a.json\n");
+	expect((await run("config")).stderr).toContain("--check is missing: prune-gguf config --check prune.json\n");
+});
+
+it("prints errors of the command line as JSON where --json=true asks for it", async () => {
+	expect(JSON.parse((await run("m.gguf --json=true --unknown")).stdout)).toMatchObject({ error: { message: expect.any(String) } });
 });

@@ -110,7 +110,7 @@ export const writingRows = {
 		default: "OUTPUT.report.html",
 		group: "output",
 		commands: ["prune"],
-		printed: false,
+		printed: "off",
 	},
 	modelCard: {
 		flag: "model-card",

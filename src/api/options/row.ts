@@ -135,8 +135,8 @@ export interface OptionRow extends SettingRow, OptionFace {
 	readonly off?: false | 0;
 	/** `basic`: on the first screen of the help; `research`: only under `--help-all`. @default with the other options of its command */
 	readonly level?: "basic" | "research";
-	/** Whether a printed command names it; `both`: also where it is switched off. @default where it is given */
-	readonly printed?: false | "both";
+	/** Whether a printed command names it; `both`: also where it is switched off; `off`: only there. @default where it is given */
+	readonly printed?: false | "both" | "off";
 	/** Key of the option that it is printed after. @default the one above it in the table */
 	readonly printedAfter?: string;
 	/** What is otherwise in some commands. */

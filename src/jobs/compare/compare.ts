@@ -13,6 +13,7 @@ import { Coalition, distinct } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
 import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { inputFiles, metricOf } from "../../pipeline/preflight/metric.js";
+import { usefulMasks } from "../../pipeline/pruning/estimate.js";
 import { furtherShare } from "../../pipeline/race/race.js";
 import { formatDuration } from "../../report/format.js";
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
@@ -68,7 +69,9 @@ async function compareWith(
 	const texts = await evalTexts(session, options);
 	await announce(session, comparison, options);
 	const masks = plannedOf(comparison, session.model.facts.blocks);
-	options.progress?.begin("Searching", { total: masks, done: Math.min(masks, session.games.search.ledger.size) });
+	const { ledger } = session.games.search;
+	const known = Math.max(...comparison.methods.map((method) => usefulMasks(ledger, comparison.counts.at(-1)!, { method })));
+	options.progress?.begin("Searching", { total: masks, done: Math.min(masks, known) });
 	const pace = new Pace();
 	const found: Found[] = [];
 	for (const method of comparison.methods) found.push(await find(session, method, { comparison, pace, onStep }, options));

@@ -4,6 +4,7 @@ import type { FrontierCell, FrontierOptions, FrontierResult } from "../../api/in
 import type { BestSoFar } from "../../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, plannedMasks } from "../../pipeline/methods/registry.js";
 import { commandLine, quoted } from "../../pipeline/preflight/command-line.js";
+import { usefulMasks } from "../../pipeline/pruning/estimate.js";
 import { weightsOf } from "../../pipeline/pruning/remains.js";
 import { finalists, sizesFound } from "../../pipeline/race/finalists.js";
 import { bestOf, frontierVerdict, markDominated, sorted } from "./choice.js";
@@ -54,7 +55,8 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 		announce(session, request, options);
 		const settled = await settleHealing(session, request, options);
 		await session.measureOriginal(options.signal);
-		options.progress?.begin("Searching", { total: masks, done: Math.min(masks, session.games.search.ledger.size), limit: options.maxTime });
+		const known = usefulMasks(session.games.search.ledger, request.kmax, { method });
+		options.progress?.begin("Searching", { total: masks, done: Math.min(masks, known), limit: options.maxTime });
 		const sets = await setsOf(session, request, best, settled);
 		options.progress?.begin("Measuring");
 		const grid = await measureGrid(session, { original, sets, ...request }, settled);

@@ -99,15 +99,20 @@ export class TextSweep {
 		const { windows, scoring } = this.#setting;
 		const step = partWindows(scoring, this.#evaluator.model.facts.vocabulary, this.#reference !== undefined);
 		const progress = this.#progress(step);
+		let begun = false;
 		for (let first = 0; first < windows.count; first += step) {
 			const count = Math.min(step, windows.count - first);
 			const known = (ledger: PartLedger | undefined) =>
 				ledger === undefined || Array.from({ length: count }, (_, i) => first + i).every((window) => ledger.get(window));
 			const left = { own: !known(this.#ledgers.own), reference: !known(this.#ledgers.reference) };
-			if (left.own || left.reference) await this.#part(first, count, left);
+			const measured = left.own || left.reference;
+			// The first news says what an earlier run measured: the time left is that of the rest.
+			if (measured && !begun) progress(first, false);
+			begun ||= measured;
+			if (measured) await this.#part(first, count, left);
 			if (this.#reference) this.#checkFinite(this.#reference, this.#ledgers.reference!, first, count);
 			this.#checkFinite(this.#own, this.#ledgers.own, first, count);
-			progress(first + count, left.own || left.reference);
+			if (begun || first + count === windows.count) progress(first + count, measured);
 		}
 	}
 

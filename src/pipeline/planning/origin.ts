@@ -39,8 +39,17 @@ export function planOrigin(session: Session, output: string | undefined, asked: 
 			...found,
 			targetSpeedup: undefined,
 			speedupOf: undefined,
+			...measuredSpeed(output, asked),
 		}),
 	};
+}
+
+/** A target speed-up is measured also where no model is written; the number of blocks that is printed for it asks for that by itself. */
+export function measuredSpeed(
+	output: string | undefined,
+	{ targetSpeedup, speed }: Pick<AskedSettings["asked"], "targetSpeedup" | "speed">,
+): Pick<AskedSettings["asked"], "speed"> {
+	return output === undefined && targetSpeedup !== undefined && speed === undefined ? { speed: true } : {};
 }
 
 /** What a plan keeps of the options: those whose rows say so, in the shape that programs give them. */

@@ -50,6 +50,7 @@ function flagOf({ name, flag, value, off, printed }: CommandRow, given: unknown)
 	if (given === undefined) return [];
 	if (value.kind === "switch") return given ? [`--${flag}`] : printed === "both" ? [`--no-${flag}`] : [];
 	if (off !== undefined && given === off) return [`--no-${flag}`];
+	if (printed === "off") return [];
 	// All of it is what is meant where nothing is said.
 	if (name === "scoreShare" && given === 1) return [];
 	return wordsOf(value, given).map((word) => `--${flag} ${quoted(word)}`);

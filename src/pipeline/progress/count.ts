@@ -15,6 +15,7 @@ export class Count {
 	#before = 0;
 	#batch: Batch = { phase: "", done: 0, total: 0 };
 	#first: number | undefined;
+	#paused = 0;
 
 	/** @param planned at most, as far as is known; batches beyond it make it grow. @param known done before */
 	constructor(planned = 0, known = 0) {
@@ -51,9 +52,14 @@ export class Count {
 		return this.planned === 0 ? 0 : 1 - this.measured / this.planned;
 	}
 
-	/** Seconds since the first batch began. */
+	/** Leaves out seconds that went to other work; nothing before the first batch. */
+	pause(seconds: number): void {
+		if (this.#first !== undefined) this.#paused += seconds;
+	}
+
+	/** Seconds since the first batch began, without other work. */
 	spent(now: number): number {
-		return this.#first === undefined ? 0 : now - this.#first;
+		return this.#first === undefined ? 0 : now - this.#first - this.#paused;
 	}
 
 	/** At the speed so far; undefined where nothing is measured yet. */

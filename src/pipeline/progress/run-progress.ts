@@ -31,7 +31,9 @@ export class RunProgress implements JobProgress {
 	#slower = 1;
 	#limit: number | undefined;
 	#count: Count;
-	#aside: { readonly phase: string; readonly since: number } | undefined;
+	/** Work of the step that is not counted, now and before: seconds. */
+	#aside: { readonly phase: string; readonly since: number; readonly first: number } | undefined;
+	#asideBefore = 0;
 	#started = false;
 	#machine: string | undefined;
 
@@ -73,21 +75,35 @@ export class RunProgress implements JobProgress {
 		const { phase, unit, total } = work;
 		const done = Math.min(work.done, total);
 		if (unit === "candidates" || unit === "questions") {
-			this.#aside = undefined;
+			this.#endAside();
 			this.#count.take({ phase, done, total }, this.#now());
 			this.#learn();
 			this.#tell({ ...work, ...this.#count.amount }, this.#countLeft());
 			return;
 		}
-		if (this.#aside?.phase !== phase) this.#aside = { phase, since: this.#now() };
+		if (this.#aside?.phase !== phase) {
+			this.#endAside();
+			this.#aside = { phase, since: this.#now(), first: done };
+		}
+		const { since, first } = this.#aside;
+		const spent = this.#now() - since;
+		// What was done before the first news of it, by an earlier run for example, says nothing of the speed.
+		this.#tell({ ...work, done }, done > first && spent > 0 ? (spent / (done - first)) * (total - done) : undefined);
+	}
+
+	#endAside(): void {
+		if (this.#aside === undefined) return;
 		const spent = this.#now() - this.#aside.since;
-		this.#tell({ ...work, done }, done > 0 && spent > 0 ? (spent / done) * (total - done) : undefined);
+		this.#asideBefore += spent;
+		this.#count.pause(spent);
+		this.#aside = undefined;
 	}
 
 	#start({ total = 0, done = 0, limit }: StepWork): void {
 		this.#started = true;
 		this.#begun = this.#now();
 		this.#aside = undefined;
+		this.#asideBefore = 0;
 		this.#count = new Count(total, done);
 		this.#limit = limit === undefined ? undefined : this.#begun + limit;
 	}
@@ -113,10 +129,10 @@ export class RunProgress implements JobProgress {
 		this.#slower = Math.min(farthest, Math.max(1 / farthest, this.#count.spent(this.#now()) / expected));
 	}
 
-	/** Time left of this step: what is counted, or the rest of the expected time. */
+	/** Time left of this step: what is counted and the rest of the other work, or the rest of the expected time. */
 	#stepLeft(left: number | undefined, counted: boolean): number | undefined {
-		if (counted) return left;
 		const time = this.#expected.get(this.#name);
+		if (counted) return left === undefined ? undefined : left + Math.max(0, (time?.other ?? 0) - this.#asideBefore);
 		if (!time) return this.#at === this.#steps.length - 1 ? left : undefined;
 		const known = this.#secondsOf(time) - (this.#now() - this.#begun);
 		return Math.max(left ?? 0, known);

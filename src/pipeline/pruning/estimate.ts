@@ -102,7 +102,7 @@ export async function announceWork(
 }
 
 /** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked. */
-function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: NamedSettings): number {
+export function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: NamedSettings): number {
 	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
 	if (method === "paper" || method === "paper-repaired") return ledger.size;
 	return ledger.measurements().filter(({ coalition }) => coalition.players - coalition.size <= kmax).length;

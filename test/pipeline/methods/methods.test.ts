@@ -7,7 +7,7 @@ import { leastMasks, plannedMasks } from "../../../src/pipeline/methods/registry
 import { checkMethodOptions } from "../../../src/pipeline/preflight/method-options.js";
 import { type Estimator, estimatorFacts, methods } from "../../../src/api/methods.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
-import { cutOf, rankBlocks, tiedNotes } from "../../../src/jobs/rank.js";
+import { cutOf, distinctCuts, rankBlocks, tiedNotes } from "../../../src/jobs/rank.js";
 import { listRuns } from "../../../src/storage/runs.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { keptMasks } from "../../helpers/kept.js";
@@ -314,4 +314,10 @@ it.each<[PruneOptions, RegExp]>([
 	[{ search: { method: "auto", maxTime: "20m" as unknown as number } }, /maxTime must be .* got 20m/],
 ])("%j is a mistake", (options, message) => {
 	expect(() => checkMethodOptions(options.search!.method!, settingsFrom("prune", options))).toThrow(message);
+});
+
+it("gives numbers above that of the blocks that can go once", () => {
+	const cuts = [2, 3, 3].map((cut) => ({ cut, verdicts: [] }));
+	expect(distinctCuts(cuts)).toEqual([cuts[0], cuts[1]]);
+	expect(distinctCuts([])).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Settings } from "../../../src/api/options/settings.js";
-import { planOptions } from "../../../src/pipeline/planning/origin.js";
+import { measuredSpeed, planOptions } from "../../../src/pipeline/planning/origin.js";
 
 it("keeps options in the shape that programs give them", () => {
 	const asked: Settings<"prune"> = {
@@ -22,4 +22,11 @@ it("keeps the method where blocks are chosen, and what was switched off only of 
 	expect(planOptions({ remove: [3], heal: false, healHeads: false, ignoreLimits: false })).toEqual({ heal: false });
 	expect(planOptions({ remove: [3], heal: true })).toEqual({ heal: true });
 	expect(planOptions({ remove: [3], quantizeFrom: "folder/f16.gguf" })).toEqual({ quantize: { from: "f16.gguf" } });
+});
+
+it("asks for the speed where a number of blocks stands for a target speed-up and no model is written", () => {
+	expect(measuredSpeed(undefined, { targetSpeedup: 1.3 })).toEqual({ speed: true });
+	expect(measuredSpeed(undefined, { targetSpeedup: 1.3, speed: false })).toEqual({});
+	expect(measuredSpeed("o.gguf", { targetSpeedup: 1.3 })).toEqual({});
+	expect(measuredSpeed(undefined, {})).toEqual({});
 });

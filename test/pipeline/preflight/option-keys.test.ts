@@ -128,3 +128,8 @@ it("prints --heal where how to heal was given", () => {
 	const { asked } = resolveJob("prune", { heal: { tokens: 2048 } });
 	expect(commandLine("m.gguf", undefined, asked)).toBe("prune-gguf m.gguf --heal=2048");
 });
+
+it("prints that no report is wanted, and no name of a report", () => {
+	expect(commandLine("m.gguf", "o.gguf", { report: false })).toBe("prune-gguf m.gguf o.gguf --no-report");
+	expect(commandLine("m.gguf", "o.gguf", { report: "r.html" })).toBe("prune-gguf m.gguf o.gguf");
+});

@@ -171,6 +171,34 @@ describe("the time left", () => {
 		expect(last().secondsLeftInAll).toBe(12);
 	});
 
+	it("in all keeps what a counted step does besides while it counts", () => {
+		const { clock, progress, candidates, last } = started(["Comparing finalists", "Measuring"]);
+		progress.expect("Comparing finalists", { evaluations: 60, other: 600 });
+		progress.expect("Measuring", { other: 0 });
+		progress.begin("Comparing finalists", { total: 60 });
+		candidates(0, 60);
+		expect(last()).toMatchObject({ secondsLeft: 60, secondsLeftInAll: 660 });
+		progress.work({ phase: "healing", done: 0, total: 100, unit: "tokens" });
+		clock.now += 200;
+		progress.work({ phase: "healing", done: 50, total: 100, unit: "tokens" });
+		candidates(0, 60);
+		expect(last()).toMatchObject({ secondsLeft: 60, secondsLeftInAll: 460 });
+		// Healing was no evaluation: theirs are as fast as expected.
+		clock.now += 30;
+		candidates(30, 60);
+		expect(last()).toMatchObject({ secondsLeft: 30, secondsLeftInAll: 430 });
+	});
+
+	it("is that of what this run measures where an earlier one measured some", () => {
+		const { clock, progress, last } = started(["Measuring"]);
+		const tokens = (done: number) => progress.work({ phase: "Measuring", done, total: 1000, unit: "tokens" });
+		tokens(900);
+		expect(last().secondsLeft).toBeUndefined();
+		clock.now += 10;
+		tokens(950);
+		expect(last().secondsLeft).toBe(10);
+	});
+
 	it("is absent in a run that flies through what is cached", () => {
 		const { progress, events } = started();
 		for (const step of steps) progress.begin(step, { total: 3, done: 3 });
