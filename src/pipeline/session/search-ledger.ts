@@ -158,6 +158,8 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 		const settings: SearchSetup["settings"] = { ...ledger.header.settings, backend };
 		const { threads, ubatch } = settings;
 		log("debug", `the search runs on ${settings.weights} weights, ubatch ${ubatch}, ${threads} threads`);
+		const note = threadsNote(model.threads, Number(threads));
+		if (note !== undefined) log("note", note);
 		const sweep = { threads: Number(threads), ubatch: Number(ubatch) };
 		return {
 			ledger,
@@ -221,6 +223,11 @@ class SearchEvaluators {
 			() => {},
 		);
 	}
+}
+
+/** What a search says that settled on other threads than those that the job began with. @internal */
+export function threadsNote(begun: number, threads: number): string | undefined {
+	return threads === begun ? undefined : `The search runs on ${threads} ${threads === 1 ? "thread" : "threads"}`;
 }
 
 /** Why an earlier search does not go on: the given options that differ from its settings. */
