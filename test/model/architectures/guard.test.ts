@@ -76,8 +76,8 @@ describe("another llama.cpp", () => {
 	});
 
 	it("of another form is noticed, instead of passing for empty", () => {
-		expect(headerProblems("struct llama_hparams {};").some((text) => text.includes("mend perBlockMembers"))).toBe(true);
-		expect(architectureProblems("", [])).toEqual([expect.stringContaining("mend architectureNames")]);
+		expect(headerProblems("struct llama_hparams {};").some((text) => text.includes("adapt perBlockMembers"))).toBe(true);
+		expect(architectureProblems("", [])).toEqual([expect.stringContaining("adapt architectureNames")]);
 		expect(layerMembers("    uint32_t n_layer_x;\n    uint32_t n_layer() const;\n    bool layered;")).toEqual(["n_layer_x"]);
 	});
 
