@@ -58,7 +58,7 @@ describe.skipIf(!hasFixtureTool)("a model that llama.cpp computes no loss of", (
 describe.skipIf(!hasTools)("a model that breaks what llama.cpp asserts", () => {
 	it.each([
 		["llama4", { blocks: cycle(4, 8), keys: { "attention.sliding_window": ["uint32", 0] } }, /without sliding windows/],
-		["llama4", { blocks: [0, 1, 2] }, /without rotary positions must be kept/],
+		["llama4", { blocks: [0, 1, 2] }, /without rotary positions must be left/],
 		["gemma3", { keys: { "attention.sliding_window_pattern": FULL } }, /one sliding-window block/],
 		["jamba", { blocks: [0, 3] }, /one attention block and one recurrent/],
 		["plamo2", { blocks: [1, 0, 2, 3, 4, 5] }, /no attention heads are stated for its first block/],
