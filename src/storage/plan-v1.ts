@@ -8,7 +8,7 @@ type Change = (value: unknown) => unknown;
 type Rule = string | Change | readonly [name: string, change: Change];
 
 /** What version 1 called text that the model generated itself. */
-const ownSamples = "the model's own samples";
+const selfGeneratedBefore = "the model's own samples";
 
 /**
  * A plan of version 1 in the shape of version 2, unchecked. Values of the wrong kind stay as they are, for the check to name.
@@ -101,7 +101,7 @@ const figures = (value: unknown) => renamed({ nll: "loss" })(eachField(renamed(p
 const planRules: Readonly<Record<string, Rule>> = {
 	version: () => 2,
 	options: optionsFromV1,
-	calibration: perSplit(renamed({ source: instead(ownSamples, "self-generated text") })),
+	calibration: perSplit(renamed({ source: instead(selfGeneratedBefore, "self-generated text") })),
 	losses: perSplit(renamed(losses)),
 	objective: ["metric", renamed({ folds: ["splits", perSplit(renamed({ ...losses, figures }))] })],
 	contributions: "importance",

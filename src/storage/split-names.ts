@@ -1,5 +1,5 @@
 /** The three disjoint splits: for searching, for choosing among the found sets, and for the final figures only. */
 export const splitNames = ["search", "validation", "heldOut"] as const;
-/** Their names for people. */
-export const splitTitles = { search: "search", validation: "validation", heldOut: "held-out" } as const;
 export type SplitName = (typeof splitNames)[number];
+/** The name of a split for people; other names stay as they are. */
+export const splitTitle = (name: string): string => (name === "heldOut" ? "held-out" : name);

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { InvalidOptionError } from "../../errors.js";
-import { type SplitName, splitNames, splitTitles } from "../../storage/split-names.js";
+import { type SplitName, splitNames, splitTitle } from "../../storage/split-names.js";
 import type { TextModel } from "../runtime/text-model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { type CalibrationDocument, readDocuments } from "./documents.js";
@@ -31,7 +31,7 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 	const short = splitNames.find((name) => options.counts[name] > 0 && options.counts[name] < files.length);
 	if (short !== undefined) {
 		throw new InvalidOptionError(
-			`every split needs a window from each of the ${files.length} calibration files, and the ${splitTitles[short]} split has only ${options.counts[short]}: raise --windows or give fewer files`,
+			`every split needs a window from each of the ${files.length} calibration files, and the ${splitTitle(short)} split has only ${options.counts[short]}: raise --windows or give fewer files`,
 		);
 	}
 	const dealt: Record<SplitName, TokenWindows>[] = [];

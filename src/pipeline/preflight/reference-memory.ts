@@ -4,7 +4,7 @@ import { sizeText } from "../../model/runtime/memory.js";
 import { bytesOfReference, defaultReferenceBytes } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import type { ReferenceSettings } from "../../api/options/settings.js";
-import { type SplitName, splitNames, splitTitles } from "../../storage/split-names.js";
+import { type SplitName, splitNames, splitTitle } from "../../storage/split-names.js";
 
 /** What of the options bounds them. */
 export type ReferenceMemory = ReferenceSettings;
@@ -53,6 +53,6 @@ export function checkReferenceMemory(
 	const { split, bytes } = sizes.reduce((a, b) => (b.bytes > a.bytes ? b : a));
 	if (bytes <= mostReferenceBytes(room)) return;
 	throw new NotEnoughMemoryError(
-		`${asker} keeps the original model's distributions: on the ${splitTitles[split]} split ${memoryText(bytes, room)}. Give --reference-bytes ${bytes}, or fewer or shorter windows (--windows, --window-length).`,
+		`${asker} keeps the original model's distributions: on the ${splitTitle(split)} split ${memoryText(bytes, room)}. Give --reference-bytes ${bytes}, or fewer or shorter windows (--windows, --window-length).`,
 	);
 }

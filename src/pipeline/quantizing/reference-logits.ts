@@ -9,6 +9,7 @@ import { bytesOfReference, type Reference } from "../../model/runtime/positions.
 import { vocabularyOf } from "../../model/runtime/ubatch.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import type { ComparedSettings } from "../../api/options/settings.js";
+import { splitTitle } from "../../storage/split-names.js";
 
 /** Sets of windows by name. */
 export type NamedWindows<Name extends string> = Readonly<Record<Name, TokenWindows>>;
@@ -36,10 +37,7 @@ export class References<Name extends string> {
 		const left = this.#names.filter((name) => !this.fits(name));
 		if (left.length === 0) return;
 		const needed = memoryText(Math.max(...left.map((name) => this.#bytes(name))), options);
-		logger(options)(
-			"note",
-			`no KL divergence on the ${left.map((name) => (name === "heldOut" ? "held-out" : name)).join(" and the ")} split: the reference logits take ${needed}`,
-		);
+		logger(options)("note", `no KL divergence on the ${left.map(splitTitle).join(" and the ")} split: the reference logits take ${needed}`);
 	}
 
 	get #names(): Name[] {

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { JobOptions, ModelSummary, Metric } from "../../api/index.js";
 import { type Attribution, shiftedGames } from "../../game/attribution/attribution.js";
-import { type Calibration, type SplitName, splitNames, splitTitles, readDocuments, weightedFiles } from "../../model/calibration/index.js";
+import { type Calibration, type SplitName, splitNames, splitTitle, readDocuments, weightedFiles } from "../../model/calibration/index.js";
 import { calibrationOf, splitCounts, onSelfGenerated } from "./calibration-windows.js";
 import { modelHash } from "../../model/evaluation/kept.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
@@ -158,7 +158,7 @@ export class Session {
 			const calibration = await calibrationOf(model, folder, seed, options);
 			for (const name of splitNames) {
 				const { count, length } = calibration.splits[name];
-				log("debug", `${splitTitles[name]} split: ${count} windows of ${length} tokens from ${calibration.source}`);
+				log("debug", `${splitTitle(name)} split: ${count} windows of ${length} tokens from ${calibration.source}`);
 			}
 			const questions = questionFile && questionSplits(model, questionFile);
 			noteTruncated(questions, log);
