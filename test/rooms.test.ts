@@ -18,16 +18,17 @@ interface Room {
 	readonly pure?: true;
 }
 
-const LOW = ["errors", "game", "report", "storage", "model"];
+const LOW = ["errors", "notation", "game", "report", "storage", "model"];
 const DOORS = [...LOW, "api", "pipeline", "jobs"];
 
 const ROOMS: Readonly<Record<string, Room>> = {
 	errors: { from: [] },
+	notation: { from: [], pure: true },
 	game: { from: [], floors: [["."], ["surrogate"], ["attribution"], ["search"]], pure: true },
-	report: { from: [] },
-	storage: { from: ["errors", "game"] },
+	report: { from: ["notation"] },
+	storage: { from: ["errors", "notation", "game"] },
 	model: {
-		from: ["errors", "game", "storage"],
+		from: ["errors", "notation", "game", "storage"],
 		floors: [["gguf"], ["architectures"], ["runtime"], ["calibration", "fitting", "baselines"], ["evaluation"]],
 	},
 	api: { from: LOW },
@@ -51,7 +52,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 	jobs: { from: [...LOW, "api", "pipeline"], floors: [[".", "compare", "frontier"]] },
 	index: { from: DOORS },
 	research: { from: DOORS },
-	cli: { from: ["errors", "report", "api"] },
+	cli: { from: ["errors", "notation", "report", "api"] },
 };
 
 /** Loaded when a command needs it: help is quick. */

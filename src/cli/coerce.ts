@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { type CalibrationFile, type FileType, fileTypeNames, type NumberRange } from "./api.js";
+import { parseBlocks } from "../notation.js";
 import { UsageError } from "./exit.js";
 
 // yargs turns "abc" into NaN, `--n` without a value into its default and a repeated option into a list, all without a word.
@@ -74,15 +75,23 @@ export function durationOption(label: string) {
 	};
 }
 
-/** Reads block numbers: `3,7,11` or `3,7-9`, ascending in the result. */
+/** Reads blocks and shifted pairs: `3,7-9,12f-15a`. @returns ascending positions, see `notation.ts` */
 export function blocksOption(label: string) {
 	return (value: unknown): number[] | undefined => {
 		const text = single(label, value);
 		if (text === undefined) return undefined;
-		const blocks = text.split(",").flatMap((part) => blockRange(part.trim()) ?? fail(label, text));
-		const repeated = blocks.find((block, i) => blocks.indexOf(block) !== i);
-		if (repeated !== undefined) throw new UsageError(`${label}: block ${repeated} is named twice in ${JSON.stringify(text)}.`);
-		return blocks.sort((a, b) => a - b);
+		const read = parseBlocks(text);
+		if ("positions" in read) return read.positions;
+		throw new UsageError(`${label}: ${read.problem} (in ${JSON.stringify(text)}).`);
+	};
+}
+
+/** Reads whole numbers with ranges: `3,6-8`, ascending in the result. */
+export function countsOption(label: string) {
+	return (value: unknown): number[] | undefined => {
+		const counts = blocksOption(label)(value);
+		if (counts?.every(Number.isInteger) ?? true) return counts;
+		throw new UsageError(`${label}: expected whole numbers such as 3,6-8, got ${JSON.stringify(value)}.`);
 	};
 }
 
@@ -218,21 +227,6 @@ export function single(label: string, value: unknown): string | undefined {
 	const text = String(value).trim();
 	if (text === "") throw new UsageError(`${label}: a value is missing.`);
 	return text;
-}
-
-const LARGEST_BLOCK = 9999;
-
-function blockRange(part: string): number[] | undefined {
-	const match = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(part);
-	if (!match) return undefined;
-	const from = Number(match[1]);
-	const to = Number(match[2] ?? match[1]);
-	if (from > to || to > LARGEST_BLOCK) return undefined;
-	return Array.from({ length: to - from + 1 }, (_, i) => from + i);
-}
-
-function fail(label: string, text: string): never {
-	throw new UsageError(`${label}: expected block numbers from 0, such as 3,7,11 or 3,7-9, got ${JSON.stringify(text)}.`);
 }
 
 function rangeText(min: number, max: number): string {

@@ -1,4 +1,5 @@
-import { formatBlocks, formatDuration, formatInteger, formatLoss, formatPValue, formatSigned } from "../report/format.js";
+import { formatDuration, formatInteger, formatLoss, formatPValue, formatSigned } from "../report/format.js";
+import { formatBlocks } from "../notation.js";
 import type { TextStyle } from "../report/table.js";
 import { factsTable } from "../report/terminal.js";
 import type { Accuracy, AccuracyDifference, EvaluateResult, QuestionsResult } from "./api.js";

@@ -12,6 +12,7 @@ import {
 import {
 	accuraciesOption,
 	blocksOption,
+	countsOption,
 	choiceOption,
 	choicesOption,
 	durationOption,
@@ -139,7 +140,7 @@ const readers: {
 	speedup: speedupOption,
 	heal: healOption,
 	blocks: blocksOption,
-	counts: blocksOption,
+	counts: countsOption,
 	text: textOption,
 	choice: (label, { of }) => choiceOption(label, of),
 	choices: (label, { of }) => choicesOption(label, of),

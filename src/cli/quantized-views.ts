@@ -1,12 +1,5 @@
-import {
-	formatBlocks,
-	formatBytes,
-	formatDifference,
-	formatDuration,
-	formatInteger,
-	formatPercent,
-	formatRatio,
-} from "../report/format.js";
+import { formatBytes, formatDifference, formatDuration, formatInteger, formatPercent, formatRatio } from "../report/format.js";
+import { formatBlocks } from "../notation.js";
 import { chart, frontierTable } from "../report/frontier.js";
 import { paint, type TextStyle } from "../report/table.js";
 import { wrapped } from "../report/summary.js";

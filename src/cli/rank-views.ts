@@ -1,4 +1,5 @@
-import { formatBlocks, formatDuration, formatInteger, formatLoss, formatSigned } from "../report/format.js";
+import { formatDuration, formatInteger, formatLoss, formatSigned } from "../report/format.js";
+import { formatBlocks } from "../notation.js";
 import type { TextStyle } from "../report/table.js";
 import { contributionsTable, metricTitles, surrogateLine } from "../report/terminal.js";
 import type { RankResult } from "./api.js";

@@ -1,4 +1,5 @@
-import { formatBlocks, formatBytes, formatDuration, formatInteger, formatSignificant, formatSpeedup } from "../report/format.js";
+import { formatBytes, formatDuration, formatInteger, formatSignificant, formatSpeedup } from "../report/format.js";
+import { formatBlocks } from "../notation.js";
 import { percentChange, speedChange } from "../report/figures.js";
 import { wrapped } from "../report/summary.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";

@@ -1,4 +1,5 @@
-import { formatAge, formatBlocks, formatBytes, formatChange, formatCount, formatDuration, formatInteger } from "../report/format.js";
+import { formatAge, formatBytes, formatChange, formatCount, formatDuration, formatInteger } from "../report/format.js";
+import { formatBlocks } from "../notation.js";
 import { compareCosts, compareSurrogates, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
 import { healLine } from "./heal-views.js";

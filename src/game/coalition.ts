@@ -1,6 +1,19 @@
-/** A set of kept blocks among `players` blocks (0-based, as in the tensor names `blk.N.`). Immutable. */
+import { keptParts, removedPositions, type StackedBlock, stackWithout } from "./parts.js";
+
+/** Bytes of a mask: what is kept of a block. Others, from 2 on, name versions of blocks. */
+export const MASK = { removed: 0, kept: 1, attention: 254, feedForward: 255 } as const;
+
+const BYTE_OF: Readonly<Record<string, number>> = { "0": MASK.removed, "1": MASK.kept, a: MASK.attention, f: MASK.feedForward };
+
+/**
+ * A set of kept blocks among `players` blocks (0-based, as in the tensor names `blk.N.`). Immutable. Of a block the attention part alone
+ * may be kept, if the next part kept is the feed-forward part of a later one: the two are one block then.
+ */
 export class Coalition {
-	/** One character per block, `1` kept and `0` removed: the form in ledgers and plans, and a key for maps. */
+	/**
+	 * One character per block: `1` kept, `0` removed, `a` only its attention part kept, `f` only its feed-forward part. It is the form in
+	 * ledgers and plans, and a key for maps.
+	 */
 	readonly key: string;
 
 	private constructor(key: string) {
@@ -24,16 +37,18 @@ export class Coalition {
 		return new Coalition(bits.join(""));
 	}
 
-	/** @throws RangeError for a block outside 0..players-1 */
+	/**
+	 * @param removed i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1
+	 * @throws RangeError for a position outside 0..players-1, or if two share a part
+	 */
 	static ofRemoved(players: number, removed: Iterable<number>): Coalition {
-		const bits = new Array<string>(checkPlayers(players)).fill("1");
-		for (const block of removed) bits[checkBlock(block, players)] = "0";
-		return new Coalition(bits.join(""));
+		const parts = keptParts(checkPlayers(players), new Set(removed));
+		return new Coalition(Array.from({ length: players }, (_, i) => keyOf(parts[2 * i]!, parts[2 * i + 1]!)).join(""));
 	}
 
-	/** @throws RangeError for anything but a string of `0` and `1` */
+	/** @throws RangeError for anything but a string of `0` and `1`, and of `a` each followed by its `f` with only `0` between them */
 	static parse(key: string): Coalition {
-		if (!/^[01]+$/.test(key)) throw new RangeError(`a coalition is a string of 0 and 1, got ${JSON.stringify(key)}`);
+		if (!/^(?:[01]|a0*f)+$/.test(key)) throw new RangeError(`a coalition is a string of 0 and 1 or a...f, got ${JSON.stringify(key)}`);
 		return new Coalition(key);
 	}
 
@@ -42,13 +57,19 @@ export class Coalition {
 		return this.key.length;
 	}
 
-	/** Number of kept blocks. */
+	/** Number of blocks of what is left. */
 	get size(): number {
 		let size = 0;
-		for (let i = 0; i < this.key.length; i++) if (this.has(i)) size++;
+		for (const char of this.key) if (char === "1" || char === "a") size++;
 		return size;
 	}
 
+	/** Whether blocks are kept or removed as a whole. */
+	get whole(): boolean {
+		return !/[af]/.test(this.key);
+	}
+
+	/** Whether the block is kept as a whole. */
 	has(block: number): boolean {
 		return this.key.charCodeAt(block) === 49;
 	}
@@ -61,24 +82,32 @@ export class Coalition {
 		return this.has(block) ? this.flip(block) : this;
 	}
 
+	/** @throws RangeError for a block of which a part is kept */
 	flip(block: number): Coalition {
 		checkBlock(block, this.players);
+		if (/[af]/.test(this.key[block]!)) throw new RangeError(`a part of block ${block} is kept: it is neither in the set nor out of it`);
 		return new Coalition(this.key.slice(0, block) + (this.has(block) ? "0" : "1") + this.key.slice(block + 1));
 	}
 
-	/** Kept blocks, ascending. */
+	/** Kept blocks, ascending. @throws RangeError if a part of a block is kept, see {@link stack} */
 	kept(): number[] {
-		return this.blocks(true);
+		if (!this.whole) throw new RangeError(`parts of blocks are kept in ${this.key}: ask for the stack`);
+		return Array.from(this.key).flatMap((char, block) => (char === "1" ? [block] : []));
 	}
 
-	/** Removed blocks, ascending. */
+	/** What is removed, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
 	removed(): number[] {
-		return this.blocks(false);
+		return removedPositions(Array.from(this.key).flatMap((char) => [char === "1" || char === "a", char === "1" || char === "f"]));
 	}
 
-	/** One byte per block, 1 kept and 0 removed: the form in which masks cross to the native side. */
+	/** The blocks of what is left, in order. */
+	stack(): StackedBlock[] {
+		return stackWithout(this.players, this.removed());
+	}
+
+	/** One byte per block, see {@link MASK}: the form in which masks cross to the native side. */
 	toBytes(): Uint8Array {
-		return Uint8Array.from({ length: this.players }, (_, i) => (this.has(i) ? 1 : 0));
+		return Uint8Array.from(this.key, (char) => BYTE_OF[char]!);
 	}
 
 	equals(other: Coalition): boolean {
@@ -88,12 +117,11 @@ export class Coalition {
 	toString(): string {
 		return this.key;
 	}
+}
 
-	private blocks(kept: boolean): number[] {
-		const blocks: number[] = [];
-		for (let i = 0; i < this.players; i++) if (this.has(i) === kept) blocks.push(i);
-		return blocks;
-	}
+function keyOf(attention: boolean, feedForward: boolean): string {
+	if (attention) return feedForward ? "1" : "a";
+	return feedForward ? "f" : "0";
 }
 
 function checkPlayers(players: number): number {

@@ -11,7 +11,7 @@ import { importanceRows } from "../pipeline/planning/plan.js";
 import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
 import { isEstimator, methodOptions, rankMethods } from "../api/methods.js";
 import { estimate, estimatorMasks } from "../pipeline/methods/estimators.js";
-import { formatBlocks } from "../report/format.js";
+import { formatBlocks } from "../notation.js";
 import type { CriticalBlock } from "../game/search/search.js";
 import { usefulMasks } from "../pipeline/pruning/estimate.js";
 import { Session, summarize } from "../pipeline/session/session.js";

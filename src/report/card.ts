@@ -1,6 +1,7 @@
 import { runCommand } from "./commands.js";
 import { figureText } from "./figures.js";
-import { formatBlocks, formatBytes, formatCount, formatInteger } from "./format.js";
+import { formatBytes, formatCount, formatInteger } from "./format.js";
+import { formatBlocks } from "../notation.js";
 import { healSentence } from "./heal.js";
 import type { Report } from "./report-data.js";
 import { speedRow } from "./overview.js";

@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { type Chart, color, figure } from "./charts.js";
-import { formatBlocks, formatSigned } from "./format.js";
+import { formatSigned } from "./format.js";
+import { formatBlocks } from "../notation.js";
 import type { Report, ReportInteraction } from "./report-data.js";
 import { type Html, table } from "./tags.js";
 

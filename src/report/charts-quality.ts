@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { type Chart, color, figure, type LegendEntry, wholeTicks } from "./charts.js";
-import { formatBlocks, formatBytes, formatDifference, formatLoss, formatPercent, formatSignificant } from "./format.js";
+import { formatBytes, formatDifference, formatLoss, formatPercent, formatSignificant } from "./format.js";
+import { formatBlocks } from "../notation.js";
 import type { Report, ReportAlternatives, ReportCurve, ReportSurrogate } from "./report-data.js";
 import { type Html, html, table, visible } from "./tags.js";
 

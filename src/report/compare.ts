@@ -1,4 +1,5 @@
-import { formatBlocks, formatCount, formatDifference, formatDuration, formatInteger, formatLoss } from "./format.js";
+import { formatCount, formatDifference, formatDuration, formatInteger, formatLoss } from "./format.js";
+import { formatBlocks } from "../notation.js";
 import { type Column, formatTable, paint, type TextStyle, textWidth } from "./table.js";
 
 interface Difference {

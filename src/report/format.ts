@@ -122,23 +122,6 @@ export function formatAge(then: Date, now: Date): string {
 	return "just now";
 }
 
-/** Blocks with their runs drawn together: `3, 7-9`; `none` for an empty list. Expects them ascending. */
-export function formatBlocks(blocks: readonly number[]): string {
-	const parts: string[] = [];
-	for (let i = 0; i < blocks.length; ) {
-		let end = i;
-		while (blocks[end + 1] === blocks[end]! + 1) end++;
-		parts.push(end > i ? `${blocks[i]}-${blocks[end]}` : `${blocks[i]}`);
-		i = end + 1;
-	}
-	return parts.join(", ") || "none";
-}
-
-/** Blocks as the command line takes them: `3,7-9`. */
-export function blocksArgument(blocks: readonly number[]): string {
-	return formatBlocks(blocks).replaceAll(" ", "");
-}
-
 function isNumber(value: number | null | undefined): value is number {
 	return typeof value === "number" && Number.isFinite(value);
 }

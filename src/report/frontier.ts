@@ -1,4 +1,5 @@
-import { formatBlocks, formatBytes, formatDifference, formatPercent, formatRatio } from "./format.js";
+import { formatBytes, formatDifference, formatPercent, formatRatio } from "./format.js";
+import { formatBlocks } from "../notation.js";
 import { type Column, formatTable, paint, type TextStyle } from "./table.js";
 
 interface MeanText {

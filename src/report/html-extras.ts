@@ -1,5 +1,5 @@
 import { alternativesFigure } from "./charts-quality.js";
-import { blocksArgument, formatBlocks } from "./format.js";
+import { blocksArgument, formatBlocks } from "../notation.js";
 import { limitText, measuredText } from "./gate.js";
 import type { Report } from "./report-data.js";
 import { html, type Section, table } from "./tags.js";

@@ -1,6 +1,7 @@
 import { blockStrip } from "./charts-blocks.js";
 import { runCommand } from "./commands.js";
-import { formatBlocks, formatInteger } from "./format.js";
+import { formatInteger } from "./format.js";
+import { formatBlocks } from "../notation.js";
 import { sampleTitle, sideBySide } from "./html-texts.js";
 import { overviewRows } from "./overview.js";
 import type { Report } from "./report-data.js";

@@ -1,4 +1,5 @@
-import { formatBlocks, formatDifference, formatInteger, formatLoss, formatPercent } from "./format.js";
+import { formatDifference, formatInteger, formatLoss, formatPercent } from "./format.js";
+import { formatBlocks } from "../notation.js";
 import { healSentence } from "./heal.js";
 import { splitTitles } from "./html-origin.js";
 import type { ReportHeal } from "./report-data.js";

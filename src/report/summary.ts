@@ -1,5 +1,6 @@
 import { figureText, speedChange, speedText } from "./figures.js";
-import { formatBlocks, formatBytes, formatDifference, formatDuration, formatInteger } from "./format.js";
+import { formatBytes, formatDifference, formatDuration, formatInteger } from "./format.js";
+import { formatBlocks } from "../notation.js";
 import { gateLine } from "./gate.js";
 import { healSentence } from "./heal.js";
 import { overviewFigures } from "./overview.js";

@@ -1,4 +1,5 @@
-import { formatBlocks, formatDifference, formatInteger, formatLoss, formatPercent, formatPerplexity, formatSigned } from "./format.js";
+import { formatDifference, formatInteger, formatLoss, formatPercent, formatPerplexity, formatSigned } from "./format.js";
+import { formatBlocks } from "../notation.js";
 import { formatBar, formatTable, paint, type TextStyle } from "./table.js";
 
 export type { TextStyle } from "./table.js";

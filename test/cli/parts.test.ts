@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { blocksOption, fractionOption, integerOption, numberOption } from "../../src/cli/coerce.js";
 import { closest, editDistance } from "../../src/cli/suggest.js";
 import { InvalidOptionError } from "../../src/errors.js";
-import { blocksArgument } from "../../src/report/format.js";
+import { blocksArgument } from "../../src/notation.js";
 
 describe("coerce", () => {
 	it("reads whole numbers in their range and nothing else", () => {

@@ -1,7 +1,8 @@
 // Which cell of a frontier is the best for a goal, which are dominated, and what to say of it. Pure: reads cells, measures nothing.
 import type { Dominated, FrontierCell, FrontierResult } from "../../api/frontier.js";
 import { lower } from "../../pipeline/session/paired-figures.js";
-import { formatBlocks, formatBytes, formatDifference, formatSpeedup } from "../../report/format.js";
+import { formatBytes, formatDifference, formatSpeedup } from "../../report/format.js";
+import { formatBlocks } from "../../notation.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
 
 export type Goal = FrontierResult["goal"];

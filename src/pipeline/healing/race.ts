@@ -15,7 +15,7 @@ import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
 import { type Finalist, winnerOf, race } from "../race/race.js";
 import { type Standing, withWinner } from "../race/standing.js";
-import { formatBlocks } from "../../report/format.js";
+import { formatBlocks } from "../../notation.js";
 import { firstWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../session/session.js";
 import { meanAndError } from "../../game/statistics.js";

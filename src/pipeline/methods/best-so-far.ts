@@ -2,7 +2,8 @@
 import type { JobOptions, Metric } from "../../api/index.js";
 import { meanLoss } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
-import { blocksArgument, formatBlocks, formatDifference } from "../../report/format.js";
+import { formatDifference } from "../../report/format.js";
+import { blocksArgument, formatBlocks } from "../../notation.js";
 import type { SearchStep } from "../../game/search/search.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
 

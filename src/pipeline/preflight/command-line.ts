@@ -5,7 +5,7 @@ import { percentOf } from "../../api/options/shape.js";
 import { type CommandRow, printedRows } from "../../api/options/table.js";
 import type { CalibrationFile } from "../../api/index.js";
 import { weightedFiles } from "../../model/calibration/index.js";
-import { blocksArgument } from "../../report/format.js";
+import { blocksArgument } from "../../notation.js";
 
 /** @param settings what was given, and what was found for it */
 export function commandLine(model: string, output: string | undefined, settings: Settings<"prune">): string {

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { type BlockPlan, type CountOptions, describeBlocks } from "../../model/architectures/index.js";
 import { FileError, InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
 import { blockOfTensor, GgufFile } from "../../model/gguf/index.js";
-import { formatBlocks } from "../../report/format.js";
+import { formatBlocks } from "../../notation.js";
 import { shownText } from "../../storage/shown-text.js";
 
 // What a model's header says is checked before the model is loaded, let alone measured.

@@ -5,7 +5,7 @@ import { hasGate } from "../preflight/gate-limits.js";
 import { logger } from "../../api/logger.js";
 import type { Finalist, Race } from "../race/race.js";
 import { standingOf } from "../race/standing.js";
-import { formatBlocks } from "../../report/format.js";
+import { formatBlocks } from "../../notation.js";
 import { measuredText } from "../../report/gate.js";
 import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { Decision } from "./decision.js";

@@ -4,7 +4,7 @@ import { methodOptions } from "../../api/methods.js";
 import { finite } from "../../game/statistics.js";
 import { commandLine } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
-import { formatBlocks } from "../../report/format.js";
+import { formatBlocks } from "../../notation.js";
 import { natsBesideBound, riseText, sensibleLoss, smallRise } from "../../report/trade.js";
 import type { Standing } from "./standing.js";
 import type { AskedSettings } from "../../api/options/settings.js";

@@ -1,5 +1,6 @@
 // The verdict on a run, and what to do instead if it is poor.
-import { formatBlocks, formatDifference, formatRatio } from "../../report/format.js";
+import { formatDifference, formatRatio } from "../../report/format.js";
+import { formatBlocks } from "../../notation.js";
 import type { Report, ReportCurve } from "../../report/report-data.js";
 import { damagingLoss, natsBesideBound, riseText, sensibleLoss, smallRise } from "../../report/trade.js";
 

@@ -8,7 +8,7 @@ import { frontierRequest } from "../../../src/jobs/frontier/request.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
 import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
-import { blocksArgument } from "../../../src/report/format.js";
+import { blocksArgument } from "../../../src/notation.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { quantizeFile } from "../../../src/model/runtime/quantize.js";
 import { fixturePath, fullSet, mean } from "../../helpers/fixture.js";

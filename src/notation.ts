@@ -1,0 +1,79 @@
+// Sets of removed blocks as people write and read them: `3, 7-9, 12f-15a`.
+//
+// In the program a set is a list of ascending positions, each of which stands for one block's worth of weights. Position i is block i.
+// Position i + 0.5 is a shifted pair: the feed-forward part of block i and the attention part of block i + 1. What is left of the two,
+// the attention of block i and the feed-forward of block i + 1, is one block again. Positions i + 0.5 to j - 0.5 are written `if-ja`.
+
+const LARGEST_BLOCK = 9999;
+
+/** Removed blocks for people: `3, 7-9, 12f-15a`, or `none`. @param positions ascending: i for block i, i + 0.5 for a shifted pair */
+export function formatBlocks(positions: readonly number[]): string {
+	const ranges: string[] = [];
+	for (let i = 0; i < positions.length; ) {
+		let end = i;
+		while (positions[end + 1] === positions[end]! + 1) end++;
+		ranges.push(rangeText(positions[i]!, positions[end]!));
+		i = end + 1;
+	}
+	return ranges.join(", ") || "none";
+}
+
+/** The same as the command line takes them: `3,7-9,12f-15a`. */
+export function blocksArgument(positions: readonly number[]): string {
+	return formatBlocks(positions).replaceAll(" ", "");
+}
+
+function rangeText(from: number, to: number): string {
+	if (!Number.isInteger(from)) return `${from - 0.5}f-${to + 0.5}a`;
+	return to > from ? `${from}-${to}` : `${from}`;
+}
+
+/** The set that a text names, or what is wrong with the text. */
+export type ParsedBlocks = { readonly positions: number[] } | { readonly problem: string };
+
+/** Reads `3,7-9,12f-15a` in any order. */
+export function parseBlocks(text: string): ParsedBlocks {
+	const positions: number[] = [];
+	for (const range of text.split(",")) {
+		const read = readRange(range.trim());
+		if (typeof read === "string") return { problem: read };
+		positions.push(...read);
+	}
+	positions.sort((a, b) => a - b);
+	const problem = overlap(positions);
+	return problem === undefined ? { positions } : { problem };
+}
+
+const SHIFTED = "a shifted pair goes from a feed-forward part (f) to the attention part (a) of a later block";
+
+function readRange(range: string): number[] | string {
+	const match = /^(\d{1,4})([af]?)(?:\s*-\s*(\d{1,4})([af]?))?$/.exec(range);
+	if (!match) return `expected block numbers from 0, such as 3,7-9 or 12f-15a, got ${JSON.stringify(range)}`;
+	const [, start, startPart = "", end, endPart = ""] = match;
+	const from = Number(start);
+	const to = Number(end ?? start);
+	if (from > to) return `${range} ends before it begins: write ${to}${endPart}-${from}${startPart}`;
+	if (to > LARGEST_BLOCK) return `there is no block ${to}`;
+	if (startPart === "" && endPart === "") return row(from, to);
+	return shiftedRange(range, { from, to, parts: `${startPart || "-"}${end === undefined ? "" : endPart || "-"}` });
+}
+
+/** @param parts of the first block and the last, as written; `-` where none is named */
+function shiftedRange(range: string, { from, to, parts }: { from: number; to: number; parts: string }): number[] | string {
+	if (parts === "fa" && to > from) return row(from + 0.5, to - 0.5);
+	if (parts === "af") return `${range} is blocks as a whole: write ${rangeText(from, to)}`;
+	const nearest = parts.startsWith("a") ? rangeText(from, to) : rangeText(from + 0.5, Math.max(from + 0.5, to - 0.5));
+	return `${range} names an odd number of parts, or parts in the wrong order: ${SHIFTED}. The nearest is ${nearest}`;
+}
+
+function row(from: number, to: number): number[] {
+	return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
+function overlap(positions: readonly number[]): string | undefined {
+	const at = positions.findIndex((position, i) => i > 0 && position < positions[i - 1]! + 1);
+	if (at < 0) return undefined;
+	const [one, other] = [positions[at - 1]!, positions[at]!];
+	if (one === other) return Number.isInteger(one) ? `block ${one} is named twice` : `${rangeText(one, one)} is named twice`;
+	return `${rangeText(one, one)} and ${rangeText(other, other)} share a part`;
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { Coalition } from "../src/game/coalition.js";
+import { blocksArgument, formatBlocks, parseBlocks } from "../src/notation.js";
+
+describe("how sets of blocks are written", () => {
+	it.each([
+		[[], "none"],
+		[[3], "3"],
+		[[3, 7, 8, 9, 12.5, 13.5, 14.5], "3, 7-9, 12f-15a"],
+		[[2.5], "2f-3a"],
+		[[0, 1.5, 3, 4.5], "0, 1f-2a, 3, 4f-5a"],
+	])("%j is %s", (positions, text) => {
+		expect(formatBlocks(positions)).toBe(text);
+	});
+
+	it("what is written is read again, for every set of six blocks", () => {
+		let sets = 0;
+		const tryAll = (positions: number[], from: number) => {
+			if (positions.length > 0) expect(parseBlocks(blocksArgument(positions))).toEqual({ positions });
+			sets++;
+			for (let next = from; next <= 5; next += 0.5) {
+				Coalition.ofRemoved(6, [...positions, next]);
+				tryAll([...positions, next], next + 1);
+			}
+		};
+		tryAll([], 0);
+		expect(sets).toBe(233);
+	});
+
+	it.each([
+		["12f-15a, 3", [3, 12.5, 13.5, 14.5]],
+		["12f - 13a", [12.5]],
+		["9,7-8", [7, 8, 9]],
+	])("reads %s", (text, positions) => {
+		expect(parseBlocks(text)).toEqual({ positions });
+	});
+
+	it.each([
+		["12f", "The nearest is 12f-13a"],
+		["12f-15f", "The nearest is 12f-15a"],
+		["12f-15", "The nearest is 12f-15a"],
+		["12-15a", "The nearest is 12f-15a"],
+		["12a-15a", "The nearest is 12-15"],
+		["12a-15f", "write 12-15"],
+		["12f-12a", "The nearest is 12f-13a"],
+		["15-12", "write 12-15"],
+		["15a-12f", "write 12f-15a"],
+		["3,3", "block 3 is named twice"],
+		["2f-3a,2f-3a", "2f-3a is named twice"],
+		["3,3f-4a", "3 and 3f-4a share a part"],
+		["2f-3a,3", "2f-3a and 3 share a part"],
+		["x", "expected block numbers"],
+		["", "expected block numbers"],
+		["1,,2", "expected block numbers"],
+		["-1", "expected block numbers"],
+		["1.5", "expected block numbers"],
+		["12345", "expected block numbers"],
+	])("%s is refused and says what is near", (text, problem) => {
+		const read = parseBlocks(text);
+		expect("problem" in read && read.problem).toContain(problem);
+	});
+});
