@@ -12,12 +12,12 @@ import { timed } from "../session/timings.js";
 const rowLength = 256;
 const rows = 256;
 
-/** Values of each tensor type that llama.cpp's quantizer makes from a model, by the type's number. */
+/** Values of each tensor type that llama.cpp's quantizer makes from a model, by the type's number. Tensors that keep theirs are copied. */
 export function valuesToMake(file: GgufFile, type: FileType): ReadonlyMap<number, number> {
 	const values = new Map<number, number>();
 	for (const [i, made] of predictedTypes(file, type).entries()) {
 		const tensor = file.tensors[i]!;
-		if (tensor.dims.length < 2) continue;
+		if (made === tensor.type) continue;
 		values.set(made, (values.get(made) ?? 0) + tensor.dims.reduce((product, size) => product * size, 1));
 	}
 	return values;
