@@ -64,7 +64,7 @@ export class CliContext {
 	/** Runs an action and prints what it gives, or its error. Never rejects. */
 	async perform(args: GlobalArguments, action: (job: CommandJob) => Promise<Outcome>, settings: JobSettings = {}): Promise<void> {
 		const { io } = this;
-		const reporter = new ProgressReporter({ stream: io.stderr, quiet: args.quiet ?? false });
+		const reporter = new ProgressReporter({ stream: io.stderr, quiet: args.quiet ?? false, redraws: isTerminal(io.stderr, io.env) });
 		const interruption = catchInterrupts(io.signals, {
 			onFirst: () => reporter.print(interruptText(settings.resumable ?? false)),
 			onSecond: () => {
@@ -108,6 +108,11 @@ export function textStyle(stream: ProgressStream, env: CliIo["env"]): TextStyle 
 function wantsColor(stream: ProgressStream, env: CliIo["env"]): boolean {
 	if (env.NO_COLOR) return false;
 	if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== "0" && env.FORCE_COLOR !== "false";
+	return isTerminal(stream, env);
+}
+
+/** Whether it understands escape sequences: a dumb terminal shows them as they are. */
+function isTerminal(stream: ProgressStream, env: CliIo["env"]): boolean {
 	return (stream.isTTY ?? false) && env.TERM !== "dumb";
 }
 

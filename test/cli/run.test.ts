@@ -435,6 +435,19 @@ describe("output", () => {
 		expect(stdout.includes("\u001b[")).toBe(colored);
 	});
 
+	it.each([
+		["xterm", true],
+		["dumb", false],
+	])("draws its progress again on the terminal %s: %s", async (TERM, drawn) => {
+		const pruneGguf: Api["pruneGguf"] = async (_model, _output, { onProgress }) => {
+			onProgress?.({ step: 1, steps: 1, name: "Measuring", phase: "Measuring", done: 1, total: 2, unit: "candidates" });
+			return pruned;
+		};
+		const { stderr } = await run("m.gguf", { api: { pruneGguf }, isTTY: true, env: { TERM } });
+		expect(stderr.includes("\u001b")).toBe(drawn);
+		expect(stderr.endsWith("\n")).toBe(!drawn);
+	});
+
 	it("is exactly one document with --json, progress and notes on the other stream", async () => {
 		const pruneGguf: Api["pruneGguf"] = async (_model, _output, { onProgress, onLog }) => {
 			onLog?.({ level: "note", message: "a note" });
