@@ -117,14 +117,21 @@ function resumption({ entry, keys }: RuledModel, refused: string | undefined): P
 const MEMBERS = { leading_dense_block_count: "n_layer_dense_lead", hash_layer_count: "dsv4_hash_layer_count" } as const;
 
 function viewRules({ entry, keys, facts }: RuledModel, refused: string | undefined, checks: readonly Check[]): ViewRules {
-	if (refused) return { leadingCounts: [], outputs: () => [], empty: [] };
+	if (refused) return { leadingCounts: [], outputs: () => [], feedForward: () => [], empty: [] };
 	const outputs = (block: number) => (unitTensors(keys.file, block).length > 0 ? [] : outputTensors(keys.file, block));
 	const counts = (entry.viewCounts ?? []).filter((count) => keys.holds(count.when, entry)).map((count) => count.member);
 	return {
 		leadingCounts: [...(entry.leading ?? []).map((key) => MEMBERS[key]), ...counts],
 		outputs,
+		feedForward: (block) => feedForwardTensors(keys.file, block),
 		empty: standingAlone(facts.trunk, outputs, checks),
 	};
+}
+
+function feedForwardTensors(file: GgufFile, block: number): string[] {
+	const prefix = `blk.${block}.`;
+	const isPart = (name: string) => name.startsWith(prefix) && /^(ffn_|exp_probs_b|post_ffw_norm)/.test(name.slice(prefix.length));
+	return file.tensors.map(({ name }) => name).filter(isPart);
 }
 
 /** One block, two, or the shortest row from the first that satisfies the rules and can be made the identity. */

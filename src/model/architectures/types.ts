@@ -154,6 +154,8 @@ export interface ViewRules {
 	readonly leadingCounts: readonly string[];
 	/** The tensors whose zeroing makes a block the identity; none if that is impossible. */
 	outputs(block: number): readonly string[];
+	/** Names of the tensors of a block's feed-forward part; none if blocks can only be removed as a whole. */
+	feedForward(block: number): readonly string[];
 	/** Blocks that run as identities if no block is kept: as few as the rules let stand alone; none if that is impossible. */
 	readonly empty: readonly number[];
 }
