@@ -2,7 +2,7 @@ import { ARCHITECTURES, type ArchitectureEntry } from "../../src/model/architect
 import { TABLE_PIN } from "../../src/model/architectures/table.js";
 import type { Rule } from "../../src/model/architectures/types.js";
 import type { Examined } from "./examine.js";
-import { halfCuts } from "./half-cuts.js";
+import { halfCuts, halvesOf } from "./half-cuts.js";
 import type { Results } from "./record.js";
 import { hasHalves } from "./sets.js";
 import type { EmptyFinding, Finding, Forced } from "./verdict.js";
@@ -147,10 +147,11 @@ function ruleRow({ name }: ArchitectureEntry, rule: Rule, models: readonly Exami
 }
 
 function realFiles(real: readonly [string, Examined][]): string[] {
+	const halves = halvesOf(real.slice(0, 1).map(([, examined]) => examined)).length;
 	return [
 		"## Real files",
 		"",
-		"Each model has ten random candidates, of 1 to half of the blocks (`test/full/real-models.test.ts`). The table also shows the same candidates by `llama-quantize --prune-layers`. The file of gemma-3-270m lacks the sliding-window pattern. Its prompt has 640 tokens (its window is 512).",
+		`Each model has ten random candidates, of 1 to half of the blocks${halves > 0 ? `, and ${halves} with half-block cuts` : ""} (\`test/full/real-models.test.ts\`). The table also shows the same candidates of whole blocks by \`llama-quantize --prune-layers\`. The file of gemma-3-270m lacks the sliding-window pattern. Its prompt has 640 tokens (its window is 512).`,
 		"",
 		"| model | blocks | exact | differ, do not load, crash | right as read by `@huggingface/gguf`, llama.cpp | llama-quantize: right | wrong | does not load | crashes |",
 		"| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",

@@ -9,7 +9,7 @@ const dist = new URL("../../dist/", import.meta.url);
 const { tensorBytes } = await import(new URL("model/gguf/index.js", dist));
 const { ARCHITECTURES } = await import(new URL("model/architectures/index.js", dist));
 const { perBlockKeys } = await import(new URL("model/architectures/entries.js", dist));
-const { ownerOfKey, ownerOfTensor } = await import(new URL("model/architectures/parts.js", dist));
+const { ownerOfKey, ownerOfTensor } = await import(new URL("model/architectures/owners.js", dist));
 
 /**
  * What a reader sees in a model, in one file or several: a text for each key (type and value, or a hash of it) and each tensor

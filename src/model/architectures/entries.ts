@@ -2,7 +2,7 @@ import { type GgufEntry, VALUE_BYTES } from "../gguf/types.js";
 import { encodeEntry } from "../gguf/value.js";
 import { explicitEntries } from "./explicit.js";
 import { BASE_PER_BLOCK_KEYS, INDEXER_KEY, OWN_KEYS, PER_LAYER_EMBEDDING_KEY, RECURRENT_KEY, SHARED_KV_KEY, SLIDING_KEY } from "./keys.js";
-import { ownerOfKey, type Places, placesWithout } from "./parts.js";
+import { ownerOfKey, type Places, placesWithout } from "./owners.js";
 import { provenanceEntries } from "./provenance.js";
 import type { RuledModel } from "./rules.js";
 import type { ArchitectureEntry, Frozen, Provenance } from "./types.js";

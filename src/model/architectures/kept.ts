@@ -5,7 +5,7 @@ import { guessesOf, headSizesOf, residualScaleOf } from "./explicit.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys, PER_LAYER_EMBEDDING_KEY, SHARED_KV_KEY } from "./keys.js";
 import { unknownEntry } from "./outputs.js";
-import { type Owner, ownerOfKey, ownerOfTensor, type Places, placesWithout } from "./parts.js";
+import { type Owner, ownerOfKey, ownerOfTensor, type Places, placesWithout } from "./owners.js";
 import { activeRules, blocksOfFreeze, type RuledModel, periodOf } from "./rules.js";
 import { ARCHITECTURES } from "./table.js";
 import type { ArchitectureEntry } from "./types.js";

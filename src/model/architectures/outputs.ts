@@ -1,6 +1,6 @@
 import type { GgufFile } from "../gguf/file.js";
 import { isWhole } from "../../game/parts.js";
-import { type Owner, ownerOfTensor } from "./parts.js";
+import { type Owner, ownerOfTensor } from "./owners.js";
 import { ARCHITECTURES } from "./table.js";
 import type { ArchitectureEntry } from "./types.js";
 

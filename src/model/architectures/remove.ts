@@ -7,7 +7,7 @@ import { prunedEntries } from "./entries.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys } from "./keys.js";
 import { unknownEntry } from "./outputs.js";
-import { ownerOfTensor, type Places, placesWithout } from "./parts.js";
+import { ownerOfTensor, type Places, placesWithout } from "./owners.js";
 import { ARCHITECTURES } from "./table.js";
 import type { ArchitectureEntry, ArchitectureOptions, Provenance } from "./types.js";
 import { shownText } from "../../storage/shown-text.js";

@@ -1,4 +1,4 @@
-import type { BlockFacts } from "./facts.js";
+import type { BlockFacts } from "./block-facts.js";
 import { type ModelKeys, PER_LAYER_EMBEDDING_KEY, SHARED_KV_KEY } from "./keys.js";
 import type { ArchitectureEntry, BlockKind, Check, Frozen, Rule } from "./types.js";
 

@@ -109,8 +109,8 @@ export type Resume = "yes" | { readonly no: string; readonly when?: Condition };
 export type Proof = "bits" | "source";
 
 /**
- * Of what a block is made: an attention part, whose result is added to the residual stream, then a feed-forward part, whose result is
- * added too. Then the feed-forward part of a block and the attention part of a later one can be removed, with all between them.
+ * A block is made of an attention part, whose result is added to the residual stream, then a feed-forward part, whose result is added
+ * too. Then the feed-forward part of a block and the attention part of a later one can be removed, with all between them.
  */
 export interface Parts {
 	/** Why the blocks of no model of the architecture have two such parts. */

@@ -13,7 +13,7 @@ import {
 	zeroedBlocks,
 } from "../../../src/model/architectures/index.js";
 import { ModelKeys } from "../../../src/model/architectures/keys.js";
-import { ownerOfKey, ownerOfTensor } from "../../../src/model/architectures/parts.js";
+import { ownerOfKey, ownerOfTensor } from "../../../src/model/architectures/owners.js";
 import type { GgufContent, GgufEntry } from "../../../src/model/gguf/types.js";
 import { encodeEntry } from "../../../src/model/gguf/value.js";
 import { BLOCKS, keysFor, TAIL } from "./keys-for.js";
@@ -82,7 +82,7 @@ describe("llama without halves", () => {
 		const file = await model("llama", { blocks: 4 });
 		const names = removeBlocks(file, [0.5, 3], made).tensors.map(({ name }) => name);
 		const rest = ["attn_q.weight", "attn_output.weight", "ffn_down.weight"];
-		// Of block 0 the attention, of block 1 the feed-forward, then block 2.
+		// The attention of block 0 with the feed-forward of block 1, then block 2.
 		expect(names).toEqual(["token_embd.weight", ...rest.map((one) => `blk.0.${one}`), ...rest.map((one) => `blk.1.${one}`)]);
 	});
 

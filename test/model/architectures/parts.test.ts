@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ARCHITECTURES, describeBlocks, removeBlocks } from "../../../src/model/architectures/index.js";
-import { ownerOfKey, ownerOfTensor } from "../../../src/model/architectures/parts.js";
+import { ownerOfKey, ownerOfTensor } from "../../../src/model/architectures/owners.js";
 import { FEED_FORWARD_KEYS, USUAL_FEED_FORWARD } from "../../../src/model/architectures/table/parts.js";
 import { type Keys, model } from "./model.js";
 
