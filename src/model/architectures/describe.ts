@@ -117,12 +117,17 @@ function resumption({ entry, keys }: RuledModel, refused: string | undefined): P
 const MEMBERS = { leading_dense_block_count: "n_layer_dense_lead", hash_layer_count: "dsv4_hash_layer_count" } as const;
 
 function viewRules({ entry, keys, facts }: RuledModel, refused: string | undefined, checks: readonly Check[]): ViewRules {
-	if (refused) return { leadingCounts: [], outputs: () => [], empty: [] };
+	if (refused) return { leadingCounts: [], outputs: () => [], feedForward: () => [], empty: [] };
 	const outputs = (block: number) => (unitTensors(keys.file, block).length > 0 ? [] : outputTensors(keys.file, block));
 	const counts = (entry.viewCounts ?? []).filter((count) => keys.holds(count.when, entry)).map((count) => count.member);
 	return {
 		leadingCounts: [...(entry.leading ?? []).map((key) => MEMBERS[key]), ...counts],
 		outputs,
+		feedForward: (block) => {
+			const prefix = `${entry.prefix ?? "blk."}${block}.`;
+			const names = keys.file.tensors.map(({ name }) => name).filter((name) => name.startsWith(prefix));
+			return names.filter((name) => /^(ffn_|exp_probs_b|post_ffw_norm)/.test(name.slice(prefix.length)));
+		},
 		empty: standingAlone(facts.trunk, outputs, checks),
 	};
 }

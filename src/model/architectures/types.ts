@@ -154,6 +154,8 @@ export interface ViewRules {
 	readonly leadingCounts: readonly string[];
 	/** The tensors whose zeroing makes a block the identity; none if that is impossible. */
 	outputs(block: number): readonly string[];
+	/** The full names of the tensors of a block that belong to its feed-forward part; the others belong to its attention part. */
+	feedForward(block: number): readonly string[];
 	/** Blocks that run as identities if no block is kept: as few as the rules let stand alone; none if that is impossible. */
 	readonly empty: readonly number[];
 }
