@@ -1,3 +1,4 @@
+import { blocksAsText } from "../notation.js";
 import type { TextStyle } from "../report/table.js";
 import type { Api, LogEvent, ProgressEvent } from "./api.js";
 import { errorDocument, errorText, exitCodeOf, exitCodes } from "./exit.js";
@@ -116,9 +117,11 @@ function isTerminal(stream: ProgressStream, env: CliIo["env"]): boolean {
 	return (stream.isTTY ?? false) && env.TERM !== "dumb";
 }
 
-/** One JSON document. Typed arrays are lists; what is not finite is null. */
+/** One JSON document. Typed arrays are lists; sets of blocks are text, as in plans; what is not finite is null. */
 export function jsonText(value: unknown): string {
-	return `${printable(JSON.stringify(value, (_key, item: unknown) => (ArrayBuffer.isView(item) && !(item instanceof DataView) ? Array.from(item as Float64Array) : item), "\t"))}\n`;
+	const plain = (key: string, item: unknown) =>
+		ArrayBuffer.isView(item) && !(item instanceof DataView) ? Array.from(item as Float64Array) : blocksAsText(key, item);
+	return `${printable(JSON.stringify(value, plain, "\t"))}\n`;
 }
 
 function log(reporter: ProgressReporter, { level, message }: LogEvent, args: GlobalArguments): void {

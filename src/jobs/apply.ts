@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { ApplyOptions, ApplyResult, StepName } from "../api/index.js";
 import { deal, selfGeneratedWindows } from "../model/calibration/index.js";
 import { InvalidOptionError, InvalidPlanError } from "../errors.js";
+import { blocksArgument, formatBlocks } from "../notation.js";
 import { type Healing, healModel } from "../pipeline/healing/heal-model.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { healAgainSeconds, healSeconds, type KnownSpeed, onlySet, withHealTime } from "../pipeline/healing/time-budget.js";
@@ -118,10 +119,10 @@ function asksForHealing(plan: Plan | undefined, options: ApplyJob): boolean {
 /** @throws InvalidOptionError where what the options say of healing contradicts the plan */
 function checkHealingOfPlan(plan: Plan | undefined, options: ApplyJob): void {
 	if (plan && asksToHeal(options) && !plan.heal)
-		throw new InvalidOptionError(`${options.planFile} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
+		throw new InvalidOptionError(`${options.planFile} says nothing of healing: heal with --remove ${blocksArgument(plan.removed)} --heal`);
 	if (plan?.heal && saysHow(options))
 		throw new InvalidOptionError(
-			`${options.planFile} says how it is healed: leave out the value of --heal, --heal-kind, --heal-type and --heal-heads, or heal again with --remove ${plan.removed.join(",")} --heal`,
+			`${options.planFile} says how it is healed: leave out the value of --heal, --heal-kind, --heal-type and --heal-heads, or heal again with --remove ${blocksArgument(plan.removed)} --heal`,
 		);
 	checkHealedWeights(options, asksForHealing(plan, options));
 }
@@ -130,7 +131,7 @@ function checkHealingOfPlan(plan: Plan | undefined, options: ApplyJob): void {
 function checkPlanOf(plan: Plan, model: string, sha256: string, options: ApplyJob): void {
 	if (plan.model.sha256 === sha256) return;
 	throw new InvalidPlanError(
-		`${options.planFile} was made for ${shownText(plan.model.name)} with SHA-256 ${plan.model.sha256}, but ${model} has ${sha256}. Use --remove ${plan.removed.join(",")} to remove the same blocks all the same.`,
+		`${options.planFile} was made for ${shownText(plan.model.name)} with SHA-256 ${plan.model.sha256}, but ${model} has ${sha256}. Use --remove ${blocksArgument(plan.removed)} to remove the same blocks all the same.`,
 	);
 }
 
@@ -156,7 +157,7 @@ async function applyUnmeasured(request: Request, options: ApplyJob): Promise<Omi
 		await expectUnmeasured(source, { ...request, load, place }, healable);
 		options.progress?.begin("Healing");
 		const healing = await healAsAsked({ removed, plan, place, anew: healOnSamples }, healable);
-		logger(options)("debug", `removed blocks ${removed.join(", ")}`);
+		logger(options)("debug", `removed blocks ${formatBlocks(removed)}`);
 		options.progress?.begin("Writing and verifying");
 		const summary = summarize(model);
 		const made = await writeModel(source, { ...request, healing }, healable);

@@ -9,6 +9,7 @@ import { globalFaces } from "../../src/cli/options.js";
 import { ModelLoadError, OutputExistsError, PruneGgufError } from "../../src/errors.js";
 import { factsOf, methods, rankMethods } from "../../src/api/methods.js";
 import { cli } from "./helpers.js";
+import { blocksAsText } from "../../src/notation.js";
 
 const model = { path: "m.gguf", name: "m.gguf", architecture: "llama", blocks: 12, size: 1000, parameters: 100 };
 const pruned: Awaited<ReturnType<Api["pruneGguf"]>> = {
@@ -457,7 +458,8 @@ describe("output", () => {
 			return pruned;
 		};
 		const { stdout, stderr } = await run("m.gguf --json", { api: { pruneGguf } });
-		expect(JSON.parse(stdout)).toEqual(pruned);
+		expect(JSON.parse(stdout)).toEqual(JSON.parse(JSON.stringify(pruned, blocksAsText)));
+		expect(stdout).toContain('"removed": "7"');
 		expect(stderr).toBe("a note\nwarning: careful\n[2/5] Searching  1/2 candidates\n");
 		expect((await run("m.gguf --quiet", { api: { pruneGguf } })).stderr).toBe("warning: careful\n");
 		expect((await run("m.gguf --verbose", { api: { pruneGguf } })).stderr).toContain("llama says");
