@@ -27,7 +27,7 @@ export interface HalfBlockResult {
 }
 
 /** Parts of the budget: for shifted pairs alone, and for greedy steps. The rest moves cuts of the best sets. */
-const SINGLES = 0.3;
+const SINGLES = 0.4;
 const GREEDY = 0.45;
 
 /**
@@ -65,7 +65,7 @@ class HalfBlockRun {
 	/** Lazy greedy over blocks and pairs. Known sets cost nothing, so that a step has as many new ones as its share of the budget holds. */
 	async descend(): Promise<void> {
 		const search = this.#search;
-		const width = Math.max(2, Math.min(8, Math.floor((GREEDY * this.#o.budget) / search.kmax)));
+		const width = Math.max(1, Math.min(8, Math.floor((GREEDY * this.#o.budget) / search.kmax)));
 		const slopes = new Slopes(search);
 		await this.#measure([...search.shifted().keys()].map((position) => Coalition.ofRemoved(search.game.players, [position])));
 		let removed: number[] = [];
