@@ -11,22 +11,12 @@ const q4Models = ["model-q4.gguf", "model.Q4_K_M.gguf", "other-quantization.gguf
 /** The same without two blocks, for pages that take one for granted; what a page writes takes its place. */
 const pruned = ["small.gguf", "smaller.gguf", "pruned.gguf", "out.gguf", "other.gguf"];
 /** Texts in the model's own kind of prose. */
-const texts = [
-	"text.txt",
-	"notes.txt",
-	"book.txt",
-	"code.txt",
-	"german.txt",
-	"prose.txt",
-	"encyclopedia.txt",
-	"mine.txt",
-	"wiki.txt",
-	"a.txt",
-	"b.txt",
-];
+const texts = ["text.txt", "notes.txt", "book.txt", "code.txt", "german.txt", "mine.txt", "wiki.txt"];
+/** Twice as long, as `compare` needs them; every other one in another order, since it takes no text twice. */
+const longTexts = ["prose.txt", "encyclopedia.txt", "a.txt", "b.txt"];
 /** A document a line. */
 const jsonTexts = ["chat.jsonl", "chats.jsonl"];
-const questions = ["questions.jsonl", "arc.jsonl", "arc_easy.jsonl", "piqa.jsonl"];
+const questions = ["questions.jsonl", "arc.jsonl", "arc_easy.jsonl"];
 /** Real models by the names that the docs use, and where a checkout may have them. */
 const realModels = {
 	"SmolLM2-135M-Instruct.Q4_1.gguf": ["..", "shared", "models", "SmolLM2-135M-Instruct.Q4_1.gguf"],
@@ -55,15 +45,16 @@ export async function makeScenery(root, store, home) {
 	const passages = await passagesOf(Model, model, readFileSync(join(root, "fixture", "fixture-12l.unseen-40x128.i32")));
 	const prose = join(store, "prose");
 	writeFileSync(prose, passages.join("\n\n"));
+	const long = join(store, "long");
+	const turned = join(store, "turned");
+	writeFileSync(long, [...passages, ...passages.toReversed()].join("\n\n"));
+	writeFileSync(turned, [...passages.toReversed(), ...passages].join("\n\n"));
 	const documents = join(store, "documents");
-	writeFileSync(documents, passages.map((text) => `${JSON.stringify({ text })}\n`).join(""));
+	writeFileSync(documents, jsonLines(passages.map((text) => ({ text }))));
 	const asked = join(store, "questions");
-	writeFileSync(
-		asked,
-		questionsFrom(passages)
-			.map((question) => `${JSON.stringify(question)}\n`)
-			.join(""),
-	);
+	const otherAsked = join(store, "other-questions");
+	writeFileSync(asked, jsonLines(questionsFrom(passages)));
+	writeFileSync(otherAsked, jsonLines(questionsFrom(passages.toReversed())));
 	const config = join(store, "config");
 	writeFileSync(config, JSON.stringify({ "remove-blocks": 4 }));
 	return new Map([
@@ -74,8 +65,10 @@ export async function makeScenery(root, store, home) {
 			[`${name}.plan.json`, `${small}.plan.json`],
 		]),
 		...texts.map((name) => [name, prose]),
+		...longTexts.map((name, i) => [name, i % 2 === 0 ? long : turned]),
 		...jsonTexts.map((name) => [name, documents]),
 		...questions.map((name) => [name, asked]),
+		["piqa.jsonl", otherAsked],
 		["prune.json", config],
 		...Object.entries(realModels)
 			.map(([name, path]) => [name, join(root, ...path)])
@@ -99,6 +92,8 @@ async function passagesOf(Model, path, bytes) {
 		await model.dispose();
 	}
 }
+
+const jsonLines = (rows) => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
 /** How a passage goes on, among ends of other passages. */
 function questionsFrom(passages) {
