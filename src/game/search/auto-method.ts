@@ -2,8 +2,11 @@ import { type CutVerdict, cutVerdicts } from "../attribution/cut.js";
 import { type PairInteraction, pairInteractions } from "../attribution/interactions.js";
 import { type PosteriorAttribution, posteriorContributions } from "../attribution/posterior.js";
 import type { Game } from "../game.js";
+import { LossMeter } from "../loss-meter.js";
 import { joinedUnits, mostMoves, movesOf } from "../moves.js";
 import { type AutoEvidence, type AutoSearchOptions, type AutoSearchResult, autoSearch, type SearchModel } from "./auto.js";
+import { type HalfBlockResult, halfBlockSearch } from "./half-blocks.js";
+import { nearRivals } from "./rivals.js";
 import { coverage90, crossJudge, FEWEST_JUDGED, type Judgement } from "../surrogate/judge.js";
 import { fitMixedGp, MixedGp } from "../surrogate/mixed-gp.js";
 import { spearman } from "../surrogate/statistics.js";
@@ -11,7 +14,13 @@ import { linkOfLoss } from "../surrogate/surrogate.js";
 
 // The automatic method as a whole: the search, its surrogate, and the report on both. Pure: a game in, a report out.
 
-export type AutoOptions = Omit<AutoSearchOptions, "fit" | "trust">;
+export interface AutoOptions extends Omit<AutoSearchOptions, "fit" | "trust"> {
+	/**
+	 * Ends the search of half-block cuts, which comes after that of whole blocks, and bounds its batches. Its evaluations are part of the
+	 * budget: a fifth, and at most a quarter of what whole blocks took. @default as `stop` and `fits`
+	 */
+	readonly halves?: Pick<AutoSearchOptions, "stop" | "fits">;
+}
 
 /** How good the surrogate is, on coalitions that it had not seen when it predicted them. */
 export interface SurrogateReport {
@@ -47,6 +56,8 @@ export interface AutoResult {
 	/** Pairs of blocks, the most redundant ones first. */
 	readonly interactions: readonly PairInteraction[];
 	readonly surrogate: SurrogateReport | undefined;
+	/** With half-block cuts: the best sets that have some. The surrogate, and what is read off it, knows whole blocks only. */
+	readonly halfBlocks?: HalfBlockResult | undefined;
 }
 
 /** Rank correlation on the decisions below which the surrogate's proposals are not used. */
@@ -57,9 +68,42 @@ const TRUSTED_SPEARMAN = 0.5;
  * @throws RangeError for an option out of range; whatever the game throws
  */
 export async function auto(game: Game, options: AutoOptions): Promise<AutoResult> {
+	if (options.granularity !== "half-block") return autoOfBlocks(game, options);
+	const { budget = 800, kmax } = options;
+	const meter = options.meter ?? new LossMeter(game, options);
+	const blocks = await autoOfBlocks(game, { ...options, meter, budget: blocksBudget(budget, game.players, kmax) });
+	const { found } = blocks;
+	const counts = options.counts ?? [...found.byCount.keys()];
+	const starts = counts.flatMap((count) => {
+		const set = found.byCount.get(count);
+		return set ? [set.removed] : [];
+	});
+	const halfBlocks = await halfBlockSearch(game, {
+		...options,
+		...options.halves,
+		onBatch: (measured) => options.onBatch?.({ phase: "half-block cuts", measured: found.measured + measured, byCount: found.byCount }),
+		meter,
+		counts,
+		starts: [...starts, ...nearRivals(game, found, counts).map(({ removed }) => removed)],
+		budget: Math.max(0, Math.min(budget - found.measured, Math.ceil(HALF_SHARE * found.measured))),
+	});
+	return { ...blocks, halfBlocks };
+}
+
+/** Evaluations of half-block cuts, as a share of those of whole blocks. */
+export const HALF_SHARE = 0.25;
+
+/** What whole blocks get of a budget for both: at least the single removals and a set of each size. */
+function blocksBudget(budget: number, players: number, kmax: number): number {
+	return Math.max(Math.ceil(budget / (1 + HALF_SHARE)), Math.min(budget, players + 1 + kmax));
+}
+
+/** The method on whole blocks. */
+async function autoOfBlocks(game: Game, options: AutoOptions): Promise<AutoResult> {
 	const { learn, afresh } = learners(options);
 	const found = await autoSearch(game, {
 		...options,
+		granularity: "block",
 		fit: learn,
 		trust: async (evidence) => {
 			const judgement = await crossJudge(evidence.samples, decisionsOf(evidence), afresh, { seed: options.seed });

@@ -18,7 +18,7 @@ export interface AutoProgress {
 	readonly byCount: ReadonlyMap<number, FoundSet>;
 }
 
-export type AutoPhase = "single blocks" | "ranked candidates" | "greedy" | "random candidates" | "active search";
+export type AutoPhase = "single blocks" | "ranked candidates" | "greedy" | "random candidates" | "active search" | "half-block cuts";
 
 export interface AutoSearchOptions extends SearchOptions {
 	/** Most distinct coalitions to measure; those the meter knew before do not count. Single removals are measured in any case. @default 800 */

@@ -1,6 +1,6 @@
-import type { Coalition } from "../coalition.js";
 import type { Game } from "../game.js";
-import { Search, type SearchOptions, type SearchResult } from "./search.js";
+import { type Removal, Search, type SearchOptions, type SearchResult } from "./search.js";
+import { Slopes } from "./slopes.js";
 
 export interface BeamOptions extends SearchOptions {
 	/** Sets of each size that are continued. @default 4 */
@@ -16,35 +16,33 @@ export async function beamSearch(game: Game, options: BeamOptions): Promise<Sear
 		if (!(value >= 1)) throw new RangeError(`${name} must be at least 1, got ${value}`);
 	}
 	const search = await Search.start(game, "beam", options);
-	const last = Float64Array.from(search.moves, (_, move) => search.singleCost(move));
+	const slopes = new Slopes(search);
 	/** Sets still to be extended, by number of removed blocks: units may skip sizes. */
 	const open = new Map<number, Path[]>([[0, [{ removed: [], loss: 0 }]]]);
 	for (let size = 0; size < search.kmax; size++) {
 		const paths = (open.get(size) ?? []).sort((a, b) => a.loss - b.loss).slice(0, beam);
-		const tried = new Map<string, { coalition: Coalition; move: number; from: Path }>();
+		const tried = new Map<string, { removal: Removal; from: Path }>();
 		for (const from of paths) {
-			const candidates = size === 0 ? search.candidatesOrFree([]) : search.candidates(from.removed);
-			candidates.sort((a, b) => (last[a.move] as number) - (last[b.move] as number) || a.move - b.move);
+			const candidates = slopes.sorted(size === 0 ? search.candidatesOrFree([]) : search.candidates(from.removed));
 			// Two paths often lead to the same set: it is measured and continued once.
 			let fresh = 0;
-			for (const { move, coalition } of candidates) {
+			for (const removal of candidates) {
 				if (fresh >= (size === 0 ? Number.POSITIVE_INFINITY : width)) break;
-				if (tried.has(coalition.key)) continue;
-				tried.set(coalition.key, { coalition, move, from });
+				if (tried.has(removal.coalition.key)) continue;
+				tried.set(removal.coalition.key, { removal, from });
 				fresh++;
 			}
 		}
 		const list = [...tried.values()];
 		if (list.length === 0) continue;
 		const added = await search.meter.addedLosses(
-			list.map(({ coalition }) => coalition),
+			list.map(({ removal }) => removal.coalition),
 			`beam, removing block ${size + 1} of ${search.kmax}`,
 		);
-		for (const [i, { coalition, move, from }] of list.entries()) {
+		for (const [i, { removal, from }] of list.entries()) {
 			const loss = added[i] as number;
-			const slope = (loss - from.loss) / (search.moves[move] as readonly number[]).length;
-			last[move] = Number.isNaN(slope) ? Number.POSITIVE_INFINITY : slope;
-			const removed = coalition.removed();
+			slopes.keep(removal, loss - from.loss);
+			const removed = removal.coalition.removed();
 			open.set(removed.length, [...(open.get(removed.length) ?? []), { removed, loss }]);
 			const best = search.choice(removed.length);
 			if (!best || loss < best.addedLoss) search.choose(removed, loss, list.length);

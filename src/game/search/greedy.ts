@@ -1,5 +1,6 @@
 import type { Game } from "../game.js";
-import { Search, type SearchOptions, type SearchResult } from "./search.js";
+import { type Removal, Search, type SearchOptions, type SearchResult } from "./search.js";
+import { Slopes } from "./slopes.js";
 
 /** Removes one block after another, always the one whose removal adds least; every candidate is measured at every step. */
 export async function greedy(game: Game, options: SearchOptions): Promise<SearchResult> {
@@ -13,7 +14,7 @@ export interface LazyGreedyOptions extends SearchOptions {
 	readonly width?: number;
 }
 
-/** As {@link greedy}, but each step measures only the most promising candidates: about n + width * kmax coalitions in all. */
+/** As {@link greedy}, but each step measures only the most promising candidates: about n + width * kmax coalitions in all (with shifted pairs 2n). */
 export async function lazyGreedy(game: Game, options: LazyGreedyOptions): Promise<SearchResult> {
 	const { width = 8 } = options;
 	if (!(width >= 1)) throw new RangeError(`width must be at least 1, got ${width}`);
@@ -24,27 +25,23 @@ export async function lazyGreedy(game: Game, options: LazyGreedyOptions): Promis
 
 /** One greedy path from the original model to kmax removed blocks; one batch per step. @internal */
 export async function descend(search: Search, width: number): Promise<void> {
-	/** Added loss per block when last measured on top of the earlier sets. */
-	const last = Float64Array.from(search.moves, (_, move) => search.singleCost(move));
+	const slopes = new Slopes(search);
 	let removed: number[] = [];
 	let here = 0;
 	while (removed.length < search.kmax) {
-		const ordered = search.candidatesOrFree(removed).sort((a, b) => (last[a.move] as number) - (last[b.move] as number) || a.move - b.move);
-		const tried = ordered.slice(0, width);
+		const tried = slopes.sorted(search.candidatesOrFree(removed)).slice(0, width);
 		if (tried.length === 0) return;
 		const added = await search.meter.addedLosses(
 			tried.map((candidate) => candidate.coalition),
 			`removing block ${removed.length + 1} of ${search.kmax}`,
 		);
 		let best = 0;
-		for (const [index, { move }] of tried.entries()) {
-			// A set that broke the model has no slope: it stays last in the queue.
-			const slope = ((added[index] as number) - here) / (search.moves[move] as readonly number[]).length;
-			last[move] = Number.isNaN(slope) ? Number.POSITIVE_INFINITY : slope;
-			const leader = (tried[best] as { move: number }).move;
-			if ((last[move] as number) < (last[leader] as number) || (last[move] === last[leader] && move < leader)) best = index;
+		for (const [index, removal] of tried.entries()) {
+			const slope = slopes.keep(removal, (added[index] as number) - here);
+			const leader = tried[best] as Removal;
+			if (slope < slopes.of(leader) || (slope === slopes.of(leader) && removal.move < leader.move)) best = index;
 		}
-		removed = (tried[best] as (typeof tried)[number]).coalition.removed();
+		removed = (tried[best] as Removal).coalition.removed();
 		here = added[best] as number;
 		search.choose(removed, here, tried.length);
 	}

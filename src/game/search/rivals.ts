@@ -2,10 +2,12 @@
 import { Coalition } from "../coalition.js";
 import type { Game } from "../game.js";
 import type { AutoSearchResult } from "./auto.js";
+import type { HalfBlockResult } from "./half-blocks.js";
+import type { FoundSet } from "./search.js";
 
 export interface Rival {
 	readonly removed: readonly number[];
-	/** `greedy` or `contiguous`. */
+	/** `greedy`, `contiguous` or `half-block`. */
 	readonly method: string;
 }
 
@@ -22,7 +24,7 @@ export function nearRivals(game: Game, found: AutoSearchResult, sizes: readonly 
 	return sizes.flatMap((size) => {
 		const best = found.byCount.get(size);
 		if (!best) return [];
-		const limit = best.addedLoss + Math.max(NEAR, NEAR_SHARE * best.addedLoss);
+		const limit = best.addedLoss + nearness(best);
 		const [greedy, run] = [found.greedy.get(size), runs.get(size)];
 		const rivals = [...(greedy ? [{ ...greedy, method: "greedy" }] : []), ...(run ? [{ ...run, method: "contiguous" }] : [])];
 		return rivals
@@ -30,6 +32,21 @@ export function nearRivals(game: Game, found: AutoSearchResult, sizes: readonly 
 			.map(({ removed, method }) => ({ removed, method }));
 	});
 }
+
+/** Sets with half-block cuts of each size that race at most. */
+export const RACED_HALVES = 2;
+
+/** For each size the best sets with half-block cuts, if they come near the best set of whole blocks on the searched text. */
+export function nearHalves(found: AutoSearchResult, halves: HalfBlockResult, sizes: readonly number[]): Rival[] {
+	return sizes.flatMap((size) => {
+		const best = found.byCount.get(size);
+		const limit = best ? best.addedLoss + nearness(best) : Number.POSITIVE_INFINITY;
+		const near = (halves.byCount.get(size) ?? []).filter(({ addedLoss }) => addedLoss <= limit);
+		return near.slice(0, RACED_HALVES).map(({ removed }) => ({ removed, method: "half-block" }));
+	});
+}
+
+const nearness = ({ addedLoss }: Pick<FoundSet, "addedLoss">) => Math.max(NEAR, NEAR_SHARE * addedLoss);
 
 interface Run {
 	readonly removed: readonly number[];

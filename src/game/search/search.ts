@@ -1,65 +1,12 @@
 import { Coalition } from "../coalition.js";
-import type { Game, BatchOptions } from "../game.js";
+import type { Game } from "../game.js";
 import { LossMeter } from "../loss-meter.js";
 import { movesOf } from "../moves.js";
+import type { AdjacentPair } from "../pairs.js";
+import { PairMoves, shiftedSingles } from "./pair-moves.js";
+import type { CriticalBlock, FoundSet, Removal, SearchOptions, SearchResult, SearchStep } from "./search-types.js";
 
-/** Options of every search. */
-export interface SearchOptions extends BatchOptions {
-	/** Most blocks to remove, 1..number of blocks that are not frozen. All smaller sizes are answered too. */
-	readonly kmax: number;
-	/** Sets of blocks that a rule of the model ties together; they are removed together, other blocks alone. They may overlap. @default none */
-	readonly units?: readonly (readonly number[])[];
-	/** A block whose removal alone adds more nats per token than this is critical and kept. Infinity means that none is critical. @default ln 2 */
-	readonly criticalLoss?: number;
-	/** Called after each step of a search with its choice. */
-	readonly onStep?: (step: SearchStep) => void;
-	/** Measures through this meter, so that several searches share what they measured and are counted together. @default one of its own */
-	readonly meter?: LossMeter;
-}
-
-/** A set to remove. */
-export interface FoundSet {
-	/** Blocks, ascending, 0-based. */
-	readonly removed: readonly number[];
-	/** Mean loss, nats per token; Infinity if the model broke down. */
-	readonly loss: number;
-	/** Loss minus that of the original model. */
-	readonly addedLoss: number;
-}
-
-export interface SearchStep {
-	/** Blocks removed after the step. */
-	readonly count: number;
-	readonly removed: readonly number[];
-	readonly addedLoss: number;
-	/** Coalitions that the step compared. */
-	readonly tried: number;
-}
-
-/** A block (or unit) whose removal alone is costly. */
-export interface CriticalBlock {
-	readonly blocks: readonly number[];
-	/** Nats per token added by its removal alone. */
-	readonly addedLoss: number;
-	/** False if it had to be set free because too few other blocks remained. */
-	readonly frozen: boolean;
-	readonly reason: string;
-}
-
-export interface SearchResult {
-	/** For example `greedy`, `lazy-greedy`, `leave-one-out`, `contiguous`, `rank-and-cut`, `swap`, `active`. */
-	readonly method: string;
-	/** Mean loss of the original model, nats per token. */
-	readonly originalLoss: number;
-	/** The set of each number of removed blocks. A number is missing if units or rules do not allow it. */
-	readonly byCount: ReadonlyMap<number, FoundSet>;
-	readonly trace: readonly SearchStep[];
-	/** Distinct coalitions measured by this search, the original model among them; those that a shared meter knew before do not count. */
-	readonly measured: number;
-	readonly critical: readonly CriticalBlock[];
-	/** Notes for people: what was set free, which sizes were not reached and why. */
-	readonly notes: readonly string[];
-}
+export type * from "./search-types.js";
 
 /** The state that all searches share: moves, single removals, critical blocks. @internal */
 export class Search {
@@ -78,6 +25,8 @@ export class Search {
 	readonly #chosen = new Map<number, FoundSet>();
 	readonly #critical: Set<number>;
 	readonly #freed = new Set<number>();
+	/** Moves of halves of blocks; undefined if only whole blocks move. */
+	readonly #pairs: PairMoves | undefined;
 	readonly #criticalLoss: number;
 
 	private constructor(game: Game, method: string, options: SearchOptions, survey: Survey) {
@@ -91,6 +40,7 @@ export class Search {
 		this.#measuredBefore = survey.measuredBefore;
 		this.#onStep = options.onStep;
 		this.#criticalLoss = options.criticalLoss ?? Math.LN2;
+		this.#pairs = survey.shifted && new PairMoves(game, { moves: this.moves, criticalLoss: this.#criticalLoss }, survey.shifted);
 		this.#critical = new Set([...this.moves.keys()].filter((move) => this.singleCost(move) > this.#criticalLoss));
 		this.#freeUntilEnough();
 	}
@@ -111,7 +61,8 @@ export class Search {
 		const added = await meter.addedLosses(allowed, options.phase ?? "leave-one-out");
 		const byKey = new Map(allowed.map((coalition, i) => [coalition.key, added[i] as number]));
 		const singles = Float64Array.from(alone, (coalition) => byKey.get(coalition.key) ?? Number.NaN);
-		return new Search(game, method, options, { moves, meter, measuredBefore, singles, originalLoss: await meter.originalLoss() });
+		const shifted = options.granularity === "half-block" ? await measureShifted(game, options, { moves, meter, singles }) : undefined;
+		return new Search(game, method, options, { moves, meter, measuredBefore, singles, shifted, originalLoss: await meter.originalLoss() });
 	}
 
 	/** Added loss per block of the move alone; -Infinity if unknown, so that it is tried early. */
@@ -126,23 +77,45 @@ export class Search {
 	}
 
 	/** Moves that may be removed in addition to `removed`: not frozen, not overlapping, not beyond kmax, allowed by the game. */
-	candidates(removed: readonly number[]): { move: number; coalition: Coalition }[] {
-		const gone = new Set(removed);
-		const found: { move: number; coalition: Coalition }[] = [];
+	candidates(removed: readonly number[]): Removal[] {
+		const gone = new Set(removed.flatMap((position) => [Math.floor(position), Math.ceil(position)]));
+		const found: Removal[] = [];
 		for (const [move, blocks] of this.moves.entries()) {
-			if (this.isFrozen(move) || blocks.some((block) => gone.has(block)) || gone.size + blocks.length > this.kmax) continue;
+			if (this.isFrozen(move) || blocks.some((block) => gone.has(block)) || removed.length + blocks.length > this.kmax) continue;
 			const coalition = Coalition.ofRemoved(this.game.players, [...removed, ...blocks]);
-			if (this.game.allows(coalition)) found.push({ move, coalition });
+			if (this.game.allows(coalition)) found.push({ move, length: blocks.length, coalition });
 		}
-		return found;
+		if (!this.#pairs || removed.length + 1 > this.kmax) return found;
+		const pairs = this.#pairs.removals(removed, new Set(this.frozenBlocks()));
+		return [...found, ...pairs.map(({ pair, coalition }) => ({ move: this.#pairIndex(pair), length: 1, coalition, pair }))];
 	}
 
 	/** Like {@link candidates}; if none are left, critical blocks are set free, the least critical first. */
-	candidatesOrFree(removed: readonly number[]): { move: number; coalition: Coalition }[] {
+	candidatesOrFree(removed: readonly number[]): Removal[] {
 		for (;;) {
 			const found = this.candidates(removed);
 			if (found.length > 0 || !this.#freeOne("no other block can be removed")) return found;
 		}
+	}
+
+	/** Whether half-block cuts are searched. */
+	get halves(): boolean {
+		return this.#pairs !== undefined;
+	}
+
+	/** Added loss of each shifted pair alone, nats per token, by its position, of those that were measured. */
+	shifted(): ReadonlyMap<number, number> {
+		return this.#pairs?.singles ?? new Map();
+	}
+
+	/** Whether a set with half-block cuts leaves what is frozen or critical, and the game allows it. */
+	allowsHalves(coalition: Coalition): boolean {
+		const stays = new Set(this.frozenBlocks());
+		return this.#pairs?.spares(coalition.removed(), stays) === true && this.game.allows(coalition);
+	}
+
+	#pairIndex({ first, second }: AdjacentPair): number {
+		return this.moves.length + first * 2 * this.game.players + second;
 	}
 
 	choose(removed: readonly number[], addedLoss: number, tried: number): void {
@@ -271,7 +244,21 @@ interface Survey {
 	readonly meter: LossMeter;
 	readonly measuredBefore: number;
 	readonly singles: Float64Array;
+	readonly shifted: ReadonlyMap<number, number> | undefined;
 	readonly originalLoss: number;
+}
+
+/** What shifted pairs add alone, by their positions. */
+async function measureShifted(
+	game: Game,
+	{ shiftedSingles: most = Number.POSITIVE_INFINITY }: SearchOptions,
+	{ moves, meter, singles }: Pick<Survey, "moves" | "meter" | "singles">,
+): Promise<ReadonlyMap<number, number>> {
+	if (!(most >= 0)) throw new RangeError(`shiftedSingles must be at least 0, got ${most}`);
+	const costs = new Map(moves.flatMap((move, i) => (move.length === 1 ? [[move[0]!, singles[i]!] as const] : [])));
+	const alone = shiftedSingles(game, moves, (block) => costs.get(block) ?? Number.NaN).slice(0, most);
+	const added = await meter.addedLosses(alone, "shifted pairs");
+	return new Map(alone.map((set, i) => [set.removed()[0]!, added[i]!]));
 }
 
 function checkKmax(game: Game, moves: readonly (readonly number[])[], kmax: number): void {

@@ -1,6 +1,8 @@
-import { Coalition } from "../coalition.js";
+import { Coalition, distinct } from "../coalition.js";
 import type { Game } from "../game.js";
+import { shiftedRuns } from "../pairs.js";
 import { descend } from "./greedy.js";
+import { isWhole } from "../parts.js";
 import { coalitionOfFlags, flagsOf, type SwapSpace, swapNeighbors, swapSpaceOf } from "./proposals.js";
 import { Search, type SearchOptions, type SearchResult } from "./search.js";
 
@@ -13,7 +15,10 @@ export interface SwapSearchOptions extends SearchOptions {
 	readonly budget?: number;
 }
 
-/** Lazy greedy, then the best exchange of a removed for a kept block. Every exchange is measured, until none helps: a proven local optimum. */
+/**
+ * Lazy greedy, then the best exchange of a removed for a kept block. Every exchange is measured, until none helps: a proven local optimum.
+ * With half-block cuts see {@link halfNeighbors}.
+ */
 export async function swapSearch(game: Game, options: SwapSearchOptions): Promise<SearchResult> {
 	const { counts = [options.kmax], width = 8, budget = Number.POSITIVE_INFINITY } = options;
 	const search = await Search.start(game, "swap", options);
@@ -30,7 +35,7 @@ export async function swapSearch(game: Game, options: SwapSearchOptions): Promis
 async function improve(search: Search, count: number, space: SwapSpace, limit: number): Promise<boolean> {
 	const incumbent = search.choice(count);
 	if (!incumbent) return false;
-	const neighbors = swapNeighbors(flagsOf(Coalition.ofRemoved(space.players, incumbent.removed)), space).map(coalitionOfFlags);
+	const neighbors = neighborsOf(search, incumbent.removed, space);
 	const fresh = new Set(neighbors.filter((set) => !search.meter.knows(set)).map((set) => set.key)).size;
 	if (search.meter.measured + fresh > limit) {
 		search.notes.push(`size ${count}: the ${fresh} sets one exchange away do not fit the budget, so the set may be no local optimum`);
@@ -42,4 +47,24 @@ async function improve(search: Search, count: number, space: SwapSpace, limit: n
 	if (best < 0 || (added[best] as number) >= incumbent.addedLoss) return false;
 	search.choose((neighbors[best] as Coalition).removed(), added[best] as number, neighbors.length);
 	return true;
+}
+
+/** Sets one exchange away, exchanges of whole blocks first. */
+function neighborsOf(search: Search, removed: readonly number[], space: SwapSpace): Coalition[] {
+	const whole = isWhole(removed) ? swapNeighbors(flagsOf(Coalition.ofRemoved(space.players, removed)), space).map(coalitionOfFlags) : [];
+	return search.halves ? distinct([...whole, ...halfNeighbors(search, removed)]) : whole;
+}
+
+/**
+ * Sets one exchange away in the game of half-block cuts: a removed position is put back, then any pair of what is left goes, so that a cut
+ * may also move by half a block. A run of neighboring positions may move as a whole by half a block. At most k (2 (n - k) + 1) + 2 k sets.
+ * @internal
+ */
+export function halfNeighbors(search: Search, removed: readonly number[]): Coalition[] {
+	const { game } = search;
+	const exchanged = removed.flatMap((back) => search.candidates(removed.filter((position) => position !== back)));
+	const sets = exchanged.filter(({ length }) => length === 1).map(({ coalition }) => coalition);
+	const moved = shiftedRuns(game.players, removed).map((positions) => Coalition.ofRemoved(game.players, positions));
+	const here = Coalition.ofRemoved(game.players, removed);
+	return distinct([...sets, ...moved.filter((set) => search.allowsHalves(set))]).filter((set) => !set.equals(here));
 }
