@@ -85,7 +85,7 @@ export async function announceWork(
 	const masks = planned - known;
 	const sizes = counts?.length ?? (count === undefined ? kmax : 1);
 	const effort = effortOf(options);
-	const field = named ? 1 : raceField(method, effort);
+	const field = named ? 1 : raceField(method, effort, options.granularity);
 	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
 	const { maxTime } = options;
 	const asked = { masks, known, singles: blocks + 1, sizes, field, effort, tokens, secondsPerMask, maxTime };
