@@ -31,7 +31,7 @@ export interface BlockSearchOptions {
 	readonly effort?: Effort | undefined;
 	/**
 	 * What may be removed. `half-block`: also a shifted pair, which is the feed-forward part of a block and the attention part of the next
-	 * one left; the model then keeps as many blocks as if a whole one had gone. On validation text such a candidate must beat whole blocks by
+	 * one left. What stays of the two is one block again. On validation text such a candidate must beat whole blocks by
 	 * more than its standard error. Methods auto, greedy, beam, swap, contiguous and leave-one-out, on architectures whose blocks have two
 	 * parts. Method auto evaluates a quarter more candidates for it. @default "block"
 	 */
