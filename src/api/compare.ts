@@ -10,7 +10,7 @@ import type { QuestionFormat } from "../model/evaluation/questions.js";
 // Options and results of `compareMethods`.
 
 /** Methods are compared at equal numbers of evaluations or tokens: options that only some of them read are left out. */
-type OfOneMethod = "method" | "effort" | "maxTime" | "strata" | "strataPreset" | "attributionSamples" | "epochs" | "rounds";
+type OfOneMethod = "method" | "granularity" | "effort" | "maxTime" | "strata" | "strataPreset" | "attributionSamples" | "epochs" | "rounds";
 
 export interface CompareOptions extends Omit<MeasureOptions, "search"> {
 	/** Methods to compare, each once. @default auto, greedy, leave-one-out, contiguous, block-influence, angular, random, paper, paper-repaired */

@@ -1,4 +1,5 @@
 // What is measured, on what and how: options that methods share, and what they say of a model.
+import type { Granularity } from "../game/pairs.js";
 import type { StrataPresetName } from "../game/strata.js";
 import type { CalibrationFile } from "../model/calibration/files.js";
 import type { StateType } from "../model/runtime/state-types.js";
@@ -28,6 +29,13 @@ export interface BlockSearchOptions {
 	 * @default "standard"; "thorough" if only maxTime or maxTokens is given
 	 */
 	readonly effort?: Effort | undefined;
+	/**
+	 * What may be removed. `half-block`: also a shifted pair, which is the feed-forward part of a block and the attention part of the next
+	 * one left. What stays of the two is one block again. On validation text such a candidate must beat whole blocks by
+	 * more than its standard error. Methods auto, greedy, beam, swap, contiguous and leave-one-out, on architectures whose blocks have two
+	 * parts. Method auto evaluates a quarter more candidates for it. @default "block"
+	 */
+	readonly granularity?: Granularity | undefined;
 	/** Most candidates (sets of blocks) to evaluate. @default auto, swap, evolutionary, random: by effort; paper: 8000; paper-repaired: 1000 */
 	readonly maxEvaluations?: number | undefined;
 	/**

@@ -2,6 +2,7 @@
 
 /** Options that only some methods read. */
 export const methodOptions = [
+	"granularity",
 	"maxEvaluations",
 	"strata",
 	"strataPreset",
@@ -32,15 +33,16 @@ const budgeted = ["maxEvaluations", "effort", "maxTokens"] as const;
 export const methodFacts = {
 	auto: {
 		does: "greedy, then a search guided by a surrogate; the best candidates meet in a final comparison",
-		reads: [...budgeted, "maxTime"],
+		reads: [...budgeted, "maxTime", "granularity"],
 		ranks: true,
 		raced: true,
 	},
 	greedy: {
 		does: "removes one block after the other, always the one that adds the least loss; final comparison with leave-one-out",
+		reads: ["granularity"],
 		raced: true,
 	},
-	"leave-one-out": { does: "removes the blocks that add the least loss when removed alone", reads: ["rounds"], ranks: true },
+	"leave-one-out": { does: "removes the blocks that add the least loss when removed alone", reads: ["rounds", "granularity"], ranks: true },
 	paper: {
 		does: "arXiv 2602.07804 as published: random candidates, a neural network, one ranking",
 		reads: ["maxEvaluations", "strata", "strataPreset", "epochs", "attributionSamples"],
@@ -51,10 +53,14 @@ export const methodFacts = {
 		reads: ["maxEvaluations", "strataPreset", "epochs", "rounds"],
 		ranks: true,
 	},
-	beam: { does: "greedy along four paths at once; final comparison as for greedy", raced: true },
-	swap: { does: "greedy, then swaps of two blocks until none helps; final comparison as for greedy", reads: budgeted, raced: true },
+	beam: { does: "greedy along four paths at once; final comparison as for greedy", reads: ["granularity"], raced: true },
+	swap: {
+		does: "greedy, then swaps of two blocks until none helps; final comparison as for greedy",
+		reads: [...budgeted, "granularity"],
+		raced: true,
+	},
 	evolutionary: { does: "random swaps in the best candidate so far, as EvoPress (arXiv 2410.14649)", reads: budgeted },
-	contiguous: { does: "the best run of neighboring blocks; every run is measured", runs: true },
+	contiguous: { does: "the best run of neighboring blocks; every run is measured", reads: ["granularity"], runs: true },
 	"block-influence": { does: "the blocks that change the hidden state least (ShortGPT, arXiv 2403.03853)", ranks: true },
 	angular: { does: "the run of blocks that changes the hidden state least (arXiv 2403.17887)", runs: true },
 	magnitude: { does: "the blocks whose weight matrices have the smallest norm", ranks: true },

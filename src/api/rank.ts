@@ -5,7 +5,7 @@ import type { BlockImportance, BlockSearchOptions, MeasureOptions, ModelSummary,
 
 // Options and results of `rankBlocks`.
 
-export interface RankSearchOptions extends Omit<BlockSearchOptions, "method" | "rounds"> {
+export interface RankSearchOptions extends Omit<BlockSearchOptions, "method" | "granularity" | "rounds"> {
 	/** A method that gives each block a number, or an estimator. @default "leave-one-out" */
 	readonly method?: RankMethod | undefined;
 	/** Most candidates to evaluate. @default auto: by effort; paper: 8000; paper-repaired: 1000; the estimators: 26 a block, 300 to 800 */

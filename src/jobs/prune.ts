@@ -11,7 +11,7 @@ import { raceHealed } from "../pipeline/healing/race.js";
 import { checkEverProvable, checkProvable, type ReadHeader, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { type Race, race, winnerOf } from "../pipeline/race/race.js";
 import { standingOf } from "../pipeline/race/standing.js";
-import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
+import { checkGranularity, checkMethodOptions } from "../pipeline/preflight/method-options.js";
 import { logger } from "../api/logger.js";
 import { checkSamples } from "../pipeline/pruning/measure-pair.js";
 import { Session } from "../pipeline/session/session.js";
@@ -95,6 +95,7 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 		logger(job)("note", `${output} exists: an earlier run of this command wrote and verified it. The rest of that run is done now`);
 	const speed = job.targetSpeedup === undefined ? undefined : await atSpeed(header, job);
 	const options = speed ? settledJob(job, speed) : job;
+	checkGranularity(options, header.blocks);
 	const amount = speed ? { blocks: speed.removeBlocks } : (asked as Amount);
 	const removable = await removableOf(amount, header, originalFile, options);
 	const partly = checkEverProvable(model, header.blocks, removable.named);

@@ -1,4 +1,5 @@
 // How blocks are chosen, and what a search may spend.
+import { granularities } from "../../game/pairs.js";
 import { STRATA_PRESETS } from "../../game/strata.js";
 import { stateTypes } from "../../model/runtime/state-types.js";
 import { efforts, workingWeights } from "../measure.js";
@@ -63,6 +64,18 @@ export const searchRows = {
 				default: "leave-one-out",
 			},
 		},
+	},
+	granularity: {
+		flag: "granularity",
+		path: "search.granularity",
+		value: { kind: "choice", of: granularities },
+		meta: "<SIZE>",
+		help: `Remove only whole blocks (block), or also the second half of one with the first of the next (half-block; ${readers("granularity")})`,
+		default: "block",
+		group: "search",
+		commands: ["prune", "frontier"],
+		plan: "granularity",
+		printedAfter: "method",
 	},
 	effort: {
 		flag: "effort",

@@ -46,7 +46,7 @@ export type TextSettings = Of<"calibration" | "windows" | "windowLength" | "seed
 export type MetricSettings = Of<"metric" | "questions" | "maxQuestions" | "scoreShare">;
 export type ReferenceSettings = Of<"referenceBytes">;
 /** How many candidates of how many tokens a search may measure. */
-export type BudgetSettings = Of<"maxEvaluations" | "effort" | "maxTime" | "maxTokens" | "windows" | "windowLength">;
+export type BudgetSettings = Of<"granularity" | "maxEvaluations" | "effort" | "maxTime" | "maxTokens" | "windows" | "windowLength">;
 /** How a search runs on this machine. */
 export type SweepSettings = MachineSettings & Of<"workingWeights" | "ubatch" | "stateType" | "stateBytes">;
 /** What the methods read, one or the other. */

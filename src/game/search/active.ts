@@ -5,7 +5,7 @@ import { Random } from "../random.js";
 import type { Sample } from "../sample.js";
 import { descend } from "./greedy.js";
 import { coalitionOfFlags, flagsOf, type SwapSpace, swapDescent, swapNeighbors, swapSpaceOf } from "./proposals.js";
-import { Search, type SearchOptions, type SearchResult } from "./search.js";
+import { onlyBlocks, Search, type SearchOptions, type SearchResult } from "./search.js";
 
 export interface ActiveOptions extends SearchOptions {
 	/** Most distinct coalitions to measure; those the meter knew before do not count. Single removals, greedy and the ranked sets are measured in any case. */
@@ -38,7 +38,7 @@ export async function activeSearch(game: Game, options: ActiveOptions): Promise<
 	const { budget, width = 8, explore = 0.25, patience = 5, eps = 0.0005 } = options;
 	if (!(budget >= 1)) throw new RangeError(`budget must be at least 1 coalition, got ${budget}`);
 	if (!(explore >= 0 && explore < 1)) throw new RangeError(`explore must be in [0, 1), got ${explore}`);
-	const search = await Search.start(game, "active", options);
+	const search = await Search.start(game, "active", onlyBlocks("active search", options));
 	await descend(search, width);
 	const run = new ActiveRun(search, options);
 	await run.measure(

@@ -6,7 +6,7 @@ import type { Sample } from "../sample.js";
 import type { AutoEvidence, AutoSearchOptions, AutoPhase, AutoSearchResult, Forecast, SearchModel } from "./auto-types.js";
 import { tiedSets } from "./tied.js";
 import { type Candidate, Proposer } from "./proposer.js";
-import { type FoundSet, Search } from "./search.js";
+import { type FoundSet, onlyBlocks, Search } from "./search.js";
 
 export type * from "./auto-types.js";
 
@@ -20,7 +20,7 @@ export type * from "./auto-types.js";
  */
 export async function autoSearch(game: Game, options: AutoSearchOptions): Promise<AutoSearchResult> {
 	check(options);
-	const run = new AutoRun(await Search.start(game, "auto", options), options);
+	const run = new AutoRun(await Search.start(game, "auto", onlyBlocks("autoSearch", options)), options);
 	await run.report("single blocks", run.search.singlesAsSets());
 	const ended = await run.play();
 	return run.result(ended);

@@ -2,7 +2,7 @@ import { Coalition } from "../coalition.js";
 import type { Game } from "../game.js";
 import { Random } from "../random.js";
 import { coalitionOfFlags, flagsOf, type SwapSpace, swapSpaceOf } from "./proposals.js";
-import { Search, type SearchOptions, type SearchResult } from "./search.js";
+import { onlyBlocks, Search, type SearchOptions, type SearchResult } from "./search.js";
 
 export interface EvolutionaryOptions extends SearchOptions {
 	readonly seed: number | string;
@@ -28,7 +28,7 @@ export async function evolutionary(game: Game, options: EvolutionaryOptions): Pr
 	for (const [name, value] of Object.entries({ initial, offspring, generations, maxExchanges })) {
 		if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} must be a positive integer, got ${value}`);
 	}
-	const search = await Search.start(game, "evolutionary", options, false);
+	const search = await Search.start(game, "evolutionary", onlyBlocks("evolutionary", options), false);
 	const space = swapSpaceOf(search);
 	const random = new Random(options.seed);
 	for (const count of counts) {

@@ -5,6 +5,7 @@ import { isWhole } from "../parts.js";
 import type { AutoSearchOptions } from "./auto-types.js";
 import { type FoundSet, Search, type SearchOptions } from "./search.js";
 import { Slopes } from "./slopes.js";
+import { halfNeighbors } from "./swap.js";
 
 // Half-block cuts beside the sets of a search over whole blocks, for few evaluations.
 
@@ -29,10 +30,14 @@ export interface HalfBlockResult {
 /** Parts of the budget: for shifted pairs alone, and for greedy steps. The rest moves cuts of the best sets. */
 const SINGLES = 0.4;
 const GREEDY = 0.45;
+/** Exchanges measured at once, and batches of them that may improve nothing. */
+const BATCH = 12;
+const PATIENCE = 3;
 
 /**
  * Measures shifted pairs alone, those first whose blocks cost least alone, then lazy greedy over blocks and pairs, then the best sets of each
- * size with a cut, or a run of neighboring blocks, moved by half a block, until none helps or the budget is used up.
+ * size with a cut, or a run of neighboring blocks, moved by half a block, until none helps. What is left of the budget goes to single
+ * exchanges, the cheapest by what is known of single moves first, until three batches in a row improve nothing.
  * @throws RangeError for an option out of range; whatever the game throws
  */
 export async function halfBlockSearch(game: Game, options: HalfBlockOptions): Promise<HalfBlockResult> {
@@ -44,6 +49,7 @@ export async function halfBlockSearch(game: Game, options: HalfBlockOptions): Pr
 	const run = new HalfBlockRun(search, options);
 	await run.descend();
 	await run.moveCuts();
+	await run.exchange();
 	return run.result();
 }
 
@@ -52,6 +58,7 @@ class HalfBlockRun {
 	readonly #o: HalfBlockOptions;
 	/** By key: what was measured of the sizes up to kmax. */
 	readonly #found = new Map<string, FoundSet>();
+	#costs: Float64Array | undefined;
 
 	constructor(search: Search, options: HalfBlockOptions) {
 		this.#search = search;
@@ -95,6 +102,26 @@ class HalfBlockRun {
 		}
 	}
 
+	/** Exchanges in the best sets of each size, the sizes in turn. */
+	async exchange(): Promise<void> {
+		const { counts } = this.#o;
+		for (let idle = 0; idle < PATIENCE && this.#room() > 0; ) {
+			const before = counts.map((count) => this.#ofSize(count)[0]?.addedLoss);
+			const sets = counts.flatMap((count) => this.#exchanged(count).slice(0, Math.ceil(BATCH / counts.length)));
+			const batch = this.#affordable(distinct(sets), BATCH, (set) => set);
+			if (batch.length === 0) return;
+			await this.#measure(batch);
+			idle = counts.some((count, i) => this.#ofSize(count)[0]?.addedLoss !== before[i]) ? 0 : idle + 1;
+		}
+	}
+
+	#exchanged(count: number): Coalition[] {
+		const [best] = this.#ofSize(count);
+		const fresh = best ? halfNeighbors(this.#search, best.removed).filter((set) => !this.#search.meter.knows(set)) : [];
+		const ordered = fresh.map((set) => ({ set, cost: this.#cost(set.removed()) })).sort((a, b) => a.cost - b.cost);
+		return ordered.map(({ set }) => set);
+	}
+
 	/** New sets of a size: runs of neighboring blocks moved first, then single cuts, by what is known of the pairs alone. */
 	#moved(count: number): Coalition[] {
 		const { game, meter } = this.#search;
@@ -111,8 +138,8 @@ class HalfBlockRun {
 
 	/** What the positions add alone, summed; of a pair that was not measured the mean of its two blocks. */
 	#cost(positions: readonly number[]): number {
-		const costs = this.#search.costs();
-		const known = this.#search.shifted();
+		this.#costs ??= this.#search.costs();
+		const [costs, known] = [this.#costs, this.#search.shifted()];
 		return positions.reduce((sum, p) => sum + (known.get(p) ?? (costs[Math.floor(p)]! + costs[Math.ceil(p)]!) / 2), 0);
 	}
 

@@ -34,8 +34,8 @@ export class PairMoves {
 	}
 
 	/**
-	 * Whether a set leaves what is critical. A shifted pair that is critical alone stays. Of a critical block one part may go, in a shifted
-	 * pair that was measured alone and is not critical; both never do.
+	 * Whether a set leaves what is critical. A shifted pair that is critical alone stays. A critical block may lose one part, in a shifted
+	 * pair that was measured alone and is not critical; it never loses both.
 	 */
 	spares(positions: readonly number[], stays: ReadonlySet<number>): boolean {
 		return positions.every((position, at) => {

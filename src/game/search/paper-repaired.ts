@@ -8,7 +8,7 @@ import { Random } from "../random.js";
 import { strataSizes, type StrataPresetName } from "../strata.js";
 import { rankAndCut } from "./ranked.js";
 import type { SearchOptions, SearchResult } from "./search.js";
-import { Search } from "./search.js";
+import { onlyBlocks, Search } from "./search.js";
 import { type Judgement, judgeSurrogate, splitHeldOut } from "../surrogate/judge.js";
 import { fitMlp } from "../surrogate/mlp.js";
 
@@ -61,7 +61,7 @@ export async function paperRepaired(game: Game, options: PaperRepairedOptions): 
 	const random = new Random(seed);
 	const meter = options.meter ?? new LossMeter(game, options);
 	const before = meter.measured;
-	const survey = await Search.start(game, "paper-repaired", { ...options, meter });
+	const survey = await Search.start(game, "paper-repaired", { ...onlyBlocks("paper-repaired", options), meter });
 	const keep = survey.frozenBlocks();
 	const movable = game.players - keep.length;
 	const deepest = Math.min(movable, Math.max(options.kmax, game.players - (strataSizes(game.players, preset).at(-1) ?? game.players)));

@@ -5,7 +5,7 @@ import { Slopes } from "./slopes.js";
 
 /**
  * Ranks blocks by what each costs alone and cuts the cheapest k; critical blocks are kept as long as others remain. With half-block cuts
- * shifted pairs are ranked among them, and of those that share a part the cheaper one goes. A block that was merged from two counts with
+ * shifted pairs are ranked among them, and if two share a part the cheaper one goes. A block that was merged from two counts with
  * their mean.
  */
 export async function leaveOneOut(game: Game, options: SearchOptions): Promise<SearchResult> {

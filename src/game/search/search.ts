@@ -239,6 +239,13 @@ export class Search {
 	}
 }
 
+/** @throws RangeError for half-block cuts, which the method does not know @internal */
+export function onlyBlocks<Options extends SearchOptions>(method: string, options: Options): Options {
+	if (options.granularity === "half-block")
+		throw new RangeError(`${method} removes whole blocks only: it cannot have granularity half-block`);
+	return options;
+}
+
 interface Survey {
 	readonly moves: readonly (readonly number[])[];
 	readonly meter: LossMeter;

@@ -17,7 +17,7 @@ import { healSecondsOf, withHealTimeOf } from "../../pipeline/healing/of-session
 import { checkHealable } from "../../pipeline/healing/memory.js";
 import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { logger } from "../../api/logger.js";
-import { checkMethodOptions } from "../../pipeline/preflight/method-options.js";
+import { checkGranularity, checkMethodOptions } from "../../pipeline/preflight/method-options.js";
 import { finiteMean, pairedDifference } from "../../pipeline/session/paired-figures.js";
 import { splitSources } from "../../pipeline/session/calibration-windows.js";
 import { inputFiles } from "../../pipeline/preflight/metric.js";
@@ -46,6 +46,7 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	const { method } = options;
 	checkMethodOptions(method, options.asked);
 	const header = await readModelHeader(model, options);
+	checkGranularity(options, header.blocks);
 	const original = options.quantizeFrom === undefined ? undefined : await openOriginal(options.quantizeFrom, header, options);
 	const asked = frontierRequest(header, original ?? header, options);
 	const written = await resultFile(options, [...header.file.paths, ...inputFiles(options), ...(original?.file.paths ?? [])]);

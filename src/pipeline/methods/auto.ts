@@ -1,8 +1,8 @@
 // The automatic method on the search split of a session.
 import { setImmediate } from "node:timers/promises";
 import { ranking } from "../../game/attribution/attribution.js";
-import { auto, type SurrogateReport } from "../../game/search/auto-method.js";
-import { nearRivals } from "../../game/search/rivals.js";
+import { auto, HALF_SHARE, type SurrogateReport } from "../../game/search/auto-method.js";
+import { nearHalves, nearRivals } from "../../game/search/rivals.js";
 import { logger } from "../../api/logger.js";
 import type { Session } from "../session/session.js";
 import { timeLimit } from "../../game/search/time-limit.js";
@@ -15,6 +15,14 @@ import { effortOf, racedSets, searchBudget } from "./budget.js";
 export async function chooseAuto({ session, game, search, counts, options }: SelectionContext): Promise<Choices> {
 	const budget = searchBudget(game.players, search.kmax, options, session.tokens.search);
 	const log = logger(options);
+	const half = options.granularity === "half-block";
+	const within = (seconds: number | undefined) =>
+		timeLimit(
+			seconds,
+			() => session.secondsPerMask,
+			() => performance.now() / 1000,
+		);
+	const { maxTime } = options;
 	const result = await session.timed("search", () =>
 		auto(game, {
 			...search,
@@ -22,16 +30,13 @@ export async function chooseAuto({ session, game, search, counts, options }: Sel
 			seed: session.seed,
 			counts,
 			...(effortOf(options) === "thorough" ? { patience: 0 } : {}),
-			...timeLimit(
-				options.maxTime,
-				() => session.secondsPerMask,
-				() => performance.now() / 1000,
-			),
+			...within(half && maxTime !== undefined ? maxTime / (1 + HALF_SHARE) : maxTime),
+			halves: within(maxTime),
 			pause: () => setImmediate(),
 			onBatch: ({ phase, measured }) => log("debug", `${phase}: ${measured} candidates`),
 		}),
 	);
-	const { found, contributions, surrogate, interactions } = result;
+	const { found, contributions, surrogate, interactions, halfBlocks } = result;
 	const singles = await session.singleRemovals(found.originalLoss, options.signal, game);
 	const tied = [...found.tied.values()]
 		.flatMap((sets) => sets.slice(0, racedSets[effortOf(options)]))
@@ -41,6 +46,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Sel
 		rivals: [
 			...tied,
 			...nearRivals(game, found, counts),
+			...(halfBlocks ? nearHalves(found, halfBlocks, counts) : []),
 			// If a rule ties blocks, they have no contribution alone: a search that was stopped early has only these.
 			...found.ranked
 				.filter((removed) => !found.byCount.has(removed.length))
@@ -48,7 +54,7 @@ export async function chooseAuto({ session, game, search, counts, options }: Sel
 			...rankedByContribution(session, found, counts, { order: ranking(singles.contributions), method: "leave-one-out" }),
 		],
 		contributions: contributions ?? singles,
-		masks: found.measured,
+		masks: found.measured + (halfBlocks?.measured ?? 0),
 		evidence: { interactions, forecasts: found.forecasts, trusted: found.trusted },
 		...planSurrogate(surrogate),
 	};

@@ -1,6 +1,8 @@
 // How much is measured by how much was asked for.
 import type { Effort } from "../../api/index.js";
 import { factsOf, type Method } from "../../api/methods.js";
+import { HALF_SHARE } from "../../game/search/auto-method.js";
+import { RACED_HALVES } from "../../game/search/rivals.js";
 import { defaultWindowLength, defaultWindows } from "../session/calibration-windows.js";
 import type { BudgetSettings, EffortSettings } from "../../api/options/settings.js";
 
@@ -11,12 +13,19 @@ const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>
 	thorough: (blocks) => Math.max(300, Math.min(800, 26 * blocks)),
 };
 
+/** Masks of half-block cuts beside those of whole blocks, where an effort says how many. */
+const shareOf = (granularity: BudgetSettings["granularity"]) => (granularity === "half-block" ? 1 + HALF_SHARE : 1);
+
 /** Most sets of one size, its own among them, that the race decides between if they are tied in the search. */
 export const racedSets: Readonly<Record<Effort, number>> = { quick: 4, standard: 4, thorough: 8 };
 
-/** Sets of each size that a method's race holds at most; of auto greedy's, a run of neighbors and leave-one-out's beside its own. */
-export function raceField(method: Method, effort: Effort): number {
-	if (method === "auto") return racedSets[effort] + 3;
+/**
+ * Sets of each size that a method's race holds at most; of auto greedy's, a run of neighbors and leave-one-out's beside its own. With
+ * half-block cuts the best ones of auto, and of other methods leave-one-out's and the best set of whole blocks.
+ */
+export function raceField(method: Method, effort: Effort, granularity: BudgetSettings["granularity"] = "block"): number {
+	if (method === "auto") return racedSets[effort] + 3 + (granularity === "block" ? 0 : RACED_HALVES);
+	if (granularity === "half-block") return 3;
 	return factsOf(method).raced ? 2 : 1;
 }
 
@@ -29,10 +38,10 @@ export function raceField(method: Method, effort: Effort): number {
 export function searchBudget(
 	blocks: number,
 	kmax: number,
-	{ maxEvaluations, effort, maxTime, maxTokens, windows = defaultWindows, windowLength = defaultWindowLength }: BudgetSettings,
+	{ granularity, maxEvaluations, effort, maxTime, maxTokens, windows = defaultWindows, windowLength = defaultWindowLength }: BudgetSettings,
 	tokens = windows * windowLength,
 ): number {
-	const count = maxEvaluations ?? budgets[effortOf({ effort, maxTime, maxTokens })](blocks, kmax);
+	const count = maxEvaluations ?? Math.round(shareOf(granularity) * budgets[effortOf({ effort, maxTime, maxTokens })](blocks, kmax));
 	return maxTokens === undefined ? count : Math.min(count, Math.floor(maxTokens / tokens));
 }
 

@@ -6,6 +6,7 @@ import { choosePaper, choosePaperRepaired, judgedMasks, paperMasks, repairedMask
 import { chooseBeam, chooseContiguous, chooseEvolutionary, chooseGreedy, chooseLeaveOneOut, chooseSwap } from "./searches.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { Game } from "../../game/game.js";
+import type { Granularity } from "../../game/pairs.js";
 import { LossMeter } from "../../game/loss-meter.js";
 import type { SearchOptions } from "../../game/search/search.js";
 import type { Session } from "../session/session.js";
@@ -21,15 +22,17 @@ interface Chooser {
 	/** The option `masks` with which it measures no more than `limit` masks, unjudged, as far as it can. @default it reads none */
 	readonly masksWithin?: (limit: number, kmax: number) => number;
 	/** The fewest masks with which it works at all. */
-	readonly least: (blocks: number, kmax: number) => number;
+	readonly least: (blocks: number, kmax: number, granularity?: Granularity) => number;
 }
 
 const ranked = (blocks: number, kmax: number) => blocks + 1 + kmax;
 const scored = (_blocks: number, kmax: number) => kmax + 1;
-const descent = (blocks: number, kmax: number) => blocks + 1 + 9 * kmax;
+/** Shifted pairs of a model that are measured alone. */
+const shifted = (blocks: number, granularity: Granularity | undefined) => (granularity === "half-block" ? blocks - 1 : 0);
+const descent = (blocks: number, kmax: number, { granularity }: ChoosingSettings) => blocks + 1 + 9 * kmax + shifted(blocks, granularity);
 /** Masks with which the repaired procedure works at all: the single removals, and some to learn from. */
 const leastOfRound = (blocks: number) => blocks + 20;
-const stepwise = (blocks: number, kmax: number) => blocks + 1 + 8 * kmax;
+const stepwise = (blocks: number, kmax: number, granularity?: Granularity) => blocks + 1 + 8 * kmax + shifted(blocks, granularity);
 const any = {
 	masks: searchBudget,
 	masksWithin: (limit: number) => limit,
@@ -40,7 +43,8 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 	greedy: { choose: chooseGreedy, masks: descent, least: ranked },
 	"leave-one-out": {
 		choose: chooseLeaveOneOut,
-		masks: (blocks, kmax, { rounds = 1 }) => rounds * (blocks + 1) + kmax,
+		// With shifted pairs it plays one round, and its sets of whole blocks race too.
+		masks: (blocks, kmax, { rounds = 1, granularity }) => rounds * (blocks + 1) + kmax + shifted(blocks, granularity),
 		least: ranked,
 	},
 	auto: { choose: chooseAuto, ...any, least: ranked },
@@ -56,18 +60,26 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 		masksWithin: (limit, kmax) => limit - kmax,
 		least: (blocks, kmax) => leastOfRound(blocks) + kmax,
 	},
-	beam: { choose: chooseBeam, masks: (blocks, kmax) => blocks + 1 + 32 * kmax, least: ranked },
+	beam: {
+		choose: chooseBeam,
+		masks: (blocks, kmax, { granularity }) => blocks + 1 + 32 * kmax + shifted(blocks, granularity),
+		least: ranked,
+	},
 	// Greedy's descent comes first, whatever it takes.
 	swap: {
 		...{ choose: chooseSwap, ...any },
-		masks: (blocks, kmax, options, tokens) => Math.max(searchBudget(blocks, kmax, options, tokens), stepwise(blocks, kmax)),
+		masks: (blocks, kmax, options, tokens) =>
+			Math.max(searchBudget(blocks, kmax, options, tokens), stepwise(blocks, kmax, options.granularity)),
 		least: stepwise,
 	},
 	// A start and a child of each size.
 	evolutionary: { choose: chooseEvolutionary, ...any, least: (blocks, kmax) => blocks + 1 + 2 * kmax },
 	contiguous: {
 		choose: chooseContiguous,
-		masks: (blocks, kmax, options) => blocks + 1 + sizesOf(options, kmax).reduce((sum, length) => sum + blocks - length + 1, 0),
+		masks: (blocks, kmax, options) => {
+			const ways = options.granularity === "half-block" ? 2 : 1;
+			return blocks + 1 + sizesOf(options, kmax).reduce((sum, length) => sum + ways * (blocks - length) + 1, 0);
+		},
 		least: (blocks, kmax) => blocks + 1 + blocks - kmax + 1,
 	},
 	"block-influence": { choose: chooseScored, ...baseline },
@@ -115,7 +127,7 @@ export function checkBudget({ method, blocks, kmax }: MethodTask, options: Choos
 	checkRounds(method, blocks, Math.min(options.rounds ?? 1, kmax), options);
 	const { maxEvaluations, maxTokens } = options;
 	if (!masksWithin) return;
-	const needed = masksWithin(least(blocks, kmax), kmax);
+	const needed = masksWithin(least(blocks, kmax, options.granularity), kmax);
 	const what = `${method} needs at least ${needed} evaluations to remove up to ${kmax} of ${blocks} blocks`;
 	if (maxEvaluations !== undefined && maxEvaluations < needed)
 		throw new InvalidOptionError(`${what}, got --max-evaluations ${maxEvaluations}: give more, or remove fewer`);
@@ -160,9 +172,9 @@ export async function choose(
 	{ game = session.games.search, counts, judged = true, onStep }: ChooseSetting = {},
 ): Promise<Choices> {
 	const { units } = session.model.blocks;
-	const { signal } = options;
+	const { signal, granularity } = options;
 	const meter = new LossMeter(game, { signal });
-	const search = { kmax, meter, signal, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) };
+	const search = { kmax, meter, signal, granularity, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) };
 	const sizes = counts ?? sizesOf(options, kmax);
 	try {
 		return await choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });

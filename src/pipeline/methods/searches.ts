@@ -1,5 +1,6 @@
 // The methods that measure every set they compare, on the search split of a session.
-import { ranking } from "../../game/attribution/attribution.js";
+import { type Attribution, ranking } from "../../game/attribution/attribution.js";
+import { type Measurement, meanLoss } from "../../game/game.js";
 import { rankedByContribution } from "./auto.js";
 import { beamSearch } from "../../game/search/beam.js";
 import { contiguous } from "../../game/search/contiguous.js";
@@ -7,9 +8,9 @@ import { type EvolutionaryOptions, evolutionary } from "../../game/search/evolut
 import { lazyGreedy } from "../../game/search/greedy.js";
 import { leaveOneOut } from "../../game/search/ranked.js";
 import { inRounds } from "../../game/search/rounds.js";
-import type { SearchResult } from "../../game/search/search.js";
+import type { SearchOptions, SearchResult } from "../../game/search/search.js";
 import { swapSearch } from "../../game/search/swap.js";
-import type { Choices, SelectionContext } from "./selection-context.js";
+import type { Choices, ProposedSet, SelectionContext } from "./selection-context.js";
 import { searchBudget } from "./budget.js";
 
 /** Candidates of a greedy step. */
@@ -22,11 +23,13 @@ export const chooseBeam = (play: SelectionContext) => raced(play, "beam", () => 
 export function chooseSwap(play: SelectionContext): Promise<Choices> {
 	const { session, game, search, counts, options } = play;
 	// What the greedy start takes at most comes first.
-	const budget = Math.max(
-		0,
-		searchBudget(game.players, search.kmax, options, session.tokens.search) - (game.players + 1 + width * search.kmax),
-	);
+	const budget = Math.max(0, searchBudget(game.players, search.kmax, options, session.tokens.search) - leastOfSwap(game.players, search));
 	return raced(play, "swap", () => swapSearch(game, { ...search, counts, width, budget }));
+}
+
+/** What greedy takes at most: single removals, those of shifted pairs if there are any, and its steps. */
+function leastOfSwap(blocks: number, { kmax, granularity }: SearchOptions): number {
+	return blocks + 1 + width * kmax + (granularity === "half-block" ? blocks - 1 : 0);
 }
 
 /** Rounds that are played: each cuts a block at least. */
@@ -71,12 +74,37 @@ export function generations(masks: number): Pick<Required<EvolutionaryOptions>, 
 /** The sets of leave-one-out cost no search mask, and are at times better on unseen text. */
 async function raced(play: SelectionContext, method: string, run: () => Promise<SearchResult>): Promise<Choices> {
 	const choices = await alone(play, method, run);
+	if (isHalf(play)) return choices;
 	const order = ranking(choices.contributions?.contributions ?? []);
 	return { ...choices, rivals: rankedByContribution(play.session, choices.found, play.counts, { order, method: "leave-one-out" }) };
 }
 
-async function alone({ session, game, options }: SelectionContext, method: string, run: () => Promise<SearchResult>): Promise<Choices> {
+async function alone(
+	{ session, game, options, counts, search }: SelectionContext,
+	method: string,
+	run: () => Promise<SearchResult>,
+): Promise<Choices> {
 	const found = await session.timed("search", run);
 	const contributions = await session.singleRemovals(found.originalLoss, options.signal, game);
-	return { found: { ...found, method }, rivals: [], contributions, masks: found.measured };
+	const rivals = isHalf({ options }) ? wholeRivals({ session, counts, search }, { ...found, method }, contributions) : [];
+	return { found: { ...found, method }, rivals, contributions, masks: found.measured };
+}
+
+const isHalf = ({ options }: Pick<SelectionContext, "options">) => options.granularity === "half-block";
+
+/** Sets of whole blocks for the final comparison: the best measured one of each size, and leave-one-out's. They cost no search mask. */
+function wholeRivals(
+	{ session, counts, search }: Pick<SelectionContext, "session" | "counts" | "search">,
+	found: SearchResult,
+	{ contributions }: Attribution,
+): ProposedSet[] {
+	const measured = search.meter.measurements().filter(({ coalition }) => coalition.whole && search.meter.game.allows(coalition));
+	const best = new Map<number, Measurement>();
+	for (const set of measured) {
+		const count = set.coalition.players - set.coalition.size;
+		const known = best.get(count);
+		if (found.byCount.has(count) && (!known || meanLoss(set) < meanLoss(known))) best.set(count, set);
+	}
+	const rivals = [...best.values()].map(({ coalition }) => ({ removed: coalition.removed(), method: `${found.method} of whole blocks` }));
+	return [...rivals, ...rankedByContribution(session, found, counts, { order: ranking(contributions), method: "leave-one-out" })];
 }

@@ -1,5 +1,6 @@
 import type { Method } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
+import { granularities } from "../../game/pairs.js";
 import { STRATA_PRESETS } from "../../game/strata.js";
 import { factsOf, methodOptions, methods } from "../../api/methods.js";
 import type { AmountSettings, MethodSettings } from "../../api/options/settings.js";
@@ -21,8 +22,14 @@ export function checkMethodOptions(method: Method, options: MethodSettings & Pic
 		throw new InvalidOptionError("--strata and --strata-preset say the same thing twice: give one of them");
 	if (options.strataPreset !== undefined && !(options.strataPreset in STRATA_PRESETS))
 		throw new InvalidOptionError(`strata-preset must be one of ${Object.keys(STRATA_PRESETS).join(", ")}, got ${options.strataPreset}`);
+	if (options.granularity !== undefined && !granularities.includes(options.granularity))
+		throw new InvalidOptionError(`granularity must be one of ${granularities.join(", ")}, got ${options.granularity}`);
+	if (options.granularity === "half-block" && (options.rounds ?? 1) > 1)
+		throw new InvalidOptionError("--rounds ranks whole blocks again after each cut: leave out --rounds or --granularity half-block");
 	const reads = (other: Method) => factsOf(other).reads ?? [];
-	const unread = methodOptions.filter((name) => options[name] !== undefined && !reads(method).includes(name));
+	// Whole blocks are what every method removes.
+	const given = methodOptions.filter((name) => options[name] !== undefined && options[name] !== "block");
+	const unread = given.filter((name) => !reads(method).includes(name));
 	if (unread.length === 0) return;
 	const names = unread.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
 	const readers = methods.filter((other) => unread.every((name) => reads(other).includes(name)));
@@ -30,4 +37,19 @@ export function checkMethodOptions(method: Method, options: MethodSettings & Pic
 	throw new InvalidOptionError(
 		`${names.join(", ")} ${several ? "belong" : "belongs"} to ${readers.length > 0 ? `--method ${readers.join(", ")}` : "other methods"}; ${method} does not read ${several ? "them" : "it"}`,
 	);
+}
+
+/**
+ * Half-block cuts need blocks of two parts, one after the other.
+ * @throws InvalidOptionError with the architecture's reason
+ */
+export function checkGranularity({ granularity }: Pick<MethodSettings, "granularity">, blocks: PartsRule): void {
+	if (granularity !== "half-block" || blocks.parts?.allowed) return;
+	const reason = blocks.parts?.reason ?? "its blocks are removed as a whole";
+	throw new InvalidOptionError(`--granularity half-block cannot be used with architecture ${blocks.architecture}: ${reason}`);
+}
+
+interface PartsRule {
+	readonly architecture: string;
+	readonly parts?: { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
 }

@@ -89,7 +89,7 @@ export async function askedWork(
 	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
 	await session.measureOriginal(options.signal);
 	const effort = effortOf(options);
-	const field = named ? 1 : raceField(method, effort);
+	const field = named ? 1 : raceField(method, effort, options.granularity);
 	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
 	const singles = model.facts.blocks + 1;
 	return { masks: planned - known, known, singles, sizes, field, effort, tokens, secondsPerMask, maxTime };

@@ -93,17 +93,40 @@ export async function tellApart(sizes: readonly (readonly Measurement[])[], opti
 			break;
 		}
 	}
-	return { fields, parts, stopped };
+	return { fields: fields.map((field, i) => wholeFirst(field, sizes[i]!)), parts, stopped };
+}
+
+/**
+ * Half-block cuts are more sets than whole blocks are, so that the best of them is more often best by chance. One that is best must beat the
+ * best set of whole blocks by more than the standard error of their difference, paired by window; else that one wins. Without an error it wins.
+ * @param all sets of the size, on the split
+ */
+function wholeFirst(field: Field, all: readonly Measurement[]): Field {
+	const [best, ...others] = field;
+	if (best.coalition.whole) return field;
+	const blocks = lowest(all.filter(({ coalition, losses }) => coalition.whole && losses.every(Number.isFinite)));
+	// That one is surely worse: one that is worse still, but with a larger error, does not take its place.
+	if (!others.some(({ coalition }) => coalition.key === blocks?.coalition.key)) return field;
+	const whole = others.find(({ coalition }) => coalition.whole)!;
+	const { mean, standardError } = above(whole, best);
+	if (standardError !== undefined && mean > standardError) return field;
+	return [whole, ...field.filter((set) => set !== whole)];
 }
 
 /** A set that breaks the model on the text loses to any that does not. */
 function fieldOf(sets: readonly Measurement[]): Field {
 	const whole = sets.filter(({ losses }) => losses.every(Number.isFinite));
 	const [first, ...others] = whole.length > 0 ? whole : sets;
-	const meanOf = ({ losses, sources }: Measurement) => meanAndError(losses, sources).mean;
-	const best = others.reduce((best, set) => (meanOf(set) < meanOf(best) ? set : best), first!);
+	const best = lowest([first!, ...others])!;
 	const tied = whole.filter((set) => set !== best && !isWorse(above(set, best)));
 	return [best, ...tied.sort((a, b) => meanOf(a) - meanOf(b))];
+}
+
+const meanOf = ({ losses, sources }: Measurement) => meanAndError(losses, sources).mean;
+
+/** The first of those with the lowest mean. */
+function lowest(sets: readonly Measurement[]): Measurement | undefined {
+	return sets.reduce<Measurement | undefined>((best, set) => (best === undefined || meanOf(set) < meanOf(best) ? set : best), undefined);
 }
 
 /** The sizes that so many masks reach for. */

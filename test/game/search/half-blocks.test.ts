@@ -18,7 +18,7 @@ const kmax = 4;
 const counts = [1, 2, 3, 4];
 const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
 const seeds = [1, 2, 3, 4, 5, 6];
-/** Of ten blocks, with the best set of each size. */
+/** Games of ten blocks, with the best set of each size. */
 const games = seeds.map((seed) => ({ make: () => partGame(10, seed), best: bestOf(partGame(10, seed), kmax) }));
 
 const searches: Record<string, { run: (game: Game, options: SearchOptions) => Promise<SearchResult>; regret: number }> = {

@@ -160,3 +160,54 @@ describe("sets that are tied on the validation split", () => {
 		expect(best.sources!.map(({ count }) => count)).toEqual([4, 4]);
 	});
 });
+
+describe("sets with half-block cuts", () => {
+	const none = async () => undefined;
+	const fieldsOf = async (sets: readonly Measurement[], more: Partial<Parameters<typeof tellApart>[1]> = {}) =>
+		(await tellApart([sets], { further: none, rounds: 3, masks: 100, ...more })).fields.map(removedOf);
+	/** Better than 2 nats by so much, seen with an error of about 0.0048 of the mean. */
+	const better = (removed: readonly number[], by: number, size = 0.005) =>
+		measured(
+			removed,
+			noise(0, 0, 0.1).map((x, i) => 2 + x - by + (i % 2 === 0 ? size : -size) * 2.87),
+		);
+	const whole = measured(
+		[1, 2],
+		noise(0, 0, 0.1).map((x) => 2 + x),
+	);
+
+	it("win by more than the standard error of the difference, else the best whole blocks do", async () => {
+		// The error is 0.0048 nats.
+		expect(await fieldsOf([whole, better([1.5, 3], 0.0053)])).toEqual([["1.5,3", "1,2"]]);
+		expect(await fieldsOf([whole, better([1.5, 3], 0.0043)])).toEqual([["1,2", "1.5,3"]]);
+		// Among whole blocks the lowest mean wins, whatever its error.
+		expect(await fieldsOf([whole, better([1, 3], 0.0001)])).toEqual([["1,3", "1,2"]]);
+	});
+
+	it("that are surely better leave whole blocks behind", async () => {
+		expect(await fieldsOf([whole, better([1.5, 3], 0.1)])).toEqual([["1.5,3"]]);
+	});
+
+	it("are held against the best set of whole blocks, not against one whose error is larger", async () => {
+		const noisy = better([2, 4], 0.002, 0.003);
+		expect(await fieldsOf([whole, better([1.5, 3], 0.0038), noisy])).toEqual([["2,4", "1.5,3", "1,2"]]);
+		// Differs from the half-block cut by 0.002 in every window.
+		expect(await fieldsOf([whole, better([1.5, 3], 0.004), better([2, 4], 0.002)])).toEqual([["1.5,3", "1,2"]]);
+	});
+
+	it("do not win on a single window, which has no error", async () => {
+		const once = (removed: readonly number[], loss: number) => measured(removed, [loss]);
+		expect(await fieldsOf([once([1.5, 3], 1), once([1, 2], 2), once([1, 3], 1.5)])).toEqual([["1,3", "1.5,3", "1,2"]]);
+		expect(await fieldsOf([once([1.5, 3], 1), once([1, 2], Number.NaN)])).toEqual([["1.5,3"]]);
+	});
+
+	it("get further text as any set that is tied", async () => {
+		const truth = new Map([
+			["1,2", 2.0],
+			["1.5,3", 1.95],
+		]);
+		const { asked, further, first } = text(truth, { size: 0.03 });
+		expect(await fieldsOf([first(1, 2), first(1.5, 3)], { further })).toEqual([["1.5,3"]]);
+		expect(asked.length).toBeGreaterThan(0);
+	});
+});

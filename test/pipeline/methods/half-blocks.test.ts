@@ -1,0 +1,121 @@
+import { describe, expect, it } from "vitest";
+import type { Method } from "../../../src/api/index.js";
+import { methods } from "../../../src/api/methods.js";
+import type { ChoosingSettings } from "../../../src/api/options/settings.js";
+import { leaveOneOutContributions } from "../../../src/game/attribution/leave-one-out.js";
+import { Coalition } from "../../../src/game/coalition.js";
+import type { FunctionGame } from "../../../src/game/function-game.js";
+import { evolutionary } from "../../../src/game/search/evolutionary.js";
+import { isWhole } from "../../../src/game/parts.js";
+import { raceField, searchBudget } from "../../../src/pipeline/methods/budget.js";
+import { checkBudget, choose, plannedMasks } from "../../../src/pipeline/methods/registry.js";
+import { checkGranularity, checkMethodOptions } from "../../../src/pipeline/preflight/method-options.js";
+import type { Session } from "../../../src/pipeline/session/session.js";
+import { partGame } from "../../helpers/part-games.js";
+
+const taking = ["auto", "greedy", "leave-one-out", "beam", "swap", "contiguous"] as const satisfies readonly Method[];
+const half = { granularity: "half-block" } as const;
+
+/** What methods that play a game need of a session. */
+function sessionOn(game: FunctionGame): Session {
+	return {
+		model: { blocks: { check: () => undefined } },
+		tokens: { search: 1 },
+		seed: 1,
+		timed: (_: string, run: () => Promise<unknown>) => run(),
+		singleRemovals: async () => leaveOneOutContributions(game, { scale: "loss" }),
+	} as unknown as Session;
+}
+
+const chosen = async (method: Method, options: ChoosingSettings, seed = 1, kmax = 3) => {
+	const game = partGame(10, seed);
+	const choices = await choose(
+		sessionOn(game),
+		{ method, kmax },
+		{ removeBlocks: kmax, ...options },
+		{
+			game: game as never,
+			counts: [kmax],
+			judged: false,
+		},
+	);
+	return { game, choices };
+};
+
+describe("methods with half-block cuts", () => {
+	it.each(taking)("%s proposes some, and sets of whole blocks beside them, within what was planned", async (method) => {
+		const cut: boolean[] = [];
+		for (const seed of [1, 2, 3]) {
+			const { game, choices } = await chosen(method, half, seed);
+			const sets = [...choices.found.byCount.values(), ...choices.rivals]
+				.map(({ removed }) => removed)
+				.filter(({ length }) => length === 3);
+			cut.push(!sets.every(isWhole));
+			expect(sets.some(isWhole)).toBe(true);
+			for (const removed of sets) expect(game.allows(Coalition.ofRemoved(10, removed))).toBe(true);
+			expect(choices.masks).toBeLessThanOrEqual(plannedMasks({ method, blocks: 10, kmax: 3 }, { removeBlocks: 3, ...half }));
+		}
+		expect(cut).toContain(true);
+	});
+
+	it.each(taking)("%s measures only whole blocks where nothing else is asked for", async (method) => {
+		const [plain, named] = [await chosen(method, {}), await chosen(method, { granularity: "block" })];
+		expect(named.choices).toEqual(plain.choices);
+		const sets = [...plain.choices.found.byCount.values(), ...plain.choices.rivals].map(({ removed }) => removed);
+		expect(sets.every(isWhole)).toBe(true);
+	});
+
+	it("the automatic method keeps to its evaluations", async () => {
+		for (const maxEvaluations of [14, 30, 90]) {
+			const { game, choices } = await chosen("auto", { ...half, maxEvaluations });
+			expect(game.evaluated).toBeLessThanOrEqual(maxEvaluations);
+			expect(choices.masks).toBe(game.evaluated);
+		}
+	});
+
+	it("take a quarter more evaluations, and more places in the final comparison", () => {
+		expect(searchBudget(30, 6, half)).toBe(135);
+		expect(searchBudget(30, 6, { ...half, maxEvaluations: 50 })).toBe(50);
+		expect(raceField("auto", "standard", "half-block") - raceField("auto", "standard")).toBe(2);
+		expect(raceField("contiguous", "standard", "half-block")).toBe(3);
+		const task = { blocks: 30, kmax: 6 };
+		const planned = (method: Method) =>
+			plannedMasks({ ...task, method }, { removeBlocks: 6, ...half }) - plannedMasks({ ...task, method }, { removeBlocks: 6 });
+		expect(taking.map(planned)).toEqual([27, 29, 29, 29, 27, 24]);
+	});
+
+	it("swap measures shifted pairs alone too, and says so where its budget is too small", () => {
+		const task = { method: "swap", blocks: 12, kmax: 3 } as const;
+		expect(() => checkBudget(task, { maxEvaluations: 40 }, 1)).not.toThrow();
+		expect(() => checkBudget(task, { maxEvaluations: 40, ...half }, 1)).toThrow("swap needs at least 48 evaluations");
+	});
+
+	it("are refused by every other method, with rounds, and of another size", () => {
+		for (const method of methods) {
+			expect(() => checkMethodOptions(method, { granularity: "block" })).not.toThrow();
+			if ((taking as readonly Method[]).includes(method)) expect(() => checkMethodOptions(method, half)).not.toThrow();
+			else
+				expect(() => checkMethodOptions(method, half)).toThrow(
+					`--granularity belongs to --method auto, greedy, leave-one-out, beam, swap, contiguous; ${method} does not read it`,
+				);
+		}
+		expect(() => checkMethodOptions("leave-one-out", { ...half, rounds: 2 })).toThrow(/--rounds/);
+		expect(() => checkMethodOptions("auto", { granularity: "part" as "block" })).toThrow(
+			"granularity must be one of block, half-block, got part",
+		);
+	});
+
+	it("are refused with the architecture's reason", () => {
+		const of = (parts?: Parameters<typeof checkGranularity>[1]["parts"]) => ({ architecture: "x", ...(parts ? { parts } : {}) });
+		expect(() => checkGranularity(half, of({ allowed: true }))).not.toThrow();
+		expect(() => checkGranularity(half, of({ allowed: false, reason: "one norm feeds both parts" }))).toThrow(
+			"--granularity half-block cannot be used with architecture x: one norm feeds both parts",
+		);
+		expect(() => checkGranularity({ granularity: "block" }, of({ allowed: false, reason: "" }))).not.toThrow();
+		expect(() => checkGranularity({}, of({ allowed: false, reason: "" }))).not.toThrow();
+	});
+
+	it("are an error for a search that does not know them", async () => {
+		await expect(evolutionary(partGame(6, 1), { kmax: 2, seed: 1, ...half })).rejects.toThrow(/evolutionary removes whole blocks only/);
+	});
+});
