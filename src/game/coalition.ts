@@ -9,8 +9,8 @@ export const COALITION_KEY = /^(?:[01]|a0*f)+$/;
 const BYTE_OF: Readonly<Record<string, number>> = { "0": MASK.removed, "1": MASK.kept, a: MASK.attention, f: MASK.feedForward };
 
 /**
- * A set of kept blocks among `players` blocks (0-based, as in the tensor names `blk.N.`). Immutable. Of a block the attention part alone
- * may be kept, if the next part kept is the feed-forward part of a later one: the two are one block then.
+ * A set of kept blocks among `players` blocks (0-based, as in the tensor names `blk.N.`). Immutable. A block may keep its attention part
+ * alone, if the next part kept is the feed-forward part of a later block: the two are one block then.
  */
 export class Coalition {
 	/**

@@ -28,7 +28,7 @@ describe("parts of blocks", () => {
 				expect(feedForward).toBeGreaterThanOrEqual(attention);
 			}
 		}
-		// Of the 2n parts in a row, k pairs of neighbors can go in C(2n - k, k) ways.
+		// In a row of 2n parts, k pairs of neighbors can go in C(2n - k, k) ways.
 		expect(seen.size).toBe(sets.length);
 		expect(sets.length).toBe(89);
 	});
