@@ -78,8 +78,9 @@ export function readByPython(paths) {
 }
 
 function run(command, args) {
-	const { status, signal, stdout, stderr } = spawnSync(command, args, { encoding: "utf8", timeout: 120_000, maxBuffer: 2 ** 28 });
-	if (status !== 0) throw new Error(`${command} failed (${signal ?? status}): ${stderr.slice(-1000)}`);
+	const { status, signal, stdout, stderr, error } = spawnSync(command, args, { encoding: "utf8", timeout: 120_000, maxBuffer: 2 ** 28 });
+	// A process that could not be started has no output at all.
+	if (status !== 0) throw new Error(`${command} failed (${error?.message ?? signal ?? status}): ${(stderr ?? "").slice(-1000)}`);
 	return stdout;
 }
 
