@@ -28,6 +28,7 @@ export interface ApplyOptions
 
 export interface ApplyResult {
 	readonly model: ModelSummary;
+	/** Removed blocks, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	readonly output: WrittenFile;
 	/** With `quantize`: the written file beside the whole source, on the windows that the pruned file was verified on. */

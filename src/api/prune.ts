@@ -113,6 +113,7 @@ export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, Lim
 }
 
 export interface CurvePoint {
+	/** Removed blocks, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	readonly loss: number | null;
 	readonly added: number | null;
@@ -125,6 +126,7 @@ export interface CurvePoint {
 
 /** A candidate that is tied with the chosen one: 0 is in the 95 % interval of the difference, paired by window. */
 export interface TiedCandidate {
+	/** Removed blocks, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	/** Who proposed it. */
 	readonly method: string;
@@ -141,7 +143,7 @@ export interface TiedCandidate {
 export interface Disagreement {
 	/** Name of the source. */
 	readonly source: string;
-	/** The chosen candidate, and the one that is better on this source. */
+	/** The chosen candidate, and the one that is better on this source: removed blocks as in `TiedCandidate`. */
 	readonly chosen: readonly number[];
 	readonly better: readonly number[];
 	/** By how much, in the metric's nats, on this source's windows of the final comparison; and the standard error, paired by window. */
@@ -176,7 +178,7 @@ export interface PruneResult {
 	readonly metric: Metric;
 	/** Sources that would rather have another set; empty where they agree, or there is one. */
 	readonly disagreements: readonly Disagreement[];
-	/** A sensible choice where none was asked for; it may be to remove nothing. */
+	/** A sensible choice where none was asked for; it may be to remove nothing. `removed` is as in `CurvePoint`. */
 	readonly suggestion?: { readonly removed: readonly number[]; readonly reason: string } | undefined;
 	/** What a dry run would measure. */
 	readonly estimate?: Estimate | undefined;

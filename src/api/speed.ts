@@ -30,7 +30,7 @@ export interface SpeedResult {
 	readonly model: ModelSummary;
 	/** The other file, where one was given. */
 	readonly against?: ModelSummary | undefined;
-	/** Blocks that the model was run without. */
+	/** Removed blocks, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	readonly speed: PlanSpeed;
 	readonly seconds: number;

@@ -33,6 +33,7 @@ export interface QuestionsResult extends AccuracyReport {
 	readonly format: QuestionFormat;
 	/** Unit of the lengths: characters of the choice for JSON Lines, tokens for the text of HellaSwag. */
 	readonly normalization: Normalization;
+	/** Removed blocks, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	/** Number of questions. */
 	readonly count: number;

@@ -62,6 +62,7 @@ export interface EvaluateResult extends TextFigures {
 	readonly preset: Preset;
 	/** Tokens in a window. */
 	readonly windowLength: number;
+	/** Removed blocks, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	/** The reference and how the model differs from it, with `against` or removed blocks. */
 	readonly against?: TextComparison | undefined;
