@@ -63,7 +63,7 @@ BlockRun::BlockRun(ModelCore & core, const CancelFlag & cancel, const Windows & 
       contexts(core, { windows.length, group, std::max(n_ubatch, windows.length * group), n_threads },
                { Callbacks::on_tensor, Callbacks::on_abort, callbacks.get() }) {}
 
-void BlockRun::run(const std::vector<int> & kept, const StateRows * from, GraphTap & tap, const std::function<void(int, int)> & on_group) {
+void BlockRun::run(const Stack & kept, const StateRows * from, GraphTap & tap, const std::function<void(int, int)> & on_group) {
     if (from != nullptr && from->n_values() != windows.tokens.size() * size_t(n_embd)) {
         throw std::runtime_error("the states to resume from belong to other windows");
     }

@@ -25,10 +25,10 @@ public:
     // Windows longer than a ubatch make it larger: a group of windows is one ubatch.
     BlockRun(ModelCore & core, const CancelFlag & cancel, const Windows & windows, int n_ubatch, int n_threads);
 
-    // Shows the kept blocks (ascending), and runs all windows through them, from the tokens or from the state before the first of
+    // Shows the kept blocks, and runs all windows through them, from the tokens or from the state before the first of
     // them. The graph stops after the last wanted value, so the LM head does not run. Throws Cancelled, or std::runtime_error
     // if the graph does not give the wanted values.
-    void run(const std::vector<int> & kept, const StateRows * from, GraphTap & tap, const std::function<void(int first_window, int n_windows)> & on_group);
+    void run(const Stack & kept, const StateRows * from, GraphTap & tap, const std::function<void(int first_window, int n_windows)> & on_group);
 
     int n_embd;
 

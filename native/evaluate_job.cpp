@@ -30,7 +30,7 @@ std::vector<BlockVersion> versions_of(const Napi::Value & given) {
 
 void check_versions(Napi::Env env, const Masks & masks, const std::vector<BlockVersion> & versions) {
     for (size_t i = 0; i < masks.bytes.size(); ++i) {
-        const int version = int(masks.bytes[i]) - 2;
+        const int version = version_in(masks.bytes[i]);
         if (version >= int(versions.size()) || (version >= 0 && versions[version].block != int(i % size_t(masks.n_blocks)))) {
             throw Napi::RangeError::New(env, "a mask names a version that this block lacks");
         }
@@ -117,6 +117,11 @@ Masks masks_of(const ModelCore & core, const Napi::Value & bytes, const Napi::Ob
     masks.resumable = values_if_given<uint8_t>(options.Get("resumable"));
     if (masks.bytes.size() % size_t(masks.n_blocks) != 0 || !is_of(masks.resumable, size_t(masks.n_masks) * (masks.n_blocks + 1))) {
         throw Napi::RangeError::New(options.Env(), "each mask needs one flag per block, and one more per depth if they say where masks resume");
+    }
+    for (int i = 0; i < masks.n_masks; ++i) {
+        if (!is_stack(masks.row(i), masks.n_blocks)) {
+            throw Napi::RangeError::New(options.Env(), "the kept parts of a mask must alternate between attention and feed-forward");
+        }
     }
     return masks;
 }

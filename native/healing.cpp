@@ -19,10 +19,10 @@ int position_of(const std::vector<int> & kept, int block) {
     return int(at - kept.begin());
 }
 
-std::vector<int> up_to(const std::vector<int> & kept, int last) {
+Stack up_to(const std::vector<int> & kept, int last) {
     std::vector<int> blocks;
     std::copy_if(kept.begin(), kept.end(), std::back_inserter(blocks), [&](int block) { return block <= last; });
-    return blocks;
+    return whole_blocks(blocks);
 }
 
 Workers workers_of(const ModelCore & core, const CancelFlag & cancel, int n_threads) {
@@ -122,7 +122,7 @@ OutputPath output_path(ModelCore & core, const CancelFlag & cancel, const Healin
     BlockRun blocks(core, cancel, run.windows, run.n_ubatch, run.n_threads);
     const int n_out = blocks.n_embd;
     const std::string state = state_name(position_of(run.kept, settings.after));
-    const std::vector<int> kept = up_to(run.kept, settings.after);
+    const Stack kept = up_to(run.kept, settings.after);
     GraphTap tap;
     tap.named[state];
     tap.weight = settings.weight;

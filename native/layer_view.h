@@ -1,6 +1,8 @@
 // A loaded model seen through a mask of its blocks, without copying a weight.
 #pragma once
 
+#include "stacked_block.h"
+
 #include "llama.h"
 
 #include <cstdint>
@@ -14,6 +16,8 @@ struct ViewRules {
     std::vector<std::string> leading_counts;
     // outputs[block]: names of the tensors whose zeroing makes the block the identity in the residual stream.
     std::vector<std::vector<std::string>> outputs;
+    // feed_forward[block]: names of the tensors of its feed-forward part; none if blocks of this model can only be removed as a whole.
+    std::vector<std::vector<std::string>> feed_forward;
     // Blocks that run as identities if none is kept; none if that is impossible.
     std::vector<int> empty;
 };
@@ -54,17 +58,17 @@ public:
     // Number of maskable blocks (without the multi-token-prediction tail, which stays last in every view).
     int n_blocks() const;
 
-    // Shows the kept blocks (ascending) from now on. An older context serves only if the memory shape fits
+    // Shows the kept blocks from now on, each with the tensors and numbers of its two parts. An older context serves only if the memory shape fits
     // and the graph is discarded.
     // If the kept blocks alone cannot be a graph (none left; only one kind of a model that mixes two kinds of
     // attention or memory), blocks with zeroed outputs are appended: the identity, bit for bit.
-    void apply(const std::vector<int> & kept);
+    void apply(const Stack & kept);
 
     // Shows the original model again.
     void restore();
 
     // Number of identity blocks that apply(kept) would append.
-    int identities_needed(const std::vector<int> & kept) const;
+    int identities_needed(const Stack & kept) const;
 
     // Shape of the current view.
     MemoryShape memory_shape() const;
@@ -90,7 +94,7 @@ public:
     // Shows the kept blocks as long as it lives.
     class Shown {
     public:
-        Shown(LayerView & view, const std::vector<int> & kept) : view(view) { view.apply(kept); }
+        Shown(LayerView & view, const Stack & kept) : view(view) { view.apply(kept); }
         ~Shown() { view.restore(); }
         Shown(const Shown &) = delete;
         Shown & operator=(const Shown &) = delete;
@@ -121,7 +125,7 @@ public:
         Versions(const Versions &) = delete;
         Versions & operator=(const Versions &) = delete;
 
-        // From the next view on: `row` has one byte per block, 2 + i for the i-th version of the list, less for the unchanged block.
+        // From the next view on: the versions that the bytes of `row` name, one per block (version_in).
         void show(const uint8_t * row);
 
     private:

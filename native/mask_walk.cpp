@@ -6,16 +6,6 @@
 #include <numeric>
 #include <set>
 
-std::vector<int> Masks::kept(int mask, int from) const {
-    std::vector<int> blocks;
-    for (int i = from; i < n_blocks; ++i) {
-        if (row(mask)[i] != 0) {
-            blocks.push_back(i);
-        }
-    }
-    return blocks;
-}
-
 MaskWalk::MaskWalk(const Masks & masks, First first) : order(masks.n_masks), shared(masks.n_masks, 0), first(first) {
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](int a, int b) {

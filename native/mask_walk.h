@@ -1,11 +1,13 @@
 // The order in which a batch of masks is measured, and which states are kept between them (without a model).
 #pragma once
 
+#include "stacked_block.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-// Masks as rows of bytes: 0 removed, 1 kept, 2 + i kept in the i-th version of a block.
+// Masks as rows of bytes, each of which is a stack (is_stack). A depth of a mask is the place before the block of that number.
 struct Masks {
     std::vector<uint8_t> bytes;
     int n_masks = 0;
@@ -14,8 +16,13 @@ struct Masks {
     std::vector<uint8_t> resumable;
 
     const uint8_t * row(int mask) const { return bytes.data() + size_t(mask) * n_blocks; }
-    std::vector<int> kept(int mask, int from) const;
-    bool resumes(int mask, int depth) const { return resumable.empty() || resumable[size_t(mask) * (n_blocks + 1) + depth] != 0; }
+    // From a depth that lies in no merged block.
+    Stack kept(int mask, int from) const { return stack_of(row(mask), n_blocks, from); }
+    // There is no state inside a merged block. Whether a depth lies in one depends on the blocks before it only, so masks that share
+    // these agree about it.
+    bool resumes(int mask, int depth) const {
+        return !inside_merged(row(mask), depth) && (resumable.empty() || resumable[size_t(mask) * (n_blocks + 1) + depth] != 0);
+    }
 };
 
 // A walk over the prefix tree of the masks: neighbors in the order share the longest prefixes.

@@ -11,16 +11,14 @@ Windows windows_of(const Napi::Value & tokens, const Napi::Object & options) {
     return windows;
 }
 
-std::vector<int> kept_of(const ModelCore & core, const Napi::Value & mask) {
-    const std::vector<uint8_t> flags = values_of<uint8_t>(mask);
-    if (flags.size() != size_t(core.view->n_blocks())) {
-        throw Napi::RangeError::New(mask.Env(), "a mask needs one flag per block");
+Stack kept_of(const ModelCore & core, const Napi::Value & mask) {
+    const std::vector<uint8_t> bytes = values_of<uint8_t>(mask);
+    const int n_blocks = core.view->n_blocks();
+    if (bytes.size() != size_t(n_blocks)) {
+        throw Napi::RangeError::New(mask.Env(), "a mask needs one byte per block");
     }
-    std::vector<int> kept;
-    for (size_t i = 0; i < flags.size(); ++i) {
-        if (flags[i] != 0) {
-            kept.push_back(int(i));
-        }
+    if (!is_stack(bytes.data(), n_blocks)) {
+        throw Napi::RangeError::New(mask.Env(), "the kept parts of a mask must alternate between attention and feed-forward");
     }
-    return kept;
+    return stack_of(bytes.data(), n_blocks);
 }

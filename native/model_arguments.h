@@ -10,5 +10,6 @@
 // { windowLength, ... } and tokens: Int32Array of whole windows. Throws a RangeError otherwise.
 Windows windows_of(const Napi::Value & tokens, const Napi::Object & options);
 
-// The blocks that a mask (Uint8Array, one flag per block) keeps. The model must have its view. Throws a RangeError for a mask of another length.
-std::vector<int> kept_of(const ModelCore & core, const Napi::Value & mask);
+// The stack that a mask (Uint8Array, one byte per block) names; it may name no versions. The model must have its view. Throws a RangeError for
+// a mask of another length, and for parts that do not alternate.
+Stack kept_of(const ModelCore & core, const Napi::Value & mask);

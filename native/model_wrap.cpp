@@ -141,7 +141,7 @@ Napi::Value NativeModel::facts(const Napi::CallbackInfo & info) {
     return facts;
 }
 
-// setViewRules({ leadingCounts: string[], outputs: string[][], empty: number[] }): void, once, before the first evaluate()
+// setViewRules({ leadingCounts: string[], outputs: string[][], feedForward: string[][], empty: number[] }): void, once, before the first evaluate()
 Napi::Value NativeModel::set_view_rules(const Napi::CallbackInfo & info) {
     ModelCore & model = alive(info.Env());
     const Napi::Object given = info[0].As<Napi::Object>();
@@ -155,10 +155,16 @@ Napi::Value NativeModel::set_view_rules(const Napi::CallbackInfo & info) {
         return list;
     };
     rules.leading_counts = strings(given.Get("leadingCounts"));
-    const Napi::Array outputs = given.Get("outputs").As<Napi::Array>();
-    for (uint32_t i = 0; i < outputs.Length(); ++i) {
-        rules.outputs.push_back(strings(outputs.Get(i)));
-    }
+    const auto of_blocks = [&](const char * name) {
+        std::vector<std::vector<std::string>> lists;
+        const Napi::Array array = given.Get(name).As<Napi::Array>();
+        for (uint32_t i = 0; i < array.Length(); ++i) {
+            lists.push_back(strings(array.Get(i)));
+        }
+        return lists;
+    };
+    rules.outputs = of_blocks("outputs");
+    rules.feed_forward = of_blocks("feedForward");
     const Napi::Array empty = given.Get("empty").As<Napi::Array>();
     for (uint32_t i = 0; i < empty.Length(); ++i) {
         rules.empty.push_back(empty.Get(i).As<Napi::Number>().Int32Value());

@@ -12,7 +12,7 @@ struct SampleSettings {
     float temperature = 1.0f;    // 0: the most likely token
     uint64_t seed = 0;           // sequence i draws from its own stream, seeded by (seed, i)
     int n_threads = 1;
-    std::vector<int> kept;       // blocks to run; empty for all
+    Stack kept;                  // blocks to run; empty for all
     int max_batch_tokens = 8192; // bound for sequences x length held in memory at once
 };
 

@@ -35,7 +35,7 @@ public:
             for (int i = 0; i < n_states - 1; ++i) {
                 wanted[state_name(i)] = &states[i + 1];
             }
-            decode(all, first, n, wanted);
+            decode(whole_blocks(all), first, n, wanted);
             compare(states, n * windows.length);
         }
         const double tokens = double(windows.n_windows) * windows.length;
@@ -66,7 +66,7 @@ private:
     ContextLease contexts;
     Similarities result;
 
-    void decode(const std::vector<int> & kept, int first, int n, std::map<std::string, StateRows *> wanted) {
+    void decode(const Stack & kept, int first, int n, std::map<std::string, StateRows *> wanted) {
         const LayerView::Shown shown(*core.view, kept);
         capture.wanted = std::move(wanted);
         llama_context * context = contexts.take();

@@ -6,10 +6,10 @@
 #include <functional>
 #include <vector>
 
-// A model with some of its blocks; the original model if `kept` lists all.
+// A model with some of its blocks; the original model if `kept` lists all as a whole.
 struct SpeedSide {
     std::shared_ptr<ModelCore> core;
-    std::vector<int> kept;
+    Stack kept;
 };
 
 struct SpeedSettings {

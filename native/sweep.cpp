@@ -115,7 +115,7 @@ private:
         }
         const int depth = last_state == states.rend() ? 0 : last_state->first;
         const HiddenState from = last_state == states.rend() ? nullptr : last_state->second;
-        const std::vector<int> kept = masks.kept(mask, depth);
+        const Stack kept = masks.kept(mask, depth);
 
         capture.wanted.clear();
         if (share_prefixes) {
@@ -133,14 +133,14 @@ private:
     }
 
     // Asks for the hidden states from which later masks resume.
-    void plan_captures(int i, int depth, const HiddenState & from, const std::vector<int> & kept) {
+    void plan_captures(int i, int depth, const HiddenState & from, const Stack & kept) {
         std::map<int, HiddenState> after; // kept blocks passed -> state, shared by depths with only removed blocks in between
         after[0] = from;
         for (const int branch : walk.branch_depths(masks, i, depth)) {
             if (states.count(branch) > 0) {
                 continue; // this mask could not be resumed from it
             }
-            const int passed = int(std::lower_bound(kept.begin(), kept.end(), branch) - kept.begin());
+            const int passed = int(std::count_if(kept.begin(), kept.end(), [&](const StackedBlock & block) { return block.feed_forward < branch; }));
             if (after.count(passed) == 0) {
                 const bool whole = passed < int(kept.size()) || all_outputs;
                 if (!whole || (held_states() + 1) * state_size > settings.state_bytes) {
@@ -181,7 +181,7 @@ private:
         }
     }
 
-    void decode(const std::vector<int> & kept, const StateRows * from) {
+    void decode(const Stack & kept, const StateRows * from) {
         const LayerView::Shown shown(*core.view, kept);
         llama_context * context = contexts.take();
 

@@ -34,7 +34,7 @@ export async function cliMarkdown(runCli) {
 	const parts = [
 		"# Command line",
 		"Made from the `--help-all` of every command by `npm run build && node scripts/docs.mjs`; change it in `src/api/options/` and `src/cli/`.",
-		'Data goes to standard output, progress, notes and errors go to standard error. With `--json` standard output is one JSON document, also where the command fails: then `{ "error": { "code", "message" } }`.',
+		'Data goes to standard output, progress, notes and errors go to standard error. With `--json` standard output is one JSON document, also where the command fails: then `{ "error": { "code", "message" } }`. Sets of blocks in it are text, as in plans: `"3, 7-9, 12f-15a"`, or `"none"`.',
 	];
 	for (const command of commands) {
 		const help = await helpOf(runCli, command);
@@ -49,7 +49,7 @@ export async function cliMarkdown(runCli) {
  */
 export function reportJsonSchema(reportSchema) {
 	// JSON has only finite numbers.
-	const schema = toJsonSchema(reportSchema, { target: "draft-2020-12", ignoreActions: ["finite"] });
+	const schema = toJsonSchema(reportSchema, { target: "draft-2020-12", typeMode: "input", ignoreActions: ["finite"] });
 	return `${JSON.stringify({ title: "Report of prune-gguf", ...schema }, undefined, "\t")}\n`;
 }
 

@@ -40,6 +40,7 @@ export { type Game, type Measurement, meanLoss, valueOfLoss } from "./game/game.
 export type { SourceShare } from "./game/sources.js";
 export { GgufFile, writeGguf, writtenSize } from "./model/gguf/index.js";
 export { findFrontier } from "./jobs/frontier/frontier.js";
+export { formatBlocks, type ParsedBlocks, parseBlocks } from "./notation.js";
 export { inspectModel } from "./jobs/inspect.js";
 export { pruneGguf } from "./jobs/prune.js";
 export { rankBlocks } from "./jobs/rank.js";

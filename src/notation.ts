@@ -18,6 +18,19 @@ export function formatBlocks(positions: readonly number[]): string {
 	return ranges.join(", ") || "none";
 }
 
+/** Names of sets of blocks in JSON that people read: plans, reports, and what `--json` prints. */
+const sets: ReadonlySet<string> = new Set(["removed", "remove", "chosen", "better"]);
+
+/** For `JSON.stringify`: sets of blocks as people write them, `none` for the empty one, and groups of blocks that go together. */
+export function blocksAsText(key: string, value: unknown): unknown {
+	if (sets.has(key)) return isNumbers(value) ? formatBlocks(value) : value;
+	return key === "units" && Array.isArray(value) ? value.map((unit) => (isNumbers(unit) ? formatBlocks(unit) : unit)) : value;
+}
+
+function isNumbers(value: unknown): value is number[] {
+	return Array.isArray(value) && value.every((item) => typeof item === "number");
+}
+
 /** The same as the command line takes them: `3,7-9,12f-15a`. */
 export function blocksArgument(positions: readonly number[]): string {
 	return formatBlocks(positions).replaceAll(" ", "");
@@ -42,6 +55,41 @@ export function parseBlocks(text: string): ParsedBlocks {
 	positions.sort((a, b) => a - b);
 	const problem = overlap(positions);
 	return problem === undefined ? { positions } : { problem };
+}
+
+/**
+ * A set as options give it: a text, or positions in any order.
+ * @param given of any type: programs without types call this too
+ */
+export function readBlocks(given: unknown): ParsedBlocks {
+	if (typeof given === "string") return parseBlocks(given);
+	if (!Array.isArray(given))
+		return { problem: `expected block numbers such as [3, 7] or a text such as "3, 12f-15a", got ${shown(given)}` };
+	const stranger = given.find((position) => !(typeof position === "number" && Number.isInteger(2 * position) && position >= 0));
+	if (stranger !== undefined) return { problem: `expected block numbers from 0, such as 3, or 3.5 for 3f-4a, got ${shown(stranger)}` };
+	const positions = [...new Set<number>(given)].sort((a, b) => a - b);
+	const problem = overlap(positions);
+	return problem === undefined ? { positions } : { problem };
+}
+
+const shown = (value: unknown) => (typeof value === "number" ? `${value}` : (JSON.stringify(value) ?? String(value)));
+
+/**
+ * That a set goes beyond the end of a model, with the nearest range that does not; undefined if it does not.
+ * @param positions ascending
+ * @param blocks of the model
+ */
+export function beyondBlocks(positions: readonly number[], blocks: number): string | undefined {
+	const ends = (position: number) => (Number.isInteger(position) ? blocks - 1 : blocks - 1.5);
+	const at = positions.findIndex((position) => position > ends(position));
+	if (at < 0) return undefined;
+	const wrong = positions[at]!;
+	const end = ends(wrong);
+	let first = at;
+	while (first > 0 && positions[first - 1] === positions[first]! - 1) first--;
+	const none = end < 0 || (Number.isInteger(wrong) && positions[first]! > end);
+	const nearest = none ? "" : `; the nearest range is ${rangeText(Math.min(positions[first]!, end), end)}`;
+	return `there is no block ${Math.ceil(wrong)}: the blocks are 0 to ${blocks - 1}${nearest}`;
 }
 
 const SHIFTED = "a shifted pair goes from a feed-forward part (f) to the attention part (a) of a later block";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Coalition } from "../src/game/coalition.js";
-import { blocksArgument, formatBlocks, parseBlocks } from "../src/notation.js";
+import { beyondBlocks, blocksArgument, blocksAsText, formatBlocks, parseBlocks, readBlocks } from "../src/notation.js";
 
 describe("how sets of blocks are written", () => {
 	it.each([
@@ -58,5 +58,58 @@ describe("how sets of blocks are written", () => {
 	])("%s is refused and says what is near", (text, problem) => {
 		const read = parseBlocks(text);
 		expect("problem" in read && read.problem).toContain(problem);
+	});
+});
+
+describe("sets of blocks as options give them", () => {
+	it.each([
+		[
+			[9, 12.5, 3, 9],
+			[3, 9, 12.5],
+		],
+		["9, 12f-14a", [9, 12.5, 13.5]],
+		[[], []],
+	])("%j", (given, positions) => {
+		expect(readBlocks(given)).toEqual({ positions });
+	});
+
+	it.each([
+		[[3.25], "expected block numbers from 0, such as 3, or 3.5 for 3f-4a, got 3.25"],
+		[[-1], "got -1"],
+		[[Number.NaN], "got NaN"],
+		[["3"], 'got "3"'],
+		[3, "expected block numbers such as [3, 7] or a text such as"],
+		[undefined, "got undefined"],
+		[[2.5, 3], "2f-3a and 3 share a part"],
+		["12f", "The nearest is 12f-13a"],
+	])("refuses %j", (given, problem) => {
+		const read = readBlocks(given);
+		expect("problem" in read && read.problem).toContain(problem);
+	});
+});
+
+describe("sets that go beyond the end of a model of 12 blocks", () => {
+	it.each([
+		["0-11", undefined],
+		["3, 10f-11a", undefined],
+		["7-40", "there is no block 12: the blocks are 0 to 11; the nearest range is 7-11"],
+		["9f-15a", "there is no block 12: the blocks are 0 to 11; the nearest range is 9f-11a"],
+		["3, 11f-12a", "there is no block 12: the blocks are 0 to 11; the nearest range is 10f-11a"],
+		["20f-22a", "there is no block 21: the blocks are 0 to 11; the nearest range is 10f-11a"],
+		["3, 40", "there is no block 40: the blocks are 0 to 11"],
+	])("%s", (text, problem) => {
+		expect(beyondBlocks((parseBlocks(text) as { positions: number[] }).positions, 12)).toBe(problem);
+	});
+
+	it("of one block name no shifted pair, which it lacks", () => {
+		expect(beyondBlocks([0.5], 1)).toBe("there is no block 1: the blocks are 0 to 0");
+	});
+});
+
+it("sets of blocks are text in JSON, and nothing else is changed", () => {
+	const value = { removed: [3, 4, 6.5], chosen: true, better: [], units: [[0, 1], [4]], sizes: [{ removed: 3 }], windows: [1, 2] };
+	expect(JSON.parse(JSON.stringify(value, blocksAsText))).toEqual({
+		...{ removed: "3-4, 6f-7a", chosen: true, better: "none", units: ["0-1", "4"] },
+		...{ sizes: [{ removed: 3 }], windows: [1, 2] },
 	});
 });

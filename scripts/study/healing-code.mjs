@@ -16,7 +16,7 @@ const parts = [
 	[new URL("model/calibration/positions.js", dist)],
 	[
 		new URL("../../native/", import.meta.url),
-		/^(healing|healing_rows|healing_jobs|equation_jobs|weight_jobs|normal_equations|dense|block_run|layer_view|own_tensor|contexts|losses|scored_positions|sweep|windows)\.(cpp|h)$/,
+		/^(healing|healing_rows|healing_jobs|equation_jobs|weight_jobs|normal_equations|dense|block_run|layer_view(?:_[a-z]+)?|stacked_block|own_tensor|contexts|losses|scored_positions|sweep|windows)\.(cpp|h)$/,
 	],
 	[new URL("healing-methods.mjs", import.meta.url)],
 ];

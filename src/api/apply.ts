@@ -16,8 +16,10 @@ export interface ApplyOptions
 		HealingOptions {
 	/** File of the plan to carry out; either this or `remove`. */
 	readonly plan?: string | undefined;
-	/** Blocks to remove, numbered from 0. */
-	readonly remove?: readonly number[] | undefined;
+	/**
+	 * Blocks to remove. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 7-9, 12f-15a"`, where `12f-15a` is a half-block cut; in a list 12.5 is `12f-13a`.
+	 */
+	readonly remove?: readonly number[] | string | undefined;
 	/** Settings of the text that limits are measured on. */
 	readonly search?: Pick<BlockSearchOptions, "seed" | "referenceBytes"> | undefined;
 	/** Replace the output if it is there; the model never. @default false */

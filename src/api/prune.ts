@@ -71,8 +71,10 @@ export type TargetSpeedup = number | { readonly prompt: number } | { readonly ge
 export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, LimitedOptions, HealingOptions {
 	/** How many blocks to remove: a number of at least 1, or a share of the blocks such as "25%". Which ones is chosen automatically. */
 	readonly removeBlocks?: number | Percentage | undefined;
-	/** Blocks to remove, numbered from 0. */
-	readonly remove?: readonly number[] | undefined;
+	/**
+	 * Blocks to remove. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 7-9, 12f-15a"`, where `12f-15a` is a half-block cut; in a list 12.5 is `12f-13a`.
+	 */
+	readonly remove?: readonly number[] | string | undefined;
 	/** Bytes that the written file may have at most: the fewest blocks that reach it are removed. */
 	readonly targetSize?: number | undefined;
 	/**

@@ -11,8 +11,11 @@ export type Speedup = (typeof speedups)[number];
 export interface SpeedOptions extends JobOptions, MachineOptions, UnknownOptions {
 	/** Another file, to take turns with. @default none */
 	readonly against?: string | undefined;
-	/** Blocks to leave out of the model, which then takes turns with itself: no model is written. @default none */
-	readonly remove?: readonly number[] | undefined;
+	/**
+	 * Blocks to leave out of the model, which then takes turns with itself: no model is written. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 7-9, 12f-15a"`, where `12f-15a` is a half-block cut; in a list 12.5 is `12f-13a`.
+	 * @default none
+	 */
+	readonly remove?: readonly number[] | string | undefined;
 	/** Tokens of the prompt. @default 512, or what fits the context */
 	readonly promptTokens?: number | undefined;
 	/** Tokens generated after it. @default 64 */

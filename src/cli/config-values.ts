@@ -87,6 +87,11 @@ export function valueKind(value: OptionValue): ValueKind {
 				words: one((given) => typeof given === "boolean" || isNumber(given) || isTime(given)),
 			};
 		case "blocks":
+			return {
+				schema: either(listOf({ type: "integer", minimum: 0 }), text),
+				expected: 'a list of whole numbers such as [3, 7] or a text such as "3, 12f-15a"',
+				words: (given) => (isText(given) ? [given] : joinedList(isNumber)(given)),
+			};
 		case "counts":
 			return {
 				schema: listOf({ type: "integer", minimum: 0 }),

@@ -1,3 +1,4 @@
+import { blocksAsText } from "../notation.js";
 import type { TextStyle } from "../report/table.js";
 import type { Api, LogEvent, ProgressEvent } from "./api.js";
 import { errorDocument, errorText, exitCodeOf, exitCodes } from "./exit.js";
@@ -64,7 +65,7 @@ export class CliContext {
 	/** Runs an action and prints what it gives, or its error. Never rejects. */
 	async perform(args: GlobalArguments, action: (job: CommandJob) => Promise<Outcome>, settings: JobSettings = {}): Promise<void> {
 		const { io } = this;
-		const reporter = new ProgressReporter({ stream: io.stderr, quiet: args.quiet ?? false });
+		const reporter = new ProgressReporter({ stream: io.stderr, quiet: args.quiet ?? false, redraws: isTerminal(io.stderr, io.env) });
 		const interruption = catchInterrupts(io.signals, {
 			onFirst: () => reporter.print(interruptText(settings.resumable ?? false)),
 			onSecond: () => {
@@ -108,12 +109,19 @@ export function textStyle(stream: ProgressStream, env: CliIo["env"]): TextStyle 
 function wantsColor(stream: ProgressStream, env: CliIo["env"]): boolean {
 	if (env.NO_COLOR) return false;
 	if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== "0" && env.FORCE_COLOR !== "false";
+	return isTerminal(stream, env);
+}
+
+/** Whether it understands escape sequences: a dumb terminal shows them as they are. */
+function isTerminal(stream: ProgressStream, env: CliIo["env"]): boolean {
 	return (stream.isTTY ?? false) && env.TERM !== "dumb";
 }
 
-/** One JSON document. Typed arrays are lists; what is not finite is null. */
+/** One JSON document. Typed arrays are lists; sets of blocks are text, as in plans; what is not finite is null. */
 export function jsonText(value: unknown): string {
-	return `${printable(JSON.stringify(value, (_key, item: unknown) => (ArrayBuffer.isView(item) && !(item instanceof DataView) ? Array.from(item as Float64Array) : item), "\t"))}\n`;
+	const plain = (key: string, item: unknown) =>
+		ArrayBuffer.isView(item) && !(item instanceof DataView) ? Array.from(item as Float64Array) : blocksAsText(key, item);
+	return `${printable(JSON.stringify(value, plain, "\t"))}\n`;
 }
 
 function log(reporter: ProgressReporter, { level, message }: LogEvent, args: GlobalArguments): void {

@@ -14,6 +14,8 @@ export interface ProgressOptions {
 	readonly stream: ProgressStream;
 	/** Shows no progress at all. @default false */
 	readonly quiet?: boolean;
+	/** Whether a line can be drawn again. @default whether the stream is a terminal */
+	readonly redraws?: boolean;
 	/** Milliseconds, for tests. @default the clock */
 	readonly now?: () => number;
 }
@@ -28,10 +30,11 @@ const usualColumns = 80;
 /** Goes to the beginning of the line, and empties it. */
 const emptied = "\r\u001b[K";
 
-/** Shows how far a job is: one line that is drawn again on a terminal, a line now and then elsewhere, nothing where quiet. */
+/** Shows how far a job is: one line that is drawn again on a terminal that can do so, a line now and then elsewhere, nothing where quiet. */
 export class ProgressReporter {
 	readonly #stream: ProgressStream;
 	readonly #quiet: boolean;
+	readonly #redraws: boolean;
 	readonly #now: () => number;
 	#event: ProgressEvent | undefined;
 	/** When the event came, and when something was written last. */
@@ -42,9 +45,10 @@ export class ProgressReporter {
 	#line = "";
 	#timer: NodeJS.Timeout | undefined;
 
-	constructor({ stream, quiet = false, now = () => performance.now() }: ProgressOptions) {
+	constructor({ stream, quiet = false, redraws = stream.isTTY ?? false, now = () => performance.now() }: ProgressOptions) {
 		this.#stream = stream;
 		this.#quiet = quiet;
+		this.#redraws = redraws;
 		this.#now = now;
 	}
 
@@ -60,7 +64,7 @@ export class ProgressReporter {
 			this.#timer.unref();
 		}
 		if (begins) this.#tenth = tenthOf(event);
-		if (this.#stream.isTTY) {
+		if (this.#redraws) {
 			if (begins || this.#since() >= drawPause) this.#draw();
 		} else if (begins || this.#isDue()) this.#writeLine();
 	}
@@ -82,7 +86,7 @@ export class ProgressReporter {
 	}
 
 	#tick(): void {
-		if (this.#stream.isTTY) this.#draw();
+		if (this.#redraws) this.#draw();
 		else if (this.#since() >= longest) this.#writeLine();
 	}
 

@@ -1,5 +1,6 @@
 import { formatAge, formatBytes, formatChange, formatCount, formatDuration, formatInteger } from "../report/format.js";
 import { formatBlocks } from "../notation.js";
+import { halvesNote } from "../report/halves.js";
 import { compareCosts, compareSurrogates, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
 import { healLine } from "./heal-views.js";
@@ -81,7 +82,7 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 	];
 	const headline = `Removed ${removed.length} of ${model.blocks} blocks: ${formatBlocks(removed)}.`;
 	const changes = [
-		...[heal && healLine(heal), quantized && quantizedLine(quantized)].filter((text) => text !== undefined),
+		...[halvesNote(removed), heal && healLine(heal), quantized && quantizedLine(quantized)].filter((text) => text !== undefined),
 		...(limits?.figures ?? []).map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)),
 	];
 	return [

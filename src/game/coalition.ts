@@ -3,6 +3,9 @@ import { keptParts, removedPositions, type StackedBlock, stackWithout } from "./
 /** Bytes of a mask: what is kept of a block. Others, from 2 on, name versions of blocks. */
 export const MASK = { removed: 0, kept: 1, attention: 254, feedForward: 255 } as const;
 
+/** Every form that a coalition's key can have. */
+export const COALITION_KEY = /^(?:[01]|a0*f)+$/;
+
 const BYTE_OF: Readonly<Record<string, number>> = { "0": MASK.removed, "1": MASK.kept, a: MASK.attention, f: MASK.feedForward };
 
 /**
@@ -48,7 +51,7 @@ export class Coalition {
 
 	/** @throws RangeError for anything but a string of `0` and `1`, and of `a` each followed by its `f` with only `0` between them */
 	static parse(key: string): Coalition {
-		if (!/^(?:[01]|a0*f)+$/.test(key)) throw new RangeError(`a coalition is a string of 0 and 1 or a...f, got ${JSON.stringify(key)}`);
+		if (!COALITION_KEY.test(key)) throw new RangeError(`a coalition is a string of 0 and 1 or a...f, got ${JSON.stringify(key)}`);
 		return new Coalition(key);
 	}
 

@@ -2,12 +2,13 @@ import { basename } from "node:path";
 import type { ApplyOptions, ApplyResult, StepName } from "../api/index.js";
 import { deal, selfGeneratedWindows } from "../model/calibration/index.js";
 import { InvalidOptionError, InvalidPlanError } from "../errors.js";
+import { blocksArgument, formatBlocks } from "../notation.js";
 import { type Healing, healModel } from "../pipeline/healing/heal-model.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
-import { onlySet, withHealTime } from "../pipeline/healing/time-budget.js";
+import { healAgainSeconds, healSeconds, type KnownSpeed, onlySet, withHealTime } from "../pipeline/healing/time-budget.js";
 import { checkedRemoval, checkProvable, type ReadHeader, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { applyGated } from "../pipeline/pruning/apply-gated.js";
-import { healAsAsked, type HealPlan } from "../pipeline/pruning/heal-as-asked.js";
+import { type HealAsked, healAsAsked, type HealPlan } from "../pipeline/pruning/heal-as-asked.js";
 import { type GateRequest, hasGate, readGate } from "../pipeline/preflight/gate-limits.js";
 import { filesRead } from "../pipeline/preflight/output-files.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
@@ -19,11 +20,14 @@ import { bytesOfReference } from "../model/runtime/positions.js";
 import { vocabularyOf } from "../model/runtime/ubatch.js";
 import { logger } from "../api/logger.js";
 import { modelIdentity, summarize } from "../pipeline/session/session.js";
+import { timed } from "../pipeline/session/timings.js";
 import { checkTarget } from "../storage/atomic-file.js";
 import { type Plan, readPlan } from "../storage/plan.js";
 import { makeRunFolder } from "../storage/runs.js";
 import { bytesToDeliver, writeModel } from "../pipeline/pruning/write-model.js";
-import { sampledSource, verification } from "../pipeline/pruning/source.js";
+import { type OpenSource, sampledSource, verification } from "../pipeline/pruning/source.js";
+import { expectApply } from "../pipeline/pruning/steps.js";
+import { quantizingSeconds } from "../pipeline/quantizing/time.js";
 import { asksToHeal, checkHealedWeights, checkHealing, saysHow } from "../pipeline/preflight/heal-options.js";
 import { shownText } from "../storage/shown-text.js";
 import { type ApplyJob, healingOf, jobWith, resolveJob } from "../pipeline/preflight/job.js";
@@ -104,27 +108,30 @@ async function requestOf(model: string, output: string, plan: Plan | undefined, 
 }
 
 function stepsOf(plan: Plan | undefined, options: ApplyJob): StepName[] {
-	const heals = options.heal !== false && (asksToHeal(options) || plan?.heal?.applied === true);
 	const limits: StepName[] = hasGate(options) ? ["Comparing with the original"] : [];
-	return ["Preparing text", ...(heals ? (["Healing"] as const) : limits), "Writing and verifying"];
+	return ["Preparing text", ...(asksForHealing(plan, options) ? (["Healing"] as const) : limits), "Writing and verifying"];
+}
+
+function asksForHealing(plan: Plan | undefined, options: ApplyJob): boolean {
+	return options.heal !== false && (asksToHeal(options) || plan?.heal?.applied === true);
 }
 
 /** @throws InvalidOptionError where what the options say of healing contradicts the plan */
 function checkHealingOfPlan(plan: Plan | undefined, options: ApplyJob): void {
 	if (plan && asksToHeal(options) && !plan.heal)
-		throw new InvalidOptionError(`${options.planFile} says nothing of healing: heal with --remove ${plan.removed.join(",")} --heal`);
+		throw new InvalidOptionError(`${options.planFile} says nothing of healing: heal with --remove ${blocksArgument(plan.removed)} --heal`);
 	if (plan?.heal && saysHow(options))
 		throw new InvalidOptionError(
-			`${options.planFile} says how it is healed: leave out the value of --heal, --heal-kind, --heal-type and --heal-heads, or heal again with --remove ${plan.removed.join(",")} --heal`,
+			`${options.planFile} says how it is healed: leave out the value of --heal, --heal-kind, --heal-type and --heal-heads, or heal again with --remove ${blocksArgument(plan.removed)} --heal`,
 		);
-	checkHealedWeights(options, options.heal !== false && (asksToHeal(options) || (plan?.heal?.applied ?? false)));
+	checkHealedWeights(options, asksForHealing(plan, options));
 }
 
 /** @throws InvalidPlanError where the plan was made for another file */
 function checkPlanOf(plan: Plan, model: string, sha256: string, options: ApplyJob): void {
 	if (plan.model.sha256 === sha256) return;
 	throw new InvalidPlanError(
-		`${options.planFile} was made for ${shownText(plan.model.name)} with SHA-256 ${plan.model.sha256}, but ${model} has ${sha256}. Use --remove ${plan.removed.join(",")} to remove the same blocks all the same.`,
+		`${options.planFile} was made for ${shownText(plan.model.name)} with SHA-256 ${plan.model.sha256}, but ${model} has ${sha256}. Use --remove ${blocksArgument(plan.removed)} to remove the same blocks all the same.`,
 	);
 }
 
@@ -135,7 +142,7 @@ async function applyUnmeasured(request: Request, options: ApplyJob): Promise<Omi
 	const { quantize } = options;
 	const referencePositions = quantize === undefined ? 0 : allowedPositions([verification], vocabularyOf(file), options);
 	const shape = { windows: verification.count, windowLength: verification.length, referencePositions };
-	const model = await loadModel(header.path, { ...options, file }, shape);
+	const [model, load] = await timed(() => loadModel(header.path, { ...options, file }, shape));
 	try {
 		const references = bytesOfReference(referencePositions, model.facts.vocabulary);
 		const kind = asksToHeal(options) && !plan ? checkHealable(model, removed, healingOf(options), { references, sized: false }) : {};
@@ -143,13 +150,14 @@ async function applyUnmeasured(request: Request, options: ApplyJob): Promise<Omi
 		const source = await sampledSource(model, { ...header, sha256 }, healable);
 		// Its distributions are made before anything is healed: the memory for that is counted beside them.
 		if (quantize !== undefined) await source.whole();
-		options.progress?.begin("Healing");
 		const place = async () => ({
 			...{ model, evaluator: source.evaluator },
 			folder: await makeRunFolder({ name: basename(model.path), sha256 }),
 		});
+		await expectUnmeasured(source, { ...request, load, place }, healable);
+		options.progress?.begin("Healing");
 		const healing = await healAsAsked({ removed, plan, place, anew: healOnSamples }, healable);
-		logger(options)("debug", `removed blocks ${removed.join(", ")}`);
+		logger(options)("debug", `removed blocks ${formatBlocks(removed)}`);
 		options.progress?.begin("Writing and verifying");
 		const summary = summarize(model);
 		const made = await writeModel(source, { ...request, healing }, healable);
@@ -157,6 +165,37 @@ async function applyUnmeasured(request: Request, options: ApplyJob): Promise<Omi
 	} finally {
 		await model.dispose();
 	}
+}
+
+/** Where a set is healed. */
+type Place = HealAsked<ApplyJob>["place"];
+
+/** Says how long healing and writing take, where somebody listens. What the file must compute is measured for that, where it is not healed. */
+async function expectUnmeasured(
+	source: OpenSource,
+	{ removed, plan, original, load, place }: Request & { readonly load: number; readonly place: Place },
+	options: ApplyJob,
+): Promise<void> {
+	const { progress, onProgress, quantize, signal } = options;
+	if (!onProgress) return;
+	const { model, windows, evaluator } = source;
+	const [, evaluation] = await timed(() => source.losses(removed, false));
+	const heals = asksForHealing(plan, options);
+	const known = { pass: evaluation / windows.tokens.length };
+	const healing = heals ? await secondsToHeal({ ...(await place()), removed: [...removed] }, plan, known, options) : 0;
+	const types = quantize === undefined ? [] : [quantize];
+	const { file } = model;
+	const quantizing = original ? undefined : await quantizingSeconds({ model, file, types }, { threads: evaluator.threads, signal });
+	expectApply(progress, { proof: model.blocks.proof, load, evaluation, expected: !heals, compared: 0, healing, quantizing }, options);
+}
+
+function secondsToHeal(job: HealPlan, plan: Plan | undefined, known: KnownSpeed, options: ApplyJob): Promise<number> {
+	const { removed } = job;
+	const place = { ...job, seed: 0 };
+	if (plan?.heal) return healAgainSeconds(place, { removed, section: plan.heal }, options, known);
+	const length = Math.min(verification.length, job.model.facts.contextLength);
+	const work = { ...onlySet(removed), tuning: judged.search * length, judged: (judged.validation + judged.heldOut) * length };
+	return options.healTime === undefined ? healSeconds(place, work, options, known) : Promise.resolve(options.healTime);
 }
 
 /** Windows that decide how to heal, whether it helps, and say by how much: of this split seed. */

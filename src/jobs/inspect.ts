@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { InspectResult } from "../api/index.js";
 import { describeBlocks } from "../model/architectures/index.js";
 import { GgufFile, ggmlTypeName } from "../model/gguf/index.js";
+import { formatBlocks, readBlocks } from "../notation.js";
 
 /**
  * What a file holds and which of its blocks can be removed. Reads the header only; needs no addon.
@@ -17,7 +18,7 @@ export async function inspectModel(path: string): Promise<InspectResult> {
 		types[name] = (types[name] ?? 0) + 1;
 		parameters += tensor.dims.reduce((product, size) => product * size, 1);
 	}
-	const removed = file.array("prune_gguf.removed_blocks");
+	const removed = removedText(file);
 	const sourceBlocks = file.number("prune_gguf.source_block_count");
 	return {
 		path,
@@ -34,9 +35,14 @@ export async function inspectModel(path: string): Promise<InspectResult> {
 		frozen: [...blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		units: blocks.units,
 		pruned:
-			removed === undefined
-				? undefined
-				: `blocks ${removed.join(", ")} of ${sourceBlocks} removed by prune-gguf ${file.string("prune_gguf.version")}`,
+			removed === undefined ? undefined : `blocks ${removed} of ${sourceBlocks} removed by prune-gguf ${file.string("prune_gguf.version")}`,
 		types,
 	};
+}
+
+/** The blocks that a file lost, as it says: as text, or as numbers; undefined if it says nothing. */
+function removedText(file: GgufFile): string | undefined {
+	const stated = file.value("prune_gguf.removed_blocks");
+	const read = readBlocks(Array.isArray(stated) ? stated.map(Number) : stated);
+	return "positions" in read ? formatBlocks(read.positions) : undefined;
 }

@@ -3,7 +3,7 @@ import type { PruneOptions, PruneResult } from "../api/index.js";
 import { BestSoFar } from "../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { deliver, finish } from "../pipeline/pruning/deliver.js";
-import { withHealTimeOf } from "../pipeline/healing/of-session.js";
+import { healSecondsOf, withHealTimeOf } from "../pipeline/healing/of-session.js";
 import { Gate } from "../pipeline/gate/gate.js";
 import { type GateRequest, readGate } from "../pipeline/preflight/gate-limits.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
@@ -19,6 +19,7 @@ import { checkTarget } from "../storage/atomic-file.js";
 import { OwnOutput } from "../pipeline/preflight/own-output.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
 import { checkQuantizing, originalOf, type ModelWeights } from "../pipeline/writing/quantize-weights.js";
+import { quantizingSeconds } from "../pipeline/quantizing/time.js";
 import { type Run, reportRun, runFacts, watched } from "../pipeline/reporting/run.js";
 import type { RunFacts } from "../pipeline/reporting/facts.js";
 import { fewestOf, mostThatMeet } from "../pipeline/pruning/amount.js";
@@ -26,7 +27,7 @@ import { mostHealedThatMeet } from "../pipeline/pruning/amount-healed.js";
 import { atSpeed } from "../pipeline/speed/target.js";
 import { checkTargets, checkWritesNothing } from "../pipeline/preflight/output-files.js";
 import { announceWork } from "../pipeline/pruning/estimate.js";
-import { comparisonOf, expectSteps, stepsOf } from "../pipeline/pruning/steps.js";
+import { comparisonOf, expectSteps, type PlannedSeconds, stepsOf } from "../pipeline/pruning/steps.js";
 import { type Amount, amountOf, candidates, type Removable, removableOf } from "../pipeline/pruning/removable.js";
 import { bytesToDeliver } from "../pipeline/pruning/write-model.js";
 import type { Choices } from "../pipeline/methods/selection-context.js";
@@ -149,7 +150,7 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 
 	const options = settledJob(healable, foundHealing(await withHealTimeOf(session, named ?? kmax, healingOf(healable))));
 	const { progress } = options;
-	expectSteps(progress, session, seconds, { output, options: healable });
+	await expectRun(session, seconds, { ...request, options: healable });
 	progress?.begin("Searching", { total: estimate.evaluations + estimate.known, done: Math.max(1, estimate.known), limit: options.maxTime });
 	const choices = named ? undefined : await search(session, removable, best, options);
 	await session.closeSearch();
@@ -162,6 +163,19 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const facts = runFacts(session, { output, choices, decided, warnings: run.warnings }, options);
 	if (!decision) return showCurve(session, facts, request, options);
 	return deliver(session, decision, { output, facts, original, gate, run }, options);
+}
+
+/** Says how long the steps take. Limits decide while they heal how many sets that is. */
+async function expectRun(session: Session, seconds: PlannedSeconds, { output, amount, removable, original, options }: Request) {
+	const { named, kmax } = removable;
+	const { progress, onProgress, quantize, signal } = options;
+	const unknown = amount === "gate" && asksToHeal(options);
+	const healing = unknown ? undefined : await healSecondsOf(session, { removed: named ?? kmax }, options);
+	const { file, threads } = session.model;
+	const types = quantize === undefined ? [] : [quantize];
+	const quantizing =
+		original || !onProgress ? undefined : await quantizingSeconds({ model: session.model, file, types }, { threads, signal });
+	expectSteps(progress, session, seconds, { output, options, healing, quantizing });
 }
 
 /** How it heals, as far as that fits in memory. @throws NotEnoughMemoryError, InvalidOptionError where the model cannot be healed */

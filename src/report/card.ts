@@ -2,6 +2,7 @@ import { runCommand } from "./commands.js";
 import { figureText } from "./figures.js";
 import { formatBytes, formatCount, formatInteger } from "./format.js";
 import { formatBlocks } from "../notation.js";
+import { halvesNote } from "./halves.js";
 import { healSentence } from "./heal.js";
 import type { Report } from "./report-data.js";
 import { speedRow } from "./overview.js";
@@ -18,11 +19,12 @@ export function reportCard(report: Report): string {
 	const quantized = quantizedText(report);
 	const figures = [...(quality?.figures ?? []).map(figureText), ...(speed?.figures ?? []).map(speedRow)];
 	const set = removal?.removed ?? [];
+	const halves = halvesNote(set);
 	const parts = [
 		["---", "library_name: gguf", "tags:", "- gguf", "- pruned", "- prune-gguf", "---"].join("\n"),
 		`# ${escaped(name)}`,
 		escaped(
-			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) ${set.length > 0 ? `without block${set.length === 1 ? "" : "s"} ${formatBlocks(set)}` : "with every block kept"}. Nothing was trained afterwards.${report.heal?.applied ? ` ${healSentence(report.heal)}` : ""}${quantized ? ` ${quantized}` : ""}`,
+			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) ${set.length > 0 ? `without block${set.length === 1 ? "" : "s"} ${formatBlocks(set)}` : "with every block kept"}.${halves ? ` ${halves}` : ""} Nothing was trained afterwards.${report.heal?.applied ? ` ${healSentence(report.heal)}` : ""}${quantized ? ` ${quantized}` : ""}`,
 		),
 		`**${escaped(verdict.headline)}** ${escaped(verdict.reason)}`,
 		...(alternatives ? [escaped(alternatives.verdict)] : []),

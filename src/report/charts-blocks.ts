@@ -10,6 +10,8 @@ export const blockStates: Readonly<Record<ReportBlock["state"], LegendEntry>> = 
 	kept: { glyph: "■", color: "kept", label: "kept" },
 	critical: { glyph: "!", color: "critical", label: "kept: critical" },
 	frozen: { glyph: "⊘", color: "frozen", label: "kept: frozen" },
+	attention: { glyph: "◧", color: "removed", label: "attention part kept" },
+	"feed-forward": { glyph: "◨", color: "removed", label: "feed-forward part kept" },
 };
 
 /** Units of importance, as titles. */
@@ -162,7 +164,7 @@ function labelRows(cut: readonly { readonly block: number }[], step: number): Ma
 /** Critical blocks can be a hundred times dearer than the others, which would then be a flat line. */
 function topOf(known: readonly ReportBlock[]): number {
 	const all = Math.max(...known.map(highOf));
-	const candidates = known.filter(({ state }) => state === "removed" || state === "kept").map(highOf);
+	const candidates = known.filter(({ state }) => state !== "critical" && state !== "frozen").map(highOf);
 	const top = candidates.length > 0 ? cutAt * Math.max(...candidates) : all;
 	return top > 0 && top < all ? top : Math.max(all, 1e-6);
 }
@@ -178,15 +180,19 @@ export function blockStrip({ blocks: { list } }: Report): Html {
 		(state) => state !== "kept" && list.some((one) => one.state === state),
 	);
 	return html`<ol class="strip" start="0" aria-label="Blocks in order">
-${list.map(({ block, state }) => html`<li class="${state}"><span class="number">${block}</span><span class="mark" aria-hidden="true">${state === "kept" ? "" : blockStates[state].glyph}</span><span class="unseen"> ${blockStates[state].label}</span></li>`)}
+${list.map(({ block, state }) => html`<li class="${state}"><span class="number">${block}</span><span class="mark" aria-hidden="true">${state === "kept" ? "" : blockStates[state].glyph}</span><span class="unseen"> ${isHalf(state) ? stateMeanings[state] : blockStates[state].label}</span></li>`)}
 </ol>
 ${marked.length > 0 && html`<ul class="legend">${marked.map((state) => html`<li><span class="glyph c-${blockStates[state].color}" aria-hidden="true">${blockStates[state].glyph}</span> ${stateMeanings[state]}</li>`)}</ul>`}
 `;
 }
+
+const isHalf = (state: ReportBlock["state"]) => state === "attention" || state === "feed-forward";
 
 const stateMeanings: Readonly<Record<ReportBlock["state"], string>> = {
 	removed: "removed",
 	kept: "kept",
 	critical: "critical: removing it alone costs too much",
 	frozen: "frozen: a rule of the architecture keeps it",
+	attention: "attention part kept, feed-forward part removed",
+	"feed-forward": "feed-forward part kept, attention part removed",
 };

@@ -2,6 +2,7 @@ import { blockStrip } from "./charts-blocks.js";
 import { runCommand } from "./commands.js";
 import { formatInteger } from "./format.js";
 import { formatBlocks } from "../notation.js";
+import { halvesNote } from "./halves.js";
 import { sampleTitle, sideBySide } from "./html-texts.js";
 import { overviewRows } from "./overview.js";
 import type { Report } from "./report-data.js";
@@ -72,7 +73,8 @@ ${quantized && html`<p class="note">${quantized}</p>`}`;
 function blocks(report: Report): Html {
 	const { removal, model } = report;
 	const tied = tiedText(report);
-	return html`${removal && html`<p>Removed: <strong>${formatBlocks(removal.removed)}</strong>. Blocks are numbered from 0 to ${model.blocks - 1}, as in the original file.</p>`}
+	const halves = halvesNote(removal?.removed ?? []);
+	return html`${removal && html`<p>Removed: <strong>${formatBlocks(removal.removed)}</strong>. Blocks are numbered from 0 to ${model.blocks - 1}, as in the original file.${halves && ` ${halves}`}</p>`}
 ${blockStrip(report)}
 ${tied && html`<p>${tied}.</p>`}`;
 }

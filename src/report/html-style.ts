@@ -55,6 +55,8 @@ details { margin: .5rem 0; } summary { cursor: pointer; color: var(--link); widt
 .strip li { width: 2.1rem; height: 2.6rem; border: 1px solid var(--line); border-radius: .2rem; background: var(--panel); text-align: center; line-height: 1.2; padding-top: .15rem; font-size: .85rem; }
 .strip .number { display: block; } .strip .mark { font-weight: 700; }
 .strip .removed { border: 2px dashed var(--removed); background: none; } .strip .removed .number { text-decoration: line-through; } .strip .removed .mark { color: var(--removed); }
+.strip .attention, .strip .feed-forward { background: linear-gradient(to right, var(--panel) 50%, transparent 50%); border-width: 2px; border-right: 2px dashed var(--removed); }
+.strip .feed-forward { background: linear-gradient(to left, var(--panel) 50%, transparent 50%); border-right: 2px solid var(--line); border-left: 2px dashed var(--removed); } .strip .attention .mark, .strip .feed-forward .mark { color: var(--removed); }
 .strip .critical .mark { color: var(--critical); } .strip .frozen .mark { color: var(--frozen); }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .note { color: var(--soft); font-size: .92rem; } .interval { display: block; color: var(--soft); font-size: .88em; }

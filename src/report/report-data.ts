@@ -46,8 +46,8 @@ const verdict = v.strictObject({
 const block = v.strictObject({
 	block: natural,
 	state: says(
-		v.picklist(["removed", "kept", "critical", "frozen"]),
-		"`critical`: its removal alone costs too much; `frozen`: never a candidate, by a rule of the architecture.",
+		v.picklist(["removed", "kept", "critical", "frozen", "attention", "feed-forward"]),
+		"`critical`: its removal alone costs too much; `frozen`: never a candidate, by a rule of the architecture. `attention`, `feed-forward`: only that part is kept, by a half-block cut.",
 	),
 	reason: v.optional(says(text, "Why it is critical or frozen.")),
 	importance: v.optional(says(number, "Higher is more needed; in the unit of the section.")),

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { parseBlocks } from "../notation.js";
 
 // Sections of a report that a run has only where it was asked for them.
 
@@ -12,7 +13,25 @@ export const share = v.pipe(number, v.minValue(0), v.maxValue(1));
 export const positive = v.pipe(v.number(), v.integer("expected a whole number"), v.minValue(1, "expected a number of at least 1"));
 /** JSON has no number for a loss that is not finite: null stands for it. */
 export const loss = v.nullable(number);
-export const blockList = says(v.array(natural), "Block numbers of the source, 0-based as in the tensor names, ascending.");
+const position = v.pipe(
+	number,
+	v.multipleOf(0.5, "expected a whole number, or one and a half for a shifted pair"),
+	v.minValue(0, "expected a number of at least 0"),
+);
+/** Read as ascending positions: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
+export const blockList = v.pipe(
+	v.union([v.string(), v.array(position)]),
+	v.description(
+		"Blocks of the source, 0-based as in the tensor names: `3, 7-9, 12f-15a`, where `12f-15a` goes from the feed-forward part of block 12 to the attention part of block 15; `none` for no block. Earlier reports have lists of numbers.",
+	),
+	v.rawTransform(({ dataset: { value }, addIssue, NEVER }): number[] => {
+		if (typeof value !== "string") return value;
+		const read = value === "none" ? { positions: [] } : parseBlocks(value);
+		if ("positions" in read) return read.positions;
+		addIssue({ message: read.problem });
+		return NEVER;
+	}),
+);
 
 export const interval = says(v.strictObject({ low: number, high: number }), "95 % interval.");
 

@@ -1,6 +1,7 @@
 import { figureText, speedChange, speedText } from "./figures.js";
 import { formatBytes, formatDifference, formatDuration, formatInteger } from "./format.js";
 import { formatBlocks } from "../notation.js";
+import { halvesNote } from "./halves.js";
 import { gateLine } from "./gate.js";
 import { healSentence } from "./heal.js";
 import { overviewFigures } from "./overview.js";
@@ -81,8 +82,10 @@ function verdictLines({ verdict, alternatives }: Report, style: TextStyle): stri
 
 /** What was done to the model beside removing blocks, and the limits. */
 function changeLines(report: Report, width: number, style: TextStyle): string[] {
-	const { heal, limits = [] } = report;
-	const texts = [quantizedText(report), heal && healSentence(heal)].filter((text) => text !== undefined);
+	const { heal, limits = [], removal } = report;
+	const texts = [halvesNote(removal?.removed ?? []), quantizedText(report), heal && healSentence(heal)].filter(
+		(text) => text !== undefined,
+	);
 	return [
 		...texts.flatMap((text) => wrapped(text, width).split("\n")),
 		...limits.map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)),

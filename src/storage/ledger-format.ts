@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { InvalidLedgerError } from "../errors.js";
-import { Coalition } from "../game/coalition.js";
+import { Coalition, COALITION_KEY } from "../game/coalition.js";
 import type { Measurement } from "../game/game.js";
 import { tryJson } from "./ledger-file.js";
 
@@ -50,7 +50,7 @@ const headerSchema = v.object({
 	created: v.string(),
 });
 const lineSchema = v.object({
-	mask: v.pipe(v.string(), v.regex(/^[01]+$/)),
+	mask: v.pipe(v.string(), v.regex(COALITION_KEY)),
 	losses: v.array(v.nullable(v.number())),
 	figures: v.optional(v.record(v.string(), v.array(v.nullable(v.number())))),
 	seconds: v.optional(v.number()),

@@ -1,6 +1,7 @@
 import { EvaluationError, InvalidMaskError } from "../errors.js";
 import type { Coalition } from "../game/coalition.js";
 import type { Game, BatchOptions, Measurement } from "../game/game.js";
+import { formatBlocks } from "../notation.js";
 import type { Ledger } from "./ledger.js";
 
 /** What an evaluator gets beside the coalitions. */
@@ -87,7 +88,8 @@ export class LedgerGame implements Game {
 		if (coalition.players !== this.players) {
 			throw new InvalidMaskError(`a mask of ${coalition.players} blocks was asked of a model of ${this.players}.`);
 		}
-		if (!this.#allows(coalition)) throw new InvalidMaskError(`the model cannot run with blocks ${coalition.removed().join(", ")} removed.`);
+		if (!this.#allows(coalition))
+			throw new InvalidMaskError(`the model cannot run with blocks ${formatBlocks(coalition.removed())} removed.`);
 	}
 
 	async #measureMissing(coalitions: readonly Coalition[], options: BatchOptions): Promise<void> {

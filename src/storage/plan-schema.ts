@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { finiteNumber, finiteOrNull, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
+import { blockList, finiteNumber, finiteOrNull, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
+import { formatBlocks } from "../notation.js";
 import { healSchema } from "./plan-heal.js";
 import { limitsSchema } from "./plan-limits.js";
 import { quantizedAlternativesSchema, quantizedSchema } from "./plan-quantized.js";
@@ -27,7 +28,6 @@ const options = v.record(
 		"expected text, a number, true, false, null, or a list or group of these",
 	),
 );
-const blockList = v.array(wholeNumber);
 
 /** Units of the importance of blocks. */
 export const importanceUnits = ["nats", "value", "log-nats", "score"] as const;
@@ -173,7 +173,7 @@ export const planSchema = v.pipe(
 			/** Number of blocks before removal. */
 			blocks: positiveWhole,
 		}),
-		/** Blocks to remove, 0-based as in the tensor names, ascending. */
+		/** Blocks to remove, 0-based as in the tensor names, ascending; i + 0.5 is a shifted pair. A file has them as text: `3, 12f-15a`. */
 		removed: blockList,
 		/** Number of blocks kept. */
 		kept: positiveWhole,
@@ -268,11 +268,12 @@ function* blockListFaults(place: string, list: readonly number[], blocks: number
 	for (const [index, block] of list.entries()) {
 		yield* rangeFault(`${place}[${index}]`, block, blocks);
 		const before = list[index - 1];
-		if (before !== undefined && before >= block)
-			yield `${place}[${index}]: blocks are listed once each, ascending; ${block} follows ${before}`;
+		if (before === undefined || before + 1 <= block) continue;
+		if (before >= block) yield `${place}[${index}]: blocks are listed once each, ascending; ${block} follows ${before}`;
+		else yield `${place}[${index}]: ${formatBlocks([before])} and ${formatBlocks([block])} share a part`;
 	}
 }
 
 function* rangeFault(place: string, block: number, blocks: number): Generator<string> {
-	if (block >= blocks) yield `${place}: block ${block} is not one of 0..${blocks - 1} (block numbers are 0-based)`;
+	if (Math.ceil(block) >= blocks) yield `${place}: block ${Math.ceil(block)} is not one of 0..${blocks - 1} (block numbers are 0-based)`;
 }

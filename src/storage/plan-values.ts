@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { parseBlocks } from "../notation.js";
 
 // The values that plans are made of, with what is said where one is not as it should be.
 
@@ -9,3 +10,23 @@ export const positiveWhole = v.pipe(v.number(), v.integer("expected a whole numb
 export const finiteNumber = v.pipe(v.number(), v.finite("expected a finite number"));
 /** JSON has no number for a loss that is not finite: null stands for it. */
 export const finiteOrNull = v.nullable(finiteNumber);
+
+const position = v.pipe(
+	v.number(),
+	v.multipleOf(0.5, "expected a whole number, or one and a half for a shifted pair"),
+	v.minValue(0, "expected a number of at least 0"),
+);
+const positions = v.array(position);
+const blocksText = v.pipe(
+	v.string(),
+	v.rawTransform(({ dataset: { value }, addIssue, NEVER }): number[] => {
+		const read = value === "none" ? { positions: [] } : parseBlocks(value);
+		if ("positions" in read) return read.positions;
+		addIssue({ message: read.problem });
+		return NEVER;
+	}),
+);
+/** A set of blocks as a plan has it: text such as `3, 12f-15a`, or positions as plans had them before. Read as ascending positions. */
+export const blockList = v.lazy(
+	(value): v.GenericSchema<string | number[], number[]> => (typeof value === "string" ? blocksText : positions),
+);

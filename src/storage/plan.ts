@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { InvalidPlanError } from "../errors.js";
+import { blocksAsText } from "../notation.js";
 import { openInput } from "./input-file.js";
 import { writeAtomically } from "./atomic-file.js";
 import { PLAN_FORMAT, PLAN_VERSION, PLAN_VERSIONS, planSchema } from "./plan-schema.js";
@@ -124,7 +125,7 @@ export async function writePlan(path: string, plan: PlanInput, options: WritePla
 	return checked;
 }
 
-/** A plan as JSON text: indented, but lists of numbers on one line each. */
+/** A plan as JSON text: indented, but lists of numbers on one line each, and sets of blocks as people write them. */
 export function formatPlan(plan: Plan): string {
 	return `${formatJson(plan, "")}\n`;
 }
@@ -137,7 +138,9 @@ function formatJson(value: unknown, indent: string): string {
 			return `[${value.map((item) => JSON.stringify(item)).join(", ")}]`;
 		return `[\n${value.map((item) => inner + formatJson(item, inner)).join(",\n")}\n${indent}]`;
 	}
-	const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+	const entries = Object.entries(value)
+		.filter(([, item]) => item !== undefined)
+		.map(([key, item]): [string, unknown] => [key, blocksAsText(key, item)]);
 	if (entries.length === 0) return "{}";
 	return `{\n${entries.map(([key, item]) => `${inner}${JSON.stringify(key)}: ${formatJson(item, inner)}`).join(",\n")}\n${indent}}`;
 }

@@ -40,7 +40,7 @@ describe("--config", () => {
 		["rank", { "remove-blocks": 3 }, { removeBlocks: [3] }],
 		["frontier", { "target-speedup": "prompt:1.3", types: ["Q8_0"] }, { targetSpeedup: { prompt: 1.3 }, quantize: { types: ["Q8_0"] } }],
 		["evaluate", { text: "a.txt", remove: [3, 7] }, { text: "a.txt", remove: [3, 7] }],
-		["speed", { context: 2048 }, { context: 2048 }],
+		["speed", { context: 2048, remove: "7f-9a, 3" }, { context: 2048, remove: [3, 7.5, 8.5] }],
 	])("of %s: %j", async (command, content, options) => {
 		const path = config({ command, ...content });
 		expect(await given(command, "m.gguf", `--config=${path}`)).toEqual(options);

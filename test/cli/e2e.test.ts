@@ -82,11 +82,11 @@ describe("exit codes and streams", () => {
 			[["rank", fixturePath, ...small], { estimator: "leave-one-out" }],
 			[
 				["evaluate", fixturePath, "--questions", questions, "--remove", "6", "--max-questions", "7"],
-				{ count: 7, removed: [6], format: "jsonl" },
+				{ count: 7, removed: "6", format: "jsonl" },
 			],
 			[[fixturePath, "--remove", "6", "--metric", "accuracy", "--questions", questions, ...small], { metric: "accuracy" }],
 			[[fixturePath, "--remove", "6", "--metric", "kl", "--calibration", `${text}=2`, other, ...small], { metric: "kl" }],
-			[["apply", fixturePath, at("json2.gguf"), "--plan", at("json.gguf.plan.json")], { removed: [6] }],
+			[["apply", fixturePath, at("json2.gguf"), "--plan", at("json.gguf.plan.json")], { removed: "6" }],
 		];
 		for (const [args, expected] of cases) {
 			const { code, stdout, stderr } = await run([...args, "--json"]);
@@ -270,8 +270,8 @@ describe("interruption", () => {
 		const finished = await run([...args, "--json"], { cwd, env });
 		expect(finished.code, finished.stderr).toBe(0);
 		expect(finished.stderr).toContain("an earlier run of this command wrote and verified it");
-		const result = JSON.parse(finished.stdout) as { plan: { removed: number[]; quantized?: { type: string } }; output: { size: number } };
-		expect(result.plan.removed).toEqual([3, 7]);
+		const result = JSON.parse(finished.stdout) as { plan: { removed: string; quantized?: { type: string } }; output: { size: number } };
+		expect(result.plan.removed).toBe("3, 7");
 		expect(result.plan.quantized?.type).toBe(more[1]);
 		expect(result.output.size).toBe(Number(written.size));
 		// What the killed run left unfinished stays for five minutes.

@@ -53,6 +53,10 @@ describe("coerce", () => {
 				expect(blocksOption("b")(blocksArgument(blocks))).toEqual(blocks);
 			}),
 		);
+		expect(blocksOption("b")("12f-15a, 3")).toEqual([3, 12.5, 13.5, 14.5]);
+		expect(() => blocksOption("--remove")("12f-15f")).toThrow(
+			/^--remove: 12f-15f names an odd .* The nearest is 12f-15a \(in "12f-15f"\)\.$/,
+		);
 		for (const bad of ["", "3,", "a", "-1", "5-3", "1--2", "1.5", "3 4", "1-2-3", "0-99999999"]) {
 			expect(() => blocksOption("b")(bad), bad).toThrow(InvalidOptionError);
 		}

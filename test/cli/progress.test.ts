@@ -82,7 +82,10 @@ describe("ProgressReporter", () => {
 	beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] }));
 	afterEach(() => void vi.useRealTimers());
 
-	function capture(isTTY: boolean, { quiet = false, columns = 80 } = {}) {
+	function capture(
+		isTTY: boolean,
+		{ quiet = false, columns = 80, ...more }: Partial<{ quiet: boolean; columns: number; redraws: boolean }> = {},
+	) {
 		const stream = {
 			isTTY,
 			columns,
@@ -91,7 +94,7 @@ describe("ProgressReporter", () => {
 				this.text += text;
 			},
 		};
-		return { stream, reporter: new ProgressReporter({ stream, quiet }) };
+		return { stream, reporter: new ProgressReporter({ stream, quiet, ...more }) };
 	}
 
 	/** What a terminal shows: lines, of which the last one is drawn over. */
@@ -150,6 +153,15 @@ describe("ProgressReporter", () => {
 		reporter.stop();
 		vi.advanceTimersByTime(60_000);
 		expect(stream.text).toHaveLength(length);
+	});
+
+	it("writes plain lines on a terminal that cannot draw a line again", () => {
+		const { stream, reporter } = capture(true, { redraws: false });
+		reporter.update(event(0));
+		vi.advanceTimersByTime(10_000);
+		reporter.print("a note");
+		reporter.stop();
+		expect(stream.text).toBe("[2/5] Searching  0/100 candidates\n[2/5] Searching  0/100 candidates\na note\n");
 	});
 
 	it("draws the last news of many within a fifth of a second", () => {

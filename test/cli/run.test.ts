@@ -9,6 +9,7 @@ import { globalFaces } from "../../src/cli/options.js";
 import { ModelLoadError, OutputExistsError, PruneGgufError } from "../../src/errors.js";
 import { factsOf, methods, rankMethods } from "../../src/api/methods.js";
 import { cli } from "./helpers.js";
+import { blocksAsText } from "../../src/notation.js";
 
 const model = { path: "m.gguf", name: "m.gguf", architecture: "llama", blocks: 12, size: 1000, parameters: 100 };
 const pruned: Awaited<ReturnType<Api["pruneGguf"]>> = {
@@ -435,6 +436,19 @@ describe("output", () => {
 		expect(stdout.includes("\u001b[")).toBe(colored);
 	});
 
+	it.each([
+		["xterm", true],
+		["dumb", false],
+	])("draws its progress again on the terminal %s: %s", async (TERM, drawn) => {
+		const pruneGguf: Api["pruneGguf"] = async (_model, _output, { onProgress }) => {
+			onProgress?.({ step: 1, steps: 1, name: "Measuring", phase: "Measuring", done: 1, total: 2, unit: "candidates" });
+			return pruned;
+		};
+		const { stderr } = await run("m.gguf", { api: { pruneGguf }, isTTY: true, env: { TERM } });
+		expect(stderr.includes("\u001b")).toBe(drawn);
+		expect(stderr.endsWith("\n")).toBe(!drawn);
+	});
+
 	it("is exactly one document with --json, progress and notes on the other stream", async () => {
 		const pruneGguf: Api["pruneGguf"] = async (_model, _output, { onProgress, onLog }) => {
 			onLog?.({ level: "note", message: "a note" });
@@ -444,7 +458,8 @@ describe("output", () => {
 			return pruned;
 		};
 		const { stdout, stderr } = await run("m.gguf --json", { api: { pruneGguf } });
-		expect(JSON.parse(stdout)).toEqual(pruned);
+		expect(JSON.parse(stdout)).toEqual(JSON.parse(JSON.stringify(pruned, blocksAsText)));
+		expect(stdout).toContain('"removed": "7"');
 		expect(stderr).toBe("a note\nwarning: careful\n[2/5] Searching  1/2 candidates\n");
 		expect((await run("m.gguf --quiet", { api: { pruneGguf } })).stderr).toBe("warning: careful\n");
 		expect((await run("m.gguf --verbose", { api: { pruneGguf } })).stderr).toContain("llama says");

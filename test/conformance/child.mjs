@@ -9,7 +9,7 @@ const dist = new URL("../../dist/", import.meta.url);
 const { Coalition, GgufFile, Model, describeBlocks, makeWindows, removeBlocks, writeGguf } = await import(new URL("index.js", dist));
 const { blockExecutions } = await import(new URL("game/executions.js", dist));
 const { drawPositions } = await import(new URL("model/calibration/index.js", dist));
-const { outputTensors, unitTensors } = await import(new URL("model/architectures/index.js", dist));
+const { identityTensors, oracleProblem } = await import(new URL("model/architectures/outputs.js", dist));
 const { keptProblem } = await import(new URL("model/architectures/kept.js", dist));
 const { removeBlocksUnchecked } = await import(new URL("model/architectures/remove.js", dist));
 
@@ -66,12 +66,11 @@ async function measureOriginal(path, unguarded = false) {
 async function oracle(removed) {
 	const copies = new Map(file.paths.map((path) => [path, join(job.folder, `oracle${/-\d{5}-of-\d{5}(?=\.gguf$)/.exec(path) ?? ""}.gguf`)]));
 	for (const [path, copy] of copies) await copyFile(path, copy);
-	for (const block of removed) {
-		const zero = outputTensors(file, block);
-		if (zero.length === 0) throw Object.assign(new Error(`block ${block} has no output tensors`), { code: "NO_ORACLE" });
-		for (const name of zero) await fill(copies, name, 0);
-		for (const name of unitTensors(file, block)) await fill(copies, name, 1);
-	}
+	const problem = oracleProblem(file, removed);
+	if (problem) throw Object.assign(new Error(problem), { code: "NO_ORACLE" });
+	const { zero, one } = identityTensors(file, removed);
+	for (const name of zero) await fill(copies, name, 0);
+	for (const name of one) await fill(copies, name, 1);
 	return measureOriginal([...copies.values()][0]);
 }
 

@@ -6,7 +6,7 @@ import { type BlockPlan, describeBlocks } from "../../src/model/architectures/in
 import { GgufFile } from "../../src/model/gguf/index.js";
 import type { Job, Outcome, Print, Step } from "./job.js";
 import { quantizeWithout } from "./quantize.js";
-import { type RemovalSet, removalSets } from "./sets.js";
+import { hasHalves, type RemovalSet, removalSets } from "./sets.js";
 import {
 	type EmptyFinding,
 	emptyFindingOf,
@@ -38,6 +38,8 @@ export interface ExamineOptions {
 	/** Milliseconds for one child process. @default 180000 */
 	timeout?: number;
 	threads?: number;
+	/** Whether layer views are measured; if not, written files are compared with zeroed originals alone. @default true */
+	views?: boolean;
 }
 
 /** Results for one model. */
@@ -70,8 +72,11 @@ export async function examine(model: string, options: ExamineOptions): Promise<E
 		const plan = describeBlocks(await GgufFile.read(model));
 		const sets = (options.sets ?? ((one) => removalSets(one, 5)))(plan);
 		const allowed = sets.filter(({ removed }) => plan.check(removed) === undefined);
-		const foreign = options.quantize ? await foreignFiles(options.quantize, model, sets, options.folder) : new Map();
-		const steps = stepsOf(plan, sets, allowed, foreign);
+		const whole = sets.filter(({ removed }) => !hasHalves(removed));
+		const foreign = options.quantize ? await foreignFiles(options.quantize, model, whole, options.folder) : new Map();
+		const views = options.views ?? true;
+		const isView = ({ step }: Step) => ["resumes", "shared", "view", "empty"].includes(step);
+		const steps = stepsOf(plan, sets, allowed, foreign).filter((step) => views || !isView(step));
 		const job: Omit<Job, "done"> = {
 			model,
 			folder: options.folder,
@@ -85,7 +90,7 @@ export async function examine(model: string, options: ExamineOptions): Promise<E
 			steps,
 		};
 		const outcomes = await runAll(job, options.timeout ?? 180_000);
-		return summary(plan, sets, outcomes, foreign);
+		return summary(plan, sets, outcomes, { foreign, views });
 	} finally {
 		await rm(options.folder, { recursive: true, force: true });
 	}
@@ -168,7 +173,14 @@ function lastWords(err: string): string {
 	return withoutFolders((lines.find((line) => line.includes("GGML_ASSERT") || line.includes("GGML_ABORT")) ?? lines.at(-1) ?? "").trim());
 }
 
-function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Map<string, Outcome>, foreign: Foreign): Examined {
+interface Measured {
+	readonly foreign: Foreign;
+	readonly views: boolean;
+}
+
+type Outcomes = ReadonlyMap<string, Outcome>;
+
+function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Outcomes, { foreign, views }: Measured): Examined {
 	const original = outcomes.get("original")!;
 	const first = "result" in original ? (original.result as Print[])[0] : undefined;
 	const resumes = outcomes.get("resumes");
@@ -178,6 +190,14 @@ function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Map<str
 	const findings = sets.map((set) => {
 		const key = keyOf(set);
 		const at = allowed.indexOf(set);
+		if (!views) {
+			const files = {
+				oracle: outcomes.get(`oracle:${key}`),
+				written: outcomes.get(`written:${key}`),
+				forced: outcomes.get(`forced:${key}`),
+			};
+			return findingOf(set, plan.check(set.removed), first?.bits, files, ["written"]);
+		}
 		const inBatch =
 			at >= 0 && sharedOutcome && "result" in sharedOutcome
 				? { result: (sharedOutcome.result as Print[])[at] }
@@ -192,7 +212,7 @@ function summary(plan: BlockPlan, sets: readonly RemovalSet[], outcomes: Map<str
 			forced: outcomes.get(`forced:${key}`),
 		});
 	});
-	const empty = emptyFindingOf(outcomes.get("empty"), outcomes.get("empty:oracle"));
+	const empty = views ? emptyFindingOf(outcomes.get("empty"), outcomes.get("empty:oracle")) : undefined;
 	return {
 		architecture: plan.architecture,
 		blocks: plan.blocks,

@@ -11,7 +11,7 @@ export const LONG: readonly OwnModel[] = [
 		name: "llama4-beyond-8192",
 		architecture: "llama4",
 		keys: { ...MANY_TOKENS, interleave_moe_layer_step: u32(2) },
-		options: { ...only([0, 1, 2, 3], [1, 2, 3, 4]), length: 8320, windows: 1, timeout: 600_000 },
+		options: { ...only([0, 1, 2, 3], [1, 2, 3, 4], [0.5, 1.5, 2.5, 3.5]), length: 8320, windows: 1, timeout: 600_000 },
 	},
 	{
 		name: "smallthinker-beyond-4096",

@@ -2,8 +2,10 @@ import { ARCHITECTURES, type ArchitectureEntry } from "../../src/model/architect
 import { TABLE_PIN } from "../../src/model/architectures/table.js";
 import type { Rule } from "../../src/model/architectures/types.js";
 import type { Examined } from "./examine.js";
+import { halfCuts, halvesOf } from "./half-cuts.js";
 import type { Results } from "./record.js";
-import type { EmptyFinding, Forced } from "./verdict.js";
+import { hasHalves } from "./sets.js";
+import type { EmptyFinding, Finding, Forced } from "./verdict.js";
 
 const TRAP = "trap ";
 const OWN = "own ";
@@ -50,7 +52,8 @@ function intro(models: number, own: number, traps: number): string[] {
 		"",
 		"- one block, two scattered ones, the first, the last, a run of three;",
 		"- the groups that a rule ties together;",
-		"- more, until five candidates are allowed.",
+		"- more, until five candidates are allowed;",
+		"- half-block cuts: one at each place, two at once, longer ones, and beside whole blocks.",
 		"",
 		"Models for a number of blocks, for long prompts or for a narrow rotation have 1 to 6 candidates of their own instead.",
 		"",
@@ -144,10 +147,11 @@ function ruleRow({ name }: ArchitectureEntry, rule: Rule, models: readonly Exami
 }
 
 function realFiles(real: readonly [string, Examined][]): string[] {
+	const halves = halvesOf(real.slice(0, 1).map(([, examined]) => examined)).length;
 	return [
 		"## Real files",
 		"",
-		"Each model has ten random candidates, of 1 to half of the blocks (`test/full/real-models.test.ts`). The table also shows the same candidates by `llama-quantize --prune-layers`. The file of gemma-3-270m lacks the sliding-window pattern. Its prompt has 640 tokens (its window is 512).",
+		`Each model has ten random candidates, of 1 to half of the blocks${halves > 0 ? `, and ${halves} with half-block cuts` : ""} (\`test/full/real-models.test.ts\`). The table also shows the same candidates of whole blocks by \`llama-quantize --prune-layers\`. The file of gemma-3-270m lacks the sliding-window pattern. Its prompt has 640 tokens (its window is 512).`,
 		"",
 		"| model | blocks | exact | differ, do not load, crash | right as read by `@huggingface/gguf`, llama.cpp | llama-quantize: right | wrong | does not load | crashes |",
 		"| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -188,8 +192,10 @@ function architectures(results: Results): string[] {
 		"",
 		"*Under a constraint*: some candidates are refused, and the allowed ones are exact. *Never run*: no model of it could be made, and its rules come only from llama.cpp's source.",
 		"",
-		"| architecture | state | exact | refused | resumed | remarks |",
-		"| --- | --- | ---: | ---: | --- | --- |",
+		"*Half-block cuts*: of the candidates, those that remove the feed-forward part of a block and the attention part of a later one. They are exact, or refused for the reason given.",
+		"",
+		"| architecture | state | exact | refused | half-block cuts | resumed | remarks |",
+		"| --- | --- | ---: | ---: | --- | --- | --- |",
 		...names.map((name) => architectureRow(ARCHITECTURES.get(name)!, ofArchitecture(results, name))),
 		"",
 	];
@@ -200,11 +206,14 @@ export function ofArchitecture(results: Results, name: string): Examined[] {
 	return Object.values(results).filter(({ architecture }) => architecture === name);
 }
 
-/** How far an architecture is proven. */
+const FAULTS: readonly Finding["verdict"][] = ["mismatch", "does-not-load", "crash", "error"];
+
+/** How far an architecture is proven, by its whole blocks; faults of half-block cuts count. */
 export function stateOf(entry: ArchitectureEntry, models: readonly Examined[]): string {
-	const verdicts = new Set(models.flatMap(({ findings }) => findings.map(({ verdict }) => verdict)));
+	const all = models.flatMap(({ findings }) => findings);
 	if (entry.refused) return "refused";
-	if (["mismatch", "does-not-load", "crash", "error"].some((verdict) => verdicts.has(verdict as never))) return "**faulty**";
+	if (all.some(({ verdict }) => FAULTS.includes(verdict))) return "**faulty**";
+	const verdicts = new Set(all.filter(({ removed }) => !hasHalves(removed)).map(({ verdict }) => verdict));
 	if (models.length === 0) return "never run";
 	if (!verdicts.has("exact") && !verdicts.has("no-oracle")) return "refused";
 	const exact = verdicts.has("exact") ? "proven exact" : "view and file agree";
@@ -212,7 +221,7 @@ export function stateOf(entry: ArchitectureEntry, models: readonly Examined[]): 
 }
 
 function architectureRow(entry: ArchitectureEntry, models: readonly Examined[]): string {
-	const findings = models.flatMap((model) => model.findings);
+	const findings = models.flatMap((model) => model.findings).filter(({ removed }) => !hasHalves(removed));
 	const of = (...verdicts: string[]) => findings.filter(({ verdict }) => verdicts.includes(verdict)).length;
 	const resumed = models.length === 0 ? "-" : models.some((model) => model.resumed) ? "yes" : "no";
 	const reasons = new Set([
@@ -221,7 +230,7 @@ function architectureRow(entry: ArchitectureEntry, models: readonly Examined[]):
 		...(entry.refused ? [] : (entry.rules ?? []).map(({ why }) => why)),
 		...(entry.oracle && !entry.refused ? [`view compared with file: ${entry.oracle.none}`] : []),
 	]);
-	return `| \`${entry.name}\` | ${stateOf(entry, models)} | ${of("exact", "no-oracle")} | ${of("refused")} | ${resumed} | ${[...reasons].join("; ") || "-"} |`;
+	return `| \`${entry.name}\` | ${stateOf(entry, models)} | ${of("exact", "no-oracle")} | ${of("refused")} | ${halfCuts(entry, models)} | ${resumed} | ${[...reasons].join("; ") || "-"} |`;
 }
 
 /** Whether a model's refusal is what a rule says. */

@@ -9,6 +9,7 @@ const dist = new URL("../../dist/", import.meta.url);
 const { tensorBytes } = await import(new URL("model/gguf/index.js", dist));
 const { ARCHITECTURES } = await import(new URL("model/architectures/index.js", dist));
 const { perBlockKeys } = await import(new URL("model/architectures/entries.js", dist));
+const { ownerOfKey, ownerOfTensor } = await import(new URL("model/architectures/owners.js", dist));
 
 /**
  * What a reader sees in a model, in one file or several: a text for each key (type and value, or a hash of it) and each tensor
@@ -116,8 +117,12 @@ const SPLIT = ["split.no", "split.count", "split.tensors.count"];
  * @returns {string[]}
  */
 export function differences(before, after, { architecture, blocks, removed }) {
-	return [...keyDifferences(before, after, { architecture, blocks, removed }), ...tensorDifferences(before, after, removed)];
+	const owner = (rest) => ownerOfTensor(ARCHITECTURES.get(architecture), rest);
+	return [...keyDifferences(before, after, { architecture, blocks, removed }), ...tensorDifferences(before, after, removed, owner)];
 }
+
+/** Blocks without this half. */
+const without = (owner, removed) => removed.map(owner === "attention" ? Math.ceil : Math.floor);
 
 function keyDifferences(before, after, { architecture, blocks, removed }) {
 	const perBlock = perBlockKeys(architecture, ARCHITECTURES.get(architecture));
@@ -147,18 +152,20 @@ function keyDifferences(before, after, { architecture, blocks, removed }) {
 /** Arrays with one entry per block lose those of the removed blocks; entries after the blocks stay. */
 function arrayDifferences(key, before, after, blocks, removed) {
 	const values = before.values.get(key);
-	const expected = values.filter((_, i) => i >= blocks || !removed.includes(i));
+	const gone = without(ownerOfKey(key), removed);
+	const expected = values.filter((_, i) => i >= blocks || !gone.includes(i));
 	const now = after.values.get(key);
 	return textOf(now) === textOf(expected) ? [] : [`${key}: expected ${textOf(expected)}, found ${textOf(now)}`];
 }
 
-function tensorDifferences(before, after, removed) {
+function tensorDifferences(before, after, removed, owner) {
 	const expected = new Map();
 	for (const [name, text] of before.tensors) {
 		const match = /^blk\.(\d+)\.(.+)$/.exec(name);
 		const block = Number(match?.[1]);
-		if (match && removed.includes(block)) continue;
-		expected.set(match ? `blk.${block - removed.filter((other) => other < block).length}.${match[2]}` : name, text);
+		const gone = match ? without(owner(match[2]), removed) : [];
+		if (gone.includes(block)) continue;
+		expected.set(match ? `blk.${block - gone.filter((other) => other < block).length}.${match[2]}` : name, text);
 	}
 	const names = [...expected.keys()];
 	const now = [...after.tensors.keys()];

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ARCHITECTURES } from "../../src/model/architectures/index.js";
 import type { Rule } from "../../src/model/architectures/types.js";
+import { halvesOf } from "./half-cuts.js";
 import { conformanceMarkdown, isShown, ofArchitecture, stateOf } from "./markdown.js";
 import { faultsOf, readResults } from "./record.js";
 
@@ -34,6 +35,20 @@ describe("the recorded conformance run", () => {
 			const models = ofArchitecture(results, entry.name);
 			const marked = (rule: Rule) => [rule.why, rule.proof ?? "bits"];
 			expect(entry.rules!.map(marked)).toEqual(entry.rules!.map((rule) => [rule.why, isShown(rule, models) ? "bits" : "source"]));
+		},
+	);
+
+	const halvesRecorded = halvesOf(Object.values(results)).length > 0;
+
+	it.runIf(halvesRecorded).each([...ARCHITECTURES.values()].filter(({ refused }) => !refused))(
+		"$name: half-block cuts are exact, or refused in each model",
+		(entry) => {
+			const models = ofArchitecture(results, entry.name);
+			const exact = halvesOf(models).some(({ verdict, idle }) => verdict === "exact" && !idle);
+			expect(exact).toBe(models.length > 0 && entry.parts?.whole === undefined);
+			if (entry.parts?.whole === undefined) return;
+			const refused = halvesOf(models).filter(({ verdict }) => verdict === "refused");
+			expect(refused.length).toBe(halvesOf(models).length);
 		},
 	);
 

@@ -6,7 +6,12 @@ export interface RemovalSet {
 	readonly kind: string;
 }
 
-/** With more blocks than this, not all sets are searched for allowed ones. */
+/** Whether halves of blocks are removed. */
+export function hasHalves(removed: readonly number[]): boolean {
+	return !removed.every(Number.isInteger);
+}
+
+/** With more blocks than this, not all sets are searched for allowed ones, and not all halves are removed. */
 const SEARCHED_BLOCKS = 12;
 
 /**
@@ -33,6 +38,41 @@ export function removalSets(plan: BlockPlan, atLeast: number): RemovalSet[] {
 	const others = plan.support === "exact" ? allowedSets(plan) : [];
 	// Strides through the list take sets of all sizes, the same ones each time.
 	for (let i = 0; i < others.length && allowed() < atLeast; i++) add("other", others[(i * 7919) % others.length]!);
+	return [...sets.values(), ...halfSets(plan)];
+}
+
+/**
+ * Sets with halves of blocks. If the architecture allows them: a shifted pair at each place (so beside each change from sliding windows to
+ * full attention too), two pairs, runs of pairs (a merge of what a merge left), pairs beside whole blocks, and every run that a rule allows
+ * if it refuses most. Otherwise one pair, to see what is refused.
+ */
+export function halfSets(plan: BlockPlan): RemovalSet[] {
+	const { blocks } = plan;
+	const middle = Math.floor(blocks / 2) - 0.5;
+	if (blocks < 3) return [];
+	if (!plan.parts.allowed) return [{ kind: "shifted pair", removed: [middle] }];
+	const sets = new Map<string, RemovalSet>();
+	const add = (kind: string, removed: readonly number[]) => {
+		const fits = removed.every((position, i) => position >= (removed[i - 1] ?? -1) + 1 && position <= blocks - 1);
+		if (fits && removed.length < blocks && !sets.has(removed.join())) sets.set(removed.join(), { kind, removed });
+	};
+	const run = (from: number, length: number) => Array.from({ length }, (_, i) => from + i);
+	const places = blocks > SEARCHED_BLOCKS ? [0.5, middle, blocks - 1.5] : run(0.5, blocks - 1);
+	for (const place of places) add("shifted pair", [place]);
+	add("two merges", [0.5, blocks - 1.5]);
+	add("two merges", [0.5, 2.5]);
+	add("merge of a merge", run(middle - 1, 2));
+	add("merge of a merge", run(0.5, Math.min(3, blocks - 1)));
+	add("pair after a block", [0, 1.5]);
+	add("pair before a block", [blocks - 2.5, blocks - 1]);
+	for (const unit of plan.units ?? []) add("shifted group", run(unit[0]! + 0.5, unit.length));
+	if (blocks > SEARCHED_BLOCKS) return [...sets.values()];
+	const allowed = () => [...sets.values()].filter(({ removed }) => plan.check(removed) === undefined).length;
+	for (let length = 2; length < blocks && allowed() < 3; length++)
+		for (const place of places) {
+			const removed = run(place, length);
+			if (removed.at(-1)! <= blocks - 1 && plan.check(removed) === undefined) add("run of pairs", removed);
+		}
 	return [...sets.values()];
 }
 

@@ -35,12 +35,21 @@ export interface QuantizeFinding {
 
 type Outcomes = Partial<Record<"oracle" | "view" | "shared" | "written" | "forced", Outcome | undefined>>;
 
-export function findingOf(set: RemovalSet, refusal: string | undefined, original: string | undefined, outcomes: Outcomes): Finding {
+type Measured = Exclude<keyof Outcomes, "oracle" | "forced">;
+
+/** @param measured what is compared with the zeroed original. @default all */
+export function findingOf(
+	set: RemovalSet,
+	refusal: string | undefined,
+	original: string | undefined,
+	outcomes: Outcomes,
+	measured: readonly Measured[] = ["view", "shared", "written"],
+): Finding {
 	const base = { kind: set.kind, removed: set.removed };
 	if (refusal !== undefined) return { ...base, verdict: "refused", detail: refusal, forced: forcedOf(outcomes) };
 	const oracle = outcomes.oracle;
 	const none = oracle !== undefined && "error" in oracle && oracle.error.code === "NO_ORACLE";
-	const needed = none ? (["view", "shared", "written"] as const) : (["oracle", "view", "shared", "written"] as const);
+	const needed = none ? measured : (["oracle", ...measured] as const);
 	for (const name of needed) {
 		const fault = faultOf(name, outcomes[name]);
 		if (fault) return { ...base, ...fault };

@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { appendFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { ARCHITECTURES } from "../../src/model/architectures/index.js";
@@ -9,18 +9,21 @@ import { LONG } from "../conformance/long-models.js";
 import { FIXTURE_TOOL, makeOwnModel } from "../conformance/own-fixtures.js";
 import { OWN_MODELS } from "../conformance/own-models.js";
 import { rewrite } from "../conformance/rewrite.js";
+import { halfSets } from "../conformance/sets.js";
 import { makeTraps } from "../conformance/traps.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
 // Every architecture that llama.cpp's generator or ours can make: zeroed original, layer view and written file agree bit for bit,
 // for every set that is not refused, and readers that are not ours find the written file as it should be. CONFORMANCE_ONLY (a regular expression of names) runs a part; CONFORMANCE_RECORD=1 puts what was
-// measured, llama-quantize beside it, into docs/research/conformance.json and docs/research/conformance.md.
+// measured, llama-quantize beside it, into docs/research/conformance.json and docs/research/conformance.md. CONFORMANCE_HALVES=1 compares
+// only half-block cuts, and only written files with zeroed originals, which is quick.
 
 // Two at a time (maxConcurrency): a separate process computes each.
 const folder = tempFolder();
 const only = new RegExp(process.env.CONFORMANCE_ONLY ?? "");
 const recording = process.env.CONFORMANCE_RECORD === "1";
 const onlyTraps = process.env.CONFORMANCE_TRAPS === "1";
+const onlyHalves: Partial<ExamineOptions> = process.env.CONFORMANCE_HALVES === "1" ? { sets: halfSets, views: false } : {};
 const results = new Map<string, Examined>();
 
 async function conforms(model: string, options: Partial<ExamineOptions> = {}, name = basename(model, ".gguf")): Promise<void> {
@@ -29,8 +32,10 @@ async function conforms(model: string, options: Partial<ExamineOptions> = {}, na
 		quantize: recording ? QUANTIZE : undefined,
 		reader: FIXTURE_TOOL,
 		...options,
+		...onlyHalves,
 	});
 	results.set(name, examined);
+	if (process.env.CONFORMANCE_LOG) appendFileSync(process.env.CONFORMANCE_LOG, `${JSON.stringify({ name, ...examined })}\n`);
 	expect(faultsOf(examined)).toEqual([]);
 }
 

@@ -10,10 +10,10 @@ import { hasTools, QUANTIZE } from "../conformance/fixtures.js";
 import { REAL } from "../conformance/markdown.js";
 import { FIXTURE_TOOL, hasFixtureTool } from "../conformance/own-fixtures.js";
 import { faultsOf, record } from "../conformance/record.js";
-import type { RemovalSet } from "../conformance/sets.js";
+import { hasHalves, type RemovalSet } from "../conformance/sets.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-// Ten random sets each of real files: zeroed original, layer view and written file give the same logits, bit for bit, readers that
+// Ten random sets each of real files, and three with halves of blocks: zeroed original, layer view and written file give the same logits, bit for bit, readers that
 // are not ours find the written files as they should be, and llama-quantize removes the same sets beside. CONFORMANCE_RECORD=1 puts
 // what was measured into docs/research/conformance.json and docs/research/conformance.md.
 
@@ -35,12 +35,25 @@ function randomSets(plan: BlockPlan): RemovalSet[] {
 	return [...sets.values()];
 }
 
+/** Three sets with halves of blocks, of about two fifths of the parts, the same ones each time. */
+function randomHalves(plan: BlockPlan): RemovalSet[] {
+	const random = new Random(8);
+	const sets: RemovalSet[] = [];
+	while (sets.length < HALVES) {
+		const removed: number[] = [];
+		for (let part = random.integer(4); part + 1 < 2 * plan.blocks; part += 2 + random.integer(6)) removed.push(part / 2);
+		if (hasHalves(removed) && plan.check(removed) === undefined) sets.push({ kind: "random halves", removed });
+	}
+	return sets;
+}
+
+const HALVES = 3;
 const results = new Map<string, Examined>();
 
 async function expectExact(path: string, options: Partial<ExamineOptions>): Promise<void> {
 	const examined = await examine(path, {
 		folder: join(folder, "work"),
-		sets: randomSets,
+		sets: (plan) => [...randomSets(plan), ...randomHalves(plan)],
 		timeout: 1_500_000,
 		quantize: hasTools ? QUANTIZE : undefined,
 		reader: hasFixtureTool ? FIXTURE_TOOL : undefined,
@@ -49,8 +62,8 @@ async function expectExact(path: string, options: Partial<ExamineOptions>): Prom
 	results.set(`${REAL}${basename(path, ".gguf")}`, examined);
 	expect(faultsOf(examined)).toEqual([]);
 	expect(examined.logits).toBe(true);
-	expect(examined.findings.map(({ verdict, idle }) => [verdict, idle])).toEqual(Array(10).fill(["exact", undefined]));
-	expect(examined.readers).toEqual({ huggingface: 10, ...(hasFixtureTool ? { llama: 10 } : {}) });
+	expect(examined.findings.map(({ verdict, idle }) => [verdict, idle])).toEqual(Array(10 + HALVES).fill(["exact", undefined]));
+	expect(examined.readers).toEqual({ huggingface: 10 + HALVES, ...(hasFixtureTool ? { llama: 10 + HALVES } : {}) });
 	expect(examined.quantize.length).toBe(hasTools ? 10 : 0);
 	const counts = examined.quantize.map(({ removed, verdict }) => `${removed.join(",")}: ${verdict}`);
 	process.stdout.write(`${basename(path)} by llama-quantize: ${counts.join("; ")}\n`);

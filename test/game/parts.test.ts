@@ -4,12 +4,12 @@ import { keptParts, removedParts, removedPositions, stackWithout } from "../../s
 
 /** Every set of 2 x blocks parts whose kept ones alternate. */
 function alternating(blocks: number): boolean[][] {
-	return Array.from({ length: 4 ** blocks }, (_, bits) => Array.from({ length: 2 * blocks }, (_, part) => ((bits >> part) & 1) === 1)).filter(
-		(kept) => {
-			const left = kept.flatMap((stays, part) => (stays ? [part % 2] : []));
-			return left.length % 2 === 0 && left.every((kind, i) => kind === i % 2);
-		},
-	);
+	return Array.from({ length: 4 ** blocks }, (_, bits) =>
+		Array.from({ length: 2 * blocks }, (_, part) => ((bits >> part) & 1) === 1),
+	).filter((kept) => {
+		const left = kept.flatMap((stays, part) => (stays ? [part % 2] : []));
+		return left.length % 2 === 0 && left.every((kind, i) => kind === i % 2);
+	});
 }
 
 describe("parts of blocks", () => {

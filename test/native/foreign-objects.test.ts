@@ -20,7 +20,7 @@ async function withAddon(code: string, path = fixturePath): Promise<string[]> {
 		const quiet = () => {};
 		const cancel = new addon.CancelToken();
 		const model = await addon.NativeModel.load(${JSON.stringify(path)}, { gpuLayers: 0, mmap: true }, cancel, quiet);
-		model.setViewRules({ leadingCounts: [], outputs: Array.from({ length: 12 }, () => []), empty: [] });
+		model.setViewRules({ leadingCounts: [], outputs: Array.from({ length: 12 }, () => []), feedForward: [], empty: [] });
 		const tokens = Int32Array.from(${tokens});
 		const run = { windowLength: 32, ubatch: 512, threads: 1, kept: Int32Array.from({ length: 12 }, (_, i) => i) };
 		const settings = { weight: "blk.2.ffn_down.weight", after: 2, relative: 0, scale: 1, onInputs: true, onOutputs: false, normEpsilon: 0 };

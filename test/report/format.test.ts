@@ -1,6 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatAge, formatBytes, formatChange, formatCount, formatDifference, formatDuration, formatLoss, formatPercent, formatPerplexity, formatRatio, formatSigned, formatSignificant } from "../../src/report/format.js";
+import {
+	formatAge,
+	formatBytes,
+	formatChange,
+	formatCount,
+	formatDifference,
+	formatDuration,
+	formatLoss,
+	formatPercent,
+	formatPerplexity,
+	formatRatio,
+	formatSigned,
+	formatSignificant,
+} from "../../src/report/format.js";
 import { blocksArgument, formatBlocks } from "../../src/notation.js";
 
 describe("numbers as people read them", () => {

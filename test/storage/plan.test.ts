@@ -66,7 +66,10 @@ describe("parsePlan", () => {
 		[["model", "sha256"], "ABC", /model\.sha256: expected a SHA-256.*"ABC"/],
 		[["model", "blocks"], "12", /model\.blocks: .*"12"/],
 		[["removed"], undefined, /removed: missing/],
-		[["removed", 1], 2.5, /removed\[1\]: expected a whole number, got 2\.5/],
+		[["removed", 1], 2.25, /removed\[1\]: expected a whole number, or one and a half for a shifted pair, got 2\.25/],
+		[["removed", 1], 2.5, /removed\[1\]: blocks are listed once each, ascending; 2\.5 follows 3/],
+		[["removed", 1], 3.5, /removed\[1\]: 3 and 3f-4a share a part/],
+		[["removed", 2], 11.5, /removed\[2\]: block 12 is not one of 0\.\.11/],
 		[["removed", 1], -1, /removed\[1\]: expected a number of at least 0/],
 		[["removed", 2], 12, /removed\[2\]: block 12 is not one of 0\.\.11 \(block numbers are 0-based\)/],
 		[["removed", 2], 7, /removed\[2\]: blocks are listed once each, ascending; 7 follows 7/],
@@ -139,11 +142,12 @@ describe("formatPlan", () => {
 						options: Object.fromEntries(Object.entries(options).filter(([key]) => key !== "__proto__")),
 						losses: { heldOut: { original: { mean: 1, windows }, pruned: { mean: 1, windows }, difference: 0, standardError: 0 } },
 					});
-					expect(JSON.parse(formatPlan(parsed))).toEqual(JSON.parse(JSON.stringify(parsed)));
+					expect(parsePlan(JSON.parse(formatPlan(parsed)))).toEqual(parsePlan(JSON.parse(JSON.stringify(parsed))));
 				},
 			),
 		);
-		expect(formatPlan(parsePlan(plan))).toContain('\t"removed": [3, 7, 8],\n');
+		expect(formatPlan(parsePlan(plan))).toContain('\t"removed": "3, 7-8",\n');
+		expect(formatPlan(parsePlan(plan))).toContain('\t\t\t\t"windows": [2, 3]\n');
 	});
 });
 

@@ -1,7 +1,7 @@
 // How much to remove, and which limits hold.
 import type { OptionRows } from "./row.js";
 
-const blockNumbers = "numbered from 0 as in the tensor names, e.g. 3,7-9";
+const blockNumbers = "numbered from 0 as in the tensor names, e.g. 3,7-9,12f-15a";
 
 export const amountRows = {
 	plan: {

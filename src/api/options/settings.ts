@@ -25,6 +25,8 @@ interface Split<Command> {
 	readonly targetSpeedup: number;
 	readonly speedupOf: Speedup;
 	readonly heal: boolean;
+	/** Ascending positions. */
+	readonly remove: readonly number[];
 }
 
 /** What a command's options say, each by the name of its row. */

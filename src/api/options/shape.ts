@@ -1,5 +1,6 @@
 // From the nested options of a function to the flat settings of the table, and back: the same options for programs, jobs and command lines.
 import { InvalidOptionError } from "../../errors.js";
+import { readBlocks } from "../../notation.js";
 import type { JobOptions } from "../job.js";
 import type { CommandOptions, OptionCommand } from "./row.js";
 import type { Settings } from "./settings.js";
@@ -16,12 +17,13 @@ export function settingsFrom<Command extends OptionCommand>(command: Command, op
 	const given = options as Values;
 	const settings: Fields = {};
 	for (const { name, path } of rowsTaken(command)) if (!split.includes(name)) settings[name] = at(given, path);
-	const { removeBlocks, targetSpeedup, heal, quantize } = given;
+	const { removeBlocks, targetSpeedup, heal, quantize, remove } = given;
 	Object.assign(settings, amountSettings(command, removeBlocks));
 	Object.assign(settings, speedupSettings(targetSpeedup));
 	// What says how asks for it too.
 	settings.heal = isPlain(heal) ? true : heal;
 	settings.quantize = isPlain(quantize) ? quantize.type : quantize;
+	settings.remove = removeSetting(remove);
 	return defined(settings) as Settings<Command>;
 }
 
@@ -42,6 +44,14 @@ export function optionsFrom<Command extends OptionCommand>(command: Command, giv
 		quantize: quantizeOption(settings, options.quantize as Fields | undefined),
 	};
 	return defined({ ...options, ...shaped }) as unknown as CommandOptions[Command];
+}
+
+/** Ascending positions. @throws InvalidOptionError for what is no set of blocks */
+function removeSetting(remove: unknown): readonly number[] | undefined {
+	if (remove === undefined || remove === null) return undefined;
+	const read = readBlocks(remove);
+	if ("positions" in read) return read.positions;
+	throw new InvalidOptionError(`remove: ${read.problem}`);
 }
 
 function at(options: Values, path: string): unknown {

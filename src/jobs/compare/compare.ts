@@ -1,13 +1,13 @@
 // Methods side by side: the same search text, the same budget, scored on the same unseen text.
-import { basename } from "node:path";
 import type { CompareOptions, CompareResult, CompareText, Method, MethodCost } from "../../api/index.js";
 import { BestSoFar } from "../../pipeline/methods/best-so-far.js";
-import { checkBudget, choose, leastMasks, optionsWithin, plannedMasks } from "../../pipeline/methods/registry.js";
+import { checkBudget, choose, leastMasks, optionsWithin } from "../../pipeline/methods/registry.js";
 import { effortOfMethod, raceReserve, raceWithin } from "./race.js";
 import { BudgetSpent, CountedGame, Pace } from "./cost.js";
-import { answerQuestions, type QuestionFiles, readCompareQuestions } from "./questions.js";
+import { answerQuestions, type QuestionFiles, readCompareQuestions, type Scoring, scoringsOf } from "./questions.js";
 import { checkEvalFiles, type Comparison, comparisonOf, type EvalText, evalTexts } from "./options.js";
 import { compareRows, type Scored } from "./scores.js";
+import { announce, expectComparison, plannedOf } from "./work.js";
 import { InvalidOptionError } from "../../errors.js";
 import { Coalition, distinct } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
@@ -15,7 +15,6 @@ import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { inputFiles, metricOf } from "../../pipeline/preflight/metric.js";
 import { usefulMasks } from "../../pipeline/pruning/estimate.js";
 import { furtherShare } from "../../pipeline/race/race.js";
-import { formatDuration } from "../../report/format.js";
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import { logger } from "../../api/logger.js";
 import type { SearchStep } from "../../game/search/search.js";
@@ -23,7 +22,6 @@ import { Session, summarize } from "../../pipeline/session/session.js";
 import { finite, meanAndError } from "../../game/statistics.js";
 import { measureResult, resultFile } from "../../pipeline/reporting/measured-result.js";
 import type { PlanSurrogate } from "../../storage/plan.js";
-import { sharedTime } from "../../pipeline/session/working-weights.js";
 import type { ProposedSet, Choices } from "../../pipeline/methods/selection-context.js";
 import { type CompareJob, resolveJob } from "../../pipeline/preflight/job.js";
 import type { ChoosingSettings } from "../../api/options/settings.js";
@@ -67,17 +65,20 @@ async function compareWith(
 	// Questions have as many tokens as they have: how many evaluations a budget of tokens holds is known only now.
 	const comparison = comparisonOf(session.model.blocks, options, session.tokens.search);
 	const texts = await evalTexts(session, options);
-	await announce(session, comparison, options);
-	const masks = plannedOf(comparison, session.model.facts.blocks);
+	const scorings = await scoringsOf(session, questions);
+	const scored = [...texts.map(({ windows }) => windows.tokens.length), ...scorings.map(({ prepared }) => prepared.tokens)];
+	const { masks, secondsPerMask } = await announce(session, comparison, options);
+	const { methods, counts } = comparison;
 	const { ledger } = session.games.search;
-	const known = Math.max(...comparison.methods.map((method) => usefulMasks(ledger, comparison.counts.at(-1)!, { method })));
-	options.progress?.begin("Searching", { total: masks, done: Math.min(masks, known) });
+	const known = Math.min(masks, Math.max(...methods.map((method) => usefulMasks(ledger, counts.at(-1)!, { method }))));
+	const sets = 1 + methods.length * counts.length;
+	expectComparison(options.progress, { masks, known, tokens: session.tokens.search, sets, scored, secondsPerMask });
+	options.progress?.begin("Searching", { total: masks, done: known });
 	const pace = new Pace();
 	const found: Found[] = [];
-	for (const method of comparison.methods) found.push(await find(session, method, { comparison, pace, onStep }, options));
+	for (const method of methods) found.push(await find(session, method, { comparison, pace, onStep }, options));
 	await session.closeSearch();
-	options.progress?.begin("Scoring");
-	const sizes = await score(session, { comparison, found, texts, questions }, options);
+	const sizes = await score(session, { comparison, found, texts, scorings }, options);
 	return {
 		model: summarize(session.model),
 		seed: session.seed,
@@ -94,30 +95,6 @@ async function compareWith(
 		})),
 		sizes: sizes.rows,
 	};
-}
-
-/** Masks that all methods together may measure. */
-function plannedOf({ methods, counts, limit }: Comparison, blocks: number): number {
-	const kmax = counts.at(-1)!;
-	return methods.reduce(
-		(sum, method) => sum + Math.min(limit, plannedMasks({ method, blocks, kmax }, optionsWithin(method, limit, kmax))),
-		0,
-	);
-}
-
-async function announce(session: Session, comparison: Comparison, options: CompareJob): Promise<void> {
-	const { model, calibration } = session;
-	const { blocks } = model.facts;
-	const earlier = session.secondsPerMask;
-	await session.measureOriginal(options.signal);
-	const masks = plannedOf(comparison, blocks);
-	const seconds = masks * (earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime);
-	const { methods, counts, limit } = comparison;
-	const source = options.questions === undefined ? calibration.source : basename(options.questions);
-	logger(options)(
-		"note",
-		`${basename(model.path)}: ${blocks} blocks, ${counts.join(", ")} removed by ${methods.length} methods; each measures up to ${limit} candidates on ${session.tokens.search} tokens (${source}), all together up to ${masks}${Number.isFinite(seconds) ? `; at most about ${formatDuration(seconds)}` : ""}`,
-	);
 }
 
 /** What a method asked for. */
@@ -235,14 +212,15 @@ interface ScoreJob {
 	readonly comparison: Comparison;
 	readonly found: readonly Found[];
 	readonly texts: readonly EvalText[];
-	readonly questions: QuestionFiles;
+	readonly scorings: readonly Scoring[];
 }
 
 /** Losses of the original model and of every set on every text, and what they say. */
-async function score(session: Session, { comparison: { counts }, found, texts, questions }: ScoreJob, options: CompareJob) {
+async function score(session: Session, { comparison: { counts }, found, texts, scorings }: ScoreJob, options: CompareJob) {
 	const players = session.model.facts.blocks;
 	const sets = found.flatMap(({ sets }) => [...sets.values()].map(({ removed }) => Coalition.ofRemoved(players, removed)));
 	const masks = distinct([Coalition.full(players), ...sets]);
+	options.progress?.begin("Scoring", { total: masks.length * (texts.length + scorings.length) });
 	const losses: ReadonlyMap<string, Float64Array>[] = [];
 	const shares: Measurement["sources"][] = [];
 	for (const { name, windows } of texts) {
@@ -251,7 +229,7 @@ async function score(session: Session, { comparison: { counts }, found, texts, q
 		shares.push(measured[0]!.sources);
 		losses.push(new Map(measured.map((measurement) => [measurement.coalition.key, measurement.losses])));
 	}
-	const answered = await answerQuestions(session, questions, masks, options);
+	const answered = await answerQuestions(scorings, masks, options);
 	const of = (set: Coalition) => losses.map((text) => text.get(set.key)!);
 	const full = of(Coalition.full(players));
 	const rows = counts.map((removed) => {

@@ -43,14 +43,15 @@ export async function readCompareQuestions({ evalQuestions = [], questions, maxQ
 }
 
 /** Questions ready to be scored. */
-interface Scoring {
+export interface Scoring {
 	readonly name: string;
 	readonly format: QuestionFormat;
 	readonly prepared: PreparedQuestions;
 	readonly game: LedgerGame;
 }
 
-async function scoringsOf(session: Session, { searched, scored }: QuestionFiles): Promise<Scoring[]> {
+/** The questions of the held-out split, where they are the metric, and those of further files. */
+export async function scoringsOf(session: Session, { searched, scored }: QuestionFiles): Promise<Scoring[]> {
 	const { model, questions, games } = session;
 	const all: Scoring[] = [];
 	if (questions && searched)
@@ -71,15 +72,14 @@ export interface Answered {
 
 /** Answers of the original model and of the sets. @param masks the original model among them */
 export async function answerQuestions(
-	session: Session,
-	files: QuestionFiles,
+	scorings: readonly Scoring[],
 	masks: readonly Coalition[],
 	{ signal }: CompareJob,
 ): Promise<Answered> {
-	const players = session.model.facts.blocks;
+	const { players } = masks[0]!;
 	const scored: ScoredQuestions[] = [];
 	const rowsOfFile: ((sets: readonly (readonly number[] | undefined)[]) => (CompareAccuracy | null)[])[] = [];
-	for (const { name, format, prepared, game } of await scoringsOf(session, files)) {
+	for (const { name, format, prepared, game } of scorings) {
 		const measured = await game.measure(masks, { phase: `questions of ${name}`, signal });
 		const answers = new Map(measured.map((measurement) => [measurement.coalition.key, answersIn(measurement)]));
 		const full = answers.get(Coalition.full(players).key)!;

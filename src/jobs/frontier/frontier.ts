@@ -4,14 +4,16 @@ import type { FrontierCell, FrontierOptions, FrontierResult } from "../../api/in
 import type { BestSoFar } from "../../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, plannedMasks } from "../../pipeline/methods/registry.js";
 import { commandLine, quoted } from "../../pipeline/preflight/command-line.js";
-import { usefulMasks } from "../../pipeline/pruning/estimate.js";
+import { askedWork, plannedSeconds, type WorkAsked } from "../../pipeline/pruning/estimate.js";
 import { weightsOf } from "../../pipeline/pruning/remains.js";
 import { finalists, sizesFound } from "../../pipeline/race/finalists.js";
 import { bestOf, frontierVerdict, markDominated, sorted } from "./choice.js";
 import { type Grid, measureGrid } from "./grid.js";
 import { type FrontierRequest, frontierRequest } from "./request.js";
-import { forSpeed } from "./speed.js";
-import { withHealTimeOf } from "../../pipeline/healing/of-session.js";
+import { forSpeed, secondsOfSpeed } from "./speed.js";
+import { expectFrontier, gridEvaluations } from "./work.js";
+import { quantizingSeconds } from "../../pipeline/quantizing/time.js";
+import { healSecondsOf, withHealTimeOf } from "../../pipeline/healing/of-session.js";
 import { checkHealable } from "../../pipeline/healing/memory.js";
 import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { logger } from "../../api/logger.js";
@@ -55,13 +57,36 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	return measureResult(session, written, options, async (best) => {
 		announce(session, request, options);
 		const settled = await settleHealing(session, request, options);
-		await session.measureOriginal(options.signal);
-		const known = usefulMasks(session.games.search.ledger, request.kmax, { method });
-		options.progress?.begin("Searching", { total: masks, done: Math.min(masks, known), limit: options.maxTime });
+		const asked = await askedWork(session, { kmax: request.kmax, named: undefined, planned: masks, sizes: request.kmax }, options);
+		await expectSteps(session, { ...request, original }, asked, options);
+		options.progress?.begin("Searching", { total: masks, done: Math.max(1, asked.known), limit: options.maxTime });
 		const sets = await setsOf(session, request, best, settled);
-		options.progress?.begin("Measuring");
+		const cells = gridEvaluations({ types: 1 + request.types.length, sets: sets.length, healed: asksToHeal(settled) });
+		options.progress?.begin("Measuring", { total: cells.validation + cells.heldOut });
 		const grid = await measureGrid(session, { original, sets, ...request }, settled);
 		return { ...resultOf(session, { original, grid, request }, settled), seconds: (Date.now() - started) / 1000 };
+	});
+}
+
+/** Says how long the steps take. Other weights than the model's take a time that nothing has measured. */
+async function expectSteps(
+	session: Session,
+	{ types, kmax, goal, original }: FrontierRequest & Pick<Found, "original">,
+	asked: WorkAsked,
+	options: FrontierJob,
+): Promise<void> {
+	const { progress, onProgress, signal } = options;
+	const { model, timings } = session;
+	const healing = await healSecondsOf(session, { removed: kmax, every: true }, options);
+	const quantized = { model, file: model.file, types };
+	const quantizing = original || !onProgress ? undefined : await quantizingSeconds(quantized, { threads: model.threads, signal });
+	const work = { types: 1 + types.length, sets: kmax, healed: asksToHeal(options) };
+	expectFrontier(progress, work, {
+		...{ planned: plannedSeconds(asked), healing, quantizing },
+		validation: (asked.secondsPerMask * asked.tokens.validation) / asked.tokens.search,
+		// A copy is written, and read back.
+		loading: 2 * types.length * (timings.load ?? 0),
+		speed: goal.targetSpeedup === undefined ? 0 : secondsOfSpeed(work.types, work.sets),
 	});
 }
 

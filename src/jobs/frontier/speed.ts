@@ -33,6 +33,12 @@ const speedSeconds = 3;
 /** Combinations that take turns with the model at a time: each has a context of its own, and memory for it. */
 const atOnce = 3;
 
+/** Seconds that all combinations take, without the first look at the model. @param types of weights, the model's own among them */
+export function secondsOfSpeed(types: number, sets: number): number {
+	const turns = (sides: number) => speedSeconds * (sides + Math.ceil(sides / atOnce));
+	return turns(sets) + (types - 1) * turns(sets + 1);
+}
+
 /** How many times as fast as the model this type of it is: whole, and without each of the sets. */
 export async function speedupsOf(
 	own: Model,

@@ -1,13 +1,15 @@
 import type { GgufFile } from "../gguf/file.js";
+import { isWhole, type StackedBlock, stackWithout } from "../../game/parts.js";
 import { countProblem } from "./counts.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys } from "./keys.js";
-import { oracleProblem, outputTensors, unitTensors, unknownEntry } from "./outputs.js";
+import { feedForwardTensors, oracleProblem, outputTensors, unitTensors, unknownEntry } from "./outputs.js";
+import { halvesOf, joinProblem, malformed, partsOf } from "./parts.js";
 import { obstacleToWriting } from "./proof.js";
 import { checksOf, frozenBlocks, type RuledModel, obstacleToMeasuring, refusal } from "./rules.js";
 import { mostRemovable } from "./search.js";
 import { ARCHITECTURES } from "./table.js";
-import type { ArchitectureOptions, BlockPlan, Check, CheckOptions, ViewRules } from "./types.js";
+import type { ArchitectureOptions, BlockPlan, Check, CheckOptions, PartsAllowed, ViewRules } from "./types.js";
 import { tiedUnits } from "./units.js";
 import { shownText } from "../../storage/shown-text.js";
 
@@ -33,8 +35,9 @@ function planOf(model: RuledModel, proof: BlockPlan["proof"], refused: string | 
 	const { facts, keys } = model;
 	const frozen = refused ? new Map<number, string>() : frozenBlocks(model);
 	const checks = refused ? [] : checksOf(model);
+	const sets: Sets = { model, frozen, checks, parts: partsOf(model, refused) };
 	const check = (removed: readonly number[], { emptyAllowed = false }: CheckOptions = {}) =>
-		refused ?? (emptyAllowed && isWhole(removed, facts.trunk) ? undefined : checkRemoved(removed, facts.trunk, frozen, checks));
+		refused ?? (emptyAllowed && isEverything(removed, facts.trunk) ? undefined : checkRemoved(removed, sets));
 	const max = refused ? { blocks: 0 } : mostRemovable(facts.trunk, frozen, checks);
 	const reason = refused ?? (max.blocks === 0 ? `no block can be removed: ${max.reason ?? "the model has a single block"}` : undefined);
 	const units = reason ? undefined : tiedUnits(model, check);
@@ -54,44 +57,74 @@ function planOf(model: RuledModel, proof: BlockPlan["proof"], refused: string | 
 		...(unmeasurable ? { unmeasurable } : {}),
 		unwritable: (removed) => obstacleToWriting(provable, removed ? [removed] : free.map((block) => [block])),
 		frozen,
+		parts: reason === undefined ? sets.parts : { allowed: false, reason },
 		check,
 		countProblem: (count, { tied = true } = {}) =>
 			reason ?? countProblem({ blocks: facts.trunk, frozen, checks, units, maxRemovable: max.blocks }, count, tied),
-		checkView: (kept) => refused ?? checkKept(kept, facts.trunk, checks),
+		checkView: (kept) => refused ?? checkKept(kept, sets),
 		...(units ? { units } : {}),
 		maxRemovable: max.blocks,
 		...resumption(model, refused),
-		view: viewRules(model, refused, checks),
+		view: viewRules(sets, refused),
 	};
 }
 
-function isWhole(set: readonly number[], blocks: number): boolean {
-	return set.length === blocks && new Set(set).size === blocks && outOfRange(set, blocks) === undefined;
+/** What sets of removed blocks must satisfy. */
+interface Sets {
+	readonly model: RuledModel;
+	readonly frozen: ReadonlyMap<number, string>;
+	readonly checks: readonly Check[];
+	readonly parts: PartsAllowed;
 }
 
-function checkRemoved(
+function isEverything(set: readonly number[], blocks: number): boolean {
+	return set.length === blocks && new Set(set).size === blocks && set.every(Number.isInteger) && malformed(set, blocks) === undefined;
+}
+
+function checkRemoved(removed: readonly number[], { model, frozen, checks, parts }: Sets): string | undefined {
+	const blocks = model.facts.trunk;
+	const fault = malformed(removed, blocks);
+	if (fault || removed.length === 0) return fault;
+	if (!isWhole(removed) && !parts.allowed) return `half-block cuts are not possible: ${parts.reason}`;
+	for (const half of halvesOf(removed)) {
+		const broken = checkWhole(half.removed, blocks, frozen, checks);
+		if (broken) return `${half.what}${broken}`;
+	}
+	return joinProblem(model, stackWithout(blocks, removed));
+}
+
+function checkWhole(
 	removed: readonly number[],
 	blocks: number,
 	frozen: ReadonlyMap<number, string>,
 	checks: readonly Check[],
 ): string | undefined {
 	const gone = new Set(removed);
-	const malformed = outOfRange(removed, blocks) ?? (gone.size < removed.length ? "a block is named twice" : undefined);
-	if (malformed || removed.length === 0) return malformed;
-	const stays = [...gone].find((block) => frozen.has(block));
+	const stays = removed.find((block) => frozen.has(block));
 	if (stays !== undefined) return `block ${stays} must stay: ${frozen.get(stays)}`;
 	const kept = Array.from({ length: blocks }, (_, i) => i).filter((block) => !gone.has(block));
 	if (kept.length === 0) return "at least one block must be kept";
 	return firstFault(kept, checks);
 }
 
-function checkKept(kept: readonly number[], blocks: number, checks: readonly Check[]): string | undefined {
-	const malformed = outOfRange(kept, blocks);
-	if (malformed) return malformed;
-	if (kept.some((block, i) => i > 0 && block <= kept[i - 1]!)) return "kept blocks must be ascending";
-	if (kept.length === 0 || kept.length === blocks) return undefined;
+function checkKept(kept: readonly (number | StackedBlock)[], { model, checks, parts }: Sets): string | undefined {
+	const blocks = model.facts.trunk;
+	const stack = kept.map((one) => (typeof one === "number" ? { attention: one, feedForward: one } : one));
+	const halves = [stack.map((block) => block.attention), stack.map((block) => block.feedForward)] as const;
+	for (const half of halves) {
+		const fault = outOfRange(half, blocks) ?? (isAscending(half) ? undefined : "kept blocks must be ascending");
+		if (fault) return fault;
+	}
+	const whole = stack.every(({ attention, feedForward }) => attention === feedForward);
+	if (stack.some(({ attention, feedForward }) => feedForward < attention)) return "a feed-forward part comes after its attention part";
+	if (!whole && !parts.allowed) return `half-block cuts are not possible: ${parts.reason}`;
+	if (stack.length === 0 || stack.length === blocks) return undefined;
 	const rules = checks.filter((check) => check.view);
-	return firstFault(kept, rules);
+	return firstFault(halves[0], rules) ?? (whole ? undefined : (firstFault(halves[1], rules) ?? joinProblem(model, stack)));
+}
+
+function isAscending(blocks: readonly number[]): boolean {
+	return blocks.every((block, i) => i === 0 || block > blocks[i - 1]!);
 }
 
 function firstFault(kept: readonly number[], checks: readonly Check[]): string | undefined {
@@ -116,13 +149,15 @@ function resumption({ entry, keys }: RuledModel, refused: string | undefined): P
 
 const MEMBERS = { leading_dense_block_count: "n_layer_dense_lead", hash_layer_count: "dsv4_hash_layer_count" } as const;
 
-function viewRules({ entry, keys, facts }: RuledModel, refused: string | undefined, checks: readonly Check[]): ViewRules {
-	if (refused) return { leadingCounts: [], outputs: () => [], empty: [] };
+function viewRules({ model, checks, parts }: Sets, refused: string | undefined): ViewRules {
+	const { entry, keys, facts } = model;
+	if (refused) return { leadingCounts: [], outputs: () => [], feedForward: () => [], empty: [] };
 	const outputs = (block: number) => (unitTensors(keys.file, block).length > 0 ? [] : outputTensors(keys.file, block));
 	const counts = (entry.viewCounts ?? []).filter((count) => keys.holds(count.when, entry)).map((count) => count.member);
 	return {
 		leadingCounts: [...(entry.leading ?? []).map((key) => MEMBERS[key]), ...counts],
 		outputs,
+		feedForward: (block) => (parts.allowed ? feedForwardTensors(keys.file, block) : []),
 		empty: standingAlone(facts.trunk, outputs, checks),
 	};
 }

@@ -2,22 +2,27 @@ import { type GgufEntry, VALUE_BYTES } from "../gguf/types.js";
 import { encodeEntry } from "../gguf/value.js";
 import { explicitEntries } from "./explicit.js";
 import { BASE_PER_BLOCK_KEYS, INDEXER_KEY, OWN_KEYS, PER_LAYER_EMBEDDING_KEY, RECURRENT_KEY, SHARED_KV_KEY, SLIDING_KEY } from "./keys.js";
+import { ownerOfKey, type Places, placesWithout } from "./owners.js";
 import { provenanceEntries } from "./provenance.js";
 import type { RuledModel } from "./rules.js";
 import type { ArchitectureEntry, Frozen, Provenance } from "./types.js";
 
-/** Metadata of the model without the removed blocks (ascending): rewritten in place, with newly stated keys at the end. */
+/**
+ * Metadata of the model without the removed blocks: rewritten in place, with newly stated keys at the end.
+ * @param removed ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1
+ */
 export function prunedEntries(
 	model: RuledModel,
 	entries: readonly GgufEntry[],
 	removed: readonly number[],
 	provenance: Provenance,
 ): GgufEntry[] {
-	const stated = removed.length > 0 ? explicitEntries(model, removed) : [];
+	const places = placesWithout(model.facts.trunk + model.facts.tail, removed);
+	const stated = removed.length > 0 ? explicitEntries(model, places.stack) : [];
 	const replaced = new Map(stated.map((entry) => [entry.key, entry]));
 	const kept = entries.filter((entry) => !entry.key.startsWith(OWN_KEYS));
 	const present = new Set(kept.map((entry) => entry.key));
-	const rewrite = rewriter(model, removed);
+	const rewrite = rewriter(model, places);
 	return [
 		...kept.map((entry) => replaced.get(entry.key) ?? rewrite(entry)),
 		...stated.filter((entry) => !present.has(entry.key)),
@@ -50,14 +55,14 @@ function freezes({ rules = [] }: ArchitectureEntry, blocks: Frozen): boolean {
 	return rules.some((rule) => rule.rule === "freeze" && rule.blocks === blocks);
 }
 
-function rewriter({ keys, entry, facts }: RuledModel, removed: readonly number[]): (one: GgufEntry) => GgufEntry {
+function rewriter({ keys, entry, facts }: RuledModel, { removed, below }: Places): (one: GgufEntry) => GgufEntry {
 	const arrays = perBlockKeys(keys.architecture, entry);
-	const below = (bound: number) => removed.filter((block) => block < bound).length;
+	const gone = removed.attention.length;
 	const firstShared = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);
-	const numbers = new Map<string, (value: number) => number>([[keys.full("block_count"), (count) => count - removed.length]]);
+	const numbers = new Map<string, (value: number) => number>([[keys.full("block_count"), (count) => count - gone]]);
 	for (const key of loweredKeys(entry)) {
-		// All count from the start, except for the blocks that share keys and values, which are the last ones.
-		const lost = (count: number) => (key === SHARED_KV_KEY ? removed.length - below(firstShared) : below(count));
+		// All count feed-forward parts from the start, except for the attention parts that share keys and values, which are the last ones.
+		const lost = (count: number) => (key === SHARED_KV_KEY ? gone - below("attention", firstShared) : below("feedForward", count));
 		numbers.set(keys.full(key), (count) => count - lost(count));
 	}
 	const lists = new Map(renumberedKeys(entry).map((key) => [keys.full(key), keys.numbers(key)!]));
@@ -65,8 +70,8 @@ function rewriter({ keys, entry, facts }: RuledModel, removed: readonly number[]
 	return (one) => {
 		if (one.type === "array") {
 			const list = lists.get(one.key);
-			if (list) return renumbered(one, list, below);
-			return arrays.has(one.key) ? withoutItems(one, removed) : one;
+			if (list) return renumbered(one, list, (block) => below("attention", block));
+			return arrays.has(one.key) ? withoutItems(one, removed[ownerOfKey(one.key)]) : one;
 		}
 		const change = numbers.get(one.key);
 		const value = change && Number(keys.file.value(one.key));

@@ -1,4 +1,5 @@
 import type { GgufEntry } from "../gguf/types.js";
+import type { StackedBlock } from "../../game/parts.js";
 import { encodeEntry } from "../gguf/value.js";
 import { usesDefaultIndexers } from "./facts.js";
 import { INDEXER_KEY, RECURRENT_KEY, SLIDING_KEY } from "./keys.js";
@@ -6,12 +7,12 @@ import type { RuledModel } from "./rules.js";
 
 /**
  * Values that llama.cpp would derive again from the new block numbers, stated so that the kept blocks keep theirs.
- * An entry of a key that the file holds replaces it.
+ * An entry of a key that the file holds replaces it. All of them are of the attention parts, or of the model.
+ * @param stack the blocks of what is left, with the tail
  */
-export function explicitEntries(model: RuledModel, removed: readonly number[]): GgufEntry[] {
-	const gone = new Set(removed);
-	const kept = Array.from({ length: model.facts.trunk + model.facts.tail }, (_, i) => i).filter((block) => !gone.has(block));
-	return [...patterns(model, kept), ...headSizes(model, kept), ...derived(model, removed)];
+export function explicitEntries(model: RuledModel, stack: readonly StackedBlock[]): GgufEntry[] {
+	const kept = stack.map(({ attention }) => attention);
+	return [...patterns(model, kept), ...headSizes(model, kept), ...derived(model, stack.length - model.facts.tail)];
 }
 
 function patterns({ keys, entry, facts }: RuledModel, kept: readonly number[]): GgufEntry[] {
@@ -69,9 +70,9 @@ export const DERIVED_KEYS = {
 	deepseek2: ["attention.q_lora_rank", "expert_gating_func"],
 } as const satisfies Record<NonNullable<RuledModel["entry"]["derived"]>, readonly string[]>;
 
-function derived({ keys, entry, facts }: RuledModel, removed: readonly number[]): GgufEntry[] {
+function derived({ keys, entry, facts }: RuledModel, left: number): GgufEntry[] {
 	if (entry.derived === "residual-scale") return residualScale(keys, facts.trunk);
-	if (entry.derived === "deepseek2") return deepseek2(keys, facts.trunk, facts.trunk - removed.length);
+	if (entry.derived === "deepseek2") return deepseek2(keys, facts.trunk, left);
 	return [];
 }
 

@@ -1,5 +1,6 @@
+import type { BlockFacts } from "./block-facts.js";
 import { DEEPSTACK_KEY, DEFAULT_INTERVAL, INDEXER_KEY, INTERVAL_KEY, type ModelKeys, RECURRENT_KEY, SLIDING_KEY } from "./keys.js";
-import type { ArchitectureEntry, BlockFacts } from "./types.js";
+import type { ArchitectureEntry } from "./types.js";
 
 /** Every `period`-th block is not sliding (llama-hparams.cpp, set_swa_pattern); 0: all slide, 1: none. */
 export function slidingByPeriod(period: number, denseFirst: boolean, trunk: number, tail: number): boolean[] {

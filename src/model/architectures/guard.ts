@@ -1,4 +1,4 @@
-import { LEADING_COUNT_MEMBERS, OTHER_LAYER_MEMBERS, PER_BLOCK_MEMBERS } from "./hparams.js";
+import { FEED_FORWARD_MEMBERS, LEADING_COUNT_MEMBERS, OTHER_LAYER_MEMBERS, PER_BLOCK_MEMBERS } from "./hparams.js";
 
 // What the next pin of llama.cpp may change in the facts behind this table. All functions take text, so that a test can alter it.
 
@@ -32,13 +32,14 @@ export function headerProblems(header: string): string[] {
 		...perBlock.filter((name) => !known.has(name)).map(newPerBlock),
 		...PER_BLOCK_MEMBERS.filter((name) => !perBlock.includes(name)).map(
 			(name) =>
-				`llama_hparams::${name} no longer exists: remove it from PER_BLOCK_MEMBERS (src/model/architectures/hparams.ts) and from native/layer_view.cpp`,
+				`llama_hparams::${name} no longer exists: remove it from PER_BLOCK_MEMBERS (src/model/architectures/hparams.ts) and from native/layer_view_hparams.cpp`,
 		),
 		...layerMembers(header)
 			.filter((name) => !spoken.has(name) && !known.has(name))
 			.map(newLayerMember),
 		...LEADING_COUNT_MEMBERS.filter((name) => !new RegExp(`\\b${name}\\b`).test(header)).map(
-			(name) => `llama_hparams::${name} no longer exists: remove it from LEADING_COUNT_MEMBERS, the table and native/layer_view.cpp`,
+			(name) =>
+				`llama_hparams::${name} no longer exists: remove it from LEADING_COUNT_MEMBERS, the table and native/layer_view_hparams.cpp`,
 		),
 	];
 }
@@ -46,7 +47,7 @@ export function headerProblems(header: string): string[] {
 function newPerBlock(name: string): string {
 	return (
 		`llama_hparams::${name} holds one entry per block and is unknown: add it to PER_BLOCK_MEMBERS (src/model/architectures/hparams.ts) and ` +
-		"gather it in native/layer_view.cpp. Find who fills it (grep it in src/models/*.cpp), and add its key to `perBlock` of those " +
+		"gather it in native/layer_view_hparams.cpp, from the part of the block that reads it (FEED_FORWARD_MEMBERS). Find who fills it (grep it in src/models/*.cpp), and add its key to `perBlock` of those " +
 		"architectures in src/model/architectures/table/. Otherwise every block after a removed one has the wrong value in views and files"
 	);
 }
@@ -54,7 +55,7 @@ function newPerBlock(name: string): string {
 function newLayerMember(name: string): string {
 	return (
 		`llama_hparams::${name} mentions layers and is unknown. If it counts blocks from the start or is the index of one, add it to ` +
-		"LEADING_COUNT_MEMBERS and to the architectures that use it, and lower it in native/layer_view.cpp. If not, say why in " +
+		"LEADING_COUNT_MEMBERS and to the architectures that use it, and lower it in native/layer_view_hparams.cpp. If not, say why in " +
 		"OTHER_LAYER_MEMBERS (src/model/architectures/hparams.ts)"
 	);
 }
@@ -78,17 +79,49 @@ export function architectureProblems(source: string, table: Iterable<string>): s
 	];
 }
 
-/** Members that the layer view must handle and does not assign, in the text of native/layer_view.cpp. */
+/** Members that the layer view must handle and does not assign, in the text of native/layer_view_hparams.cpp. */
 export function viewProblems(layerView: string): string[] {
 	// Assignments only: the view mentions some members in other places too.
 	const notGathered = (name: string) => !new RegExp(`gather\\(to\\.${name}\\b`).test(layerView);
+	const partOf = (name: string) => ((FEED_FORWARD_MEMBERS as readonly string[]).includes(name) ? "feed_forward" : "attention");
+	const misplaced = (name: string) => !new RegExp(`gather\\(to\\.${name}, from\\.${name}, blocks, ${partOf(name)}\\)`).test(layerView);
 	const notLowered = (name: string) => !new RegExp(`\\bto\\.${name} = `).test(layerView);
 	return [
 		...PER_BLOCK_MEMBERS.filter(notGathered).map(
-			(name) => `native/layer_view.cpp does not gather llama_hparams::${name}: a view would give its values to the wrong blocks`,
+			(name) => `native/layer_view_hparams.cpp does not gather llama_hparams::${name}: a view would give its values to the wrong blocks`,
+		),
+		...PER_BLOCK_MEMBERS.filter((name) => !notGathered(name) && misplaced(name)).map(
+			(name) =>
+				`native/layer_view_hparams.cpp does not gather llama_hparams::${name} by the ${partOf(name)} part: a block of two parts would have the wrong value`,
 		),
 		...LEADING_COUNT_MEMBERS.filter(notLowered).map(
-			(name) => `native/layer_view.cpp cannot lower llama_hparams::${name}: a view and a file of the same blocks would differ`,
+			(name) => `native/layer_view_hparams.cpp cannot lower llama_hparams::${name}: a view and a file of the same blocks would differ`,
 		),
 	];
+}
+
+/**
+ * Members of llama_layer, and of the structs inside it, that are no pointers to tensors, in the text of src/llama-model.h. The layer view
+ * copies and compares blocks pointer by pointer.
+ */
+export function layerProblems(header: string): string[] {
+	const structs = [...header.matchAll(/^struct (llama_layer\w*) \{\n([\s\S]*?)^\};/gm)];
+	const names = structs.map((match) => match[1]!);
+	if (!names.includes("llama_layer")) return ["llama_layer was not found in llama-model.h: its form has changed; adapt layerProblems"];
+	return structs.flatMap(([, struct, body]) =>
+		body!
+			.replace(/\/\/.*$/gm, "")
+			.split(";")
+			.map((member) => member.trim())
+			.filter((member) => member !== "" && !/^struct ggml_tensor \* \w+\s*= nullptr$/.test(member) && !isNested(member, names))
+			.map(
+				(member) =>
+					`${struct} has a member that is no pointer to a tensor (${member}): layer_view_pointers.cpp would read it as one. Say there which part of a block it belongs to`,
+			),
+	);
+}
+
+function isNested(member: string, structs: readonly string[]): boolean {
+	const nested = /^struct (\w+) \w+$/.exec(member)?.[1];
+	return nested !== undefined && structs.includes(nested);
 }

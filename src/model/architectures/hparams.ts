@@ -23,6 +23,19 @@ export const PER_BLOCK_MEMBERS = [
 	"swiglu_clamp_shexp",
 ] as const;
 
+/** Those of them that only the feed-forward part of a block reads. A block of two parts takes them from the block of that part. */
+export const FEED_FORWARD_MEMBERS = [
+	"n_ff_arr",
+	"n_ff_exp_arr",
+	"n_expert_used_arr",
+	"xielu_alpha_n",
+	"xielu_alpha_p",
+	"xielu_beta",
+	"xielu_eps",
+	"swiglu_clamp_exp",
+	"swiglu_clamp_shexp",
+] as const;
+
 /** Members that count blocks from the start, or are the index of one. The removed blocks below lower them if the table says so. */
 export const LEADING_COUNT_MEMBERS = [
 	"n_layer_dense_lead",

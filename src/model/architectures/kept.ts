@@ -1,11 +1,14 @@
 import type { GgufFile } from "../gguf/file.js";
+import type { StackedBlock } from "../../game/parts.js";
 import { loweredKeys } from "./entries.js";
 import { guessesOf, headSizesOf, residualScaleOf } from "./explicit.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys, PER_LAYER_EMBEDDING_KEY, SHARED_KV_KEY } from "./keys.js";
 import { unknownEntry } from "./outputs.js";
+import { type Owner, ownerOfKey, ownerOfTensor, type Places, placesWithout } from "./owners.js";
 import { activeRules, blocksOfFreeze, type RuledModel, periodOf } from "./rules.js";
 import { ARCHITECTURES } from "./table.js";
+import type { ArchitectureEntry } from "./types.js";
 import { shownText } from "../../storage/shown-text.js";
 
 /** Intended differences. */
@@ -19,13 +22,21 @@ export interface HeaderDifferences {
 /** A model, and its tensors whose types are not compared. */
 type Compared = RuledModel & { readonly free?: ReadonlySet<string> };
 
-/** A fact from a header, by its name for people: of the original model, or of every block in order. */
+/** A fact from a header, by its name for people. */
 type Facts<T> = ReadonlyMap<string, T>;
+
+/** A fact of every block in order, and the halves of a block that it is of. */
+interface BlockFact {
+	readonly values: readonly unknown[];
+	readonly of: readonly Owner[];
+}
+
+const BOTH: readonly Owner[] = ["attention", "feedForward"];
 
 /**
  * How the blocks of a written file differ, by its header alone, from the original's kept blocks; undefined if they are the same, in order.
- * Finds what short prompts do not show, such as a wrong pattern of sliding windows.
- * @param removed blocks of the original, in any order
+ * Finds what short prompts do not show, such as a wrong pattern of sliding windows. A block of two halves is compared with both blocks.
+ * @param removed blocks of the original, in any order; i + 0.5 is the feed-forward part of block i with the attention part of block i + 1
  */
 export function keptProblem(
 	original: GgufFile,
@@ -36,19 +47,13 @@ export function keptProblem(
 	if (written.architecture !== original.architecture)
 		return `its architecture is ${shownText(written.architecture)}, not ${shownText(original.architecture)}`;
 	const [before, after] = [modelOf(original), modelOf(written)];
-	const gone = new Set(removed);
-	const kept = Array.from({ length: before.facts.trunk + before.facts.tail }, (_, i) => i).filter((block) => !gone.has(block));
+	const places = placesWithout(before.facts.trunk + before.facts.tail, [...new Set(removed)]);
 	const sizes = ({ trunk, tail }: { trunk: number; tail: number }) => `${trunk} blocks and ${tail} of a tail`;
-	const expected = sizes({ trunk: before.facts.trunk - gone.size, tail: before.facts.tail });
+	const expected = sizes({ trunk: places.stack.length - before.facts.tail, tail: before.facts.tail });
 	if (sizes(after.facts) !== expected) return `it has ${sizes(after.facts)}, expected ${expected}`;
 	return (
 		wholeProblem(before, after, quantized) ??
-		blockProblem(
-			{ ...before, free: new Set(changed) },
-			{ ...after, free: renamed(changed, kept, before.entry.prefix ?? "blk.") },
-			kept,
-			quantized,
-		)
+		blockProblem({ ...before, free: new Set(changed) }, { ...after, free: renamed(changed, places, before.entry) }, places.stack, quantized)
 	);
 }
 
@@ -67,19 +72,25 @@ function wholeProblem(before: RuledModel, after: RuledModel, quantized: boolean)
 }
 
 /** Names of tensors in the written file. */
-function renamed(names: readonly string[], kept: readonly number[], prefix: string): ReadonlySet<string> {
-	const place = (block: string) => `${prefix}${kept.indexOf(Number(block))}.`;
+function renamed(names: readonly string[], places: Places, entry: ArchitectureEntry): ReadonlySet<string> {
+	const prefix = entry.prefix ?? "blk.";
 	return new Set(
-		names.map((name) => name.replace(new RegExp(`^${prefix.replaceAll(".", "\\.")}(\\d+)\\.`), (_, block: string) => place(block))),
+		names.map((name) => {
+			const [, block, rest] = (name.startsWith(prefix) && /^(\d+)\.(.*)$/s.exec(name.slice(prefix.length))) || [];
+			return rest === undefined ? name : `${prefix}${places.of(ownerOfTensor(entry, rest), Number(block))}.${rest}`;
+		}),
 	);
 }
 
-function blockProblem(before: Compared, after: Compared, kept: readonly number[], quantized: boolean): string | undefined {
+function blockProblem(before: Compared, after: Compared, stack: readonly StackedBlock[], quantized: boolean): string | undefined {
 	const found = perBlockFacts(after, quantized);
-	for (const [name, expected] of perBlockFacts(before, quantized)) {
-		const at = kept.findIndex((block, i) => !Object.is(found.get(name)?.[i], expected[block]));
-		if (at >= 0)
-			return `block ${at} (block ${kept[at]} of the original): ${name} ${found.get(name)?.[at]}, expected ${expected[kept[at]!]}`;
+	for (const [name, { values: expected, of }] of perBlockFacts(before, quantized)) {
+		const values = found.get(name)?.values;
+		for (const owner of of) {
+			const at = stack.findIndex((sources, i) => !Object.is(values?.[i], expected[sources[owner]]));
+			if (at >= 0)
+				return `block ${at} (block ${stack[at]![owner]} of the original): ${name} ${values?.[at]}, expected ${expected[stack[at]![owner]]}`;
+		}
 	}
 	return undefined;
 }
@@ -94,51 +105,65 @@ function wholeFacts({ keys, entry, facts }: RuledModel): Facts<number | boolean 
 	]);
 }
 
-function perBlockFacts(model: Compared, quantized: boolean): Facts<readonly unknown[]> {
+function perBlockFacts(model: Compared, quantized: boolean): Facts<BlockFact> {
 	const { keys, entry, facts } = model;
 	const all = facts.trunk + facts.tail;
 	const every = (of: (block: number) => unknown) => Array.from({ length: all }, (_, block) => of(block));
 	const below = (count: number) => every((block) => block < count);
 	const layers = keys.numbers(PER_LAYER_EMBEDDING_KEY) ?? [];
-	return new Map<string, readonly unknown[]>([
-		["sliding window", facts.sliding],
-		["recurrent", facts.recurrent],
-		["attention heads", facts.heads],
-		["key/value heads", facts.kvHeads],
-		["feed-forward width", facts.feedForward],
-		["experts in use", facts.expertsUsed],
-		["width of experts", facts.expertWidth],
-		["rotary positions", facts.rope],
-		["own indexer", facts.indexer ?? []],
-		["compress ratio", facts.compressRatio],
-		["image embeddings", facts.deepstack],
-		// A block beyond the end of a short list has no value, which is a fact too.
+	const tensors = tensorsOf(model, quantized);
+	const of = (owner: Owner, rows: readonly (readonly [string, readonly unknown[]])[]) =>
+		rows.map(([name, values]) => [name, { values, of: [owner] }] as const);
+	// A block beyond the end of a short list has no value, which is a fact too.
+	const arrays = [
 		...(entry.perBlock ?? []).map((key) => [key, keys.perBlock(key, all, Number.NaN)] as const),
 		...(entry.perBlockPlain ?? []).map((key) => [key, plainValues(keys, key, all)] as const),
-		...(entry.leading ?? []).map((key) => [`counted by ${key}`, below(keys.number(key) ?? 0)] as const),
-		["per-layer embedding", every((block) => layers.includes(block))],
+	];
+	return new Map<string, BlockFact>([
+		...of("attention", [
+			["sliding window", facts.sliding],
+			["recurrent", facts.recurrent],
+			["attention heads", facts.heads],
+			["key/value heads", facts.kvHeads],
+			["rotary positions", facts.rope],
+			["own indexer", facts.indexer ?? []],
+			["compress ratio", facts.compressRatio],
+			["image embeddings", facts.deepstack],
+		]),
+		...of("feedForward", [
+			["feed-forward width", facts.feedForward],
+			["experts in use", facts.expertsUsed],
+			["width of experts", facts.expertWidth],
+		]),
+		...arrays.flatMap((row) => of(ownerOfKey(row[0]), [row])),
+		...of(
+			"feedForward",
+			(entry.leading ?? []).map((key) => [`counted by ${key}`, below(keys.number(key) ?? 0)]),
+		),
+		...of("attention", [["per-layer embedding", every((block) => layers.includes(block))]]),
 		...ruleFacts(model, every),
-		["tensors", tensorsOf(model, quantized).blocks],
+		...of("attention", [["tensors", tensors.attention]]),
+		...of("feedForward", [["tensors of the feed-forward part", tensors.feedForward]]),
 	]);
 }
 
 /** What a graph decides by the block's number. Tails run in graphs of their own. */
-function ruleFacts(model: RuledModel, every: (of: (block: number) => unknown) => unknown[]): [string, readonly unknown[]][] {
+function ruleFacts(model: RuledModel, every: (of: (block: number) => unknown) => unknown[]): [string, BlockFact][] {
 	const { keys, entry, facts } = model;
-	const places = activeRules(model).flatMap((rule): [string, readonly unknown[]][] => {
+	const places = activeRules(model).flatMap((rule): [string, BlockFact][] => {
 		if (rule.rule === "position") {
 			const period = periodOf(rule, keys);
 			const special = (block: number) => block < facts.trunk && period > 1 && (block + rule.offset) % period === (rule.remainder ?? 0);
-			return [[`special in the period of ${rule.period}`, every(special)]];
+			return [[`special in the period of ${rule.period}`, { values: every(special), of: BOTH }]];
 		}
 		if (rule.rule !== "freeze" || rule.blocks === "kv-donors") return [];
 		const fixed = new Set(blocksOfFreeze(rule.blocks, model));
-		return [[`place (${rule.why})`, every((block) => fixed.has(block))]];
+		return [[`place (${rule.why})`, { values: every((block) => fixed.has(block)), of: BOTH }]];
 	});
 	if (!loweredKeys(entry).includes(SHARED_KV_KEY)) return places;
 	// The rule is off in a model without any block that shares; each of the others still has its own.
 	const own = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);
-	return [...places, ["keys and values of its own", every((block) => block < own)]];
+	return [...places, ["keys and values of its own", { values: every((block) => block < own), of: ["attention"] }]];
 }
 
 /** Values under a key without the architecture's name. */
@@ -147,16 +172,23 @@ function plainValues({ file }: ModelKeys, key: string, all: number): unknown[] {
 	return Array.from({ length: all }, (_, block) => (Array.isArray(value) ? value[block] : value));
 }
 
-/** Names, types and sizes of tensors, as one text for each block and one for the others; without types and sorted where quantized. */
-function tensorsOf({ keys, entry, facts, free }: Compared, quantized: boolean): { outside: string; blocks: string[] } {
+/** The tensors of every block, by half, and those outside blocks. */
+interface TensorTexts extends Readonly<Record<Owner, readonly string[]>> {
+	readonly outside: string;
+}
+
+/** Names, types and sizes of tensors, as one text for each half of a block and one for the others; without types and sorted where quantized. */
+function tensorsOf({ keys, entry, facts, free }: Compared, quantized: boolean): TensorTexts {
 	const prefix = entry.prefix ?? "blk.";
-	const blocks = Array.from({ length: facts.trunk + facts.tail }, (): string[] => []);
+	const blocks = () => Array.from({ length: facts.trunk + facts.tail }, (): string[] => []);
+	const texts = { attention: blocks(), feedForward: blocks() };
 	const outside: string[] = [];
 	for (const { name, type, dims } of keys.file.tensors) {
-		const number = name.startsWith(prefix) ? /^(\d+)\.(.*)$/.exec(name.slice(prefix.length)) : null;
-		const text = `${number?.[2] ?? name} ${dims.join("x")}${quantized || free?.has(name) ? "" : ` of type ${type}`}`;
-		(blocks[Number(number?.[1] ?? Number.NaN)] ?? outside).push(text);
+		const [, number, rest] = (name.startsWith(prefix) && /^(\d+)\.(.*)$/.exec(name.slice(prefix.length))) || [];
+		const text = `${rest ?? name} ${dims.join("x")}${quantized || free?.has(name) ? "" : ` of type ${type}`}`;
+		const half = texts[ownerOfTensor(entry, rest ?? "")];
+		(half[Number(number ?? Number.NaN)] ?? outside).push(text);
 	}
-	const joined = (texts: string[]) => (quantized ? texts.sort() : texts).join("; ");
-	return { outside: joined(outside), blocks: blocks.map(joined) };
+	const joined = (names: string[]) => (quantized ? names.sort() : names).join("; ");
+	return { outside: joined(outside), attention: texts.attention.map(joined), feedForward: texts.feedForward.map(joined) };
 }

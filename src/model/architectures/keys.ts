@@ -78,8 +78,15 @@ export class ModelKeys {
 		if ("vocabulary" in condition) return this.vocabulary() === condition.vocabulary;
 		if ("firstBlock" in condition) return this.perBlock("attention.head_count", 1)[0] === 0;
 		if ("tensor" in condition) return this.file.tensor(condition.tensor) !== undefined;
+		if ("everyBlock" in condition) return this.#everyBlockHolds(condition.everyBlock, entry);
+		if ("flag" in condition) return this.file.value(this.full(condition.flag)) === true;
 		const headSize = this.number("attention.key_length");
 		return headSize !== undefined && headSize !== this.widthPerHead();
+	}
+
+	#everyBlockHolds(part: string, entry: ArchitectureEntry): boolean {
+		const { trunk } = this.blocks(entry);
+		return Array.from({ length: trunk }, (_, block) => this.file.tensor(`${entry.prefix ?? "blk."}${block}.${part}`)).every(Boolean);
 	}
 
 	/** Number of tokens, as llama.cpp counts them (models/deepseek2.cpp:5). */

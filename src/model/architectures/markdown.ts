@@ -2,7 +2,8 @@ import { loweredKeys, renumberedKeys } from "./entries.js";
 import { DERIVED_KEYS, HEAD_SIZE_KEYS } from "./explicit.js";
 import { BASE_PER_BLOCK_KEYS, INDEXER_KEY, RECURRENT_KEY, SLIDING_KEY } from "./keys.js";
 import { ARCHITECTURES, TABLE_PIN } from "./table.js";
-import type { ArchitectureEntry, Condition, Frozen, Rule } from "./types.js";
+import { FEED_FORWARD_KEYS, USUAL_FEED_FORWARD } from "./table/parts.js";
+import type { ArchitectureEntry, Condition, Frozen, Parts, Rule } from "./types.js";
 
 /** The text of docs/research/architectures.md: the table as people read it. */
 export function architectureTableMarkdown(): string {
@@ -18,14 +19,18 @@ export function architectureTableMarkdown(): string {
 			"- *Proven*: **bits** means compared with that measure. **source** means read in llama.cpp's source and not run.",
 			"- *Source only*, after a constraint: it was read in llama.cpp's source, and no test model breaks it and shows a difference. For all other constraints the tests wrote candidates that break them. These gave another model, or a file that does not load or ends the process ([conformance](conformance.md#rules-and-what-happens-without-them)).",
 			"- *Resumes*: whether the hidden state between two blocks can be fed back in, so that candidates with the same beginning share work. What follows then counts from block 0. Some constraints are on the numbers of blocks, or on which blocks run together. Then work is shared only before blocks that meet the constraint by themselves.",
+			`- *Half-block cuts*: whether the feed-forward part of a block can be removed with the attention part of a later one, and what is between them. Then the attention part of the one and the feed-forward part of the other become one block. The column gives the line of llama.cpp that adds the attention part to the residual stream. The tensors of the feed-forward part are ${USUAL_FEED_FORWARD.map(code).join(", ")}, and those that the column names. All others of a block are of the attention part. The blocks without attention part and the blocks without feed-forward part must both meet the constraints. These keys with a value per block go with the feed-forward part: ${FEED_FORWARD_KEYS.map(code).join(", ")}.`,
 			"- Blocks of `nextn_predict_layers` (multi-token prediction) stay last and are never removed, in every architecture.",
 			"- llama.cpp takes some numbers of a model from its first block (heads, rotation, widths, experts in use). If blocks differ in one, a candidate that gives the model another first block may be refused.",
 			`- *Rewritten* in every architecture: ${["block_count", ...BASE_PER_BLOCK_KEYS].map(code).join(", ")} (those that are arrays). ${HEAD_SIZE_KEYS.map(code).join(", ")} are stated if they were not and the new first block has another number of heads. The column shows what else is rewritten ([how](gguf.md#what-is-written)).`,
 		].join("\n"),
 		`## Any set of blocks (${free.length})`,
-		table(["architecture", "source", "also rewritten", "resumes", "proven"], free.map(freeRow)),
+		table(["architecture", "source", "also rewritten", "half-block cuts", "resumes", "proven"], free.map(freeRow)),
 		`## Sets under a constraint (${constrained.length})`,
-		table(["architecture", "source", "constraint", "also rewritten", "resumes", "proven"], constrained.map(constrainedRow)),
+		table(
+			["architecture", "source", "constraint", "also rewritten", "half-block cuts", "resumes", "proven"],
+			constrained.map(constrainedRow),
+		),
 		`## Refused (${refused.length})`,
 		table(
 			["architecture", "source", "why"],
@@ -40,12 +45,12 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 function freeRow(entry: ArchitectureEntry): string[] {
-	return [code(entry.name), entry.source, rewritten(entry), resumes(entry), proven(entry)];
+	return [code(entry.name), entry.source, rewritten(entry), halfCuts(entry), resumes(entry), proven(entry)];
 }
 
 function constrainedRow(entry: ArchitectureEntry): string[] {
 	const rules = entry.rules!.map((rule) => `${ruleText(rule)} (${rule.source}${rule.proof === "source" ? "; source only" : ""})`);
-	return [code(entry.name), entry.source, rules.join("; "), rewritten(entry), resumes(entry), proven(entry)];
+	return [code(entry.name), entry.source, rules.join("; "), rewritten(entry), halfCuts(entry), resumes(entry), proven(entry)];
 }
 
 function rewritten(entry: ArchitectureEntry): string {
@@ -67,6 +72,24 @@ function rewritten(entry: ArchitectureEntry): string {
 
 function ordinal(value: number): string {
 	return value === 2 ? "2nd" : value === 3 ? "3rd" : `${value}th`;
+}
+
+function halfCuts({ parts }: ArchitectureEntry): string {
+	if (!parts) return "no";
+	const { whole, feedForward = [], unless, join, source } = parts;
+	if (whole !== undefined) return `no: ${whole} (${source})`;
+	return [
+		`yes (${source})`,
+		...(feedForward.length > 0 ? [`the feed-forward part has ${feedForward.map(code).join(", ")}`] : []),
+		...(unless ? [`not if ${conditionText(unless.when)}: ${unless.why} (${unless.source})`] : []),
+		...(join ? [`${joinText(join)}: ${join.why} (${join.source})`] : []),
+	].join("; ");
+}
+
+function joinText(join: NonNullable<Parts["join"]>): string {
+	return "alike" in join
+		? `both blocks whose parts become one are ${join.alike}, or neither is`
+		: `both blocks whose parts become one have a ${join.both} part`;
 }
 
 function resumes({ resume = "yes" }: ArchitectureEntry): string {
@@ -125,6 +148,8 @@ function conditionText(condition: Condition): string {
 	if ("vocabulary" in condition) return `there are ${condition.vocabulary} tokens`;
 	if ("firstBlock" in condition) return "the first block states no attention heads";
 	if ("tensor" in condition) return `there is ${code(condition.tensor)}`;
+	if ("everyBlock" in condition) return `each block has ${code(condition.everyBlock)}`;
+	if ("flag" in condition) return `${code(condition.flag)} is true`;
 	return "the size of an attention head is not width / heads";
 }
 

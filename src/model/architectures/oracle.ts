@@ -1,14 +1,16 @@
 import { contentOf, type GgufFile } from "../gguf/file.js";
 import type { GgufContent, GgufContentTensor } from "../gguf/types.js";
-import { outputTensors, unitTensors } from "./outputs.js";
+import { identityTensors } from "./outputs.js";
 
 /**
  * The model with these blocks made the identity in the residual stream: it has all its blocks, and the output tensors of these are zero.
  * It defines what removing them means. Check `BlockPlan.oracleProblem` first to see whether it can be made.
+ * @param removed i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1
  */
-export function zeroedBlocks(file: GgufFile, blocks: readonly number[]): GgufContent {
-	const zero = new Set(blocks.flatMap((block) => outputTensors(file, block)));
-	const one = new Set(blocks.flatMap((block) => unitTensors(file, block)));
+export function zeroedBlocks(file: GgufFile, removed: readonly number[]): GgufContent {
+	const parts = identityTensors(file, removed);
+	const zero = new Set(parts.zero);
+	const one = new Set(parts.one);
 	const content = contentOf(file);
 	// One run of zeros serves all: the tensors of a block of experts can take gigabytes.
 	const zeros = new Uint8Array(

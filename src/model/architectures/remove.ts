@@ -1,4 +1,5 @@
 import { InvalidMaskError, UnsupportedArchitectureError } from "../../errors.js";
+import { formatBlocks } from "../../notation.js";
 import { contentOf, type GgufFile } from "../gguf/file.js";
 import type { GgufContent, GgufContentTensor } from "../gguf/types.js";
 import { describeBlocks } from "./describe.js";
@@ -6,14 +7,16 @@ import { prunedEntries } from "./entries.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys } from "./keys.js";
 import { unknownEntry } from "./outputs.js";
+import { ownerOfTensor, type Places, placesWithout } from "./owners.js";
 import { ARCHITECTURES } from "./table.js";
-import type { ArchitectureOptions, Provenance } from "./types.js";
+import type { ArchitectureEntry, ArchitectureOptions, Provenance } from "./types.js";
 import { shownText } from "../../storage/shown-text.js";
 
 /**
  * The model without these blocks, ready to write: blocks are renumbered, counts and per-block values rewritten, patterns that
  * llama.cpp would derive from the index written out, and provenance added. Everything else stays byte for byte and in order.
- * @param removed blocks as in `blk.N`, from 0, in any order
+ * @param removed blocks as in `blk.N`, from 0, in any order; i + 0.5 is the feed-forward part of block i with the attention part of
+ * block i + 1. What is left of two blocks then becomes one
  * @throws UnsupportedArchitectureError if no block of this model can be removed exactly
  * @throws InvalidMaskError if this set cannot be removed exactly
  */
@@ -33,7 +36,7 @@ export function removeBlocks(
 	const fault = plan.check(set);
 	if (fault)
 		throw new InvalidMaskError(
-			`cannot remove blocks ${set.join(", ")} from ${file.paths[0]} (architecture ${shownText(plan.architecture)}): ${fault}`,
+			`cannot remove blocks ${plainly(set)} from ${file.paths[0]} (architecture ${shownText(plan.architecture)}): ${fault}`,
 		);
 	return removeBlocksUnchecked(file, set, provenance);
 }
@@ -47,23 +50,28 @@ export function removeBlocksUnchecked(file: GgufFile, set: readonly number[], pr
 	const keys = new ModelKeys(file);
 	const entry = ARCHITECTURES.get(keys.architecture) ?? unknownEntry(keys.architecture);
 	const content = contentOf(file);
+	const facts = blockFacts(keys, entry);
 	return {
 		...content,
-		entries: prunedEntries({ keys, entry, facts: blockFacts(keys, entry) }, content.entries, set, provenance),
-		tensors: renumbered(content.tensors, set, entry.prefix ?? "blk."),
+		entries: prunedEntries({ keys, entry, facts }, content.entries, set, provenance),
+		tensors: renumbered(content.tensors, placesWithout(facts.trunk + facts.tail, set), entry),
 	};
 }
 
-/** Drops the tensors of removed blocks and closes the gaps in the numbers of the others. */
-function renumbered(tensors: readonly GgufContentTensor[], removed: readonly number[], prefix: string): GgufContentTensor[] {
-	const gone = new Set(removed);
+/** The set in its notation; as numbers if they are no positions. */
+function plainly(set: readonly number[]): string {
+	return set.every((position) => Number.isInteger(2 * position) && position >= 0) ? formatBlocks(set) : set.join(", ");
+}
+
+/** Drops the tensors of removed parts and closes the gaps in the numbers of the others. */
+function renumbered(tensors: readonly GgufContentTensor[], places: Places, entry: ArchitectureEntry): GgufContentTensor[] {
+	const prefix = entry.prefix ?? "blk.";
 	return tensors.flatMap((tensor) => {
 		if (!tensor.name.startsWith(prefix)) return [tensor];
-		const number = /^\d+(?=\.)/.exec(tensor.name.slice(prefix.length))?.[0];
-		if (number === undefined) return [tensor];
-		const block = Number(number);
-		if (gone.has(block)) return [];
-		const below = removed.filter((other) => other < block).length;
-		return [{ ...tensor, name: `${prefix}${block - below}${tensor.name.slice(prefix.length + number.length)}` }];
+		const [, number, rest] = /^(\d+)\.(.*)$/s.exec(tensor.name.slice(prefix.length)) ?? [];
+		if (number === undefined || rest === undefined) return [tensor];
+		const owner = ownerOfTensor(entry, rest);
+		const place = places.of(owner, Number(number));
+		return place === undefined ? [] : [{ ...tensor, name: `${prefix}${place}.${rest}` }];
 	});
 }

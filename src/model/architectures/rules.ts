@@ -1,5 +1,6 @@
+import type { BlockFacts } from "./block-facts.js";
 import { type ModelKeys, PER_LAYER_EMBEDDING_KEY, SHARED_KV_KEY } from "./keys.js";
-import type { ArchitectureEntry, BlockFacts, BlockKind, Check, Frozen, Rule } from "./types.js";
+import type { ArchitectureEntry, BlockKind, Check, Frozen, Rule } from "./types.js";
 
 /** A model as the rules see it. */
 export interface RuledModel {
@@ -125,7 +126,8 @@ function missing(kinds: readonly BlockKind[], kept: readonly number[], facts: Bl
 	return kinds.some((kind) => !kept.some((block) => isKind(kind, block, facts)));
 }
 
-function isKind(kind: BlockKind, block: number, facts: BlockFacts): boolean {
+/** Whether a block is of this kind. */
+export function isKind(kind: BlockKind, block: number, facts: BlockFacts): boolean {
 	switch (kind) {
 		case "sliding":
 			return facts.sliding[block]!;

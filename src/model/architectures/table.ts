@@ -1,6 +1,7 @@
 import { CONSTRAINED } from "./table/constrained.js";
 import { EXPERTS } from "./table/experts.js";
 import { HYBRIDS } from "./table/hybrids.js";
+import { PARTS } from "./table/parts.js";
 import { PLAIN } from "./table/plain.js";
 import { REFUSED } from "./table/refused.js";
 import { WINDOWS } from "./table/windows.js";
@@ -8,7 +9,10 @@ import type { ArchitectureEntry } from "./types.js";
 
 /** Every architecture of the pinned llama.cpp, by the name in `general.architecture`. */
 export const ARCHITECTURES: ReadonlyMap<string, ArchitectureEntry> = new Map(
-	[...PLAIN, ...WINDOWS, ...HYBRIDS, ...EXPERTS, ...CONSTRAINED, ...REFUSED].map((entry) => [entry.name, entry]),
+	[...PLAIN, ...WINDOWS, ...HYBRIDS, ...EXPERTS, ...CONSTRAINED, ...REFUSED].map((entry) => {
+		const parts = PARTS.get(entry.name);
+		return [entry.name, parts ? { ...entry, parts } : entry];
+	}),
 );
 
 /** The pin of llama.cpp that the table was read from. */

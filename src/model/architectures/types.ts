@@ -1,5 +1,7 @@
 // The types of the architecture table (data that a person reads and changes) and of what it says about one model.
 
+import type { StackedBlock } from "../../game/parts.js";
+
 /** A question about a model's metadata. */
 export type Condition =
 	/** The number under the key is above `above`. `absent` replaces a missing key; `length` means an array's length. */
@@ -16,7 +18,11 @@ export type Condition =
 	/** The first block states no attention heads. */
 	| { readonly firstBlock: "without heads" }
 	/** The model holds a tensor of that name. */
-	| { readonly tensor: string };
+	| { readonly tensor: string }
+	/** Every block holds a tensor of that name (after `blk.N.`). */
+	| { readonly everyBlock: string }
+	/** The value under the key is true. */
+	| { readonly flag: string };
 
 /** Properties of a block that rules ask about. */
 export type BlockKind = "sliding" | "full" | "attention" | "recurrent" | "rope" | "sparse" | "compressed-by-4" | "feed-forward";
@@ -102,6 +108,23 @@ export type Resume = "yes" | { readonly no: string; readonly when?: Condition };
 /** How an entry is proven. */
 export type Proof = "bits" | "source";
 
+/**
+ * A block is made of an attention part, whose result is added to the residual stream, then a feed-forward part, whose result is added
+ * too. Then the feed-forward part of a block and the attention part of a later one can be removed, with all between them.
+ */
+export interface Parts {
+	/** Why the blocks of no model of the architecture have two such parts. */
+	readonly whole?: string;
+	/** Names of tensors after `blk.N.`, up to a dot, of the feed-forward part besides the usual ones. @default none */
+	readonly feedForward?: readonly string[];
+	/** Models whose blocks have no such parts. */
+	readonly unless?: { readonly when: Condition; readonly why: string; readonly source: string };
+	/** What the two blocks must have in common whose parts become one block: both or neither are of a kind, or both are. */
+	readonly join?: ({ readonly alike: BlockKind } | { readonly both: BlockKind }) & { readonly why: string; readonly source: string };
+	/** File and line of the pinned llama.cpp, from `src/`. */
+	readonly source: string;
+}
+
 /** One architecture of llama.cpp. Whatever is absent has the plain default: any set of blocks may be removed. */
 export interface ArchitectureEntry {
 	/** Name in `general.architecture`. */
@@ -145,6 +168,8 @@ export interface ArchitectureEntry {
 	readonly setToOne?: readonly string[];
 	/** If a tail's tensors are missing, llama.cpp counts its blocks as ordinary ones. @default false */
 	readonly tailNeedsTensors?: boolean;
+	/** Halves of blocks. The table has them in lists of their own (`table/parts.ts`). @default only whole blocks */
+	readonly parts?: Parts;
 	readonly notes?: string;
 }
 
@@ -154,6 +179,8 @@ export interface ViewRules {
 	readonly leadingCounts: readonly string[];
 	/** The tensors whose zeroing makes a block the identity; none if that is impossible. */
 	outputs(block: number): readonly string[];
+	/** The tensors of the block that belong to its feed-forward part; all others are of its attention part. None without `BlockPlan.parts`. */
+	feedForward(block: number): readonly string[];
 	/** Blocks that run as identities if no block is kept: as few as the rules let stand alone; none if that is impossible. */
 	readonly empty: readonly number[];
 }
@@ -168,7 +195,13 @@ export interface CountOptions {
 	readonly tied?: boolean;
 }
 
-/** What a model's blocks allow. Blocks are numbered as in `blk.N`, from 0. */
+/** Whether halves of blocks can be removed, or why not. */
+export type PartsAllowed = { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
+
+/**
+ * What a model's blocks allow. Blocks are numbered as in `blk.N`, from 0. In a set of removed blocks i is block i, and i + 0.5 is the
+ * feed-forward part of block i with the attention part of block i + 1.
+ */
 export interface BlockPlan {
 	readonly architecture: string;
 	/** What is known about removals from this architecture: proven bit for bit, a rule read from the source only, or nothing. */
@@ -192,7 +225,12 @@ export interface BlockPlan {
 	unwritable(removed?: readonly number[]): string | undefined;
 	/** Blocks that are never removed, with the reason. */
 	readonly frozen: ReadonlyMap<number, string>;
-	/** Why this set cannot be removed exactly; undefined if it can. The order does not matter. */
+	/** Whether sets may hold halves of blocks. */
+	readonly parts: PartsAllowed;
+	/**
+	 * Why this set cannot be removed exactly; undefined if it can. The order does not matter. With halves, both the blocks without
+	 * their attention part and those without their feed-forward part must be a set that can be removed.
+	 */
 	check(removed: readonly number[], options?: CheckOptions): string | undefined;
 	/**
 	 * Why no set of that many blocks can be removed: too many, a rule on the number of kept blocks, or tied groups (`units`) that add up to
@@ -200,11 +238,12 @@ export interface BlockPlan {
 	 */
 	countProblem(count: number, options?: CountOptions): string | undefined;
 	/**
-	 * Why these kept blocks would compute something else if they ran by themselves, renumbered from 0; undefined if they would not. They run
+	 * Why these kept blocks (numbers, or of which blocks their parts are) would compute something else if they ran by themselves, renumbered
+	 * from 0; undefined if they would not. They run
 	 * so as a view, or resumed from the hidden state before the first of them. Kinds of blocks that a memory needs are not checked,
 	 * since a view may add blocks that do nothing.
 	 */
-	checkView(kept: readonly number[]): string | undefined;
+	checkView(kept: readonly (number | StackedBlock)[]): string | undefined;
 	/** Blocks that a rule ties together: any of these groups may be removed, in any combination that passes `check`. */
 	readonly units?: readonly (readonly number[])[];
 	/** The most blocks that some set can remove (from trying small remainders; never too high). */
@@ -234,29 +273,4 @@ export interface Check {
 	/** Depends on the number of kept blocks only. */
 	readonly countOnly?: boolean;
 	test(kept: readonly number[]): string | undefined;
-}
-
-/** What llama.cpp reads from a model's metadata, block by block, including the tail. */
-export interface BlockFacts {
-	readonly trunk: number;
-	readonly tail: number;
-	/** Whether the model uses sliding windows at all. */
-	readonly windows: boolean;
-	readonly sliding: readonly boolean[];
-	readonly recurrent: readonly boolean[];
-	/** Whether the graph attends in these blocks: those of nemotron_h with a feed-forward do not, whatever heads are stated for them. */
-	readonly attention: readonly boolean[];
-	readonly heads: readonly number[];
-	readonly kvHeads: readonly number[];
-	readonly feedForward: readonly number[];
-	readonly expertsUsed: readonly number[];
-	readonly expertWidth: readonly number[];
-	readonly rope: readonly boolean[];
-	/** Undefined if blocks have no indexers, or each has its own. */
-	readonly indexer: readonly boolean[] | undefined;
-	/** How many tokens a compressed key represents (deepseek4); 0 for none. */
-	readonly compressRatio: readonly number[];
-	/** Images are added before these blocks. */
-	readonly deepstack: readonly boolean[];
-	readonly denseLead: number;
 }

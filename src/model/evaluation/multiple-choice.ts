@@ -5,7 +5,7 @@ import { accuracyOf, type Answer, answersOf, compareAnswers, rightOf } from "./a
 import { packQuestions, tokenizeQuestions } from "./choices.js";
 import type { PreparedQuestions } from "./prepared-questions.js";
 import { modelHash } from "./kept.js";
-import { checkedBlocks } from "./perplexity.js";
+import { removedFrom } from "./perplexity.js";
 import { scoreKept } from "./question-sweep.js";
 import { type QuestionFile, readQuestions } from "./questions.js";
 import type { AccuracyReport, QuestionsOptions, QuestionsResult } from "./question-types.js";
@@ -24,16 +24,15 @@ export async function measureQuestions(path: string, options: QuestionsOptions):
 	const file = await readQuestions(options.questions, limit);
 	// A wrong file name shows before the first model has answered.
 	if (against !== undefined) await GgufFile.read(against);
-	const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
-	const own = await answersOn(path, file, { removed, alsoOriginal: removed.length > 0 && against === undefined }, options);
-	const rival = against === undefined ? undefined : await answersOn(against, file, { removed: [], alsoOriginal: false }, options);
+	const own = await answersOn(path, file, { remove: options.remove, alsoOriginal: against === undefined }, options);
+	const rival = against === undefined ? undefined : await answersOn(against, file, { remove: [], alsoOriginal: false }, options);
 	const first = rival?.masked ?? own.whole;
 	return {
 		model: path,
 		questions: options.questions,
 		format: file.format,
 		normalization: own.prepared.normalization,
-		removed,
+		removed: own.removed,
 		count: file.questions.length,
 		...reportOf(own.masked),
 		...(first ? { against: againstOf(against ?? path, first, own.masked) } : {}),
@@ -46,6 +45,8 @@ export async function measureQuestions(path: string, options: QuestionsOptions):
 
 interface Scored {
 	readonly prepared: PreparedQuestions;
+	/** Removed blocks, ascending. */
+	readonly removed: readonly number[];
 	readonly masked: Answer[];
 	readonly whole?: Answer[] | undefined;
 }
@@ -53,15 +54,17 @@ interface Scored {
 async function answersOn(
 	path: string,
 	file: QuestionFile,
-	{ removed, alsoOriginal }: { readonly removed: readonly number[]; readonly alsoOriginal: boolean },
+	{ remove, alsoOriginal }: Pick<QuestionsOptions, "remove"> & { readonly alsoOriginal: boolean },
 	options: QuestionsOptions,
 ): Promise<Scored> {
 	const model = await loadModel(path, options);
 	try {
 		const prepared = packQuestions(tokenizeQuestions(model, file), file.format);
-		const own = { path, sha256: await modelHash(model.file, options), removed: checkedBlocks(removed, model.facts.blocks) };
-		const [masked, whole] = await scoreKept(model, alsoOriginal ? [own, { ...own, removed: [] }] : [own], prepared, options);
-		return { prepared, masked: answersOf(prepared, masked!), whole: whole && answersOf(prepared, whole) };
+		const removed = removedFrom(remove, model.facts.blocks);
+		const own = { path, sha256: await modelHash(model.file, options), removed };
+		const both = alsoOriginal && removed.length > 0;
+		const [masked, whole] = await scoreKept(model, both ? [own, { ...own, removed: [] }] : [own], prepared, options);
+		return { prepared, removed, masked: answersOf(prepared, masked!), whole: whole && answersOf(prepared, whole) };
 	} finally {
 		await model.dispose();
 	}

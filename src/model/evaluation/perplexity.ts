@@ -1,5 +1,6 @@
 import { CalibrationError, InvalidOptionError } from "../../errors.js";
 import { GgufFile } from "../gguf/file.js";
+import { beyondBlocks, readBlocks } from "../../notation.js";
 import { readInput } from "../../storage/input-file.js";
 import { loadModel } from "../runtime/load-model.js";
 import type { MemoryShape } from "../runtime/memory.js";
@@ -45,9 +46,8 @@ export async function measureText(path: string, options: EvaluateOptions): Promi
 	const model = await loadModel(path, options, memory);
 	try {
 		const windows = perplexityWindows(model, text, windowLength, options.text);
-		const removed = [...new Set(options.remove ?? [])].sort((a, b) => a - b);
+		const removed = removedFrom(options.remove, model.facts.blocks);
 		warnUnwritable(model, removed, options);
-		checkedBlocks(removed, model.facts.blocks);
 		const own: Side = { path, sha256: await modelHash(model.file, options), removed };
 		const reference = await referenceOf(own, other, options);
 		const setting = { windows, hash: hashWindows(windows), scoring, memory };
@@ -106,9 +106,15 @@ function perplexityWindows(model: Model, text: string, windowLength: number, nam
 	return makeWindows(windows, windowLength);
 }
 
-/** @throws InvalidOptionError if a block does not exist */
-export function checkedBlocks(removed: readonly number[], blocks: number): readonly number[] {
-	const stranger = removed.find((block) => !Number.isInteger(block) || block < 0 || block >= blocks);
-	if (stranger !== undefined) throw new InvalidOptionError(`there is no block ${stranger}: the blocks are 0 to ${blocks - 1}`);
-	return removed;
+/**
+ * The removed blocks of a measurement, ascending.
+ * @param blocks of the model
+ * @throws InvalidOptionError if a block does not exist, or for what is no set of blocks
+ */
+export function removedFrom(given: readonly number[] | string | undefined, blocks: number): readonly number[] {
+	const read = readBlocks(given ?? []);
+	if ("problem" in read) throw new InvalidOptionError(`remove: ${read.problem}`);
+	const problem = beyondBlocks(read.positions, blocks);
+	if (problem !== undefined) throw new InvalidOptionError(problem);
+	return read.positions;
 }

@@ -9,8 +9,10 @@ export interface QuestionsOptions extends JobOptions, MachineOptions, UnknownOpt
 	readonly questions: string;
 	/** Questions to take from the beginning of the file. @default all */
 	readonly maxQuestions?: number | undefined;
-	/** Score it as if these blocks were removed, and compare it with the original model. */
-	readonly remove?: readonly number[] | undefined;
+	/**
+	 * Score it as if these blocks were removed, and compare it with the original model. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 7-9, 12f-15a"`, where `12f-15a` is a half-block cut; in a list 12.5 is `12f-13a`.
+	 */
+	readonly remove?: readonly number[] | string | undefined;
 	/** Another model file to compare with, instead of the original model. */
 	readonly against?: string | undefined;
 }

@@ -14,8 +14,10 @@ export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOpti
 	readonly preset?: Preset | undefined;
 	/** Tokens in a window, at least 4 and at most the model's context. @default 512 */
 	readonly windowLength?: number | undefined;
-	/** Score it without these blocks, beside the original model. */
-	readonly remove?: readonly number[] | undefined;
+	/**
+	 * Score it without these blocks, beside the original model. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 7-9, 12f-15a"`, where `12f-15a` is a half-block cut; in a list 12.5 is `12f-13a`.
+	 */
+	readonly remove?: readonly number[] | string | undefined;
 	/** Another model file of the same vocabulary to compare with, instead of the original model. */
 	readonly against?: string | undefined;
 }

@@ -179,11 +179,12 @@ export interface NativeEquationSettings {
 
 export interface NativeModel {
 	facts(): ModelFacts;
-	setViewRules(rules: { leadingCounts: string[]; outputs: string[][]; empty: number[] }): void;
+	setViewRules(rules: { leadingCounts: string[]; outputs: string[][]; feedForward: string[][]; empty: number[] }): void;
 	tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
 	detokenize(tokens: Int32Array, special: boolean): Uint8Array;
 	applyChatTemplate(roles: string[], contents: string[], addAssistant: boolean): string | undefined;
 	evaluate(
+		/** One byte per mask and block; see `BlockMask` in masks.ts. */
 		masks: Uint8Array,
 		tokens: Int32Array,
 		options: {

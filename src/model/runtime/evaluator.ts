@@ -3,7 +3,7 @@ import type { BlockVersion, MaskFigures, SweepStats } from "./addon.js";
 import { checkMeasurable } from "./loadable.js";
 import { sizeText } from "./memory.js";
 import type { LoadedModel } from "./loaded-model.js";
-import { type BlockMask, checkVersions, packMask } from "./masks.js";
+import { type BlockMask, checkVersions, isInsideMerged, packMask, stackFrom } from "./masks.js";
 import {
 	bytesOfReference,
 	checkPositions,
@@ -56,7 +56,7 @@ export interface EvaluateMasksOptions {
 	reference?: Reference | undefined;
 	/** Also return the loss of every scored token. @default false */
 	perToken?: boolean | undefined;
-	/** Versions of blocks that masks may name, at most 253. They are measured on the loaded model, whose own matrices return afterwards. @default none */
+	/** Versions of blocks that masks may name, at most 252. They are measured on the loaded model, whose own matrices return afterwards. @default none */
 	versions?: readonly BlockVersion[] | undefined;
 	/** Also return a hash of the logits of each window, to compare two models bit for bit. @default false */
 	digest?: boolean | undefined;
@@ -101,12 +101,15 @@ export class Evaluator {
 	/** Whether every mask can be resumed at every depth. */
 	readonly #anywhere: boolean;
 
-	/** Whether the kept blocks of a mask from a depth (1..blocks) on can resume from a hidden state that another mask left there. */
+	/**
+	 * Whether the kept blocks of a mask from a depth (1..blocks) on can resume from a hidden state that another mask left there. Between the
+	 * two parts of a merged block there is none.
+	 */
 	readonly resumes = (mask: BlockMask, depth: number): boolean => {
-		if (!this.sharePrefixes || this.#anywhere) return this.sharePrefixes;
+		if (!this.sharePrefixes) return false;
 		const bytes = mask.toBytes();
-		const kept = [...bytes.keys()].filter((block) => block >= depth && bytes[block] !== 0);
-		return problemOfResuming(this.model, kept) === undefined;
+		if (isInsideMerged(bytes, depth)) return false;
+		return this.#anywhere || problemOfResuming(this.model, stackFrom(bytes, depth)) === undefined;
 	};
 
 	/** @internal */

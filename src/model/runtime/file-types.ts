@@ -124,7 +124,8 @@ function withNumber(entries: readonly GgufEntry[], key: string): readonly GgufEn
 	return [...other, encodeEntry(key, "uint32", 0)];
 }
 
-function predictedTypes(file: GgufFile, type: FileType, { tensors }: GgufContent): number[] {
+/** Ids of the types that llama.cpp's quantizer gives the tensors, about. */
+export function predictedTypes(file: GgufFile, type: FileType, { tensors }: Pick<GgufContent, "tensors"> = contentOf(file)): number[] {
 	const mixture = mixtures[type];
 	const count = (part: string) => tensors.filter(({ name }) => name.includes(part)).length;
 	const tied = !tensors.some(({ name }) => name === "output.weight");

@@ -1,13 +1,20 @@
 // Sets of blocks in the form that the addon takes.
 import { EvaluationError, InvalidMaskError } from "../../errors.js";
+import { MASK } from "../../game/coalition.js";
+import { removedPositions, type StackedBlock, stackWithout } from "../../game/parts.js";
+import { formatBlocks } from "../../notation.js";
 import type { BlockVersion } from "./addon.js";
 import type { LoadedModel } from "./loaded-model.js";
 import { shownText } from "../../storage/shown-text.js";
 import { checkTensorValues } from "./tensor-values.js";
 
+/** The byte that names the first of the versions given with the masks. */
+const FIRST_VERSION = 2;
+
 /**
- * A set of kept blocks: anything that gives one byte per block, 1 kept and 0 removed (a `Coalition`). 2 + i means that the block is kept in
- * the i-th of the versions given with the masks.
+ * A set of kept blocks: anything that gives one byte per block (a `Coalition`). 0 is removed, 1 kept. 2 + i means that the block is kept in
+ * the i-th of the versions given with the masks, 0 to 251. Only the attention part of the block is kept with 254, only its feed-forward part
+ * with 255: these follow each other in turns, with nothing but removed blocks between a 254 and its 255. The two parts then are one block.
  */
 export interface BlockMask {
 	toBytes(): Uint8Array;
@@ -18,10 +25,38 @@ export function packMask(model: LoadedModel, mask: BlockMask): Uint8Array {
 	const { blocks, architecture } = model.facts;
 	const bytes = mask.toBytes();
 	if (bytes.length !== blocks) throw new InvalidMaskError(`expected a mask of ${blocks} blocks for this model, got one of ${bytes.length}`);
-	const removed = [...bytes.keys()].filter((block) => bytes[block] === 0);
+	const removed = removedBy(bytes);
 	const problem = problemOf(model, removed);
-	if (problem) throw new InvalidMaskError(`blocks ${removed.join(", ")} cannot be removed from ${shownText(architecture)}: ${problem}`);
+	if (problem) throw new InvalidMaskError(`blocks ${formatBlocks(removed)} cannot be removed from ${shownText(architecture)}: ${problem}`);
 	return bytes;
+}
+
+/**
+ * What a mask removes, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1.
+ * @throws InvalidMaskError if its attention and feed-forward parts do not follow each other in turns
+ */
+export function removedBy(bytes: Uint8Array): number[] {
+	const kept = Array.from(bytes, (byte) => [
+		byte !== MASK.removed && byte !== MASK.feedForward,
+		byte !== MASK.removed && byte !== MASK.attention,
+	]);
+	try {
+		return removedPositions(kept.flat());
+	} catch (error) {
+		throw new InvalidMaskError(`a mask cannot run: ${(error as RangeError).message}`, { cause: error });
+	}
+}
+
+/** The blocks that a mask keeps, in order, from a depth on that lies in no merged block. */
+export function stackFrom(bytes: Uint8Array, depth: number): StackedBlock[] {
+	return stackWithout(bytes.length, removedBy(bytes)).filter(({ attention }) => attention >= depth);
+}
+
+/** Whether a depth lies between an attention part and the feed-forward part that is one block with it: no state can be kept there. */
+export function isInsideMerged(bytes: Uint8Array, depth: number): boolean {
+	let block = depth - 1;
+	while (bytes[block] === MASK.removed) block--;
+	return bytes[block] === MASK.attention;
 }
 
 /** The empty set cannot be a file, but it has a value: the LM head alone, run through a block made the identity. */
@@ -31,8 +66,17 @@ function problemOf({ blocks, facts }: LoadedModel, removed: number[]): string | 
 	return blocks.view.empty.length > 0 ? undefined : "no block can be made the identity";
 }
 
-/** @throws InvalidMaskError if a mask names a version that the block lacks, EvaluationError for a version of a tensor of another block */
+/** Versions of blocks in one call: as many as bytes that mean nothing else. */
+const MOST_VERSIONS = MASK.attention - FIRST_VERSION;
+
+/**
+ * A mask names versions of blocks that it keeps as a whole; the parts of a merged block have none.
+ * @throws InvalidMaskError if a mask names a version that the block lacks
+ * @throws EvaluationError for a version of a tensor of another block, or too many versions
+ */
 export function checkVersions(masks: Uint8Array, { facts, file }: LoadedModel, versions: readonly BlockVersion[]): void {
+	if (versions.length > MOST_VERSIONS)
+		throw new EvaluationError(`masks can name ${MOST_VERSIONS} versions of blocks, got ${versions.length}: measure them in several calls`);
 	for (const { block, matrices } of versions) {
 		for (const { name, type, bytes } of matrices) {
 			const tensor = name.startsWith(`blk.${block}.`) ? file.tensor(name) : undefined;
@@ -42,7 +86,8 @@ export function checkVersions(masks: Uint8Array, { facts, file }: LoadedModel, v
 	}
 	for (const [i, byte] of masks.entries()) {
 		const block = i % facts.blocks;
-		if (byte >= 2 && versions[byte - 2]?.block !== block)
-			throw new InvalidMaskError(`a mask names version ${byte - 2} of block ${block}, which is not among the given versions`);
+		const version = byte - FIRST_VERSION;
+		if (version >= 0 && version < MOST_VERSIONS && versions[version]?.block !== block)
+			throw new InvalidMaskError(`a mask names version ${version} of block ${block}, which is not among the given versions`);
 	}
 }

@@ -78,9 +78,12 @@ export class Model implements TextModel {
 		this.#native = native;
 		this.threads = threads;
 		this.facts = native.facts();
+		const ofBlocks = (names: (block: number) => readonly string[]) =>
+			Array.from({ length: this.facts.blocks }, (_, block) => [...names(block)]);
 		native.setViewRules({
 			leadingCounts: [...blocks.view.leadingCounts],
-			outputs: Array.from({ length: this.facts.blocks }, (_, block) => [...blocks.view.outputs(block)]),
+			outputs: ofBlocks((block) => blocks.view.outputs(block)),
+			feedForward: ofBlocks((block) => blocks.view.feedForward(block)),
 			empty: [...blocks.view.empty],
 		});
 	}

@@ -28,7 +28,8 @@ async function attempt({ addon: path, model: file, load, rules, text, chat, toke
 	const onProgress = (/** @type {number} */ fraction) => say(`progress ${fraction}`);
 	const model = await addon.NativeModel.load(file, load, new addon.CancelToken(), onProgress);
 	const { blocks, vocabulary, contextLength } = model.facts();
-	model.setViewRules({ ...rules, outputs: Array.from({ length: blocks }, (_, block) => rules.outputs[block] ?? []) });
+	// It runs all blocks as a whole.
+	model.setViewRules({ ...rules, outputs: Array.from({ length: blocks }, (_, block) => rules.outputs[block] ?? []), feedForward: [] });
 	if (text !== undefined) {
 		say("stage making tokens of a text");
 		model.detokenize(model.tokenize(text, true, true), true);

@@ -1,11 +1,13 @@
 // Healing within a run: on the splits of the session, the text to fit to drawn beside them.
+import { splitNames } from "../../model/calibration/index.js";
+import { asksToHeal } from "../preflight/heal-options.js";
 import { onSelfGenerated } from "../session/calibration-windows.js";
 import { InvalidPlanError } from "../../errors.js";
 import type { Gate, GateSplit } from "../gate/gate.js";
 import { Coalition } from "../../game/coalition.js";
 import { mostSets, type RacedHealed } from "./race.js";
 import { healableCuts, mostCuts, settleKind, shapeOf } from "./memory.js";
-import { onlySet, withHealTime } from "./time-budget.js";
+import { healSeconds, type KnownSpeed, onlySet, withHealTime } from "./time-budget.js";
 import { healAgain, type Healing, healModel, noteUnhealed } from "./heal-model.js";
 import { isRefusal } from "../../model/fitting/heal.js";
 import { restore, whileHealed } from "../../model/fitting/standing.js";
@@ -139,14 +141,49 @@ export function withHealTimeOf<T extends HealSettings & MachineSettings & JobOpt
 	options: T,
 	every = false,
 ): Promise<T> {
+	return withHealTime(session, aheadOf(session, removed, options, every), options);
+}
+
+/** What healing in a run takes, for its progress. */
+export interface HealingAhead {
+	/** The set; or the most blocks that are removed, where a search will say which. */
+	readonly removed: readonly number[] | number;
+	/** Whether a set of each number of blocks is healed, rather than one after a race. @default false */
+	readonly every?: boolean;
+}
+
+/**
+ * Seconds that healing takes in a run: 0 without it, and at most as long as the options allow. Undefined where nobody listens: measuring
+ * how fast this machine heals takes a moment.
+ */
+export async function healSecondsOf(
+	session: Session,
+	{ removed, every = false }: HealingAhead,
+	options: HealSettings & MachineSettings & JobOptions,
+): Promise<number | undefined> {
+	if (!asksToHeal(options)) return 0;
+	if (options.healTime !== undefined) return options.healTime;
+	if (!options.onProgress || session.secondsPerMask === undefined) return undefined;
+	return healSeconds(session, aheadOf(session, removed, options, every), options, knownSpeed(session));
+}
+
+/** What a session has measured of the speed of healing. */
+export function knownSpeed({ secondsPerMask, tokens, calibration, timings }: Session): KnownSpeed {
+	if (secondsPerMask === undefined) return {};
+	const pass = secondsPerMask / tokens.search;
+	const drawn = splitNames.reduce((sum, split) => sum + calibration.splits[split].tokens.length, 0);
+	const draw = (timings.calibration ?? 0) / drawn;
+	// No text is drawn faster than it is run: an earlier run drew this one, or it comes from files.
+	return { pass, ...(draw > pass ? { draw } : {}) };
+}
+
+function aheadOf(session: Session, removed: readonly number[] | number, { healHeads }: HealSettings, every: boolean) {
 	const { search, validation, heldOut } = session.calibration.splits;
 	const sizes = { tuning: search.tokens.length, judged: validation.tokens.length + heldOut.tokens.length };
-	if (typeof removed !== "number") return withHealTime(session, { ...onlySet(removed), ...sizes }, options);
-	const { healHeads } = options;
+	if (typeof removed !== "number") return { ...onlySet(removed), ...sizes };
 	// A race heals its winner, the set that it took the place of, and the one that is taken once more, with its heads.
 	const race = { sets: healHeads ? 3 : 2, headSets: 1, raced: mostSets };
 	const one = session.metric === "loss" ? race : { sets: 1, headSets: 1, raced: 0 };
 	const searched = every ? { sets: removed, headSets: removed, raced: 0 } : one;
-	const cuts = { cuts: Math.min(2, removed), mostCuts: mostCuts(session.model, removed) };
-	return withHealTime(session, { ...searched, ...cuts, ...sizes }, options);
+	return { ...searched, cuts: Math.min(2, removed), mostCuts: mostCuts(session.model, removed), ...sizes };
 }

@@ -1,6 +1,7 @@
 // The text that matrices are fitted to: self-generated, kept for the next run.
 import type { JobOptions } from "../../api/index.js";
-import { keptSamples, type SampleRequest } from "../session/cached-samples.js";
+import { access } from "node:fs/promises";
+import { keptSamples, type SampleRequest, samplesPath } from "../session/cached-samples.js";
 import type { Model } from "../../model/runtime/model.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 
@@ -14,6 +15,7 @@ const usualLength = 128;
 const firstSeed = 2 ** 31;
 /** Bumped when windows are drawn differently. */
 const version = 1;
+const purpose = { name: "heal", version, phase: "generating text for healing" };
 
 /** Which windows. */
 export type HealText = SampleRequest;
@@ -26,5 +28,13 @@ export function healTextOf(model: Model, tokens: number, seed: number): HealText
 
 /** Draws the windows, or reads those that an earlier run drew. @param folder of the model's runs */
 export function healWindows(model: Model, folder: string, text: HealText, options: JobOptions): Promise<TokenWindows> {
-	return keptSamples({ model, folder }, text, { name: "heal", version, phase: "generating text for healing" }, options);
+	return keptSamples({ model, folder }, text, purpose, options);
+}
+
+/** Whether an earlier run drew them. */
+export function hasHealWindows(folder: string, text: HealText): Promise<boolean> {
+	return access(samplesPath(folder, text, purpose)).then(
+		() => true,
+		() => false,
+	);
 }

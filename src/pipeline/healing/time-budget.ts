@@ -3,12 +3,13 @@ import { readFile } from "node:fs/promises";
 import type { JobOptions, MachineOptions } from "../../api/index.js";
 import { Coalition } from "../../game/coalition.js";
 import type { GgufFile } from "../../model/gguf/index.js";
+import { timed } from "../session/timings.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
 import { factorTokens, mostPasses } from "./head-factors.js";
 import { featuresOf, fitSizes, type FitSizes, healableCuts, kindsOf, tokensThatFit } from "./memory.js";
-import { raceTokens } from "./text.js";
+import { defaultHealTokens, type HealText, hasHealWindows, healTextOf, raceTokens } from "./text.js";
 import { defaultRelatives, normRidges } from "../../model/fitting/matrix-fit.js";
-import type { FitKind } from "../../model/fitting/kinds.js";
+import { type FitKind, fitKinds } from "../../model/fitting/kinds.js";
 import { logger } from "../../api/logger.js";
 import { formatDuration } from "../../report/format.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
@@ -18,7 +19,7 @@ import { equationFlops, solutionFlops } from "../../model/runtime/states.js";
 import { makeWindows } from "../../model/runtime/windows.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
-import { readKeptTokens } from "../../storage/plan-heal.js";
+import { type PlanHeal, readKeptTokens } from "../../storage/plan-heal.js";
 import { keptHealPath } from "../../storage/runs.js";
 import { fewestTokens } from "../preflight/heal-options.js";
 import type { HealSettings } from "../../api/options/settings.js";
@@ -69,16 +70,17 @@ const drawnEach = 32;
 /** Bumped when the forecast changes. */
 const version = 1;
 
-/** Seconds that healing takes whatever the tokens, and for each of them. Removed blocks are counted as if they ran. */
-export function forecast(
-	{ sets, headSets, raced, cuts, tuning, judged, heads, normed, kinds }: HealWork,
-	{ draw, pass, summing, solving }: HealSpeed,
-	{ inputs, width }: FitSizes,
-): { fixed: number; perToken: number } {
-	const sum = (of: (features: number, kind: FitKind) => number) =>
-		kinds.reduce((total, kind) => total + of(featuresOf(kind, { inputs, width }), kind), 0);
-	const equations = sum((features) => equationFlops(features, width)) / summing;
-	const solutions = sum((features, kind) => solutionFlops(features, width, kind === "map" ? inputs : 0)) / solving;
+/** Seconds that healing takes whatever the tokens, and for each of them. */
+export interface HealForecast {
+	readonly fixed: number;
+	readonly perToken: number;
+}
+
+/** Removed blocks are counted as if they ran. */
+export function forecast(work: HealWork, speed: HealSpeed, sizes: FitSizes): HealForecast {
+	const { sets, headSets, raced, cuts, tuning, judged, heads, normed, kinds } = work;
+	const { draw, pass } = speed;
+	const { equations, solutions } = fitOf(kinds, speed, sizes);
 	const weightings = defaultRelatives.length;
 	const norm = normed ? 1 : 0;
 	const tried = weightings * ridges * kinds.length + norm * normRidges.length;
@@ -88,6 +90,22 @@ export function forecast(
 	return {
 		fixed: sets * whole + raced * rough + factors,
 		perToken: draw + sets * (pass * (1 + (weightings + norm) * cuts) + weightings * cuts * equations),
+	};
+}
+
+/** The same of a set that is healed as a plan says: with one fit of each cut, and no text that decides. */
+export function forecastAgain({ cuts, kinds }: Pick<HealWork, "cuts" | "kinds">, speed: HealSpeed, sizes: FitSizes): HealForecast {
+	const { equations, solutions } = fitOf(kinds, speed, sizes);
+	return { fixed: cuts * solutions, perToken: speed.draw + speed.pass * (1 + cuts) + cuts * equations };
+}
+
+/** Seconds of the equations of a token, and of a solution, with every kind. */
+function fitOf(kinds: readonly FitKind[], { summing, solving }: HealSpeed, { inputs, width }: FitSizes) {
+	const sum = (of: (features: number, kind: FitKind) => number) =>
+		kinds.reduce((total, kind) => total + of(featuresOf(kind, { inputs, width }), kind), 0);
+	return {
+		equations: sum((features) => equationFlops(features, width)) / summing,
+		solutions: sum((features, kind) => solutionFlops(features, width, kind === "map" ? inputs : 0)) / solving,
 	};
 }
 
@@ -129,6 +147,44 @@ export async function withHealTime<T extends HealSettings & JobOptions & Machine
 	return { ...options, healTokens, healTime: undefined };
 }
 
+/** What a run has measured already, or need not do. */
+export type KnownSpeed = Partial<Pick<HealSpeed, "draw" | "pass">>;
+
+/** Seconds that healing takes with as many tokens as the options say, about. What is not known of the speed is measured. */
+export async function healSeconds(
+	place: HealPlace,
+	ahead: HealedSetsAhead & Pick<HealWork, "tuning" | "judged">,
+	options: HealSettings & JobOptions,
+	known: KnownSpeed,
+): Promise<number> {
+	const { healKind, healHeads, healTokens = defaultHealTokens } = options;
+	const { model, seed } = place;
+	const work = { ...ahead, heads: healHeads === true, normed: isNormed(model.file), kinds: kindsOf(healKind) };
+	const speed = await speedOn(place, healTextOf(model, healTokens, seed), known, options);
+	const { fixed, perToken } = forecast(work, speed, fitSizes(model.file));
+	return fixed + healTokens * perToken;
+}
+
+/** The same of a set that is healed as its plan says. @param removed in any order */
+export async function healAgainSeconds(
+	place: HealPlace,
+	{ removed, section }: { readonly removed: readonly number[]; readonly section: PlanHeal },
+	options: JobOptions,
+	known: KnownSpeed,
+): Promise<number> {
+	const { applied, cuts, fit } = section;
+	if (!applied) return 0;
+	const work = { cuts: onlySet(removed).cuts, kinds: fitKinds.filter((kind) => cuts.some(({ recipe }) => recipe?.kind === kind)) };
+	const { fixed, perToken } = forecastAgain(work, await speedOn(place, fit, known, options), fitSizes(place.model.file));
+	return fixed + fit.count * fit.length * perToken;
+}
+
+/** The speed with a text, which is not drawn where an earlier run drew it. */
+async function speedOn(place: HealPlace, text: HealText, known: KnownSpeed, options: JobOptions): Promise<HealSpeed> {
+	const drawn = await hasHealWindows(place.folder, text);
+	return measureSpeed(place, options, drawn ? { ...known, draw: 0 } : known);
+}
+
 const isNormed = ({ tensors }: GgufFile): boolean => tensors.some(({ name }) => /^blk\.\d+\.post_ffw_norm\.weight$/.test(name));
 
 /** Tokens that fit in memory for a set of as many cuts as there may be. */
@@ -157,13 +213,33 @@ async function tokensIn(seconds: number, place: HealPlace, work: HealWork, optio
 }
 
 /** Whole thousands (of 1,024), at least one. */
-export function tokensWithin(seconds: number, { fixed, perToken }: { fixed: number; perToken: number }): number {
+export function tokensWithin(seconds: number, { fixed, perToken }: HealForecast): number {
 	return Math.max(fewestTokens, Math.floor((seconds - fixed) / perToken / fewestTokens) * fewestTokens);
 }
 
-/** Draws and runs a little text, and solves small equations. */
-async function measureSpeed({ model, evaluator, seed }: HealPlace, { signal, progress }: JobOptions): Promise<HealSpeed> {
+/** Draws and runs a little text, as far as it is not known how fast that is, and solves small equations. */
+async function measureSpeed(
+	{ model, evaluator, seed }: HealPlace,
+	{ signal, progress }: JobOptions,
+	known: KnownSpeed = {},
+): Promise<HealSpeed> {
 	progress?.work({ phase: "timing healing", done: 0, total: 0, unit: "percent" });
+	const both = known.draw !== undefined && known.pass !== undefined;
+	const text = both ? { draw: known.draw, pass: known.pass } : { ...(await measureText({ model, evaluator, seed }, signal)), ...known };
+	const size = { inputs: 1024, outputs: 512, rows: 4096, threads: evaluator.threads, onOutputs: false };
+	const { inputs, outputs, rows } = size;
+	const seconds = await model.runWithAddon(signal, (addon, cancel) => addon.timeLeastSquares(size, cancel));
+	return {
+		...text,
+		summing: (rows * equationFlops(inputs, outputs)) / seconds.accumulate,
+		solving: solutionFlops(inputs, outputs) / seconds.solve,
+	};
+}
+
+async function measureText(
+	{ model, evaluator, seed }: Pick<HealPlace, "model" | "evaluator" | "seed">,
+	signal: AbortSignal | undefined,
+): Promise<Pick<HealSpeed, "draw" | "pass">> {
 	const { bos, eos, contextLength, blocks } = model.facts;
 	const length = Math.min(drawnEach, contextLength);
 	const prompts = Array.from({ length: drawnAtOnce }, () => Int32Array.of((bos ?? eos)!));
@@ -174,19 +250,5 @@ async function measureSpeed({ model, evaluator, seed }: HealPlace, { signal, pro
 	// The first one makes what a run needs.
 	await evaluator.evaluate([full], windows, { signal });
 	const [, running] = await timed(() => evaluator.evaluate([full], windows, { signal }));
-	const size = { inputs: 1024, outputs: 512, rows: 4096, threads: evaluator.threads, onOutputs: false };
-	const { inputs, outputs, rows } = size;
-	const seconds = await model.runWithAddon(signal, (addon, cancel) => addon.timeLeastSquares(size, cancel));
-	return {
-		draw: drawing / tokens.length,
-		pass: running / tokens.length,
-		summing: (rows * equationFlops(inputs, outputs)) / seconds.accumulate,
-		solving: solutionFlops(inputs, outputs) / seconds.solve,
-	};
-}
-
-async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
-	const started = performance.now();
-	const result = await work();
-	return [result, (performance.now() - started) / 1000];
+	return { draw: drawing / tokens.length, pass: running / tokens.length };
 }

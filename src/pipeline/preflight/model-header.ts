@@ -1,8 +1,9 @@
 import { stat } from "node:fs/promises";
 import { type BlockPlan, type CountOptions, describeBlocks } from "../../model/architectures/index.js";
 import { FileError, InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
-import { blockOfTensor, GgufFile } from "../../model/gguf/index.js";
-import { formatBlocks } from "../../notation.js";
+import { GgufFile } from "../../model/gguf/index.js";
+import { beyondBlocks, formatBlocks, readBlocks } from "../../notation.js";
+import { storedBytes, partSizes, weightOf } from "./model-sizes.js";
 import { shownText } from "../../storage/shown-text.js";
 
 // What a model's header says is checked before the model is loaded, let alone measured.
@@ -100,15 +101,21 @@ export class ReadOnce {
 
 const readFile = (path: string, { signal }: ModelHeaderOptions) => GgufFile.read(path, signal ? { signal } : {});
 
-/** A list of blocks without repetitions, ascending. @throws InvalidOptionError where they cannot be removed from this model */
-export function checkedRemoval(path: string, blocks: BlockPlan, list: readonly number[]): number[] {
-	const removed = [...new Set(list)].sort((a, b) => a - b);
+/**
+ * A set of blocks without repetitions, ascending.
+ * @param given positions in any order, or text
+ * @throws InvalidOptionError where they cannot be removed from this model
+ */
+export function checkedRemoval(path: string, blocks: BlockPlan, given: readonly number[] | string): number[] {
+	const read = readBlocks(given);
+	if ("problem" in read) throw new InvalidOptionError(`remove: ${read.problem}`);
+	const removed = read.positions;
 	if (removed.length === 0) throw new InvalidOptionError("nothing to remove: the list of blocks is empty");
-	const problem = blocks.check(removed);
+	const problem = beyondBlocks(removed, blocks.blocks) ?? blocks.check(removed);
 	if (problem === undefined) return removed;
 	const groups = blocks.units ? `; blocks go in groups: ${blocks.units.map(formatBlocks).join(", ")}` : "";
 	throw new InvalidOptionError(
-		`blocks ${removed.join(", ")} cannot be removed from ${path}: ${problem} (at most ${blocks.maxRemovable} of ${blocks.blocks} blocks can go${groups})`,
+		`blocks ${formatBlocks(removed)} cannot be removed from ${path}: ${problem} (at most ${blocks.maxRemovable} of ${blocks.blocks} blocks can go${groups})`,
 	);
 }
 
@@ -154,7 +161,7 @@ export function checkEverProvable(path: string, blocks: BlockPlan, removed?: rea
 	const not = removed
 		? []
 		: Array.from({ length: blocks.blocks }, (_, i) => i).filter((i) => !blocks.frozen.has(i) && blocks.unwritable([i]));
-	return not.length === 0 ? undefined : `no file without block ${not.join(", ")} can be written: ${blocks.unwritable([not[0]!])}`;
+	return not.length === 0 ? undefined : `no file without block ${formatBlocks(not)} can be written: ${blocks.unwritable([not[0]!])}`;
 }
 
 function refuse(path: string, obstacle: string | undefined): void {
@@ -167,12 +174,13 @@ function refuse(path: string, obstacle: string | undefined): void {
  */
 export function bytesToWrite({ file, blocks }: Header, removed: number | readonly number[]): number {
 	if (blocks.proof !== "bits") return file.size;
-	const sizes = new Array<number>(blocks.blocks).fill(0);
-	for (const { name, source } of file.tensors) {
-		const block = blockOfTensor(name);
-		if (block !== undefined && block < sizes.length) sizes[block] = sizes[block]! + source.size;
-	}
-	const sum = (list: readonly number[]) => list.reduce((total, size) => total + size, 0);
-	const gone = typeof removed === "number" ? sizes.sort((a, b) => b - a).slice(0, removed) : removed.map((block) => sizes[block]!);
-	return sum(file.tensors.map(({ source }) => source.size)) - sum(gone);
+	const parts = partSizes({ file, blocks }, storedBytes);
+	const gone =
+		typeof removed === "number"
+			? Array.from({ length: blocks.blocks }, (_, block) => weightOf(parts, [block]))
+					.sort((a, b) => b - a)
+					.slice(0, removed)
+					.reduce((total, size) => total + size, 0)
+			: weightOf(parts, removed);
+	return file.tensors.reduce((total, tensor) => total + storedBytes(tensor), 0) - gone;
 }

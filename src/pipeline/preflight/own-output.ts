@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { FileError, OutputExistsError } from "../../errors.js";
+import { formatBlocks } from "../../notation.js";
 import { hashOf } from "../../storage/hash.js";
 import { type Lock, lockFile, lockOwner } from "../../storage/lock.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
@@ -91,7 +92,7 @@ export class OwnOutput<Made = unknown> {
 	made(removed: readonly number[]): Made | undefined {
 		if (!this.#before || this.#before.removed.join() === removed.join()) return this.#before?.made;
 		throw new OutputExistsError(
-			`${this.output} was written by an earlier run of this command, which removed blocks ${this.#before.removed.join(", ")}; now it is ${removed.join(", ")}: give another name, or allow overwriting (--overwrite)`,
+			`${this.output} was written by an earlier run of this command, which removed blocks ${formatBlocks(this.#before.removed)}; now it is ${formatBlocks(removed)}: give another name, or allow overwriting (--overwrite)`,
 		);
 	}
 

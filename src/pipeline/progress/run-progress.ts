@@ -108,9 +108,9 @@ export class RunProgress implements JobProgress {
 		this.#limit = limit === undefined ? undefined : this.#begun + limit;
 	}
 
-	/** How long the evaluations of the step still take: at their own speed, or before there is one as expected. */
+	/** How long the evaluations of the step still take: at their own speed of late, or before there is one as expected. */
 	#countLeft(): number | undefined {
-		const known = this.#count.secondsLeft(this.#now()) ?? this.#expectedLeft();
+		const known = this.#count.secondsLeft ?? this.#expectedLeft();
 		if (known === undefined || this.#limit === undefined) return known;
 		return Math.min(known, Math.max(0, this.#limit - this.#now()));
 	}
@@ -123,10 +123,9 @@ export class RunProgress implements JobProgress {
 	/** What this step shows of the speed of evaluations. */
 	#learn(): void {
 		const { evaluations } = this.#expected.get(this.#name) ?? {};
-		const { measured, planned } = this.#count;
-		if (!evaluations || measured < enoughMeasured || planned === 0) return;
-		const expected = (evaluations * measured) / planned;
-		this.#slower = Math.min(farthest, Math.max(1 / farthest, this.#count.spent(this.#now()) / expected));
+		const { measured, planned, secondsEach } = this.#count;
+		if (!evaluations || measured < enoughMeasured || secondsEach === undefined) return;
+		this.#slower = Math.min(farthest, Math.max(1 / farthest, (secondsEach * planned) / evaluations));
 	}
 
 	/** Time left of this step: what is counted and the rest of the other work, or the rest of the expected time. */

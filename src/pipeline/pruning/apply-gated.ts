@@ -1,7 +1,7 @@
 // Carrying out a plan under quality limits: measured as the main job measures, on the text that its figures are of.
 import type { ApplyResult, JobOptions } from "../../api/index.js";
 import { isJudgedLater, judgeSet } from "./judge-set.js";
-import { healSet, withHealTimeOf } from "../healing/of-session.js";
+import { healSecondsOf, healSet, knownSpeed, withHealTimeOf } from "../healing/of-session.js";
 import { Gate } from "../gate/gate.js";
 import type { GateRequest } from "../preflight/gate-limits.js";
 import type { ReadHeader } from "../preflight/model-header.js";
@@ -15,6 +15,9 @@ import { asksToHeal } from "../preflight/heal-options.js";
 import { shownText } from "../../storage/shown-text.js";
 import { healAsAsked } from "./heal-as-asked.js";
 import { sourceOf } from "./source.js";
+import { expectApply } from "./steps.js";
+import { healAgainSeconds } from "../healing/time-budget.js";
+import { quantizingSeconds } from "../quantizing/time.js";
 import { writeModel } from "./write-model.js";
 import { foundHealing, healingOf, jobOf, type PruneJob, settledJob } from "../preflight/job.js";
 import type { HealSettings, MachineSettings, QuantizeSettings, Settings } from "../../api/options/settings.js";
@@ -56,6 +59,7 @@ export async function applyGated(job: GatedJob, options: GatedSettings): Promise
 		await session.measureOriginal(options.signal);
 		const settled = plan ? measuring : settledJob(measuring, foundHealing(await withHealTimeOf(session, removed, healable)));
 		if (plan) noteOtherText(session, plan, measuring);
+		await expectGated(session, job, settledJob(measuring, foundHealing(healable)));
 		const gate = Gate.open(session, limits, settled);
 		options.progress?.begin("Healing");
 		options.progress?.begin("Comparing with the original");
@@ -72,6 +76,22 @@ export async function applyGated(job: GatedJob, options: GatedSettings): Promise
 	} finally {
 		await session.close();
 	}
+}
+
+/** Says how long it takes: the limits are measured of the original model and of the pruned one. */
+async function expectGated(session: Session, { removed, plan, original }: GatedJob, options: PruneJob): Promise<void> {
+	const { progress, onProgress, quantize, signal } = options;
+	const { model, timings, tokens, secondsPerMask } = session;
+	if (!onProgress || secondsPerMask === undefined) return;
+	const again = plan?.heal && options.heal !== false ? { removed, section: plan.heal } : undefined;
+	const healing = again
+		? await healAgainSeconds(session, again, options, knownSpeed(session))
+		: await healSecondsOf(session, { removed }, options);
+	const types = quantize === undefined ? [] : [quantize];
+	const quantizing = original ? undefined : await quantizingSeconds({ model, file: model.file, types }, { threads: model.threads, signal });
+	const evaluation = (secondsPerMask / tokens.search) * session.calibration.splits.heldOut.tokens.length;
+	const work = { proof: model.blocks.proof, load: timings.load ?? 0, evaluation, compared: 2, healing, quantizing };
+	expectApply(progress, work, options);
 }
 
 /** As the main job measures these blocks, on the plan's windows. */

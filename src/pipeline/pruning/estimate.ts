@@ -18,7 +18,7 @@ import { masksIn } from "../../game/search/time-limit.js";
 import type { AmountSettings, ChoosingSettings, MethodSettings, MetricSettings } from "../../api/options/settings.js";
 
 /** What chooses the blocks: a method, or nobody where they are named. */
-type NamedSettings = Pick<MethodSettings, "method"> & Pick<AmountSettings, "remove">;
+type NamedSettings = Pick<MethodSettings, "method" | "granularity"> & Pick<AmountSettings, "remove">;
 
 export interface WorkAsked {
 	/** Masks of the search that are left at most, and those that are known. */
@@ -57,7 +57,7 @@ export function workOf(asked: WorkAsked): { readonly tokens: number; readonly se
 }
 
 /** Seconds by step: half of the further text, which not every comparison needs. */
-function plannedSeconds(asked: WorkAsked): PlannedSeconds {
+export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 	const { tokens, secondsPerMask } = asked;
 	const { searched, raced, further } = countsOf(asked);
 	const perToken = secondsPerMask / tokens.search;
@@ -69,26 +69,45 @@ function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 	};
 }
 
+/** What is searched for, and how. */
+export interface SearchAsked extends Pick<Removable, "kmax" | "named"> {
+	/** Masks that are planned at most, known ones among them. */
+	readonly planned: number;
+	/** Sizes that are raced. */
+	readonly sizes: number;
+}
+
+/** Measures the original model: what is left to measure, and how long an evaluation takes. */
+export async function askedWork(
+	session: Session,
+	{ kmax, named, planned, sizes }: SearchAsked,
+	options: ChoosingSettings & NamedSettings,
+): Promise<WorkAsked> {
+	const { model, games, tokens } = session;
+	const { method = defaultMethod, maxTime } = options;
+	const earlier = session.secondsPerMask;
+	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
+	await session.measureOriginal(options.signal);
+	const effort = effortOf(options);
+	const field = named ? 1 : raceField(method, effort, options.granularity);
+	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
+	const singles = model.facts.blocks + 1;
+	return { masks: planned - known, known, singles, sizes, field, effort, tokens, secondsPerMask, maxTime };
+}
+
 /** Says what is known, what is left to measure at most, and how long that takes. */
 export async function announceWork(
 	session: Session,
 	{ kmax, count, counts, named }: Removable,
 	options: ChoosingSettings & NamedSettings & Pick<MetricSettings, "questions">,
 ): Promise<{ readonly estimate: Estimate; readonly seconds: PlannedSeconds }> {
-	const { model, calibration, games, tokens } = session;
+	const { model, calibration, tokens } = session;
 	const { blocks } = model.facts;
-	const earlier = session.secondsPerMask;
 	const { method = defaultMethod } = options;
 	const planned = named ? 1 : plannedMasks({ method, blocks, kmax }, options, tokens.search);
-	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
-	await session.measureOriginal(options.signal);
-	const masks = planned - known;
 	const sizes = counts?.length ?? (count === undefined ? kmax : 1);
-	const effort = effortOf(options);
-	const field = named ? 1 : raceField(method, effort, options.granularity);
-	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
-	const { maxTime } = options;
-	const asked = { masks, known, singles: blocks + 1, sizes, field, effort, tokens, secondsPerMask, maxTime };
+	const asked = await askedWork(session, { kmax, named, planned, sizes }, options);
+	const { masks, known } = asked;
 	const estimate = { evaluations: masks, known, ...workOf(asked) };
 	const cached = known > 0 ? `, ${known} of them cached` : "";
 	const time = Number.isFinite(estimate.seconds) ? `; at most about ${formatDuration(estimate.seconds)}` : "";
@@ -101,9 +120,10 @@ export async function announceWork(
 	return { estimate, seconds: plannedSeconds(asked) };
 }
 
-/** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked. */
-export function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: NamedSettings): number {
+/** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked, with half-block cuts only where these are searched. */
+export function usefulMasks(ledger: Ledger, kmax: number, { method, remove, granularity }: NamedSettings): number {
 	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
 	if (method === "paper" || method === "paper-repaired") return ledger.size;
-	return ledger.measurements().filter(({ coalition }) => coalition.players - coalition.size <= kmax).length;
+	const taken = (coalition: Coalition) => coalition.whole || granularity === "half-block";
+	return ledger.measurements().filter(({ coalition }) => taken(coalition) && coalition.players - coalition.size <= kmax).length;
 }

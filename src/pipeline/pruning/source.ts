@@ -80,6 +80,13 @@ export async function sampledSource(model: Model, weights: ModelWeights, options
 	const full = Coalition.full(model.facts.blocks);
 	const originalLosses = () => lossesNow(evaluator, full, windows, options);
 	const measured = new Once<"whole", OriginalFigures>();
+	const losses = async (removed: readonly number[]) => {
+		const found = await lossesNow(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), windows, options);
+		// Such a file would be refused for what is not the fault of the blocks.
+		if (!found.every(Number.isFinite)) checkFiniteLosses(model.path, await originalLosses());
+		return found;
+	};
+	const asTheyAre = new Once<string, Float64Array>();
 	const measureOriginal = async () => {
 		const reference = await new References(weights, { verification: windows }, options, evaluator).of("verification");
 		const [evaluation] = await evaluator.evaluate([full], windows, { signal: options.signal });
@@ -87,12 +94,7 @@ export async function sampledSource(model: Model, weights: ModelWeights, options
 	};
 	return {
 		...{ weights, model, evaluator, windows, timings: {}, exact: backendOf(model, options) === "CPU" },
-		losses: async (removed) => {
-			const losses = await lossesNow(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), windows, options);
-			// Such a file would be refused for what is not the fault of the blocks.
-			if (!losses.every(Number.isFinite)) checkFiniteLosses(model.path, await originalLosses());
-			return losses;
-		},
+		losses: (removed, asItStands) => (asItStands ? losses(removed) : asTheyAre.get(removed.join(), () => losses(removed))),
 		whole: () => measured.get("whole", measureOriginal),
 		close: () => model.dispose(),
 	};

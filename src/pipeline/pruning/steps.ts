@@ -10,7 +10,7 @@ import { speedSeconds, wanted } from "./measure-pair.js";
 /** What says which steps there are. */
 export type SteppedSettings = Pick<Settings<"prune">, "speed" | "samples" | "dryRun" | "quantizedAlternatives"> &
 	Pick<AmountSettings, "remove" | "targetSpeedup" | "speedupOf"> &
-	Pick<QuantizeSettings, "quantize"> &
+	Pick<QuantizeSettings, "quantize" | "quantizeFrom"> &
 	HealSettings;
 
 /** @param curve whether nothing says how much to remove: nothing is written then */
@@ -38,28 +38,70 @@ export interface PlannedSeconds {
 	readonly heldOut: number;
 }
 
+/** Seconds of other work, 0 without it; undefined where they are not known. */
+export interface OtherSeconds {
+	readonly healing: number | undefined;
+	readonly quantizing: number | undefined;
+}
+
+/** What a run does. */
+interface SteppedRun extends OtherSeconds {
+	readonly output: string | undefined;
+	readonly options: SteppedSettings;
+}
+
 /** What a run says of the time of its steps: those that cannot be estimated are left out. */
-export function expectSteps(
-	progress: JobProgress | undefined,
-	session: Session,
-	planned: PlannedSeconds,
-	{ output, options }: { readonly output: string | undefined; readonly options: SteppedSettings },
-): void {
+export function expectSteps(progress: JobProgress | undefined, session: Session, planned: PlannedSeconds, run: SteppedRun): void {
+	const { output, options, healing, quantizing } = run;
 	if (!progress || !Object.values(planned).every(Number.isFinite)) return;
 	const { load = 0, calibration: drawing = 0 } = session.timings;
 	progress.expect("Searching", { evaluations: planned.search });
-	const healing = healingSeconds(options);
 	if (healing !== undefined) progress.expect(comparisonOf(options), { evaluations: planned.compare, other: healing });
-	// A file is written in the time that loading it takes, about, and loaded again; where a removal must be proven so is another one.
-	const files = session.model.blocks.proof === "bits" ? 1 : 2;
-	if (options.quantize === undefined)
-		progress.expect("Writing and verifying", { evaluations: (1 + files) * planned.heldOut, other: 2 * files * load });
+	const { proof } = session.model.blocks;
+	const writing = writingTime({ proof, load, evaluation: planned.heldOut, quantizing }, options);
+	if (writing) progress.expect("Writing and verifying", writing);
 	if (!options.quantizedAlternatives) progress.expect("Measuring", measuringTime(session, { load, drawing }, { output, options }));
 }
 
-/** Undefined where only fitting will show it. */
-function healingSeconds(options: HealSettings): number | undefined {
-	return asksToHeal(options) ? options.healTime : 0;
+/** What a file is written from, and what that takes. */
+export interface WritingWork extends Pick<OtherSeconds, "quantizing"> {
+	/** How far the architecture is proven. */
+	readonly proof: Session["model"]["blocks"]["proof"];
+	/** Seconds to load the model, and of an evaluation on the text that verifies. */
+	readonly load: number;
+	readonly evaluation: number;
+	/** Whether what the file must compute is known already. @default false */
+	readonly expected?: boolean | undefined;
+}
+
+/** Undefined where the file is quantized and that cannot be estimated: how large another original is, for example. */
+export function writingTime(
+	{ proof, load, evaluation, quantizing, expected = false }: WritingWork,
+	{ quantize, quantizeFrom }: Pick<QuantizeSettings, "quantize" | "quantizeFrom">,
+): StepTime | undefined {
+	// A file is written in the time that loading it takes, about, and loaded again; where a removal must be proven so is another one.
+	const files = proof === "bits" ? 1 : 2;
+	const pruned = { evaluations: ((expected ? 0 : 1) + files) * evaluation, other: 2 * files * load };
+	if (quantize === undefined) return pruned;
+	if (quantizing === undefined || quantizeFrom !== undefined) return undefined;
+	return { evaluations: pruned.evaluations + evaluation, other: pruned.other + quantizing + load };
+}
+
+/**
+ * Says how long carrying out a plan takes.
+ * @param compared evaluations before anything is written
+ */
+export function expectApply(
+	progress: JobProgress | undefined,
+	work: WritingWork & OtherSeconds & { readonly compared: number },
+	options: Pick<QuantizeSettings, "quantize" | "quantizeFrom">,
+): void {
+	const { compared, evaluation, healing } = work;
+	if (healing !== undefined)
+		for (const step of ["Healing", "Comparing with the original"] as const)
+			progress?.expect(step, { evaluations: compared * evaluation, other: healing });
+	const writing = writingTime(work, options);
+	if (writing) progress?.expect("Writing and verifying", writing);
 }
 
 function measuringTime(

@@ -5,6 +5,7 @@ import { bySource } from "../../game/sources.js";
 import type { Session } from "../session/session.js";
 import { differences, meanAndError, studentT95 } from "../../game/statistics.js";
 import type { ProposedSet } from "../methods/selection-context.js";
+import { blocksArgument, formatBlocks } from "../../notation.js";
 
 /** The best set of each size on each source, among those that the search has measured: they cost no evaluation of the search. */
 export function bestBySource(session: Session, sizes: readonly number[]): ProposedSet[] {
@@ -36,10 +37,9 @@ export function disagreementsOf(chosen: Measurement, others: readonly Measuremen
 
 /** For people. */
 export function disagreementText({ source, chosen, better, by, standardError, worseOverall }: Disagreement): string {
-	const list = (blocks: readonly number[]) => blocks.join(", ");
 	return (
-		`the sources disagree: on ${source}, removing ${list(better)} is better than the chosen ${list(chosen)} by ${by.toFixed(3)} ± ${standardError.toFixed(3)}, ` +
-		`but worse by ${worseOverall.toFixed(3)} on all sources together. To take it: --remove ${better.join(",")}, or give ${source} more weight`
+		`the sources disagree: on ${source}, removing ${formatBlocks(better)} is better than the chosen ${formatBlocks(chosen)} by ${by.toFixed(3)} ± ${standardError.toFixed(3)}, ` +
+		`but worse by ${worseOverall.toFixed(3)} on all sources together. To take it: --remove ${blocksArgument(better)}, or give ${source} more weight`
 	);
 }
 

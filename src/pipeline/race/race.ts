@@ -4,6 +4,7 @@ import type { BatchOptions, Measurement } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
 import type { Session } from "../session/session.js";
 import { disagreementsOf, disagreementText } from "./by-source.js";
+import { formatBlocks } from "../../notation.js";
 import { above, type Field, isTied, tellApart, tieRounds, type ToldApart } from "./ties.js";
 import { differences, finite, meanAndError } from "../../game/statistics.js";
 import type { ProposedSet } from "../methods/selection-context.js";
@@ -156,7 +157,7 @@ function noteRivals(winners: Race["winners"], choices: readonly ProposedSet[], o
 		if (winner.method === first?.method) continue;
 		logger(options)(
 			"note",
-			`${winner.removed.length} blocks: ${winner.removed.join(", ")} (${winner.method}) is better on the validation split than the choice of ${first?.method}`,
+			`${winner.removed.length} blocks: ${formatBlocks(winner.removed)} (${winner.method}) is better on the validation split than the choice of ${first?.method}`,
 		);
 	}
 }

@@ -1,4 +1,5 @@
 // The parts of a report that say how a set was found: blocks, curve, pairs, surrogate.
+import { keptParts } from "../../game/parts.js";
 import { fewestWindows } from "../../game/sources.js";
 import type { Finalist } from "../race/race.js";
 import type { Report, ReportBlock, ReportCurve, ReportSurrogate } from "../../report/report-data.js";
@@ -25,12 +26,16 @@ export function blocksData(parts: {
 	readonly origin: PlanOrigin;
 }): Report["blocks"] {
 	const { removed, critical, frozen, importance = [], origin } = parts;
-	const gone = new Set(removed);
+	const keeps = keptParts(parts.blocks, removed);
 	const reasons = new Map([...critical, ...frozen].map(({ block, reason }) => [block, reason]));
 	const never = new Set(frozen.map(({ block }) => block));
 	const known = new Map(importance.map((one) => [one.block, one]));
-	const stateOf = (block: number): ReportBlock["state"] =>
-		gone.has(block) ? "removed" : never.has(block) ? "frozen" : reasons.has(block) ? "critical" : "kept";
+	const stateOf = (block: number): ReportBlock["state"] => {
+		const [attention, feedForward] = [keeps[2 * block], keeps[2 * block + 1]];
+		if (!attention) return feedForward ? "feed-forward" : "removed";
+		if (!feedForward) return "attention";
+		return never.has(block) ? "frozen" : reasons.has(block) ? "critical" : "kept";
+	};
 	const list = Array.from({ length: parts.blocks }, (_, block): ReportBlock => {
 		const reason = reasons.get(block);
 		const its = known.get(block);

@@ -1,36 +1,47 @@
 // The files that a report becomes: the page, the same as JSON, the model card.
 import { existsSync } from "node:fs";
+import * as v from "valibot";
 import type { JobOptions, PruneResult } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { logger } from "../../api/logger.js";
 import { inputFiles } from "../preflight/metric.js";
+import { blocksAsText } from "../../notation.js";
 import { reportCard as cardText } from "../../report/card.js";
-import { REPORT_VERSION, type Report } from "../../report/report-data.js";
+import { REPORT_VERSION, type Report, reportSchema } from "../../report/report-data.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import type { ReportTargets } from "../preflight/output-files.js";
 import type { InputSettings, OverwriteSettings } from "../../api/options/settings.js";
 
 /**
  * The report as one HTML page that needs no network and no script.
- * @throws InvalidOptionError for a report of another version
+ * @param report as a run gives it, or as its JSON file holds it
+ * @throws InvalidOptionError for a report of another version, or what is no report
  */
 export async function reportPage(report: Report): Promise<string> {
-	checkVersion(report);
+	const read = readReport(report);
 	// Drawing takes packages that nothing else needs: they are loaded here.
 	const { reportHtml } = await import("../../report/html.js");
-	return reportHtml(report);
+	return reportHtml(read);
 }
 
 /**
  * The report as a model card in Markdown.
- * @throws InvalidOptionError for a report of another version
+ * @param report as a run gives it, or as its JSON file holds it
+ * @throws InvalidOptionError for a report of another version, or what is no report
  */
 export function reportCard(report: Report): string {
-	checkVersion(report);
-	return cardText(report);
+	return cardText(readReport(report));
 }
 
-/** Reports come from JSON files as well, which types do not check. */
+/** Reports come from JSON files as well, which types do not check, and which have sets of blocks as text. */
+function readReport(report: Report): Report {
+	checkVersion(report);
+	const read = v.safeParse(reportSchema, report, { abortEarly: true });
+	if (read.success) return read.output;
+	const [issue] = read.issues;
+	throw new InvalidOptionError(`this is no report of prune-gguf: ${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
+}
+
 function checkVersion({ version }: { readonly version: unknown }): void {
 	if (version === REPORT_VERSION) return;
 	const names = version === 1 ? ". Some of its options have new names: CHANGELOG.md lists them" : "";
@@ -71,7 +82,7 @@ export async function writeReport(
 			return undefined;
 		}
 	};
-	await write("the report's JSON", data, () => `${JSON.stringify(report, undefined, "\t")}\n`);
+	await write("the report's JSON", data, () => `${JSON.stringify(report, blocksAsText, "\t")}\n`);
 	const reportPath = await write("the report", page, () => reportPage(report));
 	const modelCardPath = await write("the model card", card, () => reportCard(report));
 	return { report, ...(reportPath ? { reportPath } : {}), ...(modelCardPath ? { modelCardPath } : {}) };

@@ -3,6 +3,7 @@ import type { JobOptions } from "../../api/index.js";
 import { checkTarget, writeAtomically } from "../../storage/atomic-file.js";
 import { BestSoFar } from "../methods/best-so-far.js";
 import type { Session } from "../session/session.js";
+import { blocksAsText } from "../../notation.js";
 
 /** Where a result is written as JSON. */
 export interface ResultFile {
@@ -39,7 +40,7 @@ export async function measureResult<Result>(
 	try {
 		const result = await work(best);
 		if (path !== undefined)
-			await writeAtomically(path, target, (handle) => handle.writeFile(`${JSON.stringify(result, undefined, "\t")}\n`));
+			await writeAtomically(path, target, (handle) => handle.writeFile(`${JSON.stringify(result, blocksAsText, "\t")}\n`));
 		return result;
 	} catch (error) {
 		if (options.signal?.aborted) best.tell(session.metric, options);

@@ -40,7 +40,7 @@ export type KnownFacts = Pick<RunFacts, "choices" | "decided" | "warnings"> & { 
 export function runFacts(session: Session, { output, choices, decided, warnings }: KnownFacts, options: AskedSettings): RunFacts {
 	const { model, metric } = session;
 	return {
-		...{ model: summarize(model), metric, origin: planOrigin(session, output, options.asked), sizes: sizesWithout(model.file) },
+		...{ model: summarize(model), metric, origin: planOrigin(session, output, options.asked), sizes: sizesWithout(model) },
 		inputs: model.file.paths,
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		...{ choices, decided, warnings },

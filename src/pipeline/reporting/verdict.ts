@@ -127,7 +127,7 @@ function fewerBlocks({ removed, curve, healed, quantized }: JudgedRemoval): stri
 	const isOne = ({ removed: set }: Point) => set.length === 1;
 	const one = validated.find(isOne) ?? (bound > 1 ? fewer.find(isOne) : undefined);
 	if (!one) return unknown;
-	return `No measured number of blocks is a small change: without block ${one.removed[0]} alone ${cost(one.added!)} on the ${one.split} split.`;
+	return `No measured number of blocks is a small change: without block ${formatBlocks(one.removed)} alone ${cost(one.added!)} on the ${one.split} split.`;
 }
 
 const blocksText = ({ removed: { length } }: Point) => `${length} block${length === 1 ? "" : "s"} (-n ${length})`;

@@ -26,14 +26,21 @@ export interface SamplePurpose {
 	readonly phase: string;
 }
 
+/** Where such windows are kept. */
+export function samplesPath(folder: string, { seed, count, length }: SampleRequest, { name, version }: SamplePurpose): string {
+	return windowsPath(folder, hashOf([name, version, llamaPin.commit, count, length, seed]));
+}
+
 /** Draws windows, or reads those that an earlier run drew. @param folder of the model's runs */
 export async function keptSamples(
 	{ model, folder }: { readonly model: Model; readonly folder: string },
-	{ seed, count, length }: SampleRequest,
-	{ name, version, phase }: SamplePurpose,
+	request: SampleRequest,
+	purpose: SamplePurpose,
 	options: JobOptions,
 ): Promise<TokenWindows> {
-	const file = windowsPath(folder, hashOf([name, version, llamaPin.commit, count, length, seed]));
+	const { seed, count, length } = request;
+	const { name, phase } = purpose;
+	const file = samplesPath(folder, request, purpose);
 	const kept = await readFile(file, "utf8").then(
 		(text) => tokensOf(text, name, count * length),
 		() => undefined, // not there, or torn by a crash: drawn again, the same for the same seed

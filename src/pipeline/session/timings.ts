@@ -12,3 +12,10 @@ export async function timedIn<T>(timings: Timings, name: string, work: () => Pro
 		timings[name] = (timings[name] ?? 0) + (Date.now() - started) / 1000;
 	}
 }
+
+/** Does work. @returns what it gave, and its seconds */
+export async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
+	const started = performance.now();
+	const result = await work();
+	return [result, (performance.now() - started) / 1000];
+}

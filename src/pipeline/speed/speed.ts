@@ -97,7 +97,7 @@ export async function speedOf(
 		onProgress: (done, total) =>
 			progress?.work({ phase: "measuring the speed", done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
 	});
-	const figures = sides.map(({ model, removed = [] }, i) => sideOf(found[i]!, shape, sizesWithout(model.file)(removed).bytes));
+	const figures = sides.map(({ model, removed = [] }, i) => sideOf(found[i]!, shape, sizesWithout(model)(removed).bytes));
 	const ratio = (name: "promptSeconds" | "generationSeconds") => ratioOf(found[0]![name], found[1]![name]);
 	return {
 		...{ ...shape, threads, backend: backendOf(before.model, setting), context, before: figures[0]! },

@@ -9,6 +9,7 @@ import {
 	removeBlocks,
 } from "../../model/architectures/index.js";
 import { VerificationError } from "../../errors.js";
+import { formatBlocks } from "../../notation.js";
 import { formatInteger } from "../../report/format.js";
 import { type GgufContent, type GgufFile, GgufFile as Gguf, writeGguf, writtenSize } from "../../model/gguf/index.js";
 import { checkProvable } from "../preflight/model-header.js";
@@ -198,7 +199,7 @@ function windowCount(windows: readonly TokenWindows[]): number {
 
 function notProven(plan: BlockPlan, removed: readonly number[], worst: number): string {
 	return (
-		`removing blocks ${removed.join(", ")} is not proven: the layer view and the original with these blocks' output tensors set to zero ` +
+		`removing blocks ${formatBlocks(removed)} is not proven: the layer view and the original with these blocks' output tensors set to zero ` +
 		`differ by up to ${worst} nats a token. ${proofText(plan)}, and it does not hold for this file; no model was written.`
 	);
 }

@@ -12,6 +12,7 @@ import { Model } from "../../../src/model/runtime/model.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small as smallSplits } from "../../helpers/home.js";
 import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
+import { blocksAsText } from "../../../src/notation.js";
 
 const { folder, fresh, newHome } = ownHomes();
 const small = { ...smallSplits, search: { workingWeights: "own", maxEvaluations: 60 }, removeBlocks: [2, 4] } satisfies CompareOptions;
@@ -197,7 +198,7 @@ describe("compareMethods", () => {
 			expect(mean.mean).toBeCloseTo((added[0]!.mean! + added[1]!.mean!) / 2, 12);
 			expect(added.every(({ standardError }) => standardError! > 0)).toBe(true);
 		}
-		expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(JSON.parse(JSON.stringify(result)));
+		expect(JSON.parse(readFileSync(output, "utf8"))).toEqual(JSON.parse(JSON.stringify(result, blocksAsText)));
 		await expect(compareMethods(fixturePath, { ...small, saveResult: output })).rejects.toThrow(OutputExistsError);
 	});
 

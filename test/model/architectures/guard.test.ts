@@ -7,6 +7,7 @@ import {
 	architectureProblems,
 	headerProblems,
 	layerMembers,
+	layerProblems,
 	perBlockMembers,
 	viewProblems,
 } from "../../../src/model/architectures/guard.js";
@@ -38,7 +39,11 @@ describe("the pinned llama.cpp", () => {
 	});
 
 	it("is seen whole by the layer view", () => {
-		expect(viewProblems(source("native/layer_view.cpp"))).toEqual([]);
+		expect(viewProblems(source("native/layer_view_hparams.cpp"))).toEqual([]);
+	});
+
+	it("has blocks of nothing but pointers to tensors", () => {
+		expect(layerProblems(source("vendor/llama.cpp/src/llama-model.h"))).toEqual([]);
 	});
 });
 
@@ -48,7 +53,9 @@ describe("another llama.cpp", () => {
 	it("with a new per-block array is noticed", () => {
 		const altered = HEADER().replace(before, `${before}\n    std::array<float, LLAMA_MAX_LAYERS> block_gain;`);
 		expect(headerProblems(altered)).toEqual([
-			expect.stringMatching(/block_gain holds one entry per block and is unknown: add it to PER_BLOCK_MEMBERS .* native\/layer_view\.cpp/),
+			expect.stringMatching(
+				/block_gain holds one entry per block and is unknown: add it to PER_BLOCK_MEMBERS .* native\/layer_view_hparams\.cpp/,
+			),
 		]);
 		const bits = HEADER().replace(before, `${before}\n    std::bitset<LLAMA_MAX_LAYERS> is_gated_impl;`);
 		expect(headerProblems(bits)).toEqual([expect.stringContaining("is_gated_impl")]);
@@ -81,13 +88,30 @@ describe("another llama.cpp", () => {
 		expect(layerMembers("    uint32_t n_layer_x;\n    uint32_t n_layer() const;\n    bool layered;")).toEqual(["n_layer_x"]);
 	});
 
+	it("with a block that holds more than pointers is noticed", () => {
+		const header = source("vendor/llama.cpp/src/llama-model.h");
+		const before = "    struct ggml_tensor * ffn_norm_b       = nullptr;";
+		expect(layerProblems(header.replace(before, `${before}\n    float ffn_gain = 1.0f;`))).toEqual([
+			expect.stringMatching(/^llama_layer has a member that is no pointer to a tensor \(float ffn_gain = 1\.0f\)/),
+		]);
+		expect(layerProblems(header.replace("struct llama_layer_nextn {", "struct llama_layer_nextn {\n    int n_heads;"))).toEqual([
+			expect.stringContaining("llama_layer_nextn has a member"),
+		]);
+		expect(layerProblems("struct llama_model {\n};")).toEqual([expect.stringContaining("adapt layerProblems")]);
+	});
+
+	it("a layer view that takes a member from the wrong part is noticed", () => {
+		const view = source("native/layer_view_hparams.cpp").replace("from.n_ff_arr, blocks, feed_forward", "from.n_ff_arr, blocks, attention");
+		expect(viewProblems(view)).toEqual([expect.stringContaining("does not gather llama_hparams::n_ff_arr by the feed_forward part")]);
+	});
+
 	it("a layer view that forgets a member is noticed", () => {
-		const view = source("native/layer_view.cpp").replaceAll("swiglu_clamp_shexp", "x");
+		const view = source("native/layer_view_hparams.cpp").replaceAll("swiglu_clamp_shexp", "x");
 		expect(viewProblems(view)).toContainEqual(expect.stringContaining("does not gather llama_hparams::swiglu_clamp_shexp"));
 		// Members that the view also names elsewhere.
-		const gather = source("native/layer_view.cpp").replace("gather(to.is_swa_impl,", "ignore(to.is_swa_impl,");
+		const gather = source("native/layer_view_hparams.cpp").replace("gather(to.is_swa_impl,", "ignore(to.is_swa_impl,");
 		expect(viewProblems(gather)).toEqual([expect.stringContaining("does not gather llama_hparams::is_swa_impl")]);
-		const lower = source("native/layer_view.cpp").replaceAll("to.n_layer_kv_from_start = ", "auto unused = ");
+		const lower = source("native/layer_view_hparams.cpp").replaceAll("to.n_layer_kv_from_start = ", "auto unused = ");
 		expect(viewProblems(lower)).toEqual([expect.stringContaining("cannot lower llama_hparams::n_layer_kv_from_start")]);
 	});
 });

@@ -47,7 +47,7 @@ describe("llama", () => {
 		const kept = without(12, removed);
 		expect(result.number("llama.block_count")).toBe(9);
 
-		const own = ["version", "source_sha256", "removed_blocks", "source_block_count"].map((key) => `prune_gguf.${key}`);
+		const own = ["version", "source_sha256", "removed", "removed_blocks", "source_block_count"].map((key) => `prune_gguf.${key}`);
 		expect(content.entries.map((entry) => entry.key)).toEqual([...file.entries.map((entry) => entry.key), ...own]);
 		for (const entry of file.entries) {
 			if (entry.key !== "llama.block_count") expect(content.entries.find((other) => other.key === entry.key)).toBe(entry);
@@ -106,7 +106,9 @@ describe("llama", () => {
 		const twice = await written(removeBlocks(once, [0, 3], { version: "0.2.0", sourceSha256: "cd" }));
 		const thrice = await written(removeBlocks(twice, [2], { version: "0.3.0" }));
 		const history = twice.array("prune_gguf.history")!.map((line) => JSON.parse(String(line)));
-		expect(history).toEqual([{ version: "0.1.0", source_sha256: made.sourceSha256, removed_blocks: [1], source_block_count: 6 }]);
+		expect(history).toEqual([
+			{ version: "0.1.0", source_sha256: made.sourceSha256, removed: "1", removed_blocks: [1], source_block_count: 6 },
+		]);
 		expect(twice.value("prune_gguf.removed_blocks")).toEqual([0, 3]);
 		expect(twice.value("prune_gguf.source_block_count")).toBe(5);
 		expect(thrice.array("prune_gguf.history")).toHaveLength(2);

@@ -50,7 +50,8 @@ describe("the table", () => {
 });
 
 function evidenceOf(entry: ArchitectureEntry): string[] {
-	const parts = [entry, entry.sliding, entry.recurrent, entry.indexer, ...(entry.rules ?? [])];
+	const { parts: halves } = entry;
+	const parts = [entry, entry.sliding, entry.recurrent, entry.indexer, ...(entry.rules ?? []), halves, halves?.unless, halves?.join];
 	// A comma followed by a digit goes on with the same file.
 	return parts.flatMap((part) => (part ? [part.source] : []));
 }

@@ -37,7 +37,7 @@ describe("speed", () => {
 		const [whole, without] = await runSpeed([{ model }, { model, mask: removing(...removed) }], short);
 		const tensors = model.file.tensors.reduce((sum, { source }) => sum + source.size, 0);
 		expect(whole!.weights).toBe(tensors);
-		const { bytes } = sizesWithout(model.file)(removed);
+		const { bytes } = sizesWithout(model)(removed);
 		expect(whole!.weights - without!.weights).toBe(model.file.size - bytes);
 		// Two bytes for each number of a key and of a value, in each block and cell.
 		const key = (name: string) => Number(model.file.value(`llama.${name}`));

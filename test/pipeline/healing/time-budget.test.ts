@@ -3,7 +3,7 @@ import type { LogEvent, PruneOptions } from "../../../src/api/index.js";
 import { applyPlan } from "../../../src/jobs/apply.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
-import { forecast, type HealWork, onlySet, tokensWithin } from "../../../src/pipeline/healing/time-budget.js";
+import { forecast, forecastAgain, type HealWork, onlySet, tokensWithin } from "../../../src/pipeline/healing/time-budget.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
@@ -45,6 +45,15 @@ describe("the time that healing takes", () => {
 		expect(map.fixed).toBeCloseTo(8 * (solution(4) + (2 * 10 * 16) / 10), 9);
 		const both = of({ sets: 1, kinds: ["refit", "map"] }, alone);
 		expect(both.fixed).toBeCloseTo(refit.fixed + map.fixed, 9);
+	});
+
+	it("is that of one fit of each cut where a plan says how", () => {
+		expect(forecastAgain({ cuts: 3, kinds: [] }, slow, sizes)).toEqual({ fixed: 0, perToken: 3 + 2 * (1 + 3) });
+		const alone = { draw: 0, pass: 0, summing: 1, solving: 10 };
+		const { fixed, perToken } = forecastAgain({ cuts: 2, kinds: ["refit"] }, alone, sizes);
+		const tried = of({ sets: 1, cuts: 2, kinds: ["refit"] }, alone);
+		expect(perToken).toBeCloseTo(tried.perToken / 2, 9);
+		expect(fixed).toBeCloseTo(tried.fixed / 8, 9);
 	});
 
 	it("is that of a race and of the heads of sets on top", () => {

@@ -153,6 +153,23 @@ describe("the time left", () => {
 		expect(last()).toMatchObject({ secondsLeft: 20, secondsLeftInAll: 20 + 10 + 4 + 16 });
 	});
 
+	it("follows the speed of late, also for later steps", () => {
+		const { clock, progress, candidates, last } = started(["Searching", "Measuring"]);
+		progress.expect("Searching", { evaluations: 100 });
+		progress.expect("Measuring", { evaluations: 10 });
+		progress.begin("Searching", { total: 100 });
+		for (let done = 0; done <= 70; done++) {
+			candidates(done, 100);
+			clock.now += done < 50 ? 1 : 4;
+		}
+		// 30 candidates of 4 seconds are left; the mean speed of all would say 56.
+		const { secondsLeft, secondsLeftInAll } = last();
+		expect(secondsLeft).toBeGreaterThan(90);
+		expect(secondsLeft).toBeLessThan(120);
+		expect(secondsLeftInAll! - secondsLeft!).toBeGreaterThan(30);
+		expect(secondsLeftInAll! - secondsLeft!).toBeLessThan(40);
+	});
+
 	it("of a step that is not counted is what is left of the expected one", () => {
 		const { clock, progress, last } = started(["Writing and verifying", "Measuring"]);
 		progress.expect("Writing and verifying", { other: 10 });

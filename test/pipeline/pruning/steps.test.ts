@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { comparisonOf, expectSteps, type SteppedSettings, stepsOf } from "../../../src/pipeline/pruning/steps.js";
+import {
+	comparisonOf,
+	expectApply,
+	expectSteps,
+	type OtherSeconds,
+	type SteppedSettings,
+	stepsOf,
+} from "../../../src/pipeline/pruning/steps.js";
 import type { JobProgress, StepTime } from "../../../src/model/runtime/job-options.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 import { watching } from "../../helpers/progress.js";
@@ -37,10 +44,17 @@ describe("the time of the steps", () => {
 	} as unknown as Session;
 	const planned = { search: 60, compare: 9, heldOut: 1 };
 
-	function expected(options: SteppedSettings, path: string | undefined = output, seconds = planned): Record<string, StepTime> {
+	const none: OtherSeconds = { healing: 0, quantizing: 0 };
+
+	function watched() {
 		const times: Record<string, StepTime> = {};
 		const progress: JobProgress = { ...watching(() => {}), expect: (step, time) => Object.assign(times, { [step]: time }) };
-		expectSteps(progress, session, seconds, { output: path, options });
+		return { times, progress };
+	}
+
+	function expected(options: SteppedSettings, { other = none, seconds = planned } = {}): Record<string, StepTime> {
+		const { times, progress } = watched();
+		expectSteps(progress, session, seconds, { output, options, ...other });
 		return times;
 	}
 
@@ -55,11 +69,38 @@ describe("the time of the steps", () => {
 		expect(expected({ speed: false, samples: 0 }).Measuring).toEqual({ other: 6 });
 	});
 
+	it("is that of healing and of quantizing too", () => {
+		expect(expected({ heal: true }, { other: { healing: 600, quantizing: 0 } })["Comparing finalists"]).toEqual({
+			evaluations: 9,
+			other: 600,
+		});
+		// The quantized file is loaded and measured as well.
+		expect(expected({ quantize: "Q4_K_M" }, { other: { healing: 0, quantizing: 40 } })["Writing and verifying"]).toEqual({
+			evaluations: 3,
+			other: 6 + 40 + 3,
+		});
+	});
+
 	it("is not made up where it is not known", () => {
-		expect(expected({}, output, { ...planned, search: Number.NaN })).toEqual({});
-		expect(expected({ heal: true })).not.toHaveProperty("Comparing finalists");
-		expect(expected({ healTime: 600 })["Comparing finalists"]).toEqual({ evaluations: 9, other: 600 });
-		expect(expected({ quantize: "Q4_K_M" })).not.toHaveProperty("Writing and verifying");
+		expect(expected({}, { seconds: { ...planned, search: Number.NaN } })).toEqual({});
+		expect(expected({ heal: true }, { other: { healing: undefined, quantizing: 0 } })).not.toHaveProperty("Comparing finalists");
+		const unknown = { healing: 0, quantizing: undefined };
+		expect(expected({ quantize: "Q4_K_M" }, { other: unknown })).not.toHaveProperty("Writing and verifying");
+		expect(expected({}, { other: unknown })).toHaveProperty("Writing and verifying");
+		expect(expected({ quantize: "Q4_K_M", quantizeFrom: "f16.gguf" })).not.toHaveProperty("Writing and verifying");
 		expect(expected({ quantizedAlternatives: true })).not.toHaveProperty("Measuring");
+	});
+
+	it("is the same of a plan that is carried out", () => {
+		const { times, progress } = watched();
+		const work = { proof: "bits", load: 3, evaluation: 2, compared: 2 } as const;
+		expectApply(progress, { ...work, ...none }, {});
+		const compared = { evaluations: 4, other: 0 };
+		expect(times).toEqual({
+			...{ Healing: compared, "Comparing with the original": compared },
+			"Writing and verifying": { evaluations: 4, other: 6 },
+		});
+		expectApply(progress, { ...work, ...none, compared: 0, expected: true }, {});
+		expect(times["Writing and verifying"]).toEqual({ evaluations: 2, other: 6 });
 	});
 });

@@ -1,0 +1,44 @@
+// How long the steps of a frontier take.
+import type { JobProgress } from "../../model/runtime/job-options.js";
+import type { OtherSeconds, PlannedSeconds } from "../../pipeline/pruning/steps.js";
+
+/** What cells are measured, at most. */
+export interface GridWork {
+	/** Types of weights, the model's own among them. */
+	readonly types: number;
+	/** Sets of blocks. */
+	readonly sets: number;
+	readonly healed: boolean;
+}
+
+/** Cells of each type that are measured on the held-out split: the original model, the best one, and the best one with blocks removed. */
+const shown = 3;
+
+/** Evaluations on each split: the original model first, then all cells, and the best ones of each type. */
+export function gridEvaluations({ types, sets, healed }: GridWork): { readonly validation: number; readonly heldOut: number } {
+	return { validation: 1 + types * (1 + sets * (healed ? 2 : 1)), heldOut: 1 + types * shown };
+}
+
+/** Seconds of what is done once for all cells. */
+export interface GridSeconds extends OtherSeconds {
+	readonly planned: PlannedSeconds;
+	/** An evaluation on the validation split. */
+	readonly validation: number;
+	/** To make the quantized copies readable, and to measure speed. */
+	readonly loading: number;
+	readonly speed: number;
+}
+
+/** Says how long the steps take, as far as that is known. */
+export function expectFrontier(progress: JobProgress | undefined, work: GridWork, seconds: GridSeconds): void {
+	const { planned, validation, healing, quantizing, loading, speed } = seconds;
+	if (!Object.values(planned).every(Number.isFinite)) return;
+	progress?.expect("Searching", { evaluations: planned.search });
+	progress?.expect("Comparing finalists", { evaluations: planned.compare });
+	if (healing === undefined || quantizing === undefined) return;
+	const counts = gridEvaluations(work);
+	progress?.expect("Measuring", {
+		evaluations: counts.validation * validation + counts.heldOut * planned.heldOut,
+		other: healing + quantizing + loading + speed,
+	});
+}

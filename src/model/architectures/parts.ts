@@ -1,0 +1,58 @@
+import { isWhole, type RemovedParts, removedParts, type StackedBlock } from "../../game/parts.js";
+import { formatBlocks } from "../../notation.js";
+import { isKind, type RuledModel } from "./rules.js";
+import type { PartsAllowed } from "./types.js";
+
+// Halves of blocks: whether they can be removed, and which parts may become one block.
+
+/** Whether halves of blocks can be removed from this model. */
+export function partsOf({ entry, keys }: RuledModel, refused: string | undefined): PartsAllowed {
+	const no = (reason: string): PartsAllowed => ({ allowed: false, reason });
+	if (refused !== undefined) return no(refused);
+	if (!entry.parts) return no("it is not known which tensors of an unknown architecture are of its feed-forward part");
+	const { whole, unless } = entry.parts;
+	if (whole !== undefined) return no(whole);
+	return unless && keys.holds(unless.when, entry) ? no(unless.why) : { allowed: true };
+}
+
+/** Why the parts of these blocks cannot become one block; undefined if all can. */
+export function joinProblem({ entry, facts }: RuledModel, stack: readonly StackedBlock[]): string | undefined {
+	const join = entry.parts?.join;
+	if (!join) return undefined;
+	const [kind, alike] = "alike" in join ? [join.alike, true] : [join.both, false];
+	const is = (block: number) => isKind(kind, block, facts);
+	const fits = (a: number, b: number) => a === b || (alike ? is(a) === is(b) : is(a) && is(b));
+	const fault = stack.find(({ attention, feedForward }) => !fits(attention, feedForward));
+	return (
+		fault && `the attention of block ${fault.attention} and the feed-forward of block ${fault.feedForward} cannot be one block: ${join.why}`
+	);
+}
+
+/** What is wrong with the positions of a set, whatever the architecture: they are outside the model, or share a part. */
+export function malformed(positions: readonly number[], blocks: number): string | undefined {
+	const last = blocks - 1;
+	const stranger = positions.find((position) => !Number.isInteger(2 * position) || position < 0 || position > last);
+	if (stranger !== undefined) {
+		const shifted = stranger > last && Number.isInteger(2 * stranger) && !Number.isInteger(stranger);
+		return `${shifted ? `${formatBlocks([stranger])} reaches beyond the model` : `there is no block ${stranger}`}: the blocks are 0 to ${last}`;
+	}
+	const ascending = [...positions].sort((a, b) => a - b);
+	const at = ascending.findIndex((position, i) => i > 0 && position < ascending[i - 1]! + 1);
+	if (at < 0) return undefined;
+	const [one, other] = [ascending[at - 1]!, ascending[at]!];
+	return one === other ? "a block is named twice" : `${formatBlocks([one])} and ${formatBlocks([other])} share a part`;
+}
+
+/** The two sets of whole blocks that a set with halves must satisfy as both, for people and by number; one set if it has none. */
+export function halvesOf(positions: readonly number[]): { readonly what: string; readonly removed: readonly number[] }[] {
+	const removed: RemovedParts = removedParts(positions);
+	if (isWhole(positions)) return [{ what: "", removed: removed.attention }];
+	return [
+		{ what: `without the attention of ${blocksText(removed.attention)}: `, removed: removed.attention },
+		{ what: `without the feed-forward of ${blocksText(removed.feedForward)}: `, removed: removed.feedForward },
+	];
+}
+
+function blocksText(blocks: readonly number[]): string {
+	return `${blocks.length === 1 ? "block" : "blocks"} ${formatBlocks(blocks)}`;
+}
