@@ -4,61 +4,98 @@ import { fromMarkdown } from "mdast-util-from-markdown";
 // What a page can say of its blocks, in HTML comments right above them:
 //   <!-- output: COMMAND -->          the block is what the command prints on standard output; numbers that vary are masked
 //   <!-- output stderr: COMMAND -->   the same of standard error
+//   <!-- output error: COMMAND -->    the error at the end of standard error
 //   <!-- output both: COMMAND -->     both, standard error first, as a terminal shows a run that ends with its result
 //   <!-- sample output: COMMAND -->   only the words are compared: no number is
+//   <!-- figures: COMMAND -->         the cells of the table stand in the line of the output that begins as the row does
 //   <!-- exits: 0, 3 -->              exit codes that the commands of the block may give, or the command of the output; else 0
-//   <!-- not run: REASON -->          the commands of the block are not run, for example since they suit larger models only
+//   <!-- in tests: 3.5GB=2.2MB -->    what the commands, or the file, get instead for the 12-block model
+//   <!-- test:full: REASON -->        runs only where tests are thorough
+//   <!-- not run: REASON -->          the commands of the block are not run, for example since they need another program
+//   <!-- file: NAME -->               the block is a file that commands of the page read
+//   <!-- not an output: REASON -->    the block shows something else
 
 /**
- * @typedef {object} Command
- * @property {"command"} kind
+ * @typedef {object} Item
+ * @property {"command" | "output" | "figures" | "file" | "unmarked"} kind unmarked: a block of text that no comment explains
  * @property {number} line counted from 1
- * @property {string} command
- * @property {readonly number[]} exits
+ * @property {string} [command] as the page shows it; of all but files and unmarked blocks
+ * @property {readonly [string, string][]} instead words of the page, and what tests take for them
+ * @property {readonly number[]} [exits]
  * @property {string} [why] why the page says that it is not run
+ * @property {string} [slow] why the page says that only thorough tests run it
+ * @property {boolean} [fresh] whether what commands before it wrote is not there: of the first example in a help
+ * @property {"stdout" | "stderr" | "error" | "both"} [stream] of an output
+ * @property {boolean} [sample] whether only the words of an output are compared
+ * @property {string} [name] of a file
+ * @property {string} [text] of an output, without the line that repeats the command; of a file; the table of figures
+ * @property {boolean} [prompt] whether the first line of an output repeats the command behind `$ `
+ * @property {readonly [number, number]} [range] of an output's text in the page
  */
 
-/**
- * @typedef {object} Output
- * @property {"output"} kind
- * @property {number} line
- * @property {string} command
- * @property {readonly number[]} exits
- * @property {"stdout" | "stderr" | "both"} stream
- * @property {boolean} sample whether only its words are compared
- * @property {string} text of the block, without the line that repeats the command
- * @property {boolean} prompt whether its first line repeats the command behind `$ `
- * @property {readonly [number, number]} range of the block's text in the page
- */
+/** A command in running text or in a table: what a reader can type, not the mere name of a command. */
+const inText = /^(?:npx prune-gguf [\w./-]+|prune-gguf runs clean |prune-gguf [^<>]*\.gguf\b)/;
 
-/** @returns {(Command | Output)[]} commands of `sh` blocks and outputs that a comment announces, in the order of the page */
+/** @returns {Item[]} in the order of the page */
 export function itemsOf(page) {
 	const items = [];
 	let said = [];
 	const visit = (node) => {
-		if (node.type === "html") said.push(node.value);
-		else if (node.type === "code") {
-			items.push(...itemsOfBlock(page, node, said));
-			said = [];
-		} else {
-			if (!node.children?.length) return;
-			said = [];
-			node.children.forEach(visit);
+		const line = node.position?.start.line;
+		if (node.type === "html") return said.push(node.value);
+		const comments = said.join("\n");
+		said = [];
+		if (node.type === "code") items.push(...itemsOfBlock(page, node, comments));
+		else if (node.type === "inlineCode" && inText.test(node.value))
+			items.push({ kind: "command", line, command: node.value, exits: [0], instead: [] });
+		else if (node.type === "paragraph") {
+			const command = /<!-- figures: ([^\n]*?) -->/.exec(comments)?.[1];
+			const text = page.slice(node.position.start.offset, node.position.end.offset);
+			if (command) items.push({ kind: "figures", line, command, text, ...remarksOf(comments) });
 		}
+		node.children?.forEach(visit);
 	};
 	visit(fromMarkdown(page));
 	return items;
 }
 
+/** What comments say of any kind of block. */
+function remarksOf(comments) {
+	const said = (name) => new RegExp(`<!-- ${name}: ([^\\n]*?) -->`).exec(comments)?.[1];
+	return {
+		exits: said("exits")?.split(",").map(Number) ?? [0],
+		instead: (said("in tests") ?? "")
+			.split(", ")
+			.filter((part) => part.includes("="))
+			.map((part) => part.split("=")),
+		why: said("not run"),
+		slow: said("test:full"),
+	};
+}
+
 function itemsOfBlock(page, node, comments) {
-	const said = comments.join("\n");
-	const exits = /<!-- exits: ([\d, ]+) -->/.exec(said)?.[1].split(",").map(Number) ?? [0];
 	const line = node.position.start.line;
-	const why = /<!-- not run: ([^\n]*?) -->/.exec(said)?.[1];
-	const output = /<!-- (sample )?output(?: (stdout|stderr|both))?: ([^\n]*?) -->/.exec(said);
-	if (output) return [{ ...outputOf(page, node, output), exits, why }];
-	if (node.lang !== "sh") return [];
-	return commandsOf(node.value).map(({ command, at }) => ({ kind: "command", line: line + 1 + at, command, exits, why }));
+	const remarks = remarksOf(comments);
+	const output = /<!-- (sample )?output(?: (stdout|stderr|error|both))?: ([^\n]*?) -->/.exec(comments);
+	if (output) return [{ ...outputOf(page, node, output), ...remarks }];
+	if (node.value.startsWith("Usage: ")) return examplesOf(node).map((example) => ({ kind: "command", ...remarks, ...example }));
+	const name = /<!-- file: ([^\n]*?) -->/.exec(comments)?.[1];
+	if (name) return [{ kind: "file", line, name, text: `${node.value}\n`, instead: remarks.instead }];
+	if (node.lang === "sh")
+		return commandsOf(node.value).map(({ command, at }) => ({ kind: "command", line: line + 1 + at, command, ...remarks }));
+	// Blocks of a programming language, and of JSON and Mermaid, have tests of their own.
+	const explained = (node.lang && node.lang !== "text") || /<!-- not an output: [^\n]*? -->/.test(comments);
+	return explained ? [] : [{ kind: "unmarked", line, instead: [] }];
+}
+
+/** Examples at the end of a command's help, which test/docs.test.ts compares. No comment can stand in it. */
+function examplesOf(node) {
+	const lines = node.value.split("\n");
+	const begin = lines.indexOf("Examples:");
+	return lines
+		.map((text, at) => ({ line: node.position.start.line + 1 + at, command: text.trim(), at, text }))
+		.filter(({ at, text }) => begin >= 0 && at > begin && text.startsWith("    prune-gguf "))
+		.map(({ line, command }, i) => ({ line, command, instead: [["3.5GB", "2.4MB"]], slow: "a page has its like", fresh: i === 0 }));
 }
 
 function outputOf(page, node, [, sample, stream = "stdout", command]) {

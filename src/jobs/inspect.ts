@@ -40,9 +40,9 @@ export async function inspectModel(path: string): Promise<InspectResult> {
 	};
 }
 
-/** The blocks that a file lost, as it says: as text, or as numbers; undefined if it says nothing. */
+/** The removed blocks that a file names, as text or as numbers; undefined if it names none. */
 function removedText(file: GgufFile): string | undefined {
-	const stated = file.value("prune_gguf.removed_blocks");
+	const stated = file.value("prune_gguf.removed") ?? file.value("prune_gguf.removed_blocks");
 	const read = readBlocks(Array.isArray(stated) ? stated.map(Number) : stated);
 	return "positions" in read ? formatBlocks(read.positions) : undefined;
 }

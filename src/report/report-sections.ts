@@ -22,7 +22,7 @@ const position = v.pipe(
 export const blockList = v.pipe(
 	v.union([v.string(), v.array(position)]),
 	v.description(
-		"Blocks of the source, 0-based as in the tensor names: `3, 7-9, 12f-15a`, where `12f-15a` goes from the feed-forward part of block 12 to the attention part of block 15; `none` for no block. Earlier reports have lists of numbers.",
+		"Blocks of the source, 0-based as in the tensor names: `3, 7-9, 12f-15a`, or `none`. Here `12f-15a` goes from the feed-forward part of block 12 to the attention part of block 15. Earlier reports have lists of numbers.",
 	),
 	v.rawTransform(({ dataset: { value }, addIssue, NEVER }): number[] => {
 		if (typeof value !== "string") return value;

@@ -87,7 +87,7 @@ function checkRemoved(removed: readonly number[], { model, frozen, checks, parts
 	if (fault || removed.length === 0) return fault;
 	if (!isWhole(removed) && !parts.allowed) return `half-block cuts are not possible: ${parts.reason}`;
 	for (const half of halvesOf(removed)) {
-		const broken = checkWhole(half.removed, blocks, frozen, checks);
+		const broken = checkWhole(half.removed, blocks, frozen, half.attention ? checks : checks.filter(ofBoth));
 		if (broken) return `${half.what}${broken}`;
 	}
 	return joinProblem(model, stackWithout(blocks, removed));
@@ -120,8 +120,10 @@ function checkKept(kept: readonly (number | StackedBlock)[], { model, checks, pa
 	if (!whole && !parts.allowed) return `half-block cuts are not possible: ${parts.reason}`;
 	if (stack.length === 0 || stack.length === blocks) return undefined;
 	const rules = checks.filter((check) => check.view);
-	return firstFault(halves[0], rules) ?? (whole ? undefined : (firstFault(halves[1], rules) ?? joinProblem(model, stack)));
+	return firstFault(halves[0], rules) ?? (whole ? undefined : (firstFault(halves[1], rules.filter(ofBoth)) ?? joinProblem(model, stack)));
 }
+
+const ofBoth = (check: Check) => !check.attentionOnly;
 
 function isAscending(blocks: readonly number[]): boolean {
 	return blocks.every((block, i) => i === 0 || block > blocks[i - 1]!);

@@ -43,13 +43,20 @@ export function malformed(positions: readonly number[], blocks: number): string 
 	return one === other ? "a block is named twice" : `${formatBlocks([one])} and ${formatBlocks([other])} share a part`;
 }
 
-/** The two sets of whole blocks that a set with halves must satisfy as both, for people and by number; one set if it has none. */
-export function halvesOf(positions: readonly number[]): { readonly what: string; readonly removed: readonly number[] }[] {
+/** The set of whole blocks that a set with halves must satisfy by one half; `what` is the beginning of what is said about it. */
+interface Half {
+	readonly what: string;
+	readonly removed: readonly number[];
+	readonly attention: boolean;
+}
+
+/** Both halves; one if the set is of whole blocks. */
+export function halvesOf(positions: readonly number[]): Half[] {
 	const removed: RemovedParts = removedParts(positions);
-	if (isWhole(positions)) return [{ what: "", removed: removed.attention }];
+	if (isWhole(positions)) return [{ what: "", removed: removed.attention, attention: true }];
 	return [
-		{ what: `without the attention of ${blocksText(removed.attention)}: `, removed: removed.attention },
-		{ what: `without the feed-forward of ${blocksText(removed.feedForward)}: `, removed: removed.feedForward },
+		{ what: `without the attention of ${blocksText(removed.attention)}: `, removed: removed.attention, attention: true },
+		{ what: `without the feed-forward of ${blocksText(removed.feedForward)}: `, removed: removed.feedForward, attention: false },
 	];
 }
 

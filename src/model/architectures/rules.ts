@@ -163,6 +163,7 @@ function sharedIndexerCheck(why: string, indexer: readonly boolean[] | undefined
 	if (!indexer) return undefined;
 	return {
 		view: true,
+		attentionOnly: true,
 		test: (kept) => {
 			const present = new Set(kept);
 			const orphan = kept.find((block) => !present.has(indexerOf(block, indexer)));

@@ -272,5 +272,7 @@ export interface Check {
 	readonly view: boolean;
 	/** Depends on the number of kept blocks only. */
 	readonly countOnly?: boolean;
+	/** Concerns only the blocks whose attention part is kept. @default those whose feed-forward part is kept too, by themselves */
+	readonly attentionOnly?: boolean;
 	test(kept: readonly number[]): string | undefined;
 }

@@ -5,7 +5,7 @@ import { accuracyOf, type Answer, answersOf, compareAnswers, rightOf } from "./a
 import { packQuestions, tokenizeQuestions } from "./choices.js";
 import type { PreparedQuestions } from "./prepared-questions.js";
 import { modelHash } from "./kept.js";
-import { removedFrom } from "./perplexity.js";
+import { blocksToRemove } from "./perplexity.js";
 import { scoreKept } from "./question-sweep.js";
 import { type QuestionFile, readQuestions } from "./questions.js";
 import type { AccuracyReport, QuestionsOptions, QuestionsResult } from "./question-types.js";
@@ -60,7 +60,7 @@ async function answersOn(
 	const model = await loadModel(path, options);
 	try {
 		const prepared = packQuestions(tokenizeQuestions(model, file), file.format);
-		const removed = removedFrom(remove, model.facts.blocks);
+		const removed = blocksToRemove(remove, model.facts.blocks);
 		const own = { path, sha256: await modelHash(model.file, options), removed };
 		const both = alsoOriginal && removed.length > 0;
 		const [masked, whole] = await scoreKept(model, both ? [own, { ...own, removed: [] }] : [own], prepared, options);

@@ -46,7 +46,7 @@ export async function measureText(path: string, options: EvaluateOptions): Promi
 	const model = await loadModel(path, options, memory);
 	try {
 		const windows = perplexityWindows(model, text, windowLength, options.text);
-		const removed = removedFrom(options.remove, model.facts.blocks);
+		const removed = blocksToRemove(options.remove, model.facts.blocks);
 		warnUnwritable(model, removed, options);
 		const own: Side = { path, sha256: await modelHash(model.file, options), removed };
 		const reference = await referenceOf(own, other, options);
@@ -111,7 +111,7 @@ function perplexityWindows(model: Model, text: string, windowLength: number, nam
  * @param blocks of the model
  * @throws InvalidOptionError if a block does not exist, or for what is no set of blocks
  */
-export function removedFrom(given: readonly number[] | string | undefined, blocks: number): readonly number[] {
+export function blocksToRemove(given: readonly number[] | string | undefined, blocks: number): readonly number[] {
 	const read = readBlocks(given ?? []);
 	if ("problem" in read) throw new InvalidOptionError(`remove: ${read.problem}`);
 	const problem = beyondBlocks(read.positions, blocks);

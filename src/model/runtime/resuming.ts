@@ -10,7 +10,7 @@ import type { LoadedModel } from "./loaded-model.js";
 export function problemOfResuming({ blocks }: LoadedModel, kept: readonly StackedBlock[]): string | undefined {
 	if (!blocks.resumable) return blocks.resumeReason;
 	if (kept.length === 0 && blocks.view.empty.length === 0) return "no block can be made the identity";
-	return blocks.checkView(kept.map(({ attention }) => attention)) ?? blocks.checkView(kept.map(({ feedForward }) => feedForward));
+	return blocks.checkView(kept);
 }
 
 /**

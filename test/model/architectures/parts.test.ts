@@ -137,6 +137,20 @@ describe("half-block cuts", () => {
 		expect(sliding.check([1.5])).toBeUndefined();
 	});
 
+	it("must leave the owner of a shared indexer to the attention parts alone", async () => {
+		const keys = { "attention.indexer.types": ["array", [true, false, true, false, true], "bool"] as const };
+		const shared = await plan("glm-dsa", 5, keys);
+		expect(shared.check([2])).toContain("cannot stay without block 2");
+		expect(shared.check([1.5])).toMatch(/^without the attention of block 2: block 3 cannot stay without block 2/);
+		expect(shared.check([2.5])).toBeUndefined();
+		expect(
+			shared.checkView([
+				{ attention: 2, feedForward: 3 },
+				{ attention: 4, feedForward: 4 },
+			]),
+		).toBeUndefined();
+	});
+
 	it("join only blocks that llama.cpp runs alike", async () => {
 		const sparse = await plan("minimax-m3", 6, { leading_dense_block_count: u32(2) });
 		expect(sparse.check([1.5])).toMatch(/^the attention of block 1 and the feed-forward of block 2 cannot be one block/);

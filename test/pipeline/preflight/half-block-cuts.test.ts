@@ -4,7 +4,7 @@ import { settingsFrom } from "../../../src/api/options/shape.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import { inspectModel } from "../../../src/jobs/inspect.js";
 import { describeBlocks } from "../../../src/model/architectures/index.js";
-import { removedFrom } from "../../../src/model/evaluation/perplexity.js";
+import { blocksToRemove } from "../../../src/model/evaluation/perplexity.js";
 import { cutsOf } from "../../../src/model/fitting/cuts.js";
 import { encodeEntry, GgufFile, type GgufTensor } from "../../../src/model/gguf/index.js";
 import { bytesToHeal } from "../../../src/pipeline/preflight/heal-disk.js";
@@ -28,13 +28,13 @@ describe("what options say of half-block cuts", () => {
 		expect(() => settingsFrom("speed", { remove: "7f-9f" })).toThrow(InvalidOptionError);
 		expect(() => settingsFrom("speed", { remove: [7.25] })).toThrow(/^remove: .* got 7\.25$/);
 		expect(checkedRemoval("m.gguf", allowing, "7f-9a, 3")).toEqual([3, 7.5, 8.5]);
-		expect(removedFrom([8.5, 3], 12)).toEqual([3, 8.5]);
-		expect(removedFrom(undefined, 12)).toEqual([]);
+		expect(blocksToRemove([8.5, 3], 12)).toEqual([3, 8.5]);
+		expect(blocksToRemove(undefined, 12)).toEqual([]);
 	});
 
 	it("is refused beyond the end of the model, with the nearest range", () => {
 		const message = "there is no block 12: the blocks are 0 to 11; the nearest range is 9f-11a";
-		expect(() => removedFrom("9f-13a", 12)).toThrow(message);
+		expect(() => blocksToRemove("9f-13a", 12)).toThrow(message);
 		expect(() => checkedRemoval("m.gguf", allowing, "3, 9f-13a")).toThrow(
 			`blocks 3, 9f-13a cannot be removed from m.gguf: ${message} (at most 11 of 12 blocks can go)`,
 		);
@@ -100,9 +100,8 @@ it("blocks of which a part is kept are told from others", () => {
 });
 
 it.each([
-	["as text", encodeEntry("prune_gguf.removed_blocks", "string", "3, 7f-9a"), "3, 7f-9a"],
+	["as text", encodeEntry("prune_gguf.removed", "string", "3, 7f-9a"), "3, 7f-9a"],
 	["as numbers", encodeEntry("prune_gguf.removed_blocks", "array", [3, 4, 7], "uint32"), "3-4, 7"],
-	["with halves as numbers", encodeEntry("prune_gguf.removed_blocks", "array", [3, 7.5], "float32"), "3, 7f-8a"],
 ])("inspect shows what a file lost, which it says %s", async (name, entry, text) => {
 	const own = [encodeEntry("prune_gguf.version", "string", "0.1.0"), encodeEntry("prune_gguf.source_block_count", "uint32", 15), entry];
 	const path = await changedFixture(join(folder, `${name}.gguf`), (content) => ({ ...content, entries: [...content.entries, ...own] }));
