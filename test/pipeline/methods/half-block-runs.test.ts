@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../../src/api/index.js";
-import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { plannedMasks } from "../../../src/pipeline/methods/registry.js";
 import { listRuns } from "../../../src/storage/runs.js";
@@ -31,10 +30,5 @@ describe("half-block cuts of a model", () => {
 		const { plan } = await pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, granularity: "block" } });
 		expect(plan!.removed.every(Number.isInteger)).toBe(true);
 		expect(plan!.tied?.every(({ removed }) => removed.every(Number.isInteger)) ?? true).toBe(true);
-	});
-
-	it("belong to a frontier too", async () => {
-		const { points } = await findFrontier(fixturePath, { ...small, maxBlocks: 2, quantize: { types: [] } });
-		expect(points.map(({ removed }) => removed.length)).toEqual(expect.arrayContaining([0, 1, 2]));
 	});
 });
