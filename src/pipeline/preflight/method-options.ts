@@ -2,6 +2,7 @@ import type { Method } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { granularities } from "../../game/pairs.js";
 import { STRATA_PRESETS } from "../../game/strata.js";
+import type { BlockPlan } from "../../model/architectures/index.js";
 import { factsOf, methodOptions, methods } from "../../api/methods.js";
 import type { AmountSettings, MethodSettings } from "../../api/options/settings.js";
 
@@ -43,13 +44,11 @@ export function checkMethodOptions(method: Method, options: MethodSettings & Pic
  * Half-block cuts need blocks of two parts, one after the other.
  * @throws InvalidOptionError with the architecture's reason
  */
-export function checkGranularity({ granularity }: Pick<MethodSettings, "granularity">, blocks: PartsRule): void {
-	if (granularity !== "half-block" || blocks.parts?.allowed) return;
-	const reason = blocks.parts?.reason ?? "its blocks are removed as a whole";
-	throw new InvalidOptionError(`--granularity half-block cannot be used with architecture ${blocks.architecture}: ${reason}`);
-}
-
-interface PartsRule {
-	readonly architecture: string;
-	readonly parts?: { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
+export function checkGranularity(
+	{ granularity }: Pick<MethodSettings, "granularity">,
+	blocks: Pick<BlockPlan, "architecture" | "parts">,
+): void {
+	if (granularity !== "half-block" || blocks.parts.allowed) return;
+	const { architecture, parts } = blocks;
+	throw new InvalidOptionError(`--granularity half-block cannot be used with architecture ${architecture}: ${parts.reason}`);
 }

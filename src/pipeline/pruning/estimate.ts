@@ -18,7 +18,7 @@ import { masksIn } from "../../game/search/time-limit.js";
 import type { AmountSettings, ChoosingSettings, MethodSettings, MetricSettings } from "../../api/options/settings.js";
 
 /** What chooses the blocks: a method, or nobody where they are named. */
-type NamedSettings = Pick<MethodSettings, "method"> & Pick<AmountSettings, "remove">;
+type NamedSettings = Pick<MethodSettings, "method" | "granularity"> & Pick<AmountSettings, "remove">;
 
 export interface WorkAsked {
 	/** Masks of the search that are left at most, and those that are known. */
@@ -120,9 +120,10 @@ export async function announceWork(
 	return { estimate, seconds: plannedSeconds(asked) };
 }
 
-/** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked. */
-export function usefulMasks(ledger: Ledger, kmax: number, { method, remove }: NamedSettings): number {
+/** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked, with half-block cuts only where these are searched. */
+export function usefulMasks(ledger: Ledger, kmax: number, { method, remove, granularity }: NamedSettings): number {
 	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
 	if (method === "paper" || method === "paper-repaired") return ledger.size;
-	return ledger.measurements().filter(({ coalition }) => coalition.players - coalition.size <= kmax).length;
+	const taken = (coalition: Coalition) => coalition.whole || granularity === "half-block";
+	return ledger.measurements().filter(({ coalition }) => taken(coalition) && coalition.players - coalition.size <= kmax).length;
 }

@@ -106,7 +106,7 @@ describe("methods with half-block cuts", () => {
 	});
 
 	it("are refused with the architecture's reason", () => {
-		const of = (parts?: Parameters<typeof checkGranularity>[1]["parts"]) => ({ architecture: "x", ...(parts ? { parts } : {}) });
+		const of = (parts: Parameters<typeof checkGranularity>[1]["parts"]) => ({ architecture: "x", parts });
 		expect(() => checkGranularity(half, of({ allowed: true }))).not.toThrow();
 		expect(() => checkGranularity(half, of({ allowed: false, reason: "one norm feeds both parts" }))).toThrow(
 			"--granularity half-block cannot be used with architecture x: one norm feeds both parts",
