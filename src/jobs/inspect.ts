@@ -1,8 +1,8 @@
 import { basename } from "node:path";
 import type { InspectResult } from "../api/index.js";
-import { describeBlocks } from "../model/architectures/index.js";
+import { describeBlocks, removedFrom } from "../model/architectures/index.js";
 import { GgufFile, ggmlTypeName } from "../model/gguf/index.js";
-import { formatBlocks, readBlocks } from "../notation.js";
+import { formatBlocks } from "../notation.js";
 
 /**
  * What a file holds and which of its blocks can be removed. Reads the header only; needs no addon.
@@ -18,7 +18,7 @@ export async function inspectModel(path: string): Promise<InspectResult> {
 		types[name] = (types[name] ?? 0) + 1;
 		parameters += tensor.dims.reduce((product, size) => product * size, 1);
 	}
-	const removed = removedText(file);
+	const removed = removedFrom(file);
 	const sourceBlocks = file.number("prune_gguf.source_block_count");
 	return {
 		path,
@@ -35,14 +35,9 @@ export async function inspectModel(path: string): Promise<InspectResult> {
 		frozen: [...blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		units: blocks.units,
 		pruned:
-			removed === undefined ? undefined : `blocks ${removed} of ${sourceBlocks} removed by prune-gguf ${file.string("prune_gguf.version")}`,
+			removed === undefined
+				? undefined
+				: `blocks ${formatBlocks(removed)} of ${sourceBlocks} removed by prune-gguf ${file.string("prune_gguf.version")}`,
 		types,
 	};
-}
-
-/** The removed blocks that a file names, as text or as numbers; undefined if it names none. */
-function removedText(file: GgufFile): string | undefined {
-	const stated = file.value("prune_gguf.removed") ?? file.value("prune_gguf.removed_blocks");
-	const read = readBlocks(Array.isArray(stated) ? stated.map(Number) : stated);
-	return "positions" in read ? formatBlocks(read.positions) : undefined;
 }

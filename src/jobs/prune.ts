@@ -89,13 +89,13 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	job.progress?.plan(stepsOf(output, curve, job));
 	const own = output === undefined || curve || job.dryRun ? undefined : await OwnOutput.of(model, output, job.asked);
 	const header = await readModelHeader(model, job);
+	checkGranularity(job, header.blocks);
 	const originalFile = new ReadOnce(job.quantizeFrom, job);
 	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, job);
 	if (own?.isThere)
 		logger(job)("note", `${output} exists: an earlier run of this command wrote and verified it. The rest of that run is done now`);
 	const speed = job.targetSpeedup === undefined ? undefined : await atSpeed(header, job);
 	const options = speed ? settledJob(job, speed) : job;
-	checkGranularity(options, header.blocks);
 	const amount = speed ? { blocks: speed.removeBlocks } : (asked as Amount);
 	const removable = await removableOf(amount, header, originalFile, options);
 	const partly = checkEverProvable(model, header.blocks, removable.named);

@@ -12,7 +12,7 @@ const mostRows = 40;
 /** Pairs of blocks that are redundant, and pairs that need each other. */
 export function interactionsFigure(pairs: readonly ReportInteraction[], { removal, model }: Report): Html {
 	const involved = [...new Set(pairs.flatMap(({ blocks }) => blocks))].sort((a, b) => a - b);
-	const gone = new Set(removal?.removed ?? []);
+	const gone = new Set((removal?.removed ?? []).filter(Number.isInteger));
 	const sorted = [...pairs].sort((a, b) => b.value - a.value);
 	const describe = (pair: ReportInteraction) => `${nameOf(pair)} (${formatSigned(pair.value, 3)})`;
 	const chart: Chart = {

@@ -7,9 +7,9 @@ import { differences, meanAndError, studentT95 } from "../../game/statistics.js"
 import type { ProposedSet } from "../methods/selection-context.js";
 import { blocksArgument, formatBlocks } from "../../notation.js";
 
-/** The best set of each size on each source, among those that the search has measured: they cost no evaluation of the search. */
+/** The best set of whole blocks of each size on each source, among those that the search has measured: no evaluation of the search is spent. */
 export function bestBySource(session: Session, sizes: readonly number[]): ProposedSet[] {
-	const played = session.games.search.played();
+	const played = session.games.search.played().filter(({ coalition }) => coalition.whole);
 	const sources = played[0]?.sources ?? [];
 	return sizes.flatMap((size) => {
 		const sets = played.filter(({ coalition }) => coalition.players - coalition.size === size && session.games.search.allows(coalition));

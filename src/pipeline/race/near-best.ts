@@ -9,11 +9,14 @@ const most = 3;
 /** Nats within which such a search may order two sets wrongly. */
 const margin = 0.02;
 
-/** The searched sets of each size that come next to the best one. None where the search ran on the model itself and on all positions. */
+/**
+ * The searched sets of whole blocks of each size that come next to the best one. None where the search ran on the model itself and on all
+ * positions. How many half-block cuts are raced is settled where they are proposed: more of them would win by chance.
+ */
 export function nearBest(session: Session, sizes: readonly number[]): ProposedSet[] {
 	const { search } = session.games;
 	if (search === session.finals.search) return [];
-	const played = search.played().filter((set) => search.allows(set.coalition) && Number.isFinite(meanLoss(set)));
+	const played = search.played().filter((set) => set.coalition.whole && search.allows(set.coalition) && Number.isFinite(meanLoss(set)));
 	const removedOf = ({ coalition }: Measurement) => coalition.players - coalition.size;
 	return sizes.flatMap((size) => {
 		const sets = played.filter((set) => removedOf(set) === size).sort((a, b) => meanLoss(a) - meanLoss(b));

@@ -1,4 +1,5 @@
 import type { Disagreement, JobOptions } from "../../api/index.js";
+import { isWhole } from "../../game/parts.js";
 import { Coalition } from "../../game/coalition.js";
 import type { BatchOptions, Measurement } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
@@ -155,6 +156,12 @@ function noteRivals(winners: Race["winners"], choices: readonly ProposedSet[], o
 		// A search that was stopped has no set of its own of some sizes.
 		if (!choices.some(({ method, removed }) => method === first?.method && removed.length === winner.removed.length)) continue;
 		if (winner.method === first?.method) continue;
+		const own = choices.find(({ method, removed }) => method === first?.method && removed.length === winner.removed.length)!;
+		if (isWhole(winner.removed) && !isWhole(own.removed)) {
+			const taken = `${winner.removed.length} blocks: ${formatBlocks(winner.removed)} is taken`;
+			logger(options)("note", `${taken}, as ${formatBlocks(own.removed)} is not better by more than its error`);
+			continue;
+		}
 		logger(options)(
 			"note",
 			`${winner.removed.length} blocks: ${formatBlocks(winner.removed)} (${winner.method}) is better on the validation split than the choice of ${first?.method}`,
@@ -200,7 +207,9 @@ function disagreementsIn(field: Field, measured: readonly Measurement[]): Disagr
 	);
 	const known = new Set(told.map(({ source }) => source));
 	// What further text has shown to be worse may look better on the split.
-	return [...told, ...others.filter(({ source, worseOverall }) => !known.has(source) && worseOverall > 0)];
+	const further = others.filter(({ source }) => !known.has(source));
+	// Whole blocks may be chosen although a half-block cut is better, by no more than its error: there is nothing to weigh then.
+	return [...told, ...further].filter(({ worseOverall }) => worseOverall > 0);
 }
 
 /** The winner of a race of one size. */

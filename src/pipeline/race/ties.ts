@@ -105,9 +105,11 @@ function wholeFirst(field: Field, all: readonly Measurement[]): Field {
 	const [best, ...others] = field;
 	if (best.coalition.whole) return field;
 	const blocks = lowest(all.filter(({ coalition, losses }) => coalition.whole && losses.every(Number.isFinite)));
-	// That one is surely worse: one that is worse still, but with a larger error, does not take its place.
-	if (!others.some(({ coalition }) => coalition.key === blocks?.coalition.key)) return field;
-	const whole = others.find(({ coalition }) => coalition.whole)!;
+	const further = best.losses.length > (blocks?.losses.length ?? 0);
+	// Without further text it is surely worse: one that is worse still, but with a larger error, does not take its place.
+	if (!further && !others.some(({ coalition }) => coalition.key === blocks?.coalition.key)) return field;
+	const whole = others.find(({ coalition }) => coalition.whole);
+	if (!whole) return field;
 	const { mean, standardError } = above(whole, best);
 	if (standardError !== undefined && mean > standardError) return field;
 	return [whole, ...field.filter((set) => set !== whole)];

@@ -1,4 +1,5 @@
 // What a report says, from what a run measured and decided. Nothing is measured here.
+import { isWhole } from "../../game/parts.js";
 import { cpus } from "node:os";
 import * as v from "valibot";
 import type { WrittenFile } from "../../api/index.js";
@@ -106,7 +107,7 @@ function verdictOn(plan: Plan, { options }: PlanOrigin, { curve, extras, output 
 	const refused = options.heal === false || plan.quantized?.from !== undefined;
 	return removalVerdict({
 		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined, curve },
-		...{ healed: plan.heal?.applied, healable: plan.heal === undefined && !refused },
+		...{ healed: plan.heal?.applied, healable: plan.heal === undefined && !refused && isWhole(plan.removed) },
 		...{ quantized: plan.quantized?.type, hasAlternatives: plan.quantizedAlternatives !== undefined },
 		quantizingCosts: quantizingCosts(plan),
 		added: heldOut?.difference ?? null,

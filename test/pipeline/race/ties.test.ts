@@ -201,6 +201,20 @@ describe("sets with half-block cuts", () => {
 		expect(await fieldsOf([once([1.5, 3], 1), once([1, 2], Number.NaN)])).toEqual([["1.5,3"]]);
 	});
 
+	it("are held against the best whole blocks that further text leaves", async () => {
+		// The best whole blocks of the split turn out worse; others are as good as the half-block cut.
+		const truth = new Map([
+			["1,2", 2.5],
+			["2,4", 2.0],
+			["1.5,3", 1.9999],
+		]);
+		const { further, first } = text(truth, { size: 0.03 });
+		const lucky = { ...first(1, 2), losses: first(1.5, 3).losses.map((loss) => loss + 0.0001) };
+		const [field] = await fieldsOf([lucky, first(2, 4), first(1.5, 3)], { further });
+		expect(field![0]).toBe("2,4");
+		expect(field).not.toContain("1,2");
+	});
+
 	it("get further text as any set that is tied", async () => {
 		const truth = new Map([
 			["1,2", 2.0],
