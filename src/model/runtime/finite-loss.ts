@@ -1,3 +1,4 @@
+import { formatBlocks } from "../../notation.js";
 import { EvaluationError } from "../../errors.js";
 
 /**
@@ -12,7 +13,7 @@ export function checkFiniteLosses(path: string, losses: ArrayLike<number>, remov
 	if (broken === undefined) return;
 	throw new EvaluationError(
 		removed.length > 0
-			? `${path} without blocks ${removed.join(", ")} computes no finite loss on this text (${broken}): remove fewer or other blocks`
+			? `${path} without blocks ${formatBlocks(removed)} computes no finite loss on this text (${broken}): remove fewer or other blocks`
 			: `${path} computes no finite loss on this text (${broken}), so it cannot be measured: its weights hold values that are not finite, or it overflows. Download the file again, or convert the model again`,
 	);
 }

@@ -135,13 +135,13 @@ export async function figuresOfHealed(
  * @param removed the set; or the most blocks that are removed, where a search will say which
  * @param every whether a set of each number of blocks is healed, rather than one after a race
  */
-export function withHealTimeOf<T extends HealSettings & MachineSettings & JobOptions>(
+export async function withHealTimeOf<T extends HealSettings & MachineSettings & JobOptions>(
 	session: Session,
 	removed: readonly number[] | number,
 	options: T,
 	every = false,
 ): Promise<T> {
-	return withHealTime(session, aheadOf(session, removed, options, every), options);
+	return asksToHeal(options) ? withHealTime(session, aheadOf(session, removed, options, every), options) : options;
 }
 
 /** What healing in a run takes, for its progress. */
