@@ -95,6 +95,7 @@ describe("half-block cuts", () => {
 		["arctic", {}, /beside the attention part/],
 		["gptneox", { use_parallel_residual: ["bool", true] }, /use_parallel_residual/],
 		["stablelm", {}, /a block without ffn_norm/],
+		["chameleon", { swin_norm: ["bool", true] }, /reads the result of the attention part alone/],
 	] as const)("%s: only whole blocks, with the reason", async (name, keys, reason) => {
 		const blocks = await plan(name, 6, keys as Keys);
 		expect(blocks.parts).toMatchObject({ allowed: false, reason: expect.stringMatching(reason) });

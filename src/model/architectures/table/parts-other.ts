@@ -69,6 +69,14 @@ export const OTHER_PARTS: Readonly<Record<string, Parts>> = {
 			source: "models/stablelm.cpp:129",
 		},
 	},
+	chameleon: {
+		source: "models/chameleon.cpp:138",
+		unless: {
+			when: { flag: "swin_norm" },
+			why: "its feed-forward part reads the result of the attention part alone, without the residual stream (swin_norm)",
+			source: "models/chameleon.cpp:138,142,149",
+		},
+	},
 	"minimax-m3": {
 		source: "models/minimax-m3.cpp:544",
 		join: {

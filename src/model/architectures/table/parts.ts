@@ -70,7 +70,6 @@ const USUAL: Readonly<Record<string, string>> = {
 	rwkv6qwen2: "models/rwkv6qwen2.cpp:121",
 	granitemoe: "models/granite.cpp:253",
 	graniteswitch: "models/granite-switch.cpp:405",
-	chameleon: "models/chameleon.cpp:138",
 	bailingmoe: "models/bailingmoe.cpp:119",
 	arcee: "models/arcee.cpp:113",
 	ernie4_5: "models/ernie4-5.cpp:127",
