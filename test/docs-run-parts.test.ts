@@ -10,7 +10,6 @@ import {
 	outputOf,
 	type PageRunner,
 	runPage,
-	suited,
 	whyFull,
 	whyNot,
 	withOutput,
@@ -241,11 +240,6 @@ describe("commands", () => {
 		);
 		for (const command of ["prune-gguf apply model.gguf out.gguf --heal=5s", "prune-gguf inspect model.gguf", "prune-gguf runs"])
 			expect(briefly(command)).toBe(command);
-	});
-
-	it("suit the 12-block model", () => {
-		expect(suited("prune-gguf evaluate model.gguf --text x.txt")).toBe("prune-gguf evaluate model.gguf --text x.txt --window-length 256");
-		expect(suited("prune-gguf evaluate model.gguf --questions x.jsonl")).not.toContain("--window-length");
 	});
 
 	it("write the second model of the main job and of apply", () => {

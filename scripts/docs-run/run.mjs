@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { missingFigures } from "./figures.mjs";
 import { difference } from "./mask.mjs";
 import { itemsOf, withOutput } from "./page.mjs";
-import { briefly, Runner, suited } from "./runner.mjs";
+import { briefly, Runner } from "./runner.mjs";
 import { whyFull, whyNot } from "./skips.mjs";
 
 /** Pages whose commands are run: README and all of docs. The API reference, which is made from the code, has none. */
@@ -50,7 +50,7 @@ export async function runPage(runner, file, page, { full = false } = {}) {
 	// Real models are where somebody fetched them.
 	for (const item of items.filter(({ command }) => !place.missing.some((name) => command.includes(name)))) {
 		if (item.fresh) place = await runner.open({ name: file, text: page });
-		const command = suited(replaced(item.command, item.instead));
+		const command = replaced(item.command, item.instead);
 		const result = await runner.run(full || item.kind !== "command" ? command : briefly(command), place);
 		const fault = faultOf(item, result);
 		if (!fault) continue;

@@ -29,9 +29,6 @@ const brief = [
 	},
 ];
 
-/** The command as the 12-block model can take it: its context has 256 tokens, half of what `evaluate --text` takes by default. */
-export const suited = (command) => (/\bprune-gguf evaluate\b.* --text /.test(command) ? `${command} --window-length 256` : command);
-
 /** The command with less to measure, for those whose output no page shows. */
 export function briefly(command) {
 	const healed = command.replace(/--heal(?=\s|$)/, "--heal=1024");

@@ -34,10 +34,9 @@ export const { whyNot, whyFull } = await script<{
 	whyFull(command: string): string | undefined;
 }>("skips");
 export const { missingFigures } = await script<{ missingFigures(table: string, output: string): string | undefined }>("figures");
-export const { Runner, briefly, outputOf, suited } = await script<{
+export const { Runner, briefly, outputOf } = await script<{
 	Runner: new (root: string, base: string) => PageRunner;
 	briefly(command: string): string;
-	suited(command: string): string;
 	outputOf(command: string): string | undefined;
 }>("runner");
 export const { runPage, sortItems, pagesOf } = await script<{

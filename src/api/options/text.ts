@@ -127,7 +127,14 @@ export const textRows = {
 		group: "text",
 		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate"],
 		plan: "windowLength",
-		per: { evaluate: { value: { kind: "integer", min: 4 }, default: "512", group: "measure", after: "preset" } },
+		per: {
+			evaluate: {
+				value: { kind: "integer", min: 4 },
+				default: "512, or the model's context if that is smaller",
+				group: "measure",
+				after: "preset",
+			},
+		},
 	},
 	eval: {
 		flag: "eval",

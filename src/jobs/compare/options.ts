@@ -1,12 +1,12 @@
 // What a comparison is asked to do, checked against the model.
-import { realpath } from "node:fs/promises";
 import type { BlockPlan, CountOptions } from "../../model/architectures/index.js";
-import { nameAmong, readDocuments, windowsOfDocuments, weightedFiles } from "../../model/calibration/index.js";
+import { nameAmong, readDocuments, refuseRepeated, windowsOfDocuments, weightedFiles } from "../../model/calibration/index.js";
 import { leastMasks } from "../../pipeline/methods/registry.js";
 import { InvalidOptionError } from "../../errors.js";
+import { findEqualFiles } from "../../storage/equal-files.js";
 import { checkCount, nearestCounts } from "../../pipeline/preflight/model-header.js";
 import { comparedMethods, factsOf, type Method, methods } from "../../api/methods.js";
-import type { TokenWindows } from "../../model/runtime/windows.js";
+import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../../pipeline/session/session.js";
 import { searchBudget } from "../../pipeline/methods/budget.js";
 import type { CompareJob } from "../../pipeline/preflight/job.js";
@@ -77,28 +77,43 @@ export interface EvalText {
 	readonly windows: TokenWindows;
 }
 
-/** Checks before hours of searching that no text is also searched on or named twice. @throws InvalidOptionError, CalibrationError */
-export async function checkEvalFiles({ eval: files = [], calibration = [], evalWindows, evalWindowLength }: CompareJob): Promise<void> {
+/** Checks before hours of searching that no text is also searched on or given twice. @throws InvalidOptionError, CalibrationError */
+export async function checkEvalFiles(options: CompareJob): Promise<void> {
+	const { eval: files = [], evalWindows, evalWindowLength } = options;
 	if (files.length === 0 && (evalWindows !== undefined || evalWindowLength !== undefined))
 		throw new InvalidOptionError("evalWindows and evalWindowLength cut the texts of eval: name some, or leave them out");
 	if (evalWindows !== undefined && (!Number.isInteger(evalWindows) || evalWindows < 2))
 		throw new InvalidOptionError(`evalWindows must be a whole number of at least 2, got ${evalWindows}`);
 	if (evalWindowLength !== undefined && (!Number.isInteger(evalWindowLength) || evalWindowLength < 8))
 		throw new InvalidOptionError(`evalWindowLength must be a whole number of at least 8 tokens, got ${evalWindowLength}`);
-	const real = (file: string) => realpath(file).catch(() => file);
-	const searched = new Set(await Promise.all(weightedFiles(calibration).map(({ path }) => real(path))));
-	const seen = new Set<string>();
-	for (const file of files) {
-		const path = await real(file);
-		if (searched.has(path))
-			throw new InvalidOptionError(`${file} is a calibration file too: candidates are scored on text that they were not chosen on`);
-		if (seen.has(path)) throw new InvalidOptionError(`${file} is named twice among the texts to score on`);
-		seen.add(path);
-		await readDocuments(file);
-	}
+	await refuseEqualTexts(files, options);
+	for (const file of files) await readDocuments(file);
 }
 
-/** The windows to score on. @throws InvalidOptionError, CalibrationError where a text is too short */
+/** Two equal calibration files are refused as such, before they are held against the texts. */
+async function refuseEqualTexts(files: readonly string[], { calibration = [], signal }: CompareJob): Promise<void> {
+	if (files.length === 0) return;
+	const searched = weightedFiles(calibration).map(({ path }) => path);
+	await refuseRepeated(searched, signal);
+	const all = [...searched, ...files];
+	const equal = await findEqualFiles(all, signal);
+	if (!equal) return;
+	const [first, second] = equal.at.map((at) => all[at]!);
+	if (equal.at[0] >= searched.length)
+		throw new InvalidOptionError(
+			equal.oneFile
+				? `${second} is named twice among the texts to score on`
+				: `${first} and ${second} are texts to score on with the same content: give only one of them`,
+		);
+	const why = "candidates are scored on text that they were not chosen on";
+	throw new InvalidOptionError(
+		equal.oneFile
+			? `${second} is a calibration file too: ${why}`
+			: `${second} has the same content as the calibration file ${first}: ${why}`,
+	);
+}
+
+/** The windows to score on. @throws InvalidOptionError also for texts that give the same windows, CalibrationError where one is too short */
 export async function evalTexts({ model, calibration }: Session, options: CompareJob): Promise<EvalText[]> {
 	const { eval: files = [], evalWindows = 24 } = options;
 	const { contextLength } = model.facts;
@@ -106,9 +121,14 @@ export async function evalTexts({ model, calibration }: Session, options: Compar
 	if (length > contextLength) throw new InvalidOptionError(`windows of ${length} tokens exceed the model's context of ${contextLength}`);
 	if (files.length === 0) return [{ name: `held-out split of ${calibration.source}`, windows: calibration.splits.heldOut }];
 	const texts: EvalText[] = [];
+	const known = new Map<string, string>();
 	const named = files.map((path) => ({ path }));
 	for (const file of files) {
 		const windows = windowsOfDocuments(model, await readDocuments(file), { count: evalWindows, length, name: file });
+		const hash = hashWindows(windows);
+		const other = known.get(hash);
+		if (other !== undefined) throw new InvalidOptionError(`${other} and ${file} give the same windows to score on: give only one of them`);
+		known.set(hash, file);
 		texts.push({ name: nameAmong(file, named), windows });
 	}
 	return texts;

@@ -1,7 +1,7 @@
 // Questions that the sets of a comparison are scored on, beside texts.
-import { realpath } from "node:fs/promises";
 import type { AccuracyReport, CompareAccuracy, QuestionFormat, ScoredQuestions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
+import { findEqualFiles } from "../../storage/equal-files.js";
 import { accuracyOf, compareAnswers, mcnemar } from "../../model/evaluation/accuracy.js";
 import { packQuestions, tokenizeQuestions } from "../../model/evaluation/choices.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
@@ -21,25 +21,31 @@ export interface QuestionFiles {
 
 /**
  * Read before a model is loaded, so that a wrong name fails before hours of searching.
- * @throws InvalidOptionError for questions that are searched by too, or named twice
+ * @throws InvalidOptionError for questions that are searched by too, or given twice
  * @throws FileError, InvalidQuestionsError
  */
-export async function readCompareQuestions({ evalQuestions = [], questions, maxQuestions }: CompareJob): Promise<QuestionFiles> {
-	const real = (file: string) => realpath(file).catch(() => file);
-	const searched = questions === undefined ? undefined : await real(questions);
-	const seen = new Set<string>();
+export async function readCompareQuestions(options: CompareJob): Promise<QuestionFiles> {
+	const { evalQuestions = [], questions, maxQuestions } = options;
+	await refuseEqualQuestions(options);
 	const scored: QuestionFile[] = [];
-	for (const file of evalQuestions) {
-		const path = await real(file);
-		if (path === searched)
-			throw new InvalidOptionError(
-				`${file} is searched by: of its questions those of the held-out split are scored in any case, leave it out`,
-			);
-		if (seen.has(path)) throw new InvalidOptionError(`${file} is named twice among the questions to score on`);
-		seen.add(path);
-		scored.push(await readQuestions(file));
-	}
+	for (const file of evalQuestions) scored.push(await readQuestions(file));
 	return { searched: questions === undefined ? undefined : await readQuestions(questions, maxQuestions), scored };
+}
+
+async function refuseEqualQuestions({ evalQuestions = [], questions, signal }: CompareJob): Promise<void> {
+	const all = [...(questions === undefined ? [] : [questions]), ...evalQuestions];
+	const equal = await findEqualFiles(all, signal);
+	if (!equal) return;
+	const [first, second] = equal.at.map((at) => all[at]!);
+	if (questions !== undefined && equal.at[0] === 0)
+		throw new InvalidOptionError(
+			`${second} ${equal.oneFile ? "is searched by" : `has the same content as ${first}, which is searched by`}: of its questions those of the held-out split are scored in any case, leave it out`,
+		);
+	throw new InvalidOptionError(
+		equal.oneFile
+			? `${second} is named twice among the questions to score on`
+			: `${first} and ${second} are questions to score on with the same content: give only one of them`,
+	);
 }
 
 /** Questions ready to be scored. */
@@ -56,8 +62,13 @@ export async function scoringsOf(session: Session, { searched, scored }: Questio
 	const all: Scoring[] = [];
 	if (questions && searched)
 		all.push({ name: `held-out split of ${searched.name}`, format: searched.format, prepared: questions.heldOut, game: games.heldOut });
+	const known = new Map<string, string>();
 	for (const file of scored) {
 		const prepared = packQuestions(tokenizeQuestions(model, file), file.format);
+		const other = known.get(prepared.sha256);
+		if (other !== undefined)
+			throw new InvalidOptionError(`${other} and ${file.name} hold the same questions to score on: give only one of them`);
+		known.set(prepared.sha256, file.name);
 		all.push({ name: file.name, format: file.format, prepared, game: await session.questionsOn(prepared) });
 	}
 	return all;

@@ -1,6 +1,6 @@
-import { realpath } from "node:fs/promises";
 import { basename } from "node:path";
 import { InvalidOptionError } from "../../errors.js";
+import { findEqualFiles } from "../../storage/equal-files.js";
 import type { SplitName } from "../../storage/split-names.js";
 
 // The files that calibration text comes from, and their weights.
@@ -30,15 +30,16 @@ export function nameAmong(path: string, files: readonly { path: string }[]): str
 	return files.filter((file) => basename(file.path) === basename(path)).length > 1 ? path : basename(path);
 }
 
-/** Refuses the same text twice, since it would land in two splits. */
-export async function refuseRepeated(files: readonly string[]): Promise<void> {
-	const seen = new Map<string, string>();
-	for (const file of files) {
-		const real = await realpath(file).catch(() => file);
-		const other = seen.get(real);
-		if (other !== undefined) throw new InvalidOptionError(`${other} and ${file} are the same calibration file: give it once`);
-		seen.set(real, file);
-	}
+/** Refuses the same text twice, since it would land in two splits. @throws InvalidOptionError that names both files */
+export async function refuseRepeated(files: readonly string[], signal?: AbortSignal): Promise<void> {
+	const equal = await findEqualFiles(files, signal);
+	if (!equal) return;
+	const [first, second] = equal.at.map((at) => files[at]!);
+	throw new InvalidOptionError(
+		equal.oneFile
+			? `${first} and ${second} are the same calibration file: give it once`
+			: `the calibration files ${first} and ${second} have the same content: give only one of them`,
+	);
 }
 
 /** What file `i` of `n` gives to each split: equal shares, with the remainder from the first files. */

@@ -1,4 +1,4 @@
-export { type SplitCounts, nameAmong, weightedFiles } from "./files.js";
+export { type SplitCounts, nameAmong, refuseRepeated, weightedFiles } from "./files.js";
 export { readDocuments } from "./documents.js";
 export { calibrate, deal, oneSource, selfGenerated } from "./splits.js";
 export type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";

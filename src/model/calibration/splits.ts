@@ -27,7 +27,10 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 		const windows = await selfGeneratedWindows(model, { ...options, count: total });
 		return oneSource(selfGenerated, deal(windows, options.counts));
 	}
-	await refuseRepeated(files.map(({ path }) => path));
+	await refuseRepeated(
+		files.map(({ path }) => path),
+		options.signal,
+	);
 	const short = splitNames.find((name) => options.counts[name] > 0 && options.counts[name] < files.length);
 	if (short !== undefined) {
 		throw new InvalidOptionError(

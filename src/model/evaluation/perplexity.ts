@@ -3,7 +3,6 @@ import { GgufFile } from "../gguf/file.js";
 import { beyondBlocks, readBlocks } from "../../notation.js";
 import { readInput } from "../../storage/input-file.js";
 import { loadModel } from "../runtime/load-model.js";
-import type { MemoryShape } from "../runtime/memory.js";
 import type { Model } from "../runtime/model.js";
 import { vocabularyOf } from "../runtime/ubatch.js";
 import { hashWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
@@ -16,6 +15,9 @@ import type { EvaluateOptions, EvaluateResult } from "./text-types.js";
 
 export { summarizeLosses } from "./text-figures.js";
 
+/** Tokens in a window by default, if the context holds them. */
+const usualWindowLength = 512;
+
 /**
  * Perplexity of a model, or of a model under a mask, on a text. With a reference it also gives the KL divergence from it, the share of
  * positions with the same most likely token, and the difference in loss, paired by window. The reference is the model in `against`, or the
@@ -23,7 +25,8 @@ export { summarizeLosses } from "./text-figures.js";
  *
  * Preset `llama-perplexity` is that program's own computation (tools/perplexity/perplexity.cpp). The text is tokenized once with the start
  * token and cut into windows of `windowLength` tokens. The first token of each becomes the start token if the model wants one, and the second
- * half of each window is scored. Preset `full` scores every position of the same windows.
+ * half of each window is scored. Preset `full` scores every position of the same windows. By default a window has 512 tokens, or as many as
+ * the context if that is shorter; a note says so then.
  *
  * Measurements are cached by model, mask, text and settings, so an interrupted evaluation continues where it stopped.
  * @throws CalibrationError if the text is too short for two windows
@@ -35,14 +38,14 @@ export { summarizeLosses } from "./text-figures.js";
 export async function measureText(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
 	const started = Date.now();
 	const preset = options.preset ?? "llama-perplexity";
-	const windowLength = options.windowLength ?? 512;
-	if (!Number.isInteger(windowLength) || windowLength < 4)
-		throw new InvalidOptionError(`windowLength must be a whole number of at least 4 tokens, got ${windowLength}`);
 	const text = (await readInput(options.text, { what: "the text", give: "plain text", Failure: CalibrationError })).toString("utf8");
-	const scoring = scoringOf(preset, windowLength);
 	const file = await header(path, options);
+	const other = options.against === undefined ? undefined : await header(options.against, options);
+	if (other) checkSameVocabulary(file, other);
+	const windowLength = windowLengthFor(other ? [file, other] : [file], options);
+	const scoring = scoringOf(preset, windowLength);
 	const memory = textMemory(scoring, vocabularyOf(file), options.against !== undefined || (options.remove ?? []).length > 0);
-	const other = options.against === undefined ? undefined : await rivalFile(file, options.against, memory, options);
+	if (other) checkMemoryForBoth(file, other, memory);
 	const model = await loadModel(path, options, memory);
 	try {
 		const windows = perplexityWindows(model, text, windowLength, options.text);
@@ -64,12 +67,27 @@ export async function measureText(path: string, options: EvaluateOptions): Promi
 	}
 }
 
-/** @throws InvalidOptionError if the vocabularies differ, NotEnoughMemoryError if there is not enough memory for both */
-async function rivalFile(file: GgufFile, against: string, memory: MemoryShape, options: EvaluateOptions): Promise<GgufFile> {
-	const other = await header(against, options);
-	checkSameVocabulary(file, other);
-	checkMemoryForBoth(file, other, memory);
-	return other;
+/**
+ * Tokens in a window: what the options say, else the usual number or the shortest context.
+ * @param files of the models that are measured
+ * @throws InvalidOptionError for a number below 4 or beyond a context
+ */
+function windowLengthFor(files: readonly GgufFile[], options: EvaluateOptions): number {
+	const contexts = files.map((file) => file.number(`${file.architecture}.context_length`) ?? Number.POSITIVE_INFINITY);
+	const context = Math.min(...contexts);
+	const shortest = files[contexts.indexOf(context)]!.paths[0];
+	const { windowLength = Math.min(usualWindowLength, context), onLog } = options;
+	if (!Number.isInteger(windowLength) || windowLength < 4)
+		throw new InvalidOptionError(`windowLength must be a whole number of at least 4 tokens, got ${windowLength}`);
+	if (windowLength > context)
+		throw new InvalidOptionError(
+			`windows of ${windowLength} tokens exceed the context of ${shortest}, which is ${context}; use shorter ones`,
+		);
+	if (windowLength < usualWindowLength && options.windowLength === undefined) {
+		const message = `windows of ${windowLength} tokens instead of ${usualWindowLength}: that is the whole context of ${shortest}. Compare only with figures of the same window length.`;
+		onLog?.({ level: "note", message });
+	}
+	return windowLength;
 }
 
 function header(path: string, { signal }: EvaluateOptions): Promise<GgufFile> {

@@ -12,7 +12,7 @@ export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOpti
 	 * position is scored, and the logits of a ubatch are held. @default "llama-perplexity"
 	 */
 	readonly preset?: Preset | undefined;
-	/** Tokens in a window, at least 4 and at most the model's context. @default 512 */
+	/** Tokens in a window, at least 4 and at most the context of the model and of `against`. @default 512, or the context if it is shorter */
 	readonly windowLength?: number | undefined;
 	/**
 	 * Score it without these blocks, beside the original model. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 7-9, 12f-15a"`, where `12f-15a` is a half-block cut; in a list 12.5 is `12f-13a`.

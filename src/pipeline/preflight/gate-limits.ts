@@ -1,6 +1,7 @@
 // The quality limits, checked before a model is loaded.
 import { basename } from "node:path";
 import { InvalidOptionError } from "../../errors.js";
+import { findEqualFiles } from "../../storage/equal-files.js";
 import { type QuestionFile, readQuestions } from "../../model/evaluation/questions.js";
 import type { LimitSettings, SessionSettings } from "../../api/options/settings.js";
 
@@ -77,6 +78,12 @@ async function accuracyLimits(
 		throw new InvalidOptionError(
 			`no --min-accuracy names ${idle}: give --min-accuracy ${namesOf(idle).at(-1)}=VALUE, or leave the file out`,
 		);
+	// A copy of the questions that are searched by would be a limit on what the choice has seen.
+	const equal = await findEqualFiles(known);
+	if (equal) {
+		const [first, second] = equal.at.map((at) => known[at]!);
+		throw new InvalidOptionError(`the questions ${first} and ${second} have the same content: give only one of them`);
+	}
 	return limits;
 }
 

@@ -88,6 +88,8 @@ class GameMaker {
 	readonly #identity: Settings;
 	readonly #kl: boolean;
 	readonly #ledgers: Ledger[] = [];
+	/** By path: texts that give the same windows share one, since a ledger is open once at a time. */
+	readonly #opened = new Once<string, Ledger>();
 	readonly #references = new Once<string, Reference>();
 	#evaluator: Evaluator | undefined;
 	#setup: SearchSetup | undefined;
@@ -249,15 +251,18 @@ class GameMaker {
 		const { threads, ubatch } = this.#evaluator!;
 		const { settings, ...rest } = this.#key(splitMetric, compared);
 		const key = ledgerKey({ ...rest, settings: { ...settings, threads, ubatch } });
-		const ledger = await Ledger.open(ledgerPath(this.#material.folder, key), {
-			key,
-			players: this.#model.blocks.blocks,
-			windows: splitMetric.shape,
-			settings: { ...settings, threads, ubatch },
+		const path = ledgerPath(this.#material.folder, key);
+		return this.#opened.get(path, async () => {
+			const ledger = await Ledger.open(path, {
+				key,
+				players: this.#model.blocks.blocks,
+				windows: splitMetric.shape,
+				settings: { ...settings, threads, ubatch },
+			});
+			this.#ledgers.push(ledger);
+			logger(this.#options)("debug", `${ledger.size} candidates known, ${ledger.path}`);
+			return ledger;
 		});
-		this.#ledgers.push(ledger);
-		logger(this.#options)("debug", `${ledger.size} candidates known, ${ledger.path}`);
-		return ledger;
 	}
 
 	#textMetric(split: SplitName): SplitMetric {

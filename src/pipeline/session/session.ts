@@ -1,7 +1,15 @@
 import { basename } from "node:path";
 import type { JobOptions, ModelSummary, Metric } from "../../api/index.js";
 import { type Attribution, shiftedGames } from "../../game/attribution/attribution.js";
-import { type Calibration, type SplitName, splitNames, splitTitle, readDocuments, weightedFiles } from "../../model/calibration/index.js";
+import {
+	type Calibration,
+	type SplitName,
+	splitNames,
+	splitTitle,
+	readDocuments,
+	refuseRepeated,
+	weightedFiles,
+} from "../../model/calibration/index.js";
 import { calibrationOf, splitCounts, onSelfGenerated } from "./calibration-windows.js";
 import { modelHash } from "../../model/evaluation/kept.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
@@ -128,7 +136,9 @@ export class Session {
 		const header = typeof source === "string" ? await readModelHeader(source, options) : source;
 		const { path, file } = header;
 		// What is wrong with a text is said before minutes of reading and loading the model.
-		for (const text of weightedFiles(options.calibration ?? [])) await readDocuments(text.path);
+		const texts = weightedFiles(options.calibration ?? []).map(({ path }) => path);
+		for (const text of texts) await readDocuments(text);
+		await refuseRepeated(texts, options.signal);
 		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.maxQuestions);
 		const sha256 = await modelIdentity(file, options);
 		await checkAsRead(header);

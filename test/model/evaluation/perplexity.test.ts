@@ -3,16 +3,19 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { applyPlan } from "../../../src/jobs/apply.js";
+import type { LogEvent } from "../../../src/api/index.js";
 import { CalibrationError, InvalidOptionError } from "../../../src/errors.js";
+import { encodeEntry } from "../../../src/model/gguf/index.js";
 import { measureText, summarizeLosses } from "../../../src/model/evaluation/perplexity.js";
 import { Model } from "../../../src/model/runtime/model.js";
-import { fixturePath, fixtureWindows, perplexityTool, plainDecodeTool } from "../../helpers/fixture.js";
+import { changedFixture, fixturePath, fixtureWindows, perplexityTool, plainDecodeTool } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 import { watching } from "../../helpers/progress.js";
 
 const folder = tempFolder();
 const text = join(folder, "text.txt");
 const pruned = join(folder, "pruned.gguf");
+const contextKey = "llama.context_length";
 beforeAll(async () => {
 	process.env.PRUNE_GGUF_HOME = join(folder, "home");
 	const model = await Model.load(fixturePath);
@@ -29,6 +32,15 @@ function printed(model: string, context: number): [string, string] {
 	const match = /Final estimate: PPL = ([\d.]+) \+\/- ([\d.]+)/.exec(output);
 	expect(match, output).not.toBeNull();
 	return [match![1]!, match![2]!];
+}
+
+/** Collects what is said of windows, beside what is said of the cache. */
+function windowNotes() {
+	const notes: LogEvent[] = [];
+	const onLog = (event: LogEvent) => {
+		if (event.message.includes("instead of")) notes.push(event);
+	};
+	return { notes, onLog };
 }
 
 describe("measureText", () => {
@@ -94,6 +106,35 @@ describe("measureText", () => {
 			}),
 		});
 		expect(seen.at(-1)).toBe(total);
+	});
+
+	it("takes by default windows of the whole context where that is below 512, and says so", async () => {
+		const { notes, onLog } = windowNotes();
+		const usual = await measureText(fixturePath, { text, threads: 2, onLog });
+		expect(usual.windowLength).toBe(256);
+		expect(notes).toEqual([{ level: "note", message: expect.stringMatching(/^windows of 256 tokens instead of 512: .* context/) }]);
+		notes.length = 0;
+		const named = await measureText(fixturePath, { text, threads: 2, windowLength: 256, onLog });
+		expect(notes).toEqual([]);
+		expect({ ...named, seconds: 0 }).toEqual({ ...usual, seconds: 0 });
+	});
+
+	it("takes by default 512 tokens where the context is longer, and what both models hold where there are two", async () => {
+		const withContext = (length: number) =>
+			changedFixture(join(folder, `context-${length}.gguf`), (content) => ({
+				...content,
+				entries: content.entries.map((entry) => (entry.key === contextKey ? encodeEntry(contextKey, "uint32", length) : entry)),
+			}));
+		const [long, short] = [await withContext(1024), await withContext(64)];
+		const { notes, onLog } = windowNotes();
+		expect((await measureText(long, { text, threads: 2, onLog })).windowLength).toBe(512);
+		expect(notes).toEqual([]);
+		expect((await measureText(long, { text, threads: 2, windowLength: 600 })).windowLength).toBe(600);
+		expect((await measureText(long, { text, threads: 2, against: short, onLog })).windowLength).toBe(64);
+		expect(notes.map(({ message }) => message)).toEqual([expect.stringContaining(short)]);
+		const beyond = measureText(long, { text, threads: 2, against: short, windowLength: 65 });
+		await expect(beyond).rejects.toThrow(InvalidOptionError);
+		await expect(beyond).rejects.toThrow(`windows of 65 tokens exceed the context of ${short}, which is 64`);
 	});
 
 	it("refuses what it cannot score", async () => {
