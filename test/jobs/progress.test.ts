@@ -31,7 +31,7 @@ describe("the time of a whole job is estimated", () => {
 	});
 
 	it("in a frontier", async () => {
-		const options = { ...text, maxBlocks: 1, method: "first", quantize: { types: ["Q4_0"] } } as const;
+		const options = { ...text, maxBlocks: 1, search: { method: "first" }, quantize: { types: ["Q4_0"] } } as const;
 		const steps = await estimatedIn((onProgress) => findFrontier(fixturePath, { ...options, onProgress }));
 		expect(steps).toContain("Searching");
 		expect(steps).toContain("Comparing finalists");
