@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
-import { cpSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { contentOf, GgufFile, writeGguf } from "../../src/model/gguf/index.js";
 import { fixturePath, mainPath, runNode } from "../helpers/fixture.js";
 import { v1Folder, v1Home, v1Models, v1Plans, v1Runs, v1Text } from "../helpers/version-1.js";
 import { tempFolder } from "../helpers/temp-folder.js";
@@ -11,6 +13,17 @@ import { tempFolder } from "../helpers/temp-folder.js";
 const folder = tempFolder();
 const home = join(folder, "home");
 const run = (...args: string[]) => runNode([mainPath, ...args], { env: { PRUNE_GGUF_HOME: home } });
+
+/** Writes the file again without a key that the previous version did not write. */
+async function leaveOut(key: string, path: string): Promise<void> {
+	const content = contentOf(await GgufFile.read(path));
+	const entries = content.entries.filter((entry) => entry.key !== key);
+	expect(entries.length).toBe(content.entries.length - 1);
+	const handle = await open(`${path}.without`, "w");
+	await writeGguf(handle, { ...content, entries });
+	await handle.close();
+	renameSync(`${path}.without`, path);
+}
 
 describe("a plan", () => {
 	it.each(v1Plans)("%s gives the file that it gave", async (name) => {
@@ -25,6 +38,7 @@ describe("a plan", () => {
 			expect(heal.applied).toBe(true);
 			return;
 		}
+		await leaveOut("prune_gguf.removed", output);
 		expect(createHash("sha256").update(readFileSync(output)).digest("hex")).toBe(v1Models[model]);
 	});
 });
