@@ -73,9 +73,10 @@ export const searchRows = {
 		help: `Remove only whole blocks (block), or also the second half of one with the first of the next (half-block; ${readers("granularity")})`,
 		default: "block",
 		group: "search",
-		commands: ["prune", "frontier"],
+		commands: ["prune", "rank", "frontier"],
 		plan: "granularity",
 		printedAfter: "method",
+		per: { rank: { help: "Rank whole blocks (block), or also half-block cuts between neighbors (half-block; leave-one-out)" } },
 	},
 	effort: {
 		flag: "effort",
