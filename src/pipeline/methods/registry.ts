@@ -114,8 +114,8 @@ export function plannedMasks({ method, blocks, kmax }: MethodTask, options: Choo
 }
 
 /** The fewest masks with which a method finds sets of up to `kmax` blocks. */
-export function leastMasks(method: Method, blocks: number, kmax: number): number {
-	return choosers[method].least(blocks, kmax);
+export function leastMasks(method: Method, blocks: number, kmax: number, granularity?: Granularity): number {
+	return choosers[method].least(blocks, kmax, granularity);
 }
 
 /**
