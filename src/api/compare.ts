@@ -1,4 +1,4 @@
-import type { Method } from "./methods.js";
+import type { ComparedMethod } from "./methods.js";
 import type { PlanSurrogate } from "../storage/plan.js";
 import type { AccuracyDifference } from "../model/evaluation/accuracy.js";
 import type { AccuracyReport } from "./questions.js";
@@ -13,8 +13,11 @@ import type { QuestionFormat } from "../model/evaluation/questions.js";
 type OfOneMethod = "method" | "granularity" | "effort" | "maxTime" | "strata" | "strataPreset" | "attributionSamples" | "epochs" | "rounds";
 
 export interface CompareOptions extends Omit<MeasureOptions, "search"> {
-	/** Methods to compare, each once. @default auto, greedy, leave-one-out, contiguous, block-influence, angular, random, paper, paper-repaired */
-	readonly methods?: readonly Method[] | undefined;
+	/**
+	 * Methods to compare, each once. `greedy:half-block` is greedy with half-block cuts; auto, leave-one-out, beam, swap and contiguous have
+	 * that too. @default auto, greedy, leave-one-out, contiguous, block-influence, angular, random, paper, paper-repaired
+	 */
+	readonly methods?: readonly ComparedMethod[] | undefined;
 	/** Numbers of blocks to remove, or shares of the blocks such as "25%". @default about 10, 20 and 33 % of the blocks */
 	readonly removeBlocks?: readonly (number | Percentage)[] | undefined;
 	/**
@@ -60,7 +63,7 @@ export interface Difference {
 
 /** What one method found of one size. */
 export interface CompareRow {
-	readonly method: Method;
+	readonly method: ComparedMethod;
 	/** Removed blocks, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. Null where it found no set of that size. */
 	readonly removed: readonly number[] | null;
 	/** Who proposed the winner of the final comparison: the method itself, or for example `leave-one-out`. */
@@ -119,7 +122,7 @@ export interface CompareResult {
 	/** Questions that the sets are scored on; empty where there are none. */
 	readonly questions: readonly ScoredQuestions[];
 	readonly methods: readonly {
-		readonly method: Method;
+		readonly method: ComparedMethod;
 		readonly cost: MethodCost;
 		/** How good its surrogate is, on candidates that the surrogate did not see; missing if it has none, or none were left for that. */
 		readonly surrogate?: PlanSurrogate;
@@ -128,7 +131,7 @@ export interface CompareResult {
 	readonly sizes: readonly {
 		readonly removed: number;
 		/** Method of the lowest mean; null where every model broke down. */
-		readonly best: Method | null;
+		readonly best: ComparedMethod | null;
 		/** In the order of `methods`. */
 		readonly rows: readonly CompareRow[];
 	}[];

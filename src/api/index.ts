@@ -24,6 +24,8 @@ export type { SpeedOptions, SpeedResult } from "./speed.js";
 export { type FileType, fileTypeNames } from "../model/runtime/file-type-names.js";
 export type { MeanAndError, ModelFigures, Quantized, QuantizedAlternative, QuantizedAlternatives } from "../storage/plan-quantized.js";
 export {
+	comparableMethods,
+	type ComparedMethod,
 	comparedMethods,
 	defaultMethod,
 	type Estimator,

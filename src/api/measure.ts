@@ -132,6 +132,16 @@ export interface ModelSummary {
 	readonly parameters: number;
 }
 
+/** What the removal of a shifted pair alone adds: the feed-forward part of a block and the attention part of the next. */
+export interface ShiftedPairCost {
+	/** Its position alone: `[12.5]` is `12f-13a`. In JSON files it is that text. */
+	readonly removed: readonly number[];
+	/** Loss added to that of the original model, nats per token. */
+	readonly added: number;
+	/** In the same unit, paired by window. Missing if one window says nothing of it. */
+	readonly standardError?: number | undefined;
+}
+
 /** How important one block is. */
 export interface BlockImportance {
 	readonly block: number;

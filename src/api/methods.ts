@@ -101,6 +101,13 @@ export const rankMethods = [...rankingMethods, ...Object.keys(estimatorFacts)] a
 
 export const isEstimator = (method: RankMethod): method is Estimator => method in estimatorFacts;
 
+/** What can be compared: a method on whole blocks, or with half-block cuts too, if it takes them. */
+export type ComparedMethod = Method | `${Method}:half-block`;
+export const comparableMethods = [
+	...methods,
+	...methods.filter((method) => factsOf(method).reads?.includes("granularity")).map((method) => `${method}:half-block` as const),
+] as readonly ComparedMethod[];
+
 /** Methods that are compared where none are named. */
 export const comparedMethods = [
 	"auto",

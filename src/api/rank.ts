@@ -1,13 +1,19 @@
 import type { PairInteraction } from "../game/attribution/interactions.js";
 import type { RankMethod } from "./methods.js";
 import type { Plan } from "../storage/plan.js";
-import type { BlockImportance, BlockSearchOptions, MeasureOptions, ModelSummary, Metric } from "./measure.js";
+import type { BlockImportance, BlockSearchOptions, MeasureOptions, ModelSummary, Metric, ShiftedPairCost } from "./measure.js";
+import type { Granularity } from "../game/pairs.js";
 
 // Options and results of `rankBlocks`.
 
 export interface RankSearchOptions extends Omit<BlockSearchOptions, "method" | "granularity" | "rounds"> {
 	/** A method that gives each block a number, or an estimator. @default "leave-one-out" */
 	readonly method?: RankMethod | undefined;
+	/**
+	 * What is ranked. `half-block`: also shifted pairs, each the feed-forward part of a block and the attention part of the next. Method
+	 * leave-one-out only, on architectures whose blocks have two parts. It takes one evaluation more for each pair. @default "block"
+	 */
+	readonly granularity?: Granularity | undefined;
 	/** Most candidates to evaluate. @default auto: by effort; paper: 8000; paper-repaired: 1000; the estimators: 26 a block, 300 to 800 */
 	readonly maxEvaluations?: number | undefined;
 }
@@ -41,6 +47,8 @@ export interface RankResult {
 	/** What was estimated, and how: see docs/research/method.md. */
 	readonly estimator: string;
 	readonly importance: readonly BlockImportance[];
+	/** With granularity `half-block`: what each shifted pair adds alone, in order. Missing otherwise. */
+	readonly shiftedPairs?: readonly ShiftedPairCost[];
 	/** Blocks never removed, with reasons. */
 	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
 	/** Blocks whose removal alone costs too much, with reasons: some methods keep them in every further candidate. */

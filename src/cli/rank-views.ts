@@ -1,5 +1,6 @@
 import { formatDuration, formatInteger, formatLoss, formatSigned } from "../report/format.js";
 import { formatBlocks } from "../notation.js";
+import { halvesNote } from "../report/halves.js";
 import type { TextStyle } from "../report/table.js";
 import { contributionsTable, metricTitles, surrogateLine } from "../report/terminal.js";
 import type { RankResult } from "./api.js";
@@ -17,32 +18,55 @@ export function rankText(result: RankResult, style: TextStyle): string {
 	}));
 	const unseen = new Set(result.unseen);
 	const noteOf = (block: number) => frozen.get(block) ?? critical.get(block) ?? (unseen.has(block) ? "never measured" : undefined);
-	const rows = Array.from({ length: result.model.blocks }, (_, block) => ({
-		...{ ...values.get(block), block, note: noteOf(block) },
-		verdicts: words.map(({ of }) => of.get(block) ?? ""),
-	}));
+	const { shiftedPairs = [] } = result;
+	const rows = [
+		...Array.from({ length: result.model.blocks }, (_, block) => ({
+			...{ ...values.get(block), block, note: noteOf(block) },
+			verdicts: words.map(({ of }) => of.get(block) ?? ""),
+		})),
+		...shiftedPairs.map(({ removed, added, standardError }) => ({ block: removed[0]!, value: added, standardError, unit: "nats" })),
+	].sort((a, b) => a.block - b.block);
 	// The original model has no divergence from itself.
 	const original = result.metric === "kl" ? metricTitles.kl : `loss of the original model ${formatLoss(result.loss)}`;
 	const { method, estimator } = result;
 	const how = estimator === method ? method : `${method} (${estimator})`;
 	return [
-		`Importance of blocks 0 to ${result.model.blocks - 1} by ${how}; ${original}\n`,
+		`Importance of blocks 0 to ${result.model.blocks - 1}${shiftedPairs.length > 0 ? " and of half-block cuts" : ""} by ${how}; ${original}\n`,
 		contributionsTable(
 			rows,
 			style,
 			words.map(({ cut }) => `-n ${cut}`),
 		),
-		...(judged.length > 0 ? [legendText(judged.map(({ cut }) => cut))] : []),
+		...(shiftedPairs.length > 0 ? [leastText(rows), `${halvesNote(shiftedPairs[0]!.removed)}\n`] : []),
+		...(judged.length > 0
+			? [
+					legendText(
+						judged.map(({ cut }) => cut),
+						shiftedPairs.length > 0,
+					),
+				]
+			: []),
 		...(result.interactions.length > 0 ? [pairsText(result.interactions)] : []),
 		...(result.surrogate ? [surrogateLine(result.surrogate)] : []),
 		`${formatInteger(result.evaluations)} evaluations, ${formatDuration(result.seconds)}\n`,
 	].join("\n");
 }
 
-function legendText(cuts: readonly number[]): string {
+/** Blocks and shifted pairs that are named as the least important. */
+const mostNamed = 6;
+
+/** Where pairs stand among the blocks. */
+function leastText(rows: readonly { readonly block: number; readonly value?: number }[]): string {
+	const known = rows.flatMap(({ block, value }) => (value === undefined ? [] : [{ block, value }])).sort((a, b) => a.value - b.value);
+	const named = known.slice(0, mostNamed).map(({ block, value }) => `${formatBlocks([block])} (${formatSigned(value, 3)})`);
+	return `Least important: ${named.join("; ")}\n`;
+}
+
+function legendText(cuts: readonly number[], withPairs: boolean): string {
 	const [cut] = cuts;
 	const among = cuts.length > 1 ? "as many least important blocks as the column's -n says" : `the ${cut} least important blocks`;
-	return `low: among ${among}, with 95 % certainty. high: not among them. The others are undecided.\n`;
+	const about = withPairs ? " Half-block cuts are not judged." : "";
+	return `low: among ${among}, with 95 % certainty. high: not among them. The others are undecided.${about}\n`;
 }
 
 const verdictWords = { low: "low", high: "high", undecided: "" } as const;

@@ -8,7 +8,7 @@ import { joinedUnits } from "../game/moves.js";
 import { type Header, readModelHeader } from "../pipeline/preflight/model-header.js";
 import { logger } from "../api/logger.js";
 import { importanceRows } from "../pipeline/planning/plan.js";
-import { checkMethodOptions } from "../pipeline/preflight/method-options.js";
+import { checkGranularity, checkMethodOptions } from "../pipeline/preflight/method-options.js";
 import { isEstimator, methodOptions, rankMethods } from "../api/methods.js";
 import { estimate, estimatorMasks } from "../pipeline/methods/estimators.js";
 import { formatBlocks } from "../notation.js";
@@ -32,6 +32,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	options.progress?.plan(["Preparing text", "Measuring blocks"]);
 	const header = await readModelHeader(model, options);
 	const { blocks } = header;
+	checkGranularity(options, blocks);
 	const unwritable = blocks.unwritable();
 	if (unwritable)
 		logger(options)("warning", `${model}: this can be measured, but no file without any of its blocks can be written: ${unwritable}`);
@@ -45,7 +46,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 		await session.measureOriginal(options.signal);
 		options.progress?.begin("Measuring blocks", {
 			total: masks,
-			done: Math.min(masks, knownOf(session, method, kmax)),
+			done: Math.min(masks, knownOf(session, { method, kmax }, options)),
 			limit: options.maxTime,
 		});
 		const judged = await contributionsOf(session, { method, kmax, masks }, measure);
@@ -56,6 +57,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 			method,
 			estimator: judged.attribution.estimator,
 			importance: importanceRows(judged.attribution),
+			...(judged.shiftedPairs ? { shiftedPairs: judged.shiftedPairs } : {}),
 			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 			critical: judged.critical.flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
 			...cutsOf(judged, removeBlocks ?? [kmax], session.model.blocks, session.seed),
@@ -73,12 +75,14 @@ function checkOptions(method: RankMethod, { method: _, removeBlocks, ...options 
 	for (const count of removeBlocks ?? [])
 		if (!Number.isInteger(count) || count < 1)
 			throw new InvalidOptionError(`remove-blocks must be whole numbers of at least 1, got ${count}`);
+	if (options.granularity === "half-block" && method !== "leave-one-out")
+		throw new InvalidOptionError(`${method} ranks whole blocks only: --granularity half-block needs --method leave-one-out`);
 	if (!isEstimator(method)) {
 		checkMethodOptions(method, { ...options, method });
 		return;
 	}
 	const given: MethodSettings = options;
-	const unread = methodOptions.filter((name) => name !== "maxEvaluations" && given[name] !== undefined);
+	const unread = methodOptions.filter((name) => name !== "maxEvaluations" && given[name] !== undefined && given[name] !== "block");
 	if (unread.length > 0) throw new InvalidOptionError(`${method} reads --max-evaluations; leave ${unread.join(", ")} out`);
 }
 
@@ -91,10 +95,10 @@ function windowOf({ blocks, maxRemovable }: Header["blocks"], { removeBlocks }: 
 }
 
 /** Measured candidates of the kind that the method asks for; Shapley values are of candidates of every size. */
-function knownOf({ games }: Session, method: RankMethod, kmax: number): number {
+function knownOf({ games }: Session, { method, kmax }: Omit<RankTask, "masks">, { granularity }: RankJob): number {
 	const { ledger } = games.search;
 	if (method === "shapley") return ledger.size;
-	return isEstimator(method) ? usefulMasks(ledger, kmax, {}) : usefulMasks(ledger, searchedTo(method, kmax), { method });
+	return isEstimator(method) ? usefulMasks(ledger, kmax, {}) : usefulMasks(ledger, searchedTo(method, kmax), { method, granularity });
 }
 
 /** Only these need sets of several blocks for what they say of one. */
@@ -102,7 +106,7 @@ function searchedTo(method: RankMethod, kmax: number): number {
 	return method === "auto" || method === "paper-repaired" ? kmax : 1;
 }
 
-interface Judged extends Pick<RankResult, "interactions" | "surrogate" | "evaluations"> {
+interface Judged extends Pick<RankResult, "interactions" | "shiftedPairs" | "surrogate" | "evaluations"> {
 	readonly attribution: Attribution & { readonly drawn?: readonly Float64Array[] };
 	readonly originalLoss: number;
 	readonly critical: readonly CriticalBlock[];
@@ -130,7 +134,7 @@ async function contributionsOf(session: Session, { method, kmax, masks }: RankTa
 	}
 	const task = { method, blocks: session.model.blocks.blocks, kmax: searchedTo(method, kmax) };
 	checkBudget(task, options, session.tokens.search);
-	const { found, contributions, surrogate, masks: measured, evidence } = await choose(session, task, options);
+	const { found, contributions, shiftedPairs, surrogate, masks: measured, evidence } = await choose(session, task, options);
 	// Every ranking method gives them.
 	if (!contributions) throw new Error(`${method} gave no contributions`);
 	for (const note of [...found.notes, ...tiedNotes(contributions, session.model.blocks.units)]) logger(options)("note", note);
@@ -138,6 +142,7 @@ async function contributionsOf(session: Session, { method, kmax, masks }: RankTa
 	const interactions = evidence?.interactions ?? [];
 	return {
 		attribution: contributions,
+		...(shiftedPairs ? { shiftedPairs } : {}),
 		originalLoss,
 		critical: critical.filter(({ frozen }) => frozen),
 		unseen: [],

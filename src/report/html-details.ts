@@ -1,5 +1,6 @@
 import { importanceFigure } from "./charts-blocks.js";
 import { interactionsFigure } from "./charts-pairs.js";
+import { shiftedPairsFigure } from "./charts-shifted.js";
 import { predictionsFigure } from "./charts-quality.js";
 import { speedText } from "./figures.js";
 import { formatDifference, formatInteger, formatLoss, formatPercent, formatSignificant } from "./format.js";
@@ -28,9 +29,10 @@ export function detailSections(report: Report): Section[] {
 
 /** What blocks are worth, or at least why some of them always stay. */
 function importanceSection(report: Report): Section[] {
-	const { list } = report.blocks;
+	const { list, shiftedPairs = [] } = report.blocks;
+	const pairs = shiftedPairs.length > 0 && shiftedPairsFigure(shiftedPairs, report);
 	if (list.some(({ importance }) => importance !== undefined))
-		return [{ id: "importance", title: "Importance of blocks", body: importanceFigure(report) }];
+		return [{ id: "importance", title: "Importance of blocks", body: html`${importanceFigure(report)}${pairs}` }];
 	const stay = list.filter(({ reason }) => reason !== undefined);
 	if (stay.length === 0) return [];
 	const body = html`<ul>${stay.map(({ block, reason }) => html`<li>Block ${block}: ${reason}</li>`)}</ul>`;

@@ -231,6 +231,12 @@ export const reportSchema = v.strictObject({
 			),
 		),
 		list: says(v.array(block), "Every block, in order."),
+		shiftedPairs: v.optional(
+			says(
+				v.array(v.strictObject({ removed: blockList, added: number, interval: v.optional(interval) })),
+				"With half-block cuts: the pairs of a feed-forward part and the attention part of the next block that were measured alone, in order. `added` is the loss that the removal alone adds on the search split, nats per token.",
+			),
+		),
 	}),
 	quality: v.optional(quality),
 	curve: v.optional(curve),
@@ -260,6 +266,7 @@ export type Report = v.InferOutput<typeof reportSchema>;
 export type ReportExtras = Partial<Pick<Report, "speed" | "samples" | "textCheck" | "collapse" | "alternatives" | "limits">>;
 export type ReportFigure = NonNullable<Report["quality"]>["figures"][number];
 export type ReportBlock = Report["blocks"]["list"][number];
+export type ReportShiftedPair = NonNullable<Report["blocks"]["shiftedPairs"]>[number];
 export type ReportCurve = NonNullable<Report["curve"]>;
 export type ReportInteraction = NonNullable<Report["interactions"]>[number];
 export type ReportSurrogate = NonNullable<Report["surrogate"]>;

@@ -6,7 +6,7 @@ export type { TextStyle } from "./table.js";
 
 /** Importance of one block, as measured or estimated. */
 export interface ContributionRow {
-	/** 0-based, as in the tensor names. */
+	/** 0-based, as in the tensor names; i + 0.5 is the shifted pair of blocks i and i + 1. */
 	readonly block: number;
 	/** Undefined if it was not estimated. */
 	readonly value?: number | undefined;
@@ -69,7 +69,7 @@ export function contributionsTable(rows: readonly ContributionRow[], style: Text
 		const bar = row.value === undefined ? "" : formatBar(row.value, largest, width);
 		const note = [row.removed ? "removed" : "", row.note ?? ""].filter(Boolean).join("; ");
 		return [
-			`${row.block}`,
+			formatBlocks([row.block]),
 			contributionText(row),
 			paint(row.removed ? "red" : "cyan", bar, style),
 			...further.map((_, i) => row.verdicts?.[i] ?? ""),

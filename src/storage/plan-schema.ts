@@ -108,6 +108,14 @@ const importance = v.strictObject({
 	estimator: someText,
 });
 
+const shiftedPair = v.strictObject({
+	/** The feed-forward part of a block and the attention part of the next. */
+	removed: blockList,
+	/** Loss that its removal alone adds on the search split, nats per token, with its standard error, paired by window. */
+	added: finiteNumber,
+	standardError: v.optional(finiteNumber),
+});
+
 const surrogate = v.strictObject({
 	name: someText,
 	/** Candidates it was fitted on, and other candidates it was judged on. */
@@ -195,6 +203,8 @@ export const planSchema = v.pipe(
 		),
 		disagreements: v.optional(v.array(disagreement)),
 		importance: v.optional(v.array(importance)),
+		/** With half-block cuts: the shifted pairs that were measured alone. */
+		shiftedPairs: v.optional(v.array(shiftedPair)),
 		surrogate: v.optional(surrogate),
 		/** Blocks whose removal alone costs too much. */
 		critical: v.array(reasoned),
@@ -238,6 +248,7 @@ type Shape = {
 	readonly alternatives: readonly { readonly count: number; readonly removed: readonly number[] }[];
 	readonly tied?: readonly { readonly removed: readonly number[] }[] | undefined;
 	readonly importance?: readonly { readonly block: number }[] | undefined;
+	readonly shiftedPairs?: readonly { readonly removed: readonly number[] }[] | undefined;
 	readonly critical: readonly { readonly block: number }[];
 	readonly frozen: readonly { readonly block: number }[];
 };
@@ -259,6 +270,8 @@ function* contradictions(plan: Shape): Generator<string> {
 		if (set.removed.length !== plan.removed.length)
 			yield `tied[${index}].removed: ${set.removed.length} blocks, but ${plan.removed.length} are removed`;
 	}
+	for (const [index, { removed }] of (plan.shiftedPairs ?? []).entries())
+		yield* blockListFaults(`shiftedPairs[${index}].removed`, removed, blocks);
 	for (const name of ["importance", "critical", "frozen"] as const) {
 		for (const [index, { block }] of (plan[name] ?? []).entries()) yield* rangeFault(`${name}[${index}].block`, block, blocks);
 	}

@@ -279,6 +279,10 @@ describe("arguments", () => {
 			name: "rankBlocks",
 			args: ["123", { ...everything, search: { maxEvaluations: 5 } }],
 		});
+		expect(await one("rank m.gguf --granularity half-block")).toEqual({
+			name: "rankBlocks",
+			args: ["m.gguf", { ...everything, search: { granularity: "half-block" } }],
+		});
 		expect(await one("rank m.gguf --method common-sets --remove-blocks 4 --strata-preset mamba")).toEqual({
 			name: "rankBlocks",
 			args: ["m.gguf", { ...everything, removeBlocks: [4], search: { method: "common-sets", strataPreset: "mamba" } }],

@@ -151,6 +151,26 @@ describe("the other commands", () => {
 		expect(told).toContain("Redundant blocks: 1 and 2-3 (+0.400); 1 and 3 (+0.100)\nBlocks that need each other: 2 and 3 (-0.050)\n");
 	});
 
+	it("rank shows half-block cuts between the blocks", () => {
+		const importance = [0, 1, 2, 3].map((block) => ({ block, value: 0.4 - 0.1 * block, unit: "nats" as const }));
+		const pair = (position: number, added: number) => ({ removed: [position], added, standardError: 0.01 });
+		const cuts = [{ cut: 1, verdicts: [{ block: 3, chance: 1, verdict: "low" as const }] }];
+		const text = rankText(
+			{
+				...{ model, metric: "loss", loss: 2, evaluations: 8, seconds: 3, method: "leave-one-out", estimator: "leave-one-out" },
+				...{ importance, shiftedPairs: [pair(0.5, 0.25), pair(1.5, 0.05), pair(2.5, 0.5)] },
+				...{ frozen: [], critical: [], cut: 1, cuts, verdicts: cuts[0]!.verdicts, unseen: [], interactions: [] },
+			},
+			{},
+		);
+		expect(text).toContain("Importance of blocks 0 to 3 and of half-block cuts by leave-one-out; loss of the original model 2.000\n");
+		expect([...text.matchAll(/^ *(\d(?:f-\da)?) +\+/gm)].map((match) => match[1])).toEqual(["0", "0f-1a", "1", "1f-2a", "2", "2f-3a", "3"]);
+		expect(text).toMatch(/^ *1f-2a +\+0\.0500 ± 0\.0100/m);
+		expect(text).toContain("Least important: 1f-2a (+0.050); 3 (+0.100); 2 (+0.200); 0f-1a (+0.250); 1 (+0.300); 0 (+0.400)\n");
+		expect(text).toContain("0f-1a is a half-block cut: from the feed-forward part of block 0 to the attention part of block 1.");
+		expect(text).toContain("The others are undecided. Half-block cuts are not judged.\n");
+	});
+
 	it("evaluate shows llama-perplexity's digits", () => {
 		const result = {
 			...{ model: "m.gguf", text: "t.txt", preset: "llama-perplexity" as const, windowLength: 512, removed: [1, 2] },

@@ -76,6 +76,38 @@ describe("a half-block cut", () => {
 		);
 	});
 
+	it("is shown alone beside the importance of blocks, if it was measured", () => {
+		const { blocks, ...report } = withHalves();
+		const shiftedPairs = [
+			{ removed: [3.5], added: 0.04 },
+			{ removed: [4.5], added: 0.03 },
+			{ removed: [14.5], added: 0.05, interval: { low: 0.03, high: 0.07 } },
+			{ removed: [17.5], added: 0.02 },
+			{ removed: [20.5], added: 9.5 },
+		];
+		const page = (pairs?: typeof shiftedPairs) => {
+			const { document } = parseHTML(reportHtml({ ...report, blocks: pairs ? { ...blocks, shiftedPairs: pairs } : blocks }));
+			return [...document.querySelectorAll("figure")].filter((one) => textOf(one).includes("Half-block cuts alone"));
+		};
+		expect(page()).toEqual([]);
+		const [shown, ...others] = page(shiftedPairs);
+		expect(others).toEqual([]);
+		const rows = [...shown!.querySelectorAll("tbody tr")].map((row) => [...row.children].map(textOf));
+		expect(rows).toEqual([
+			["3f-4a", "a part is kept", "+0.0400", ""],
+			["4f-5a", "both parts removed", "+0.0300", ""],
+			["14f-15a", "both parts removed", "+0.0500", "+0.0300 to +0.0700"],
+			["17f-18a", "a part is kept", "+0.0200", ""],
+			["20f-21a", "both parts removed", "+9.5000", ""],
+		]);
+		expect(textOf(shown!.querySelector("desc"))).toContain("Cheapest: 17f-18a (+0.020), 4f-5a (+0.030), 3f-4a (+0.040), 14f-15a (+0.050).");
+		const bars = [...shown!.querySelectorAll("svg.wide rect")].map((bar) => [bar.getAttribute("fill"), Number(bar.getAttribute("height"))]);
+		expect(bars.map(([fill]) => fill)).toEqual(["kept", "removed", "removed", "kept", "removed"].map((name) => `var(--${name})`));
+		// The dearest one is cut, so that the others can be told apart.
+		expect(bars[4]![1]).toBeGreaterThan(2 * (bars[2]![1] as number));
+		expect(bars[2]![1]).toBeGreaterThan(10);
+	});
+
 	it("is explained once in the summary and in the card", () => {
 		const report = withHalves();
 		const summary = summaryText(report).replaceAll("\n", " ");

@@ -43,6 +43,18 @@ describe("sets of blocks in a plan", () => {
 		expect(written.disagreements).toMatchObject([{ chosen: "1, 4", better: "2f-3a, 4" }]);
 	});
 
+	it("of shifted pairs are text, and lie in the model", () => {
+		const shiftedPairs = [{ removed: [7.5], added: 0.25, standardError: 0.125 }];
+		const plan = parsePlan({ ...old, shiftedPairs });
+		expect(plan.shiftedPairs).toEqual(shiftedPairs);
+		const written = JSON.parse(formatPlan(plan));
+		expect(written.shiftedPairs).toEqual([{ removed: "7f-8a", added: 0.25, standardError: 0.125 }]);
+		expect(parsePlan(written)).toEqual(plan);
+		expect(() => parsePlan({ ...old, shiftedPairs: [{ removed: "11f-12a", added: 1 }] })).toThrow(
+			/shiftedPairs\[0\]\.removed\[0\]: block 12 is not one of 0\.\.11/,
+		);
+	});
+
 	it.each([
 		["3, 7f-10f", /removed: 7f-10f names an odd number of parts.*The nearest is 7f-10a, got "3, 7f-10f"/],
 		["", /removed: expected block numbers from 0/],

@@ -4,6 +4,7 @@ import { STRATA_PRESETS } from "../../game/strata.js";
 import { stateTypes } from "../../model/runtime/state-types.js";
 import { efforts, workingWeights } from "../measure.js";
 import {
+	comparableMethods,
 	comparedMethods,
 	defaultMethod,
 	factsOf,
@@ -33,8 +34,8 @@ export const searchRows = {
 	methods: {
 		flag: "methods",
 		path: "methods",
-		value: { kind: "choices", of: methods },
-		help: "Methods to compare, e.g. auto,greedy",
+		value: { kind: "choices", of: comparableMethods },
+		help: "Methods to compare, e.g. auto,greedy,greedy:half-block (the last one with half-block cuts)",
 		default: comparedMethods.join(", "),
 		group: "search",
 		commands: ["compare"],
@@ -73,9 +74,10 @@ export const searchRows = {
 		help: `Remove only whole blocks (block), or also the second half of one with the first of the next (half-block; ${readers("granularity")})`,
 		default: "block",
 		group: "search",
-		commands: ["prune", "frontier"],
+		commands: ["prune", "rank", "frontier"],
 		plan: "granularity",
 		printedAfter: "method",
+		per: { rank: { help: "Rank whole blocks (block), or also half-block cuts between neighbors (half-block; leave-one-out)" } },
 	},
 	effort: {
 		flag: "effort",

@@ -1,7 +1,8 @@
 // Methods side by side: the same search text, the same budget, scored on the same unseen text.
-import type { CompareOptions, CompareResult, CompareText, Method, MethodCost } from "../../api/index.js";
+import type { ComparedMethod, CompareOptions, CompareResult, CompareText, MethodCost } from "../../api/index.js";
 import { BestSoFar } from "../../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, leastMasks, optionsWithin } from "../../pipeline/methods/registry.js";
+import { type Contender, contenderOf } from "./contender.js";
 import { effortOfMethod, raceReserve, raceWithin } from "./race.js";
 import { BudgetSpent, CountedGame, Pace } from "./cost.js";
 import { answerQuestions, type QuestionFiles, readCompareQuestions, type Scoring, scoringsOf } from "./questions.js";
@@ -70,7 +71,7 @@ async function compareWith(
 	const { masks, secondsPerMask } = await announce(session, comparison, options);
 	const { methods, counts } = comparison;
 	const { ledger } = session.games.search;
-	const known = Math.min(masks, Math.max(...methods.map((method) => usefulMasks(ledger, counts.at(-1)!, { method }))));
+	const known = Math.min(masks, Math.max(...methods.map((name) => usefulMasks(ledger, counts.at(-1)!, contenderOf(name)))));
 	const sets = 1 + methods.length * counts.length;
 	expectComparison(options.progress, { masks, known, tokens: session.tokens.search, sets, scored, secondsPerMask });
 	options.progress?.begin("Searching", { total: masks, done: known });
@@ -110,7 +111,7 @@ interface Spent {
 
 /** What a method found: its set of each size asked for. */
 interface Found {
-	readonly method: Method;
+	readonly method: ComparedMethod;
 	readonly sets: ReadonlyMap<number, ProposedSet>;
 	readonly spent: Spent;
 	readonly surrogate: PlanSurrogate | undefined;
@@ -125,17 +126,20 @@ interface FindJob {
 }
 
 /** Runs one method within the budget, and its race. */
-async function find(session: Session, method: Method, job: FindJob, options: CompareJob): Promise<Found> {
+async function find(session: Session, method: ComparedMethod, job: FindJob, options: CompareJob): Promise<Found> {
 	const { counts, limit } = job.comparison;
-	const searched = await searchWith(session, method, job, options);
+	const contender = contenderOf(method);
+	const searched = await searchWith(session, contender, job, options);
 	const { notes, choices, spent } = searched;
 	const own = counts.flatMap((count) => {
 		const set = searched.byCount.get(count);
 		return set ? [{ removed: set.removed, method }] : [];
 	});
-	const rivals = (choices?.rivals ?? []).filter(({ removed }) => counts.includes(removed.length));
+	const rivals = (choices?.rivals ?? [])
+		.filter(({ removed }) => counts.includes(removed.length))
+		.map((rival) => (contender.method === "auto" && rival.method === "auto" ? { ...rival, method } : rival));
 	const limits = { masks: limit - spent.masks, furtherMasks: Math.floor(spent.masks * furtherShare) };
-	const raced = await raceWithin(session, { own, rivals }, limits, { ...options, effort: effortOfMethod(method) });
+	const raced = await raceWithin(session, { own, rivals }, limits, { ...options, effort: effortOfMethod(contender.method) });
 	for (const note of notes) logger(options)("note", `${method}: ${note}`);
 	return {
 		method,
@@ -154,15 +158,21 @@ interface Searched {
 	readonly notes: readonly string[];
 }
 
-async function searchWith(session: Session, method: Method, { comparison, pace, onStep }: FindJob, options: CompareJob): Promise<Searched> {
+async function searchWith(
+	session: Session,
+	contender: Contender,
+	{ comparison, pace, onStep }: FindJob,
+	options: CompareJob,
+): Promise<Searched> {
+	const { method, granularity } = contender;
 	const { counts, limit } = comparison;
 	const kmax = counts.at(-1)!;
 	const { blocks } = session.model.facts;
 	// The search keeps what it needs at least.
-	const spare = Math.max(0, limit - leastMasks(method, blocks, kmax));
-	const within = limit - Math.min(raceReserve(method, counts.length, limit), spare);
+	const spare = Math.max(0, limit - leastMasks(method, blocks, kmax, granularity));
+	const within = limit - Math.min(raceReserve(contender, counts.length, limit), spare);
 	const game = new CountedGame(session.games.search, { limit: within, resumes: session.evaluator.resumes, pace });
-	const play = playOf(method, { within, kmax }, options);
+	const play = playOf(contender, { within, kmax }, options);
 	const reached = new BestSoFar();
 	const steps = (step: SearchStep) => {
 		onStep(step);
@@ -187,11 +197,12 @@ async function searchWith(session: Session, method: Method, { comparison, pace, 
 
 /** What a method reads of the options: all the same text, and no more evaluations than these. */
 function playOf(
-	method: Method,
+	{ method, granularity }: Contender,
 	{ within, kmax }: { readonly within: number; readonly kmax: number },
 	{ signal, progress, onLog }: CompareJob,
 ): ChoosingSettings {
 	return {
+		granularity,
 		...optionsWithin(method, within, kmax),
 		effort: effortOfMethod(method),
 		signal,

@@ -2,10 +2,12 @@
 import type { BlockPlan, CountOptions } from "../../model/architectures/index.js";
 import { nameAmong, readDocuments, refuseRepeated, windowsOfDocuments, weightedFiles } from "../../model/calibration/index.js";
 import { leastMasks } from "../../pipeline/methods/registry.js";
+import { contenderOf } from "./contender.js";
 import { InvalidOptionError } from "../../errors.js";
 import { findEqualFiles } from "../../storage/equal-files.js";
+import { checkGranularity } from "../../pipeline/preflight/method-options.js";
 import { checkCount, nearestCounts } from "../../pipeline/preflight/model-header.js";
-import { comparedMethods, factsOf, type Method, methods } from "../../api/methods.js";
+import { comparableMethods, comparedMethods, type ComparedMethod, factsOf } from "../../api/methods.js";
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../../pipeline/session/session.js";
 import { searchBudget } from "../../pipeline/methods/budget.js";
@@ -17,7 +19,7 @@ const usualShares = [0.1, 0.2, 0.33];
 
 /** What to compare. */
 export interface Comparison {
-	readonly methods: readonly Method[];
+	readonly methods: readonly ComparedMethod[];
 	/** Numbers of removed blocks, ascending. */
 	readonly counts: readonly number[];
 	/** Masks that each method may ask for. */
@@ -32,10 +34,12 @@ export function comparisonOf(blocks: BlockPlan, options: Settings<"compare">, to
 	const list = options.methods ?? comparedMethods;
 	if (list.length === 0) throw new InvalidOptionError("no method to compare: name some, or leave methods out");
 	for (const [i, method] of list.entries()) {
-		if (!methods.includes(method)) throw new InvalidOptionError(`${method} is no method; known are ${methods.join(", ")}`);
+		if (!comparableMethods.includes(method))
+			throw new InvalidOptionError(`${method} is no method; known are ${comparableMethods.join(", ")}`);
 		if (list.indexOf(method) !== i) throw new InvalidOptionError(`the method ${method} is named twice`);
 	}
-	const counts = countsOf(blocks, options, { tied: !list.some((method) => factsOf(method).runs) });
+	for (const name of list) checkGranularity(contenderOf(name), blocks);
+	const counts = countsOf(blocks, options, { tied: !list.some((name) => factsOf(contenderOf(name).method).runs) });
 	for (const name of ["maxEvaluations", "maxTokens"] as const) {
 		const value = options[name];
 		if (value !== undefined && (!Number.isInteger(value) || value < 1))
@@ -44,11 +48,12 @@ export function comparisonOf(blocks: BlockPlan, options: Settings<"compare">, to
 	// A budget of tokens forbids nothing until the tokens of the questions are known: only they say how many evaluations it holds.
 	const maxTokens = options.questions !== undefined && tokens === undefined ? undefined : options.maxTokens;
 	const limit = searchBudget(blocks.blocks, counts.at(-1)!, { ...options, maxTokens, effort: "thorough" }, tokens);
-	for (const method of list) {
-		const least = leastMasks(method, blocks.blocks, counts.at(-1)!);
+	for (const name of list) {
+		const { method, granularity } = contenderOf(name);
+		const least = leastMasks(method, blocks.blocks, counts.at(-1)!, granularity);
 		if (least > limit)
 			throw new InvalidOptionError(
-				`${method} needs at least ${least} evaluations to remove up to ${counts.at(-1)} of ${blocks.blocks} blocks, and each method may spend ${limit}: give more, or leave it out`,
+				`${name} needs at least ${least} evaluations to remove up to ${counts.at(-1)} of ${blocks.blocks} blocks, and each method may spend ${limit}: give more, or leave it out`,
 			);
 	}
 	return { methods: list, counts, limit };

@@ -8,6 +8,7 @@ import { partsAfter, tieRounds } from "../../pipeline/race/ties.js";
 import type { Session } from "../../pipeline/session/session.js";
 import type { ProposedSet } from "../../pipeline/methods/selection-context.js";
 import { raceField } from "../../pipeline/methods/budget.js";
+import type { Contender } from "./contender.js";
 import type { EffortSettings } from "../../api/options/settings.js";
 
 /** Where every method may spend the same, one that has efforts does not stop early. */
@@ -17,9 +18,9 @@ export const effortOfMethod = (method: Method): Effort => (factsOf(method).reads
 const tiedSets: Readonly<Partial<Record<Method, number>>> = { auto: 4, swap: 2 };
 
 /** Masks that are kept for the race of a method: the original model, its sets, further text for some of them; no more than a quarter of all. */
-export function raceReserve(method: Method, sizes: number, limit: number): number {
+export function raceReserve({ method, granularity }: Contender, sizes: number, limit: number): number {
 	const effort = effortOfMethod(method);
-	const field = raceField(method, effort);
+	const field = raceField(method, effort, granularity);
 	if (field === 1) return 0;
 	const parts = partsAfter(tieRounds[effort]);
 	return Math.min(1 + (field + (tiedSets[method] ?? 0) * parts) * sizes, Math.floor(limit / 4));

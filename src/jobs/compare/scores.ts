@@ -2,14 +2,14 @@
 import type { CompareRow, Difference } from "../../api/compare.js";
 import type { Measurement } from "../../game/game.js";
 import { fewestWindows } from "../../game/sources.js";
-import type { Method } from "../../api/methods.js";
+import type { ComparedMethod } from "../../api/methods.js";
 import { differences, finite, meanAndError, studentT95 } from "../../game/statistics.js";
 
 type Sources = Measurement["sources"];
 
 /** A method's set of one size with its losses: of each text one number a window. */
 export interface Scored {
-	readonly method: Method;
+	readonly method: ComparedMethod;
 	readonly removed: readonly number[] | null;
 	readonly proposedBy?: string | undefined;
 	/** Empty where there is no set. */
@@ -28,7 +28,7 @@ export function compareRows(
 	sets: readonly Scored[],
 	full: readonly Float64Array[],
 	shares: readonly Sources[] = [],
-): { best: Method | null; rows: TextRow[] } {
+): { best: ComparedMethod | null; rows: TextRow[] } {
 	const means = sets.map(({ removed, losses }) => (removed ? meanDifference(losses, full, shares) : none));
 	const best = means.reduce((at, { mean }, i) => (mean !== null && mean < (means[at]?.mean ?? Number.POSITIVE_INFINITY) ? i : at), -1);
 	// Standard errors within which two methods are tied (95 %, two-sided), by the text or source of fewest windows, as in the race.

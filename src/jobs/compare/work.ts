@@ -7,15 +7,17 @@ import type { CompareJob } from "../../pipeline/preflight/job.js";
 import type { Session } from "../../pipeline/session/session.js";
 import { sharedTime } from "../../pipeline/session/working-weights.js";
 import { formatDuration } from "../../report/format.js";
+import { type Contender, contenderOf } from "./contender.js";
 import type { Comparison } from "./options.js";
 
 /** Masks that all methods together may measure: the single removals are measured once for all. */
 export function plannedOf({ methods, counts, limit }: Comparison, blocks: number): number {
 	const kmax = counts.at(-1)!;
-	const masks = (method: (typeof methods)[number]) =>
-		Math.min(limit, plannedMasks({ method, blocks, kmax }, optionsWithin(method, limit, kmax)));
-	const singles = methods.filter((method) => leastMasks(method, blocks, kmax) > blocks).length;
-	return methods.reduce((sum, method) => sum + masks(method), 0) - Math.max(0, singles - 1) * (blocks + 1);
+	const contenders = methods.map(contenderOf);
+	const masks = ({ method, granularity }: Contender) =>
+		Math.min(limit, plannedMasks({ method, blocks, kmax }, { granularity, ...optionsWithin(method, limit, kmax) }));
+	const singles = contenders.filter(({ method }) => leastMasks(method, blocks, kmax) > blocks).length;
+	return contenders.reduce((sum, contender) => sum + masks(contender), 0) - Math.max(0, singles - 1) * (blocks + 1);
 }
 
 /** What is measured after the original model. */

@@ -13,6 +13,7 @@ import type { Session } from "../session/session.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
 import type { Choices, SelectionContext } from "./selection-context.js";
 import { searchBudget } from "./budget.js";
+import { shiftedPairCosts } from "./shifted-pairs.js";
 import type { ChoosingSettings } from "../../api/options/settings.js";
 
 interface Chooser {
@@ -113,8 +114,8 @@ export function plannedMasks({ method, blocks, kmax }: MethodTask, options: Choo
 }
 
 /** The fewest masks with which a method finds sets of up to `kmax` blocks. */
-export function leastMasks(method: Method, blocks: number, kmax: number): number {
-	return choosers[method].least(blocks, kmax);
+export function leastMasks(method: Method, blocks: number, kmax: number, granularity?: Granularity): number {
+	return choosers[method].least(blocks, kmax, granularity);
 }
 
 /**
@@ -177,7 +178,8 @@ export async function choose(
 	const search = { kmax, meter, signal, granularity, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) };
 	const sizes = counts ?? sizesOf(options, kmax);
 	try {
-		return await choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });
+		const choices = await choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });
+		return granularity === "half-block" ? { ...choices, shiftedPairs: shiftedPairCosts(meter.measurements()) } : choices;
 	} finally {
 		// Not every method goes by steps; what an interrupted batch has finished counts too, and the race that comes next may be interrupted.
 		if (onStep) for (const step of bestMeasured(game, kmax)) onStep(step);

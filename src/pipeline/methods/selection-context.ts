@@ -1,4 +1,5 @@
 // What a method that chooses is given, and what it gives.
+import type { ShiftedPairCost } from "../../api/measure.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import type { Game } from "../../game/game.js";
 import type { LossMeter } from "../../game/loss-meter.js";
@@ -23,6 +24,8 @@ export interface Choices {
 	rivals: ProposedSet[];
 	/** Missing where the method says nothing of single blocks. */
 	contributions?: Attribution;
+	/** What shifted pairs add alone, those that were measured, in order. Missing for methods on whole blocks. */
+	shiftedPairs?: readonly ShiftedPairCost[];
 	surrogate?: PlanSurrogate;
 	/** What a surrogate says beside its sets and contributions. */
 	evidence?: Evidence;

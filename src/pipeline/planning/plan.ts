@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { BlockImportance, JobOptions } from "../../api/index.js";
+import type { BlockImportance, JobOptions, ShiftedPairCost } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import { metricFigures, textFigures } from "./figures.js";
 import type { Finalist, Race } from "../race/race.js";
@@ -50,6 +50,7 @@ export async function makePlan(
 		...(metric ? { metric } : {}),
 		...(disagreements.length > 0 ? { disagreements: planDisagreements(disagreements) } : {}),
 		...(choices?.contributions ? { importance: importanceOf(choices.contributions) } : {}),
+		...(choices?.shiftedPairs?.length ? { shiftedPairs: shiftedPairsOf(choices.shiftedPairs) } : {}),
 		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
 		critical: reasonedBlocks(choices),
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
@@ -85,6 +86,14 @@ export function importanceOf(contributions: Attribution): NonNullable<Plan["impo
 	return importanceRows(contributions).map(({ standardError, ...rest }) => ({
 		...rest,
 		estimator: contributions.estimator,
+		...(standardError === undefined ? {} : { standardError }),
+	}));
+}
+
+/** As a plan lists them. */
+export function shiftedPairsOf(pairs: readonly ShiftedPairCost[]): NonNullable<Plan["shiftedPairs"]> {
+	return pairs.map(({ removed, added, standardError }) => ({
+		...{ removed: [...removed], added },
 		...(standardError === undefined ? {} : { standardError }),
 	}));
 }

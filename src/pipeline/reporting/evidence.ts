@@ -23,9 +23,10 @@ export function blocksData(parts: {
 	readonly critical: Reasoned;
 	readonly frozen: Reasoned;
 	readonly importance: readonly PlanImportance[] | undefined;
+	readonly shiftedPairs?: Plan["shiftedPairs"];
 	readonly origin: PlanOrigin;
 }): Report["blocks"] {
-	const { removed, critical, frozen, importance = [], origin } = parts;
+	const { removed, critical, frozen, importance = [], shiftedPairs = [], origin } = parts;
 	const keeps = keptParts(parts.blocks, removed);
 	const reasons = new Map([...critical, ...frozen].map(({ block, reason }) => [block, reason]));
 	const never = new Set(frozen.map(({ block }) => block));
@@ -48,7 +49,15 @@ export function blocksData(parts: {
 	const [first] = importance;
 	const { weights } = origin.machine;
 	const where = weights === undefined || weights === "own" ? "" : `, on a copy of type ${weights}`;
-	return { ...(first ? { estimator: `${first.estimator}${where}`, unit: first.unit } : {}), list };
+	const pairs = shiftedPairs.map(({ removed, added, standardError }) => {
+		const { interval } = errorOf(added, standardError, splitWindows(origin.calibration.search));
+		return { removed: [...removed], added, ...(interval ? { interval } : {}) };
+	});
+	return {
+		...(first ? { estimator: `${first.estimator}${where}`, unit: first.unit } : {}),
+		list,
+		...(pairs.length > 0 ? { shiftedPairs: pairs } : {}),
+	};
 }
 
 /** Errors of single removals are those of a mean over windows; others are deviations of a posterior, or of many draws. */

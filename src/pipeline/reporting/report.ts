@@ -5,7 +5,7 @@ import * as v from "valibot";
 import type { WrittenFile } from "../../api/index.js";
 import { fewestWindows } from "../../game/sources.js";
 import { splitNames } from "../../model/calibration/index.js";
-import { importanceOf, reasonedBlocks } from "../planning/plan.js";
+import { importanceOf, reasonedBlocks, shiftedPairsOf } from "../planning/plan.js";
 import { alternativesOf } from "./alternatives.js";
 import { healData } from "./healing.js";
 import { blocksData, curveData, interactionsOf, surrogateData } from "./evidence.js";
@@ -62,6 +62,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 			critical,
 			frozen: facts.frozen,
 			importance,
+			shiftedPairs: plan?.shiftedPairs ?? (choices?.shiftedPairs && shiftedPairsOf(choices.shiftedPairs)),
 			origin,
 		}),
 		...(plan ? qualityOf(plan, sizesOf(facts, plan, output)) : {}),

@@ -1,12 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { CompareOptions, CompareResult, LogEvent, Method } from "../../../src/api/index.js";
+import type { ComparedMethod, CompareOptions, CompareResult, LogEvent } from "../../../src/api/index.js";
 import { compareMethods } from "../../../src/jobs/compare/compare.js";
 import { comparisonOf } from "../../../src/jobs/compare/options.js";
 import { CalibrationError, InvalidOptionError, InvalidQuestionsError, OutputExistsError } from "../../../src/errors.js";
 import { measureQuestions } from "../../../src/model/evaluation/multiple-choice.js";
 import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
+import { isWhole } from "../../../src/game/parts.js";
 import { methods } from "../../../src/api/methods.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { fixturePath } from "../../helpers/fixture.js";
@@ -82,7 +83,7 @@ describe("compareMethods", () => {
 
 	it("gives a method that runs out of budget only the sets that it measured itself", async () => {
 		const tight = { ...small, removeBlocks: [1, 2, 6], search: { ...small.search, maxEvaluations: 70 } } satisfies CompareOptions;
-		const setsOf = ({ sizes }: CompareResult, method: Method) =>
+		const setsOf = ({ sizes }: CompareResult, method: ComparedMethod) =>
 			sizes.map(({ rows }) => rows.find((row) => row.method === method)!.removed);
 		const together = await compareMethods(fixturePath, { ...tight, methods });
 		const stopped = together.methods.filter(({ notes }) => notes.some(outOfBudget)).map(({ method }) => method);
@@ -114,6 +115,56 @@ describe("compareMethods", () => {
 		});
 		expect(masksMeasured).toEqual([]);
 		expect(again.sizes).toEqual(after.sizes);
+	});
+
+	it("holds methods with half-block cuts beside those of whole blocks, at equal budgets", async () => {
+		const alone = await compareMethods(fixturePath, { ...small, methods: ["greedy"] });
+		newHome();
+		const names = ["greedy:half-block", "greedy", "auto:half-block", "contiguous:half-block"] as const;
+		const result = await compareMethods(fixturePath, { ...small, methods: names });
+		expect(result.methods.map(({ method }) => method)).toEqual(names);
+		for (const { method, cost, notes } of result.methods) {
+			expect(cost.evaluations, method).toBeLessThanOrEqual(60);
+			expect(
+				notes.filter((note) => !outOfBudget(note)),
+				method,
+			).toEqual([]);
+		}
+		const rowsOf = (method: ComparedMethod) => result.sizes.map(({ rows }) => rows.find((row) => row.method === method)!);
+		// Whole blocks stay as they are, although cuts of all kinds were measured before.
+		const figures = ({ method, removed, added, mean }: CompareResult["sizes"][number]["rows"][number]) => ({
+			method,
+			removed,
+			added,
+			mean,
+		});
+		expect(rowsOf("greedy").map(figures)).toEqual(alone.sizes.map(({ rows }) => figures(rows[0]!)));
+		expect(rowsOf("greedy").every(({ removed }) => isWhole(removed!))).toBe(true);
+		const half = names.filter((name) => name !== "greedy").flatMap(rowsOf);
+		expect(half.map(({ removed }) => removed!.length)).toEqual([2, 4, 2, 4, 2, 4]);
+		expect(half.some(({ removed }) => !isWhole(removed!))).toBe(true);
+		const cut = half.find(({ removed }) => !isWhole(removed!))!;
+		expect(cut.mean.standardError).toBeGreaterThan(0);
+		const costOf = (name: string) => result.methods.find(({ method }) => method === name)!.cost.evaluations;
+		expect(costOf("greedy:half-block")).toBeGreaterThan(costOf("greedy"));
+	});
+
+	it("refuses half-block cuts of methods that remove whole blocks, and of architectures without them", async () => {
+		const { blocks } = await readModelHeader(fixturePath, {});
+		const named = (...methods: string[]) => ({ methods: methods as ComparedMethod[], removeBlocks: [2] });
+		expect(() => comparisonOf(blocks, named("random:half-block"))).toThrow(
+			/^random:half-block is no method; known are auto, .* auto:half-block, /,
+		);
+		expect(() => comparisonOf(blocks, named("greedy:block"))).toThrow(/^greedy:block is no method/);
+		expect(() => comparisonOf(blocks, named("swap:half-block", "swap", "swap:half-block"))).toThrow("swap:half-block is named twice");
+		expect(() => comparisonOf(blocks, { ...named("swap:half-block"), maxEvaluations: 39 })).toThrow(
+			/^swap:half-block needs at least 40 evaluations/,
+		);
+		const whole = { ...blocks, parts: { allowed: false, reason: "they run side by side" } as const };
+		expect(() => comparisonOf(whole, named("greedy", "greedy:half-block"))).toThrow(
+			/half-block cannot be used with .* they run side by side/,
+		);
+		expect(comparisonOf(whole, named("greedy")).methods).toEqual(["greedy"]);
 	});
 
 	it("scores accuracy beside the losses, as evaluate does", async () => {

@@ -11,6 +11,8 @@ describe("the work of a comparison", () => {
 		expect(planned("first")).toBe(first);
 		expect(planned("greedy", "first")).toBe(greedy + first);
 		expect(planned("greedy", "leave-one-out", "first")).toBe(greedy + ranked - 13 + first);
+		expect(planned("greedy:half-block")).toBe(greedy + 11);
+		expect(planned("greedy", "greedy:half-block")).toBe(2 * greedy + 11 - 13);
 	});
 
 	function expected(secondsPerMask: number) {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../../src/api/index.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
+import { rankBlocks } from "../../../src/jobs/rank.js";
+import { studentT95 } from "../../../src/game/statistics.js";
 import { plannedMasks } from "../../../src/pipeline/methods/registry.js";
 import { listRuns } from "../../../src/storage/runs.js";
 import { fixturePath } from "../../helpers/fixture.js";
@@ -23,6 +25,40 @@ describe("half-block cuts of a model", () => {
 			expect(searched).toBeGreaterThan(12);
 		},
 	);
+
+	it("are ranked beside whole blocks by what they add alone", async () => {
+		const loo = { ...small, search: { ...small.search, method: "leave-one-out" } } as const;
+		const { importance, shiftedPairs, verdicts, evaluations } = await rankBlocks(fixturePath, loo);
+		expect(shiftedPairs!.map(({ removed }) => removed)).toEqual(Array.from({ length: 11 }, (_, block) => [block + 0.5]));
+		expect(shiftedPairs!.every(({ added, standardError }) => Number.isFinite(added) && standardError! > 0)).toBe(true);
+		expect(evaluations).toBe(1 + 12 + 11);
+		const { shiftedPairs: none, ...whole } = await rankBlocks(fixturePath, { ...loo, search: { ...loo.search, granularity: "block" } });
+		expect(none).toBeUndefined();
+		expect(whole.evaluations).toBe(1 + 12);
+		expect(importance).toEqual(whole.importance);
+		expect(verdicts).toEqual(whole.verdicts);
+
+		// A run that prunes says the same in its plan and in its report.
+		const { plan, report } = await pruneGguf(fixturePath, undefined, { ...loo, removeBlocks: 1 });
+		expect(plan!.shiftedPairs).toEqual(shiftedPairs);
+		expect(report!.blocks.shiftedPairs!.map(({ removed, added }) => ({ removed, added }))).toEqual(
+			shiftedPairs!.map(({ removed, added }) => ({ removed, added })),
+		);
+		const { added, standardError } = shiftedPairs![4]!;
+		const half = studentT95(plan!.calibration.search!.count - 1) * standardError!;
+		expect(report!.blocks.shiftedPairs![4]!.interval).toEqual({ low: added - half, high: added + half });
+	});
+
+	it.each(["auto", "paper", "block-influence", "shapley"] as const)("are not ranked by %s", async (method) => {
+		await expect(rankBlocks(fixturePath, { ...small, search: { ...small.search, method } })).rejects.toThrow(
+			`${method} ranks whole blocks only: --granularity half-block needs --method leave-one-out`,
+		);
+	});
+
+	it("may be refused by name in a ranking of whole blocks", async () => {
+		const search = { workingWeights: "own", granularity: "block", method: "block-influence" } as const;
+		expect((await rankBlocks(fixturePath, { ...small, search })).importance).toHaveLength(12);
+	});
 
 	it("are not taken up by a search of whole blocks that finds them measured", async () => {
 		const options = { ...small, removeBlocks: 4, search: { ...small.search, method: "greedy" } } satisfies PruneOptions;

@@ -4,11 +4,13 @@ import { methods } from "../../../src/api/methods.js";
 import type { ChoosingSettings } from "../../../src/api/options/settings.js";
 import { leaveOneOutContributions } from "../../../src/game/attribution/leave-one-out.js";
 import { Coalition } from "../../../src/game/coalition.js";
+import { meanLoss } from "../../../src/game/game.js";
 import type { FunctionGame } from "../../../src/game/function-game.js";
 import { evolutionary } from "../../../src/game/search/evolutionary.js";
 import { isWhole } from "../../../src/game/parts.js";
 import { raceField, searchBudget } from "../../../src/pipeline/methods/budget.js";
 import { checkBudget, choose, plannedMasks } from "../../../src/pipeline/methods/registry.js";
+import { shiftedPairCosts } from "../../../src/pipeline/methods/shifted-pairs.js";
 import { checkGranularity, checkMethodOptions } from "../../../src/pipeline/preflight/method-options.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 import { partGame } from "../../helpers/part-games.js";
@@ -63,6 +65,39 @@ describe("methods with half-block cuts", () => {
 		expect(named.choices).toEqual(plain.choices);
 		const sets = [...plain.choices.found.byCount.values(), ...plain.choices.rivals].map(({ removed }) => removed);
 		expect(sets.every(isWhole)).toBe(true);
+	});
+
+	it.each(taking)("%s says what shifted pairs add alone, those that it measured, in order", async (method) => {
+		const { game, choices } = await chosen(method, half);
+		const [full, ...pairs] = await game.measure(
+			[[], ...choices.shiftedPairs!.map(({ removed }) => removed)].map((set) => Coalition.ofRemoved(10, set)),
+		);
+		expect(choices.shiftedPairs!.map(({ added }) => added)).toEqual(pairs.map((pair) => meanLoss(pair) - meanLoss(full!)));
+		const positions = choices.shiftedPairs!.map(({ removed }) => removed[0]!);
+		expect(positions).toEqual([...positions].sort((a, b) => a - b));
+		const all = Array.from({ length: 9 }, (_, i) => i + 0.5);
+		if (method === "auto") expect(all).toEqual(expect.arrayContaining(positions));
+		// It measures runs of three alone.
+		else expect(positions).toEqual(method === "contiguous" ? [] : all);
+		if (method === "auto") expect(positions.length).toBeGreaterThan(3);
+		expect((await chosen(method, {})).choices).not.toHaveProperty("shiftedPairs");
+	});
+
+	it("a shifted pair's error is paired by window, and a model that breaks has no row", () => {
+		const of = (removed: number[], ...losses: number[]) => ({
+			coalition: Coalition.ofRemoved(4, removed),
+			losses: Float64Array.from(losses),
+		});
+		const measured = [of([2.5], 3, 5), of([], 1, 2), of([1.5], 1.5, 2.5), of([0.5], 1, Number.NaN), of([1], 9, 9), of([0.5, 2.5], 9, 9)];
+		expect(shiftedPairCosts(measured)).toEqual([
+			{ removed: [1.5], added: 0.5, standardError: 0 },
+			{ removed: [2.5], added: 2.5, standardError: 0.5 },
+		]);
+		expect(shiftedPairCosts(measured.map(({ coalition, losses }) => ({ coalition, losses: losses.slice(0, 1) })))[1]).toEqual({
+			removed: [1.5],
+			added: 0.5,
+		});
+		expect(shiftedPairCosts(measured.slice(2))).toEqual([]);
 	});
 
 	it("the automatic method keeps to its evaluations", async () => {

@@ -13,13 +13,17 @@ const set = (method: string, ...removed: number[]): ProposedSet => ({ method, re
 
 describe("masks kept for the race of a comparison", () => {
 	it("are the original model, the sets of each size and further text for some of them, a quarter of the budget at most", () => {
-		const of = (method: Method) => [1, 3].map((sizes) => raceReserve(method, sizes, 10_000));
+		const of = (method: Method, granularity?: "half-block") =>
+			[1, 3].map((sizes) => raceReserve({ method, ...(granularity ? { granularity } : {}) }, sizes, 10_000));
 		// auto: 8 + 3 sets, 4 of them on 7 parts more; swap: 2, both on 7; greedy and beam: 2.
 		expect(of("auto")).toEqual([40, 118]);
 		expect(of("swap")).toEqual([17, 49]);
 		expect([of("greedy"), of("beam")]).toEqual(Array(2).fill([3, 7]));
 		expect(of("random")).toEqual([0, 0]);
-		expect(raceReserve("auto", 3, 101)).toBe(25);
+		// Two sets with half-block cuts more; of others the best whole blocks and leave-one-out's beside their own.
+		expect(of("auto", "half-block")).toEqual([42, 124]);
+		expect([of("greedy", "half-block"), of("contiguous", "half-block")]).toEqual(Array(2).fill([4, 10]));
+		expect(raceReserve({ method: "auto" }, 3, 101)).toBe(25);
 	});
 });
 
