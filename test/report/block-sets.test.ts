@@ -103,7 +103,7 @@ describe("a half-block cut", () => {
 		expect(textOf(shown!.querySelector("desc"))).toContain("Cheapest: 17f-18a (+0.020), 4f-5a (+0.030), 3f-4a (+0.040), 14f-15a (+0.050).");
 		const bars = [...shown!.querySelectorAll("svg.wide rect")].map((bar) => [bar.getAttribute("fill"), Number(bar.getAttribute("height"))]);
 		expect(bars.map(([fill]) => fill)).toEqual(["kept", "removed", "removed", "kept", "removed"].map((name) => `var(--${name})`));
-		// The dearest one is cut, so that the others can be told apart.
+		// The dearest one is cut, so that the others stay distinct.
 		expect(bars[4]![1]).toBeGreaterThan(2 * (bars[2]![1] as number));
 		expect(bars[2]![1]).toBeGreaterThan(10);
 	});
