@@ -19,7 +19,6 @@ describe("pages", () => {
 	});
 
 	// Whoever adds a command that is not run sees it here, and says why in scripts/docs-run/skips.mjs or on the page.
-	// Whoever adds a command that is not run sees it here, and says why in scripts/docs-run/skips.mjs or on the page.
 	it("leave out no more commands than these", () => {
 		const items = pages.flatMap(({ text }) => sortItems(itemsOf(text))).filter(({ command }) => command !== undefined);
 		const count = (reasons: (string | undefined)[]) => {

@@ -10,7 +10,7 @@ const models = ["model.gguf", "original.gguf", "model-f16.gguf", "original-f16.g
 const q4Models = ["model-q4.gguf", "model.Q4_K_M.gguf", "other-quantization.gguf"];
 /** The same without two blocks, for pages that take one for granted; what a page writes takes its place. */
 const pruned = ["small.gguf", "smaller.gguf", "pruned.gguf", "out.gguf", "other.gguf"];
-/** Texts in the model's own kind of prose. */
+/** Texts in the model's own kind of prose; every other one in another order, since no text is taken twice. */
 const texts = ["text.txt", "notes.txt", "book.txt", "code.txt", "german.txt", "mine.txt", "wiki.txt"];
 /** Twice as long, as `compare` needs them; every other one in another order, since it takes no text twice. */
 const longTexts = ["prose.txt", "encyclopedia.txt", "a.txt", "b.txt"];
@@ -45,6 +45,8 @@ export async function makeScenery(root, store, home) {
 	const passages = await passagesOf(Model, model, readFileSync(join(root, "fixture", "fixture-12l.unseen-40x128.i32")));
 	const prose = join(store, "prose");
 	writeFileSync(prose, passages.join("\n\n"));
+	const backwards = join(store, "backwards");
+	writeFileSync(backwards, passages.toReversed().join("\n\n"));
 	const long = join(store, "long");
 	const turned = join(store, "turned");
 	writeFileSync(long, [...passages, ...passages.toReversed()].join("\n\n"));
@@ -64,7 +66,7 @@ export async function makeScenery(root, store, home) {
 			[name, small],
 			[`${name}.plan.json`, `${small}.plan.json`],
 		]),
-		...texts.map((name) => [name, prose]),
+		...texts.map((name, i) => [name, i % 2 === 0 ? prose : backwards]),
 		...longTexts.map((name, i) => [name, i % 2 === 0 ? long : turned]),
 		...jsonTexts.map((name) => [name, documents]),
 		...questions.map((name) => [name, asked]),

@@ -31,7 +31,7 @@ export interface GlobalArguments {
 export interface CommandJob {
 	readonly api: Api;
 	readonly signal: AbortSignal;
-	readonly onProgress: (event: ProgressEvent) => void;
+	readonly onProgress: ((event: ProgressEvent) => void) | undefined;
 	readonly onLog: (event: LogEvent) => void;
 }
 
@@ -77,7 +77,8 @@ export class CliContext {
 			const { result, view } = await action({
 				api: await io.api(),
 				signal: interruption.signal,
-				onProgress: (event) => reporter.update(event),
+				// Nobody sees what a quiet run would measure for an estimate.
+				onProgress: args.quiet ? undefined : (event) => reporter.update(event),
 				onLog: (event) => log(reporter, event, args),
 			});
 			reporter.stop();

@@ -219,7 +219,7 @@ describe("several sources", () => {
 			CalibrationError,
 		);
 		const third = at("third.txt");
-		writeFileSync(third, readFileSync(prose));
+		writeFileSync(third, `${readFileSync(prose, "utf8")} The end.`);
 		await expect(pruneGguf(fixturePath, undefined, { ...splits, windows: 2, calibration: [prose, numbers, third] })).rejects.toThrow(
 			/every split needs a window from each of the 3 calibration files, and the search split has only 2/,
 		);

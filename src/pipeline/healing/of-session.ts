@@ -168,11 +168,11 @@ export async function healSecondsOf(
 }
 
 /** What a session has measured of the speed of healing. */
-export function knownSpeed({ secondsPerMask, tokens, calibration, timings }: Session): KnownSpeed {
+export function knownSpeed({ secondsPerMask, tokens, calibration, textSeconds }: Session): KnownSpeed {
 	if (secondsPerMask === undefined) return {};
 	const pass = secondsPerMask / tokens.search;
 	const drawn = splitNames.reduce((sum, split) => sum + calibration.splits[split].tokens.length, 0);
-	const draw = (timings.calibration ?? 0) / drawn;
+	const draw = textSeconds / drawn;
 	// No text is drawn faster than it is run: an earlier run drew this one, or it comes from files.
 	return { pass, ...(draw > pass ? { draw } : {}) };
 }

@@ -225,7 +225,9 @@ async function measureSpeed(
 ): Promise<HealSpeed> {
 	progress?.work({ phase: "timing healing", done: 0, total: 0, unit: "percent" });
 	const both = known.draw !== undefined && known.pass !== undefined;
-	const text = both ? { draw: known.draw, pass: known.pass } : { ...(await measureText({ model, evaluator, seed }, signal)), ...known };
+	const text = both
+		? { draw: known.draw, pass: known.pass }
+		: { ...(await measureText({ model, evaluator, seed }, known.pass, signal)), ...known };
 	const size = { inputs: 1024, outputs: 512, rows: 4096, threads: evaluator.threads, onOutputs: false };
 	const { inputs, outputs, rows } = size;
 	const seconds = await model.runWithAddon(signal, (addon, cancel) => addon.timeLeastSquares(size, cancel));
@@ -236,8 +238,10 @@ async function measureSpeed(
 	};
 }
 
+/** @param pass seconds in which a token runs through the model; measured if it is not known */
 async function measureText(
 	{ model, evaluator, seed }: Pick<HealPlace, "model" | "evaluator" | "seed">,
+	pass: number | undefined,
 	signal: AbortSignal | undefined,
 ): Promise<Pick<HealSpeed, "draw" | "pass">> {
 	const { bos, eos, contextLength, blocks } = model.facts;
@@ -245,10 +249,12 @@ async function measureText(
 	const prompts = Array.from({ length: drawnAtOnce }, () => Int32Array.of((bos ?? eos)!));
 	const [drawn, drawing] = await timed(() => model.sample(prompts, { length, seed, signal }));
 	const tokens = Int32Array.from(drawn.flatMap((sequence) => [...sequence]));
+	const draw = drawing / tokens.length;
+	if (pass !== undefined) return { draw, pass };
 	const windows = makeWindows(tokens, length);
 	const full = Coalition.full(blocks);
 	// The first one makes what a run needs.
 	await evaluator.evaluate([full], windows, { signal });
 	const [, running] = await timed(() => evaluator.evaluate([full], windows, { signal }));
-	return { draw: drawing / tokens.length, pass: running / tokens.length };
+	return { draw, pass: running / tokens.length };
 }

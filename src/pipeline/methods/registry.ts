@@ -26,10 +26,10 @@ interface Chooser {
 	readonly least: (blocks: number, kmax: number, granularity?: Granularity) => number;
 }
 
-const ranked = (blocks: number, kmax: number) => blocks + 1 + kmax;
-const scored = (_blocks: number, kmax: number) => kmax + 1;
 /** Shifted pairs of a model that are measured alone. */
 const shifted = (blocks: number, granularity: Granularity | undefined) => (granularity === "half-block" ? blocks - 1 : 0);
+const ranked = (blocks: number, kmax: number, granularity?: Granularity) => blocks + 1 + kmax + shifted(blocks, granularity);
+const scored = (_blocks: number, kmax: number) => kmax + 1;
 const descent = (blocks: number, kmax: number, { granularity }: ChoosingSettings) => blocks + 1 + 9 * kmax + shifted(blocks, granularity);
 /** Masks with which the repaired procedure works at all: the single removals, and some to learn from. */
 const leastOfRound = (blocks: number) => blocks + 20;
@@ -48,7 +48,8 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 		masks: (blocks, kmax, { rounds = 1, granularity }) => rounds * (blocks + 1) + kmax + shifted(blocks, granularity),
 		least: ranked,
 	},
-	auto: { choose: chooseAuto, ...any, least: ranked },
+	// It measures as many shifted pairs as fit.
+	auto: { choose: chooseAuto, ...any, least: (blocks, kmax) => ranked(blocks, kmax) },
 	paper: {
 		choose: choosePaper,
 		masks: (blocks, kmax, { maxEvaluations: masks = paperMasks }) => masks + judgedMasks(masks) + blocks + kmax + 1,

@@ -31,6 +31,7 @@ export async function quantizingSeconds(
 	{ model, file, types }: { readonly model: LoadedModel; readonly file: GgufFile; readonly types: readonly FileType[] },
 	{ threads, signal }: { readonly threads: number; readonly signal?: AbortSignal | undefined },
 ): Promise<number | undefined> {
+	if (types.length === 0) return 0;
 	const random = new Random(0);
 	const sample = Float32Array.from({ length: rows * rowLength }, () => random.normal());
 	const each = new Map<number, number>();

@@ -83,6 +83,8 @@ export class Session {
 	/** Splits that the original model's distributions are kept of until the run ends, with the bytes that they take. */
 	readonly held: ReadonlyMap<SplitName, number>;
 	readonly timings: Timings = {};
+	/** Seconds in which the calibration text was read or generated; none of it if an earlier run has kept it. */
+	textSeconds = 0;
 	readonly #games: SessionGames;
 	#lock: Lock | undefined;
 
@@ -166,6 +168,7 @@ export class Session {
 			model = await loadModel(path, { ...options, file }, { ...shape, stateBytes });
 			const loaded = Date.now();
 			const calibration = await calibrationOf(model, folder, seed, options);
+			const prepared = Date.now();
 			for (const name of splitNames) {
 				const { count, length } = calibration.splits[name];
 				log("debug", `${splitTitle(name)} split: ${count} windows of ${length} tokens from ${calibration.source}`);
@@ -182,6 +185,7 @@ export class Session {
 			const session = new Session({ model, sha256, folder, seed, metric, calibration, questions, games, lock, held: kept });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
+			session.textSeconds = (prepared - loaded) / 1000;
 			return session;
 		} catch (error) {
 			await model?.dispose();
