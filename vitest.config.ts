@@ -2,7 +2,6 @@ import { defineConfig } from "vitest/config";
 
 /** What measures time, or needs the machine for itself. */
 const alone = [
-	"test/docs-run.test.ts",
 	"test/model/architectures/counts.test.ts",
 	"test/model/runtime/cancelling.test.ts",
 	"test/model/runtime/disposing.test.ts",
