@@ -57,6 +57,11 @@ export function parseBlocks(text: string): ParsedBlocks {
 	return problem === undefined ? { positions } : { problem };
 }
 
+/** Reads what {@link formatBlocks} writes. */
+export function parseWritten(text: string): ParsedBlocks {
+	return text === formatBlocks([]) ? { positions: [] } : parseBlocks(text);
+}
+
 /**
  * A set as options give it: a text, or positions in any order.
  * @param given of any type: programs without types call this too

@@ -10,7 +10,7 @@ export interface ProgressStream {
 }
 
 /** How progress is shown. */
-export interface ProgressOptions {
+export interface ReporterOptions {
 	readonly stream: ProgressStream;
 	/** Shows no progress at all. @default false */
 	readonly quiet?: boolean;
@@ -45,7 +45,7 @@ export class ProgressReporter {
 	#line = "";
 	#timer: NodeJS.Timeout | undefined;
 
-	constructor({ stream, quiet = false, redraws = stream.isTTY ?? false, now = () => performance.now() }: ProgressOptions) {
+	constructor({ stream, quiet = false, redraws = stream.isTTY ?? false, now = () => performance.now() }: ReporterOptions) {
 		this.#stream = stream;
 		this.#quiet = quiet;
 		this.#redraws = redraws;

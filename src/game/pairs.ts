@@ -1,6 +1,6 @@
 // Moves of the finer game: with m blocks left there are m of them to remove, and m - 1 pairs of one's feed-forward and the next one's
 // attention part. A block that was merged from parts of two others is a block like any other for the next move.
-import { keptParts, removedPositions } from "./parts.js";
+import { keptParts, partsLeft, removedPositions } from "./parts.js";
 
 /** What a search may remove: whole blocks, or shifted pairs too, which are the feed-forward part of a block and the attention part of the next one left. */
 export const granularities = ["block", "half-block"] as const;
@@ -44,7 +44,7 @@ export function withoutPair(blocks: number, positions: Iterable<number>, { first
  * Each run of neighboring removed parts moved by half a block, to either side: what was whole is then shifted, and the reverse.
  * @param positions removed ones
  */
-export function shiftedRuns(blocks: number, positions: Iterable<number>): number[][] {
+export function runsMovedByHalf(blocks: number, positions: Iterable<number>): number[][] {
 	const kept = keptParts(blocks, positions);
 	const moved: number[][] = [];
 	for (let start = 0; start < kept.length; start++) {
@@ -64,10 +64,6 @@ export function shiftedRuns(blocks: number, positions: Iterable<number>): number
 		start = end;
 	}
 	return moved;
-}
-
-function partsLeft(blocks: number, positions: Iterable<number>): number[] {
-	return keptParts(blocks, positions).flatMap((stays, part) => (stays ? [part] : []));
 }
 
 /** Every set of so many positions that share no part, in the order of their first parts: C(2n - k, k) for k of n blocks. */

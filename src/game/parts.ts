@@ -44,13 +44,18 @@ export function removedPositions(kept: readonly boolean[]): number[] {
 	return positions;
 }
 
+/** Numbers of the parts that are left, ascending. @param positions removed ones @throws RangeError as {@link keptParts} */
+export function partsLeft(blocks: number, positions: Iterable<number>): number[] {
+	return keptParts(blocks, positions).flatMap((stays, part) => (stays ? [part] : []));
+}
+
 /**
  * The blocks of what is left, in order.
  * @param positions removed ones, in any order
  * @throws RangeError as {@link keptParts}
  */
 export function stackWithout(blocks: number, positions: Iterable<number>): StackedBlock[] {
-	const kept = keptParts(blocks, positions).flatMap((stays, part) => (stays ? [part] : []));
+	const kept = partsLeft(blocks, positions);
 	return Array.from({ length: kept.length / 2 }, (_, i) => ({ attention: kept[2 * i]! / 2, feedForward: (kept[2 * i + 1]! - 1) / 2 }));
 }
 

@@ -27,7 +27,7 @@ import { mostHealedThatMeet } from "../pipeline/pruning/amount-healed.js";
 import { atSpeed } from "../pipeline/speed/target.js";
 import { checkTargets, checkWritesNothing } from "../pipeline/preflight/output-files.js";
 import { announceWork } from "../pipeline/pruning/estimate.js";
-import { comparisonOf, expectSteps, type PlannedSeconds, stepsOf } from "../pipeline/pruning/steps.js";
+import { comparingStep, expectSteps, type PlannedSeconds, stepsOf } from "../pipeline/pruning/steps.js";
 import { type Amount, amountOf, candidates, type Removable, removableOf } from "../pipeline/pruning/removable.js";
 import { bytesToDeliver } from "../pipeline/pruning/write-model.js";
 import type { Choices } from "../pipeline/methods/selection-context.js";
@@ -156,7 +156,7 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	await session.closeSearch();
 	for (const note of choices?.found.notes ?? []) logger(options)("note", note);
 	const field = candidates(session, choices, removable);
-	progress?.begin(comparisonOf(options), { total: field.length + 1 });
+	progress?.begin(comparingStep(options), { total: field.length + 1 });
 	const raced = await race(session, field, options);
 	const decision = amount === "curve" ? undefined : await decide(session, raced, { amount, removable, gate }, options);
 	const decided = decision ?? standingOf(raced);

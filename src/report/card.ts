@@ -13,7 +13,7 @@ import { visible } from "./tags.js";
  * A short model card in Markdown for Hugging Face: what was removed, what that costs, how to run it and how to make it again. The author
  * adds the front matter of the source (license, languages).
  */
-export function reportCard(report: Report): string {
+export function cardText(report: Report): string {
 	const { verdict, model, output, removal, quality, speed, alternatives, reproduce } = report;
 	const name = output?.name ?? nameWithout(model.name, removal?.removed.length ?? 0);
 	const quantized = quantizedText(report);

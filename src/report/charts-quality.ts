@@ -16,17 +16,7 @@ const styleOf = (index: number) => ({ symbol: symbols[index % symbols.length]!, 
 
 /** Loss, or another metric, against the number of blocks removed. */
 export function curveFigure({ metric, series }: ReportCurve, removal: Report["removal"]): Html {
-	// Points of one size stand side by side, so that their intervals do not cover each other.
-	const step = Math.min(0.07, 0.5 / series.length);
-	const drawn = series.map((one, i) => ({
-		...styleOf(i),
-		line: isCurve(one),
-		points: one.points.flatMap((point) => {
-			const count = point.removed.length;
-			if (point.added === null) return [];
-			return [{ ...point, count: count === 0 ? 0 : count + step * (i - (series.length - 1) / 2), added: point.added }];
-		}),
-	}));
+	const drawn = placed(series);
 	const largest = Math.max(1, ...series.flatMap(({ points }) => points.map(({ removed }) => removed.length)));
 	const unit = metric === "accuracy" ? "nats per question" : "nats per token";
 	const what = metric === "kl" ? "divergence from the original model" : "loss beyond that of the original model";
@@ -76,6 +66,20 @@ export function curveFigure({ metric, series }: ReportCurve, removal: Report["re
 		curveTable(series, metric),
 	)}
 ${decided && html`<p>${decided}</p>`}`;
+}
+
+/** Points of one size stand side by side, so that their intervals do not cover each other. */
+function placed(series: readonly Series[]) {
+	const step = Math.min(0.07, 0.5 / series.length);
+	return series.map((one, i) => ({
+		...styleOf(i),
+		line: isCurve(one),
+		points: one.points.flatMap((point) => {
+			const count = point.removed.length;
+			if (point.added === null) return [];
+			return [{ ...point, count: count === 0 ? 0 : count + step * (i - (series.length - 1) / 2), added: point.added }];
+		}),
+	}));
 }
 
 type Comparison = NonNullable<NonNullable<Report["removal"]>["finalComparison"]>;

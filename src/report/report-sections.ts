@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { parseBlocks } from "../notation.js";
+import { parseWritten } from "../notation.js";
 
 // Sections of a report that a run has only where it was asked for them.
 
@@ -26,7 +26,7 @@ export const blockList = v.pipe(
 	),
 	v.rawTransform(({ dataset: { value }, addIssue, NEVER }): number[] => {
 		if (typeof value !== "string") return value;
-		const read = value === "none" ? { positions: [] } : parseBlocks(value);
+		const read = parseWritten(value);
 		if ("positions" in read) return read.positions;
 		addIssue({ message: read.problem });
 		return NEVER;

@@ -7,7 +7,7 @@ import { hashFile } from "./hash.js";
 export interface EqualFiles {
 	/** Places of the two in the list, ascending. */
 	readonly at: readonly [number, number];
-	/** Whether both names lead to one file; if not, one is a copy of the other. */
+	/** Whether both names lead to one file; if not, two files hold the same. */
 	readonly oneFile: boolean;
 }
 

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { blockList, finiteNumber, finiteOrNull, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
+import { blockSet, finiteNumber, finiteOrNull, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
 import { formatBlocks } from "../notation.js";
 import { healSchema } from "./plan-heal.js";
 import { limitsSchema } from "./plan-limits.js";
@@ -84,8 +84,8 @@ const metricLosses = v.strictObject({
 /** A source that would rather have another set, on the validation split. */
 const disagreement = v.strictObject({
 	source: someText,
-	chosen: blockList,
-	better: blockList,
+	chosen: blockSet,
+	better: blockSet,
 	/** By how much on this source, its standard error, and how much worse on all sources as weighted. */
 	by: finiteNumber,
 	standardError: finiteNumber,
@@ -110,7 +110,7 @@ const importance = v.strictObject({
 
 const shiftedPair = v.strictObject({
 	/** The feed-forward part of a block and the attention part of the next. */
-	removed: blockList,
+	removed: blockSet,
 	/** Loss that its removal alone adds on the search split, nats per token, with its standard error, paired by window. */
 	added: finiteNumber,
 	standardError: v.optional(finiteNumber),
@@ -134,7 +134,7 @@ const reasoned = v.strictObject({ block: wholeNumber, reason: someText });
 const curvePoint = v.strictObject({
 	/** Number of blocks removed. */
 	count: wholeNumber,
-	removed: blockList,
+	removed: blockSet,
 	/** Mean losses, nats per token; left out or null where not measured or not finite. */
 	searchLoss: v.optional(finiteOrNull),
 	validationLoss: v.optional(finiteOrNull),
@@ -144,7 +144,7 @@ const curvePoint = v.strictObject({
 
 /** A candidate that the final comparison did not tell from the chosen one. */
 const tied = v.strictObject({
-	removed: blockList,
+	removed: blockSet,
 	/** Who proposed it. */
 	method: someText,
 	/** Loss above that of the chosen set, in the metric's nats, and its standard error, paired by window. */
@@ -182,7 +182,7 @@ export const planSchema = v.pipe(
 			blocks: positiveWhole,
 		}),
 		/** Blocks to remove, 0-based as in the tensor names, ascending; i + 0.5 is a shifted pair. A file has them as text: `3, 12f-15a`. */
-		removed: blockList,
+		removed: blockSet,
 		/** Number of blocks kept. */
 		kept: positiveWhole,
 		/** How the set was chosen. */

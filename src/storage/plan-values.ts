@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { parseBlocks } from "../notation.js";
+import { parseWritten } from "../notation.js";
 
 // The values that plans are made of, with what is said where one is not as it should be.
 
@@ -20,13 +20,13 @@ const positions = v.array(position);
 const blocksText = v.pipe(
 	v.string(),
 	v.rawTransform(({ dataset: { value }, addIssue, NEVER }): number[] => {
-		const read = value === "none" ? { positions: [] } : parseBlocks(value);
+		const read = parseWritten(value);
 		if ("positions" in read) return read.positions;
 		addIssue({ message: read.problem });
 		return NEVER;
 	}),
 );
 /** A set of blocks as a plan has it: text such as `3, 12f-15a`, or positions as plans had them before. Read as ascending positions. */
-export const blockList = v.lazy(
+export const blockSet = v.lazy(
 	(value): v.GenericSchema<string | number[], number[]> => (typeof value === "string" ? blocksText : positions),
 );

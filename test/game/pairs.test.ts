@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
 import { FunctionGame } from "../../src/game/function-game.js";
 import { LossMeter } from "../../src/game/loss-meter.js";
-import { adjacentPairs, isBlock, removalsOf, shiftedRuns, withoutPair } from "../../src/game/pairs.js";
+import { adjacentPairs, isBlock, removalsOf, runsMovedByHalf, withoutPair } from "../../src/game/pairs.js";
 import { movedCuts } from "../../src/game/search/half-blocks.js";
 import { Search } from "../../src/game/search/search.js";
 import { halfNeighbors } from "../../src/game/search/swap.js";
@@ -48,11 +48,11 @@ describe("pairs of parts", () => {
 	});
 
 	it("runs and cuts move by half a block, as far as there is room", () => {
-		expect(shiftedRuns(4, [0, 2, 3])).toEqual([
+		expect(runsMovedByHalf(4, [0, 2, 3])).toEqual([
 			[0.5, 2, 3],
 			[0, 1.5, 2.5],
 		]);
-		expect(shiftedRuns(5, [1.5, 3])).toEqual([
+		expect(runsMovedByHalf(5, [1.5, 3])).toEqual([
 			[1, 3],
 			[2, 3],
 			[1.5, 2.5],

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { reportCard } from "../../src/report/card.js";
+import { cardText } from "../../src/report/card.js";
 import { hostile, madeUpReport } from "../helpers/report.js";
 
 describe("the model card", () => {
-	const card = reportCard(madeUpReport());
+	const card = cardText(madeUpReport());
 
 	it("says what was removed, what it costs and how it was made", () => {
 		expect(card).toMatch(/^---\nlibrary_name: gguf\ntags:\n(?:- [a-z-]+\n)+---\n\n# made-up-135M\.Q4\\_1\.gguf\.out\n/);
@@ -24,7 +24,7 @@ describe("the model card", () => {
 			figure.name === "prompt" ? { ...figure, interval: { low: 0.9, high: 1.3 } } : figure,
 		);
 		const { output, ...none } = { ...report, speed: { ...report.speed!, figures }, removal: { ...report.removal!, removed: [] } };
-		const text = reportCard(none);
+		const text = cardText(none);
 		expect(text).toMatch(/^\| prompt \(tokens\/s\) \|.*\| not measurable here \| 0\.90 to 1\.30 \|$/m);
 		expect(text).toContain("with every block kept. Nothing was trained afterwards.");
 		expect(text).not.toMatch(/without (blocks|0)|\bnone\b/);
@@ -35,7 +35,7 @@ describe("the model card", () => {
 	});
 
 	it("shows hostile names as text", () => {
-		const bad = reportCard(madeUpReport(`${hostile}\n\n# Heading\n\`\`\`\n- item`));
+		const bad = cardText(madeUpReport(`${hostile}\n\n# Heading\n\`\`\`\n- item`));
 		const outside = bad
 			.replace(/^(`{3,})sh\n[\s\S]*?\n\1$/gm, "")
 			.replace(/(`+) .*? \1/g, "")

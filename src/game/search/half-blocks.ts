@@ -1,6 +1,6 @@
 import { Coalition, distinct } from "../coalition.js";
 import type { Game } from "../game.js";
-import { shiftedRuns } from "../pairs.js";
+import { runsMovedByHalf } from "../pairs.js";
 import { isWhole } from "../parts.js";
 import type { AutoSearchOptions } from "./auto-types.js";
 import { type FoundSet, Search, type SearchOptions } from "./search.js";
@@ -130,7 +130,7 @@ class HalfBlockRun {
 		const sets = this.#ofSize(count);
 		const bases = [sets[0], sets.find(({ removed }) => !isWhole(removed)), sets.find(({ removed }) => isWhole(removed))];
 		const best = bases.flatMap((base) => (base ? [base.removed] : []));
-		const runs = [...best, ...starts].flatMap((removed) => shiftedRuns(players, removed));
+		const runs = [...best, ...starts].flatMap((removed) => runsMovedByHalf(players, removed));
 		const cuts = best.flatMap((removed) => movedCuts(removed, players)).sort((a, b) => this.#cost(a) - this.#cost(b));
 		const moved = distinct([...runs, ...cuts].map((positions) => Coalition.ofRemoved(players, positions)));
 		return moved.filter((set) => !meter.knows(set) && this.#search.allowsHalves(set));

@@ -1,6 +1,6 @@
 import { Coalition, distinct } from "../coalition.js";
 import type { Game } from "../game.js";
-import { shiftedRuns } from "../pairs.js";
+import { runsMovedByHalf } from "../pairs.js";
 import { descend } from "./greedy.js";
 import { isWhole } from "../parts.js";
 import { coalitionOfFlags, flagsOf, type SwapSpace, swapNeighbors, swapSpaceOf } from "./proposals.js";
@@ -64,7 +64,7 @@ export function halfNeighbors(search: Search, removed: readonly number[]): Coali
 	const { game } = search;
 	const exchanged = removed.flatMap((back) => search.candidates(removed.filter((position) => position !== back)));
 	const sets = exchanged.filter(({ length }) => length === 1).map(({ coalition }) => coalition);
-	const moved = shiftedRuns(game.players, removed).map((positions) => Coalition.ofRemoved(game.players, positions));
+	const moved = runsMovedByHalf(game.players, removed).map((positions) => Coalition.ofRemoved(game.players, positions));
 	const here = Coalition.ofRemoved(game.players, removed);
 	return distinct([...sets, ...moved.filter((set) => search.allowsHalves(set))]).filter((set) => !set.equals(here));
 }

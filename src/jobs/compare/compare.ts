@@ -5,7 +5,7 @@ import { checkBudget, choose, leastMasks, optionsWithin } from "../../pipeline/m
 import { type Contender, contenderOf } from "./contender.js";
 import { effortOfMethod, raceReserve, raceWithin } from "./race.js";
 import { BudgetSpent, CountedGame, Pace } from "./cost.js";
-import { answerQuestions, type QuestionFiles, readCompareQuestions, type Scoring, scoringsOf } from "./questions.js";
+import { answerQuestions, type QuestionFiles, readCompareQuestions, type QuestionScoring, scoringsOf } from "./questions.js";
 import { checkEvalFiles, type Comparison, comparisonOf, type EvalText, evalTexts } from "./options.js";
 import { compareRows, type Scored } from "./scores.js";
 import { announce, expectComparison, plannedOf } from "./work.js";
@@ -223,7 +223,7 @@ interface ScoreJob {
 	readonly comparison: Comparison;
 	readonly found: readonly Found[];
 	readonly texts: readonly EvalText[];
-	readonly scorings: readonly Scoring[];
+	readonly scorings: readonly QuestionScoring[];
 }
 
 /** Losses of the original model and of every set on every text, and what they say. */

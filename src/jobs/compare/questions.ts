@@ -49,7 +49,7 @@ async function refuseEqualQuestions({ evalQuestions = [], questions, signal }: C
 }
 
 /** Questions ready to be scored. */
-export interface Scoring {
+export interface QuestionScoring {
 	readonly name: string;
 	readonly format: QuestionFormat;
 	readonly prepared: PreparedQuestions;
@@ -57,9 +57,9 @@ export interface Scoring {
 }
 
 /** The questions of the held-out split, where they are the metric, and those of further files. */
-export async function scoringsOf(session: Session, { searched, scored }: QuestionFiles): Promise<Scoring[]> {
+export async function scoringsOf(session: Session, { searched, scored }: QuestionFiles): Promise<QuestionScoring[]> {
 	const { model, questions, games } = session;
-	const all: Scoring[] = [];
+	const all: QuestionScoring[] = [];
 	if (questions && searched)
 		all.push({ name: `held-out split of ${searched.name}`, format: searched.format, prepared: questions.heldOut, game: games.heldOut });
 	const known = new Map<string, string>();
@@ -83,7 +83,7 @@ export interface Answered {
 
 /** Answers of the original model and of the sets. @param masks the original model among them */
 export async function answerQuestions(
-	scorings: readonly Scoring[],
+	scorings: readonly QuestionScoring[],
 	masks: readonly Coalition[],
 	{ signal }: CompareJob,
 ): Promise<Answered> {

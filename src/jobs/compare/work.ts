@@ -5,7 +5,6 @@ import type { JobProgress } from "../../model/runtime/job-options.js";
 import { leastMasks, optionsWithin, plannedMasks } from "../../pipeline/methods/registry.js";
 import type { CompareJob } from "../../pipeline/preflight/job.js";
 import type { Session } from "../../pipeline/session/session.js";
-import { sharedTime } from "../../pipeline/session/working-weights.js";
 import { formatDuration } from "../../report/format.js";
 import { type Contender, contenderOf } from "./contender.js";
 import type { Comparison } from "./options.js";
@@ -52,10 +51,8 @@ export async function announce(
 ): Promise<Pick<ComparedWork, "masks" | "secondsPerMask">> {
 	const { model, calibration } = session;
 	const { blocks } = model.facts;
-	const earlier = session.secondsPerMask;
-	await session.measureOriginal(options.signal);
+	const secondsPerMask = await session.timeOriginal(options.signal);
 	const masks = plannedOf({ methods, counts, limit }, blocks);
-	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
 	const seconds = masks * secondsPerMask;
 	const source = options.questions === undefined ? calibration.source : basename(options.questions);
 	logger(options)(

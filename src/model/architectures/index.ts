@@ -4,7 +4,7 @@ export { architectureTableMarkdown } from "./markdown.js";
 export { zeroedBlocks } from "./oracle.js";
 export { identityTensors, oracleObstacle, outputTensors, unitTensors } from "./outputs.js";
 export { proofText } from "./proof.js";
-export { positionsOf, removedFrom } from "./provenance.js";
+export { removedInRecord, removedFrom } from "./provenance.js";
 export { removeBlocks } from "./remove.js";
 export { ARCHITECTURES } from "./table.js";
 export type { ArchitectureEntry, BlockPlan, CountOptions } from "./types.js";

@@ -1,5 +1,5 @@
 import { isWhole } from "../../game/parts.js";
-import { formatBlocks, parseBlocks } from "../../notation.js";
+import { formatBlocks, parseWritten } from "../../notation.js";
 import type { GgufFile } from "../gguf/file.js";
 import type { GgufEntry } from "../gguf/types.js";
 import { encodeEntry } from "../gguf/value.js";
@@ -35,14 +35,13 @@ export function provenanceEntries(
  * the attention part of block i + 1. Undefined if the file does not say, or is not readable so.
  */
 export function removedFrom(file: GgufFile): number[] | undefined {
-	return positionsOf({ removed: file.value(`${OWN_KEYS}removed`), removed_blocks: file.value(`${OWN_KEYS}removed_blocks`) });
+	return removedInRecord({ removed: file.value(`${OWN_KEYS}removed`), removed_blocks: file.value(`${OWN_KEYS}removed_blocks`) });
 }
 
 /** The same of one record of a file's history, whose keys lack `prune_gguf.`. */
-export function positionsOf({ removed, removed_blocks: blocks }: Readonly<Record<string, unknown>>): number[] | undefined {
+export function removedInRecord({ removed, removed_blocks: blocks }: Readonly<Record<string, unknown>>): number[] | undefined {
 	if (typeof removed === "string") {
-		if (removed === formatBlocks([])) return [];
-		const parsed = parseBlocks(removed);
+		const parsed = parseWritten(removed);
 		return "positions" in parsed ? parsed.positions : undefined;
 	}
 	return Array.isArray(blocks) ? blocks.map(Number) : undefined;

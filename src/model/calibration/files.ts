@@ -43,7 +43,7 @@ export async function refuseRepeated(files: readonly string[], signal?: AbortSig
 }
 
 /** What file `i` of `n` gives to each split: equal shares, with the remainder from the first files. */
-export function shareOf(counts: SplitCounts, i: number, n: number): SplitCounts {
+export function countsForFile(counts: SplitCounts, i: number, n: number): SplitCounts {
 	const share = (count: number) => Math.floor(count / n) + (i < count % n ? 1 : 0);
 	return { search: share(counts.search), validation: share(counts.validation), heldOut: share(counts.heldOut) };
 }

@@ -4,7 +4,7 @@ import { splitNames } from "../../storage/split-names.js";
 import type { TextModel } from "../runtime/text-model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { readDocuments } from "./documents.js";
-import { type CalibrationFile, shareOf, weightedFiles } from "./files.js";
+import { type CalibrationFile, countsForFile, weightedFiles } from "./files.js";
 import { selfGeneratedWindows } from "./self-generated.js";
 import { windowsBetween } from "./text-windows.js";
 import type { CalibrationOptions } from "./types.js";
@@ -71,7 +71,7 @@ async function partsOfFiles(model: TextModel, options: CalibrationOptions, split
 	const known = new Set(splits.flatMap(rowsOf));
 	let parts: TokenWindows[][] = Array.from({ length: furtherParts }, () => []);
 	for (const [i, file] of files.entries()) {
-		const held = await partsOfFile(model, file, { counts: shareOf(options.counts, i, files.length), length: options.length }, known);
+		const held = await partsOfFile(model, file, { counts: countsForFile(options.counts, i, files.length), length: options.length }, known);
 		parts = parts.slice(0, held.length).map((part, index) => [...part, held[index]!]);
 	}
 	return parts.map(concatWindows);

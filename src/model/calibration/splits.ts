@@ -4,7 +4,7 @@ import { type SplitName, splitNames, splitTitle } from "../../storage/split-name
 import type { TextModel } from "../runtime/text-model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { type CalibrationDocument, readDocuments } from "./documents.js";
-import { type SplitCounts, nameAmong, refuseRepeated, shareOf, weightedFiles } from "./files.js";
+import { type SplitCounts, nameAmong, refuseRepeated, countsForFile, weightedFiles } from "./files.js";
 import { selfGeneratedWindows } from "./self-generated.js";
 import { windowsOfDocuments } from "./text-windows.js";
 import type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
@@ -40,7 +40,7 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 	const dealt: Record<SplitName, TokenWindows>[] = [];
 	const sources: CalibrationSource[] = [];
 	for (const [i, { path: file, weight }] of files.entries()) {
-		const counts = shareOf(options.counts, i, files.length);
+		const counts = countsForFile(options.counts, i, files.length);
 		sources.push({ name: nameAmong(file, files), weight, counts });
 		const documents: CalibrationDocument[] = await readDocuments(file);
 		const count = splitNames.reduce((sum, name) => sum + counts[name], 0);

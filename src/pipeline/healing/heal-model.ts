@@ -5,7 +5,7 @@ import { InvalidPlanError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
 import type { SourceShare } from "../../game/sources.js";
 import { factorText, healFactors } from "./head-factors.js";
-import { checkMemory, healableCuts, healBytes, kindsOf, shapeOf } from "./memory.js";
+import { checkHealMemory, healableCuts, healBytes, kindsOf, shapeOf } from "./memory.js";
 import { defaultHealTokens, healTextOf, healWindows } from "./text.js";
 import { applyFactors } from "../../model/fitting/factors.js";
 import { healCuts } from "../../model/fitting/heal.js";
@@ -72,7 +72,7 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	const drawing = healTextOf(model, options.healTokens ?? defaultHealTokens, job.seed);
 	const kinds = kindsOf(options.healKind);
 	const shape = { ...shapeOf(model, healableCuts(removed), options), kinds };
-	checkMemory(model.file, shape);
+	checkHealMemory(model.file, shape);
 	const fit = job.fit ?? (await healWindows(model, job.folder, drawing, options));
 	const drawn = Date.now();
 	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
@@ -119,7 +119,7 @@ export async function healAgain(
 	if (!plan.applied) return { tensors: [], section: plan };
 	const { model, removed } = job;
 	const kinds = fitKinds.filter((kind) => plan.cuts.some(({ recipe }) => recipe?.kind === kind));
-	checkMemory(model.file, { cuts: healableCuts(removed), tokens: plan.fit.count * plan.fit.length, kinds });
+	checkHealMemory(model.file, { cuts: healableCuts(removed), tokens: plan.fit.count * plan.fit.length, kinds });
 	const fit = await healWindows(model, job.folder, plan.fit, options);
 	if (hashWindows(fit) !== plan.fit.sha256) {
 		throw new InvalidPlanError(

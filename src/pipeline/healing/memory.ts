@@ -62,7 +62,7 @@ export function settleKind<T extends HealSettings & JobOptions>(
 ): T {
 	const wanted = kindsOf(options.healKind);
 	const kinds = wanted.length === 1 ? wanted : (fittingKinds(file, shape, available) ?? wanted);
-	checkMemory(file, { ...shape, kinds }, available);
+	checkHealMemory(file, { ...shape, kinds }, available);
 	if (kinds.length === wanted.length || shape.cuts === 0) return options;
 	const healKind = kinds[0]!;
 	const needed = sizeText(healBytes(file, { ...shape, kinds: wanted }));
@@ -107,7 +107,7 @@ function fitBytes(file: GgufFile, kinds: readonly FitKind[]): number {
 }
 
 /** @throws NotEnoughMemoryError where it does not fit, with what would */
-export function checkMemory(file: GgufFile, shape: HealShape, available = availableMemory()): void {
+export function checkHealMemory(file: GgufFile, shape: HealShape, available = availableMemory()): void {
 	if (shape.cuts === 0 && !shape.heads) return;
 	const needed = healBytes(file, shape);
 	if (needed <= available) return;

@@ -1,7 +1,7 @@
 // Sets that heal well are not the sets that hurt least unhealed: the best few are healed and compared.
 import { onSelfGenerated } from "../session/calibration-windows.js";
 import { NotEnoughMemoryError } from "../../errors.js";
-import { checkMemory, healableCuts, healBytes, kindsOf, roughKind } from "./memory.js";
+import { checkHealMemory, healableCuts, healBytes, kindsOf, roughKind } from "./memory.js";
 import { defaultHealTokens, healTextOf, healWindows, raceTokens } from "./text.js";
 import { Coalition } from "../../game/coalition.js";
 import { comparedText } from "./reference-text.js";
@@ -69,7 +69,7 @@ export async function whileRoughlyHealed<T>(
 	const tokens = Math.min(raceTokens, text.count * text.length);
 	const shape = { cuts: healableCuts(sorted), tokens, references: session.referenceBytes };
 	const kind = roughKind(model.file, shape, options.healKind);
-	checkMemory(model.file, { ...shape, kinds: [kind] });
+	checkHealMemory(model.file, { ...shape, kinds: [kind] });
 	const windows = await healWindows(model, folder, text, options);
 	const { tensors } = await healCuts(model, {
 		...{ removed: sorted, ubatch, threads, signal: options.signal, type: options.healType ?? "auto" },

@@ -3,7 +3,16 @@ import { bestMeasured } from "./best-so-far.js";
 import { chooseAuto } from "./auto.js";
 import { chooseAngular, chooseEdge, chooseRandom, chooseScored } from "./baselines.js";
 import { choosePaper, choosePaperRepaired, judgedMasks, paperMasks, repairedMasks } from "./paper.js";
-import { chooseBeam, chooseContiguous, chooseEvolutionary, chooseGreedy, chooseLeaveOneOut, chooseSwap } from "./searches.js";
+import {
+	chooseBeam,
+	chooseContiguous,
+	chooseEvolutionary,
+	chooseGreedy,
+	chooseLeaveOneOut,
+	chooseSwap,
+	leastOfSwap,
+	shiftedAlone,
+} from "./searches.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { Game } from "../../game/game.js";
 import type { Granularity } from "../../game/pairs.js";
@@ -26,14 +35,12 @@ interface Chooser {
 	readonly least: (blocks: number, kmax: number, granularity?: Granularity) => number;
 }
 
-/** Shifted pairs of a model that are measured alone. */
-const shifted = (blocks: number, granularity: Granularity | undefined) => (granularity === "half-block" ? blocks - 1 : 0);
-const ranked = (blocks: number, kmax: number, granularity?: Granularity) => blocks + 1 + kmax + shifted(blocks, granularity);
+const ranked = (blocks: number, kmax: number, granularity?: Granularity) => blocks + 1 + kmax + shiftedAlone(blocks, granularity);
 const scored = (_blocks: number, kmax: number) => kmax + 1;
-const descent = (blocks: number, kmax: number, { granularity }: ChoosingSettings) => blocks + 1 + 9 * kmax + shifted(blocks, granularity);
+const descent = (blocks: number, kmax: number, { granularity }: ChoosingSettings) =>
+	blocks + 1 + 9 * kmax + shiftedAlone(blocks, granularity);
 /** Masks with which the repaired procedure works at all: the single removals, and some to learn from. */
 const leastOfRound = (blocks: number) => blocks + 20;
-const stepwise = (blocks: number, kmax: number, granularity?: Granularity) => blocks + 1 + 8 * kmax + shifted(blocks, granularity);
 const any = {
 	masks: searchBudget,
 	masksWithin: (limit: number) => limit,
@@ -45,7 +52,7 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 	"leave-one-out": {
 		choose: chooseLeaveOneOut,
 		// With shifted pairs it plays one round, and its sets of whole blocks race too.
-		masks: (blocks, kmax, { rounds = 1, granularity }) => rounds * (blocks + 1) + kmax + shifted(blocks, granularity),
+		masks: (blocks, kmax, { rounds = 1, granularity }) => rounds * (blocks + 1) + kmax + shiftedAlone(blocks, granularity),
 		least: ranked,
 	},
 	// It measures as many shifted pairs as fit.
@@ -64,15 +71,15 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 	},
 	beam: {
 		choose: chooseBeam,
-		masks: (blocks, kmax, { granularity }) => blocks + 1 + 32 * kmax + shifted(blocks, granularity),
+		masks: (blocks, kmax, { granularity }) => blocks + 1 + 32 * kmax + shiftedAlone(blocks, granularity),
 		least: ranked,
 	},
 	// Greedy's descent comes first, whatever it takes.
 	swap: {
 		...{ choose: chooseSwap, ...any },
 		masks: (blocks, kmax, options, tokens) =>
-			Math.max(searchBudget(blocks, kmax, options, tokens), stepwise(blocks, kmax, options.granularity)),
-		least: stepwise,
+			Math.max(searchBudget(blocks, kmax, options, tokens), leastOfSwap(blocks, kmax, options.granularity)),
+		least: leastOfSwap,
 	},
 	// A start and a child of each size.
 	evolutionary: { choose: chooseEvolutionary, ...any, least: (blocks, kmax) => blocks + 1 + 2 * kmax },

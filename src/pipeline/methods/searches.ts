@@ -8,7 +8,8 @@ import { type EvolutionaryOptions, evolutionary } from "../../game/search/evolut
 import { lazyGreedy } from "../../game/search/greedy.js";
 import { leaveOneOut } from "../../game/search/ranked.js";
 import { inRounds } from "../../game/search/rounds.js";
-import type { SearchOptions, SearchResult } from "../../game/search/search.js";
+import type { SearchResult } from "../../game/search/search.js";
+import type { Granularity } from "../../game/pairs.js";
 import { swapSearch } from "../../game/search/swap.js";
 import type { Choices, ProposedSet, SelectionContext } from "./selection-context.js";
 import { searchBudget } from "./budget.js";
@@ -23,13 +24,19 @@ export const chooseBeam = (play: SelectionContext) => raced(play, "beam", () => 
 export function chooseSwap(play: SelectionContext): Promise<Choices> {
 	const { session, game, search, counts, options } = play;
 	// What the greedy start takes at most comes first.
-	const budget = Math.max(0, searchBudget(game.players, search.kmax, options, session.tokens.search) - leastOfSwap(game.players, search));
+	const start = leastOfSwap(game.players, search.kmax, search.granularity);
+	const budget = Math.max(0, searchBudget(game.players, search.kmax, options, session.tokens.search) - start);
 	return raced(play, "swap", () => swapSearch(game, { ...search, counts, width, budget }));
 }
 
+/** Shifted pairs of a model that are measured alone. */
+export function shiftedAlone(blocks: number, granularity: Granularity | undefined): number {
+	return granularity === "half-block" ? blocks - 1 : 0;
+}
+
 /** What greedy takes at most: single removals, those of shifted pairs if there are any, and its steps. */
-function leastOfSwap(blocks: number, { kmax, granularity }: SearchOptions): number {
-	return blocks + 1 + width * kmax + (granularity === "half-block" ? blocks - 1 : 0);
+export function leastOfSwap(blocks: number, kmax: number, granularity?: Granularity): number {
+	return blocks + 1 + width * kmax + shiftedAlone(blocks, granularity);
 }
 
 /** Rounds that are played: each cuts a block at least. */

@@ -78,7 +78,7 @@ async function accuracyLimits(
 		throw new InvalidOptionError(
 			`no --min-accuracy names ${idle}: give --min-accuracy ${namesOf(idle).at(-1)}=VALUE, or leave the file out`,
 		);
-	// A copy of the questions that are searched by would be a limit on what the choice has seen.
+	// A copy would be a second limit on the same answers, or a limit on what the choice has seen.
 	const equal = await findEqualFiles(known);
 	if (equal) {
 		const [first, second] = equal.at.map((at) => known[at]!);

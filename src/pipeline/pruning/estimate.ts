@@ -9,7 +9,6 @@ import type { Ledger } from "../../storage/ledger.js";
 import { effortOf, raceField } from "../methods/budget.js";
 import { plannedMasks } from "../methods/registry.js";
 import type { Session } from "../session/session.js";
-import { sharedTime } from "../session/working-weights.js";
 import type { Removable } from "./removable.js";
 import type { PlannedSeconds } from "./steps.js";
 import { furtherShare } from "../race/race.js";
@@ -85,12 +84,10 @@ export async function askedWork(
 ): Promise<WorkAsked> {
 	const { model, games, tokens } = session;
 	const { method = defaultMethod, maxTime } = options;
-	const earlier = session.secondsPerMask;
 	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
-	await session.measureOriginal(options.signal);
+	const secondsPerMask = await session.timeOriginal(options.signal);
 	const effort = effortOf(options);
 	const field = named ? 1 : raceField(method, effort, options.granularity);
-	const secondsPerMask = earlier ?? (session.secondsPerMask ?? Number.NaN) * sharedTime;
 	const singles = model.facts.blocks + 1;
 	return { masks: planned - known, known, singles, sizes, field, effort, tokens, secondsPerMask, maxTime };
 }

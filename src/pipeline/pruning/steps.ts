@@ -16,7 +16,7 @@ export type SteppedSettings = Pick<Settings<"prune">, "speed" | "samples" | "dry
 /** @param curve whether nothing says how much to remove: nothing is written then */
 export function stepsOf(output: string | undefined, curve: boolean, options: SteppedSettings): StepName[] {
 	if (options.dryRun) return ["Preparing text"];
-	const choosing: StepName[] = options.remove ? [comparisonOf(options)] : ["Searching", comparisonOf(options)];
+	const choosing: StepName[] = options.remove ? [comparingStep(options)] : ["Searching", comparingStep(options)];
 	if (curve) return ["Preparing text", ...choosing];
 	const writing: StepName[] = output === undefined ? [] : ["Writing and verifying"];
 	const { speed, samples } = wanted(output, options);
@@ -25,7 +25,7 @@ export function stepsOf(output: string | undefined, curve: boolean, options: Ste
 }
 
 /** The step in which the set is decided on, healed, measured and held against the limits. */
-export function comparisonOf(options: Pick<SteppedSettings, "remove"> & HealSettings): StepName {
+export function comparingStep(options: Pick<SteppedSettings, "remove"> & HealSettings): StepName {
 	if (!options.remove) return "Comparing finalists";
 	return asksToHeal(options) ? "Healing" : "Comparing with the original";
 }
@@ -56,7 +56,7 @@ export function expectSteps(progress: JobProgress | undefined, session: Session,
 	if (!progress || !Object.values(planned).every(Number.isFinite)) return;
 	const { load = 0, calibration: drawing = 0 } = session.timings;
 	progress.expect("Searching", { evaluations: planned.search });
-	if (healing !== undefined) progress.expect(comparisonOf(options), { evaluations: planned.compare, other: healing });
+	if (healing !== undefined) progress.expect(comparingStep(options), { evaluations: planned.compare, other: healing });
 	const { proof } = session.model.blocks;
 	const writing = writingTime({ proof, load, evaluation: planned.heldOut, quantizing }, options);
 	if (writing) progress.expect("Writing and verifying", writing);

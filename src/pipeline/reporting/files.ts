@@ -6,7 +6,7 @@ import { InvalidOptionError } from "../../errors.js";
 import { logger } from "../../api/logger.js";
 import { inputFiles } from "../preflight/metric.js";
 import { blocksAsText } from "../../notation.js";
-import { reportCard as cardText } from "../../report/card.js";
+import { cardText } from "../../report/card.js";
 import { REPORT_VERSION, type Report, reportSchema } from "../../report/report-data.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import type { ReportTargets } from "../preflight/output-files.js";

@@ -30,6 +30,7 @@ import { memoryForStates } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { bytesOfReference } from "../../model/runtime/positions.js";
 import { defaultUbatch, vocabularyOf } from "../../model/runtime/ubatch.js";
+import { sharedTime } from "./working-weights.js";
 import { type Timings, timedIn } from "./timings.js";
 import type { SearchPlan } from "./search-ledger.js";
 import { openGames, type SessionGames, settled } from "./games.js";
@@ -137,10 +138,7 @@ export class Session {
 		const counts = splitCounts(options);
 		const header = typeof source === "string" ? await readModelHeader(source, options) : source;
 		const { path, file } = header;
-		// What is wrong with a text is said before minutes of reading and loading the model.
-		const texts = weightedFiles(options.calibration ?? []).map(({ path }) => path);
-		for (const text of texts) await readDocuments(text);
-		await refuseRepeated(texts, options.signal);
+		await checkTexts(options);
 		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.maxQuestions);
 		const sha256 = await modelIdentity(file, options);
 		await checkAsRead(header);
@@ -202,6 +200,13 @@ export class Session {
 		const full = Coalition.full(this.games.search.players);
 		const [measured] = await this.games.search.measure([full], { phase: "measuring the original model", signal });
 		checkFiniteLosses(this.model.path, measured!.figures?.loss ?? measured!.losses);
+	}
+
+	/** {@link measureOriginal}. @returns seconds of an evaluation of the search, where candidates share work; NaN if not known */
+	async timeOriginal(signal: AbortSignal | undefined): Promise<number> {
+		const earlier = this.secondsPerMask;
+		await this.measureOriginal(signal);
+		return earlier ?? (this.secondsPerMask ?? Number.NaN) * sharedTime;
 	}
 
 	/** Loss that each block's removal alone adds, from what is already measured or measured now; errors are paired by window. */
@@ -291,4 +296,11 @@ export function modelIdentity(file: GgufFile, options: JobOptions): Promise<stri
 export async function measureOne(game: Game, coalition: Coalition, phase: string, signal: AbortSignal | undefined): Promise<Float64Array> {
 	const [measurement] = await game.measure([coalition], { phase, signal });
 	return measurement!.losses;
+}
+
+/** Says what is wrong with a calibration text before minutes of reading and loading the model. */
+async function checkTexts({ calibration = [], signal }: Pick<SessionSettings, "calibration" | "signal">): Promise<void> {
+	const texts = weightedFiles(calibration).map(({ path }) => path);
+	for (const text of texts) await readDocuments(text);
+	await refuseRepeated(texts, signal);
 }

@@ -7,7 +7,7 @@ import {
 	describeBlocks,
 	identityTensors,
 	keptProblem,
-	positionsOf,
+	removedInRecord,
 	removeBlocks,
 	removedFrom,
 	zeroedBlocks,
@@ -197,8 +197,8 @@ describe("where a file comes from", () => {
 		expect(removedFrom(whole)).toEqual([1, 2]);
 		expect(removedFrom(file)).toBeUndefined();
 		const again = await written(removeBlocks(halves, [1], made));
-		expect(positionsOf(JSON.parse(String(again.array("prune_gguf.history")![0])))).toEqual([0, 2.5, 3.5, 6]);
-		expect(positionsOf({ removed_blocks: [4, 5] })).toEqual([4, 5]);
-		expect(positionsOf({ removed: "nonsense" })).toBeUndefined();
+		expect(removedInRecord(JSON.parse(String(again.array("prune_gguf.history")![0])))).toEqual([0, 2.5, 3.5, 6]);
+		expect(removedInRecord({ removed_blocks: [4, 5] })).toEqual([4, 5]);
+		expect(removedInRecord({ removed: "nonsense" })).toBeUndefined();
 	});
 });

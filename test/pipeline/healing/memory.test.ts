@@ -4,7 +4,7 @@ import { bytesToDeliver } from "../../../src/pipeline/pruning/write-model.js";
 import { NotEnoughMemoryError } from "../../../src/errors.js";
 import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
-import { checkHealable, checkMemory, healBytes, settleKind } from "../../../src/pipeline/healing/memory.js";
+import { checkHealable, checkHealMemory, healBytes, settleKind } from "../../../src/pipeline/healing/memory.js";
 import type { FitKind } from "../../../src/model/fitting/kinds.js";
 import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
@@ -54,7 +54,7 @@ describe("memory of healing", () => {
 		expect(() => settled(needed(["map"]) - 1)).toThrow(NotEnoughMemoryError);
 		expect(() => settled(needed(["refit"]) - 1, { healKind: "refit" })).toThrow(/give --heal=5120 or less/);
 		const few = healBytes(file, { cuts: 1, tokens: 1024, kinds: ["map"] });
-		expect(() => checkMemory(file, { cuts: 1, tokens: 1024, kinds: ["refit"] }, few)).toThrow(
+		expect(() => checkHealMemory(file, { cuts: 1, tokens: 1024, kinds: ["refit"] }, few)).toThrow(
 			/free: give --heal-kind map, or leave out --heal$/,
 		);
 	});
@@ -63,20 +63,20 @@ describe("memory of healing", () => {
 		const file = await GgufFile.read(fixturePath);
 		const shape = { cuts: 2, tokens: 25_600 };
 		const needed = healBytes(file, shape);
-		expect(() => checkMemory(file, shape, needed)).not.toThrow();
-		expect(() => checkMemory(file, shape, needed - 1)).toThrow(NotEnoughMemoryError);
-		expect(() => checkMemory(file, shape, needed - 1)).toThrow(/give --heal=24576 or less/);
-		expect(() => checkMemory(file, { ...shape, tokens: 24_576 }, needed - 1)).not.toThrow();
-		expect(() => checkMemory(file, shape, 1e6)).toThrow(/free: leave out --heal/);
-		expect(() => checkMemory(file, { ...shape, cuts: 0 }, 0)).not.toThrow();
-		expect(() => checkMemory(file, { ...shape, cuts: 0, heads: true }, 0)).toThrow(/free: leave out --heal-heads/);
+		expect(() => checkHealMemory(file, shape, needed)).not.toThrow();
+		expect(() => checkHealMemory(file, shape, needed - 1)).toThrow(NotEnoughMemoryError);
+		expect(() => checkHealMemory(file, shape, needed - 1)).toThrow(/give --heal=24576 or less/);
+		expect(() => checkHealMemory(file, { ...shape, tokens: 24_576 }, needed - 1)).not.toThrow();
+		expect(() => checkHealMemory(file, shape, 1e6)).toThrow(/free: leave out --heal/);
+		expect(() => checkHealMemory(file, { ...shape, cuts: 0 }, 0)).not.toThrow();
+		expect(() => checkHealMemory(file, { ...shape, cuts: 0, heads: true }, 0)).toThrow(/free: leave out --heal-heads/);
 	});
 
 	it("is lowered by fewer windows only where options say how many", async () => {
 		const file = await GgufFile.read(fixturePath);
 		const shape = { cuts: 2, tokens: 25_600, references: 1e6 };
-		expect(() => checkMemory(file, shape, 1e6)).toThrow(/for the original model's distributions.*--windows, --window-length/);
-		expect(() => checkMemory(file, { ...shape, sized: false }, 1e6)).toThrow(/leave out --heal$/);
+		expect(() => checkHealMemory(file, shape, 1e6)).toThrow(/for the original model's distributions.*--windows, --window-length/);
+		expect(() => checkHealMemory(file, { ...shape, sized: false }, 1e6)).toThrow(/leave out --heal$/);
 		const wanted = { heal: { tokens: 2 ** 40 }, quantize: "Q4_0", threads: 2 } as const;
 		const refused = applyPlan(fixturePath, out(), { remove: [3], ...wanted });
 		await expect(refused).rejects.toThrow(/distributions\).* leave out --heal$/);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
-	comparisonOf,
+	comparingStep,
 	expectApply,
 	expectSteps,
 	type OtherSeconds,
@@ -31,7 +31,7 @@ describe("the steps of the main job", () => {
 	});
 
 	it("heals found sets while they are compared", () => {
-		expect(comparisonOf({ heal: true })).toBe("Comparing finalists");
+		expect(comparingStep({ heal: true })).toBe("Comparing finalists");
 	});
 });
 
