@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/helpers/longest-first.js";
 
 /** What measures time, or needs the machine for itself. */
-const alone = [
+export const alone = [
 	"test/model/architectures/counts.test.ts",
 	"test/model/runtime/cancelling.test.ts",
 	"test/model/runtime/disposing.test.ts",
@@ -26,6 +27,7 @@ export default defineConfig({
 		maxConcurrency: 2,
 		testTimeout: 120_000,
 		hookTimeout: 120_000,
+		sequence: { sequencer: LongestFirst },
 		coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary"] },
 		projects: [
 			{

@@ -20,6 +20,9 @@ export const slow = [
 	{ find: /\bprune-gguf compare\b/, why: "it runs many methods" },
 	{ find: /--target-speedup\b/, why: "it measures the speed several times" },
 	{ find: /\bprune-gguf frontier\b.* --/, why: "it measures many combinations" },
+	{ find: /--heal\b/, why: "it heals" },
+	{ find: /--quantize(?:-from|d-alternatives)?\b/, why: "it quantizes" },
+	{ find: /--target-size\b/, why: "it tries several sizes" },
 ];
 
 /** Real models: fetched or shared ones that only `npm run test:full` has. */

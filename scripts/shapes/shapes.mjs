@@ -5,6 +5,7 @@
  * - 1b: huggingface.co/Emm9625/Llama-3.2-1B-chatml (a copy of meta-llama/Llama-3.2-1B by way of unsloth)
  * - 3b: huggingface.co/mlx-community/Llama-3.2-3B-bf16
  * - 8b: huggingface.co/NbAiLab/nb-llama-3.1-8B (of meta-llama/Llama-3.1-8B)
+ * - 7b: microsoft/Olive, examples/llm/config.py (of meta-llama/Llama-2-7b-chat-hf); only computed with, never made
  * - 70b: huggingface.co/PatronusAI/Llama-3-Patronus-Lynx-70B-Instruct; only computed with, never made
  * - 8x7b: huggingface.co/YeungNLP/firefly-mixtral-8x7b (of mistralai/Mixtral-8x7B-v0.1); only computed with, never made
  * `tiny` is for tests.
@@ -24,6 +25,11 @@ export const shapes = {
 		name: "Llama-3.2-3B-shape",
 		...{ blocks: 28, width: 3072, heads: 24, kvHeads: 8, headSize: 128, feedForward: 8192, vocabulary: 128_256 },
 		...{ tied: true, context: 131_072, ropeBase: 500_000, ropeFactor: 32, epsilon: 1e-5 },
+	},
+	"7b": {
+		name: "Llama-2-7B-shape",
+		...{ blocks: 32, width: 4096, heads: 32, kvHeads: 32, headSize: 128, feedForward: 11_008, vocabulary: 32_000 },
+		...{ tied: false, context: 4096, ropeBase: 10_000, epsilon: 1e-5 },
 	},
 	"8b": {
 		name: "Llama-3.1-8B-shape",

@@ -1,6 +1,7 @@
 // Tables for people, from what was measured: rows that are computed say so.
 import { factsOfShape } from "./facts.mjs";
 import { predict, scaledSpeeds } from "./predict.mjs";
+import { published } from "./published.mjs";
 import { duration, size } from "./units.mjs";
 
 const none = "Nothing is measured yet.";
@@ -15,8 +16,19 @@ const rows = [
 
 const table = (head, lines) => [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 
-/** Runs that ended by themselves, on a machine whose speeds are known. */
-const whole = (results) => results.filter(({ straight, speeds }) => straight?.code === 0 && speeds);
+/**
+ * Runs that came to their end, on a machine whose speeds are known. One that Ctrl+C had cut in two counts with both its parts; the second
+ * one loads the model again.
+ */
+const whole = (results) => results.map(joined).filter(({ straight, speeds }) => straight?.code === 0 && speeds);
+
+function joined(result) {
+	const { straight, interrupted, resumed } = result;
+	if (straight || !interrupted || !resumed) return result;
+	const resident = Math.max(interrupted.peak.resident, resumed.peak.resident);
+	const seconds = interrupted.seconds + resumed.seconds;
+	return { ...result, model: `${result.model}, in two parts`, straight: { code: resumed.code, seconds, peak: { resident }, timings: {} } };
+}
 
 export const machineOf = ({ machine, device }) => device ?? `${machine.processor}, ${machine.logicalProcessors} logical processors`;
 
@@ -79,20 +91,39 @@ export function expectationTable(results) {
 		return rows.map(([shape, type, name]) => expectationRow(here, factsOfShape(shape, type), { name, type, machine }));
 	});
 	if (lines.length === 0) return none;
+	lines.push(...published.flatMap(publishedRows));
 	const head = ["model", "weights", "file", "removed", "prompt, tokens/s", "time", "memory", "machine", "how it is known"];
 	return table(head, lines);
 }
+
+/** Rows of a graphics device whose speeds on one model were published. */
+function publishedRows({ device, shape, type, prompt, generation }) {
+	const timed = factsOfShape(shape, type);
+	return rows.map(([rowShape, rowType, name]) => {
+		const facts = factsOfShape(rowShape, rowType);
+		const removed = Math.round(facts.blocks / 4);
+		const speeds = scaledSpeeds({ prompt, generation }, { facts: timed }, facts);
+		const { seconds, memory } = predict(facts, { ...speeds, removed, gpu: true });
+		return cellsOf({ name, type, facts, removed, prompt: speeds.prompt, seconds, memory: memory.peak, machine: device, how: "computed from published speeds" });
+	});
+}
+
+const cellsOf = ({ name, type, facts, removed, prompt, seconds, memory, machine, how }) => [
+	...[name, type, size(facts.bytes), `${removed} of ${facts.blocks}`, prompt < 10 ? prompt.toFixed(1) : Math.round(prompt)],
+	...[duration(seconds), size(memory), machine, how],
+];
 
 function expectationRow(here, facts, { name, type, machine }) {
 	const removed = Math.round(facts.blocks / 4);
 	const isDefault = ({ asked }) => (asked.windows ?? 10) === 10 && asked.effort === undefined && asked.removed !== undefined;
 	const isSame = ({ facts: { weights, blockBytes } }) => weights === facts.weights && blockBytes === facts.blockBytes;
 	const same = here.find((result) => isSame(result) && isDefault(result));
-	const cells = (taken, prompt, seconds, memory, how) => [
-		...[name, type, size(facts.bytes), `${taken} of ${facts.blocks}`, prompt < 10 ? prompt.toFixed(1) : Math.round(prompt)],
-		...[duration(seconds), size(memory), machine, how],
-	];
-	if (same) return cells(same.asked.removed, same.speeds.prompt, same.straight.seconds, same.straight.peak.resident, "measured");
+	const cells = (found) => cellsOf({ name, type, facts, machine, ...found });
+	if (same) {
+		const { asked, straight, speeds } = same;
+		const measured = { seconds: straight.seconds, memory: straight.peak.resident, how: "measured" };
+		return cells({ removed: asked.removed, prompt: speeds.prompt, ...measured });
+	}
 	const distance = ({ facts: other }) => Math.abs(Math.log(other.activeBlockWeights / facts.activeBlockWeights));
 	const nearest = [...here].sort((a, b) => distance(a) - distance(b))[0];
 	const speeds = scaledSpeeds(nearest.speeds, nearest, facts);
@@ -104,5 +135,5 @@ function expectationRow(here, facts, { name, type, machine }) {
 		removed,
 		correction: correctionOf(here),
 	});
-	return cells(removed, speeds.prompt, seconds, memory.peak, `computed from ${nearest.model}`);
+	return cells({ removed, prompt: speeds.prompt, seconds, memory: memory.peak, how: `computed from ${nearest.model}` });
 }

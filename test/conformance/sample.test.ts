@@ -6,14 +6,12 @@ import { hasTools, makeFixtures } from "./fixtures.js";
 import { FIXTURE_TOOL, makeOwnModel } from "./own-fixtures.js";
 import { OWN_MODELS } from "./own-models.js";
 import { faultsOf } from "./record.js";
-import { makeTraps } from "./traps.js";
 
 // A part of the conformance run (test/full/conformance.test.ts) that is small enough for every build: the plain case, and one
 // model for most kinds of rules. All others run only there.
 
 const folder = tempFolder();
 const sample = ["llama", "gemma3"];
-const traps = ["jamba-scalar-heads", "llama-in-3-files"];
 const own = ["rwkv6-rescale-3", "gemma4-shared-kv"];
 
 describe.skipIf(!hasTools)("removing blocks is exact", () => {
@@ -29,12 +27,6 @@ describe.skipIf(!hasTools)("removing blocks is exact", () => {
 	it.concurrent.each(OWN_MODELS.filter(({ name }) => own.includes(name)))("$name, made here", async (model) => {
 		const path = await makeOwnModel(model, join(folder, model.name));
 		const examined = await examine(path, { folder: join(folder, `work-${model.name}`), reader: FIXTURE_TOOL, ...model.options });
-		expect(faultsOf(examined)).toEqual([]);
-		expect(examined.findings.some(({ verdict, idle }) => verdict === "exact" && !idle)).toBe(true);
-	});
-
-	it.concurrent.each(makeTraps().filter(({ name }) => traps.includes(name)))("$name", async ({ name, make, options }) => {
-		const examined = await examine(await make(join(folder, name)), { folder: join(folder, `work-${name}`), ...options });
 		expect(faultsOf(examined)).toEqual([]);
 		expect(examined.findings.some(({ verdict, idle }) => verdict === "exact" && !idle)).toBe(true);
 	});

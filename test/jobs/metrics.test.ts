@@ -14,6 +14,7 @@ import { listRuns } from "../../src/storage/runs.js";
 import { chatFixture, fixturePath, fixtureWindows } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 import { madeUpQuestions, writeQuestions } from "../helpers/questions.js";
+import { thorough } from "../helpers/slow.js";
 
 const { folder, home, newHome, out } = ownHomes();
 const at = (name: string) => join(folder, name);
@@ -106,7 +107,7 @@ describe("the metric accuracy", () => {
 		expect(splits.search!.figures!.normalizedAccuracy!.pruned).toBeCloseTo(right / 8, 9);
 	});
 
-	it("continues where it was aborted", async () => {
+	it.runIf(thorough)("continues where it was aborted", async () => {
 		const straight = await pruneGguf(fixturePath, undefined, { ...options, removeBlocks: 2 });
 		newHome();
 		const controller = new AbortController();

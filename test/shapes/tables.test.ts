@@ -47,6 +47,7 @@ describe("tables of what was measured", () => {
 		expect(lines.map((line) => line.split(" | ").at(-1))).toEqual([
 			"measured |",
 			...Array.from({ length: 4 }, () => "computed from 1b.gguf |"),
+			...Array.from({ length: 10 }, () => "computed from published speeds |"),
 		]);
 		expect(lines[0]).toContain("4 of 16");
 	});
@@ -59,7 +60,14 @@ describe("tables of what was measured", () => {
 	});
 
 	it("say how long Ctrl+C took", () => {
-		const stopped = { interrupted: { code: 130, interruptedAt: 120.2, endedIn: 1.24 }, resumed: { code: 0, seconds: 300 } };
+		const stopped = {
+			interrupted: { code: 130, interruptedAt: 120.2, endedIn: 1.24, seconds: 121, peak: { resident: 3e9 } },
+			resumed: { code: 0, seconds: 300, peak: { resident: 2e9 } },
+		};
+		const { compared } = tablesOf([{ ...run, ...stopped }]);
+		expect(compared).toContain("1b.gguf, in two parts");
+		expect(compared).toContain(` / ${duration(421)} |`);
+		expect(compared).toContain(`/ ${size(3e9)} |`);
 		expect(tablesOf([{ ...run, ...stopped }]).stopped).toContain(
 			"| 1b.gguf | 10 | 120 s | 1.2 s | 5 min | Made Up, 2 logical processors |",
 		);

@@ -116,7 +116,7 @@ export const amountRows = {
 		path: "maxBlocks",
 		value: { kind: "integer", min: 1 },
 		help: "Most blocks to remove",
-		default: "a third, or what a target needs",
+		default: "a third, or what the compute or speed-up target needs",
 		group: "amount",
 		commands: ["frontier"],
 	},

@@ -12,6 +12,7 @@ import { quickDescent, swapDescent } from "../../../src/game/search/proposals.js
 import { leaveOneOut } from "../../../src/game/search/ranked.js";
 import { fitMixedGp } from "../../../src/game/surrogate/mixed-gp.js";
 import { fixtureGame, quadraticGame } from "../../helpers/games.js";
+import { firstOf, thorough } from "../../helpers/slow.js";
 
 /** Added loss of the best set of each size. */
 function optima(game: ReturnType<typeof fixtureGame>): Map<number, number> {
@@ -43,7 +44,7 @@ describe("on the fixture's measured game", () => {
 	test("at most 300 masks find the true optimum of every size", async () => {
 		const best = optima(fixtureGame());
 		const regrets: number[] = [];
-		for (let seed = 0; seed < 5; seed++) {
+		for (let seed = 0; seed < (thorough ? 5 : 2); seed++) {
 			const game = fixtureGame();
 			const { found } = await auto(game, { kmax: 8, budget: 300, seed });
 			expect(game.evaluated).toBe(found.measured);
@@ -223,7 +224,7 @@ describe("dead masks, frozen and tied blocks", () => {
 });
 
 describe("deep models", () => {
-	test.each([32, 80])("%i blocks: within its budget and better than leave-one-out", async (players) => {
+	test.each(firstOf(1, [32, 80]))("%i blocks: within its budget and better than leave-one-out", async (players) => {
 		const game = deepGame(players);
 		const kmax = Math.round(players / 4);
 		const budget = players === 80 ? 420 : 300;

@@ -14,6 +14,7 @@ import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small as smallSplits } from "../../helpers/home.js";
 import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
 import { blocksAsText } from "../../../src/notation.js";
+import { thorough } from "../../helpers/slow.js";
 
 const { folder, fresh, newHome } = ownHomes();
 const small = { ...smallSplits, search: { workingWeights: "own", maxEvaluations: 60 }, removeBlocks: [2, 4] } satisfies CompareOptions;
@@ -289,7 +290,7 @@ describe("compareMethods", () => {
 		expect(result.methods[0]!.cost.evaluations).toBe(60);
 	});
 
-	it("takes the usual sizes and methods by default", async () => {
+	it.runIf(thorough)("takes the usual sizes and methods by default", async () => {
 		const { methods: compared, sizes } = await compareMethods(fixturePath, {
 			...small,
 			removeBlocks: undefined,

@@ -83,7 +83,7 @@ describe("findFrontier", () => {
 		expect(result.commands[0]).not.toContain("--seed");
 	});
 
-	it("measures the speed of every combination where a speed-up is asked for", async () => {
+	it.runIf(thorough)("measures the speed of every combination where a speed-up is asked for", async () => {
 		const result = await findFrontier(f16, {
 			...options,
 			quantize: { ...options.quantize, types: ["Q4_0"] },

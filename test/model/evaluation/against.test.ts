@@ -16,6 +16,7 @@ import { changedFixture, fixturePath, fixtureWindows, fullSet, perplexityTool, r
 import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 import { watching } from "../../helpers/progress.js";
+import { thorough } from "../../helpers/slow.js";
 
 const folder = tempFolder();
 const text = join(folder, "text.txt");
@@ -165,7 +166,7 @@ const withoutTime = <T extends object>(result: T) => ({ ...result, seconds: 0 })
 const kept = async () => (await listRuns()).flatMap(({ evaluations }) => evaluations);
 
 describe("an evaluation that was stopped", () => {
-	it("of a text continues where it stopped, with the same bits", async () => {
+	it.runIf(thorough)("of a text continues where it stopped, with the same bits", async () => {
 		// More than one part: longer than what is measured before it is cached.
 		const long = join(folder, "long.txt");
 		writeFileSync(long, Array.from({ length: 12 }, () => readFileSync(text, "utf8")).join("\n"));

@@ -6,6 +6,7 @@ import { removeBlocks } from "../../../src/model/architectures/index.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
 import { changedFixture, entryUrl, fixturePath, fixtureWindows, runModule } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
+import { thorough } from "../../helpers/slow.js";
 
 // A job's result must last no longer than its caller keeps it. Most of it is the addon's memory, which V8's heap does not show. So a
 // separate process watches how much of it is resident.
@@ -81,7 +82,7 @@ it.each(Object.entries(kinds))("200 jobs leave nothing of what they gave: %s (in
 	expect(grown).toBeLessThan(Math.max(0.25 * 200 * bytes, 2 ** 24));
 });
 
-it("a long text is compared with a reference in the memory of a few parts (in a process of its own)", async () => {
+it.runIf(thorough)("a long text is compared with a reference in the memory of a few parts (in a process of its own)", async () => {
 	const parts = 40;
 	const text = join(folder, "long.txt");
 	const window = model.detokenize(fixtureWindows().tokens, { special: false });
