@@ -1,6 +1,6 @@
 // What to expect of the default job, printed.
 //   node scripts/shapes/expect.mjs MODEL.gguf|1b:Q8_0 --prompt 60 --generation 12 [--remove-blocks 4] [--windows 4] [--chat] [--gpu] [--disk 5e8] [--available 2e10]
-//   node scripts/shapes/expect.mjs --tables [--write]     the tables of docs/research/expectations.md, from bench/shapes.jsonl
+//   node scripts/shapes/expect.mjs --tables [--write]     the tables of the pages below, from bench/shapes.jsonl
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -11,7 +11,11 @@ import { comparisonTable, expectationTable, stopTable } from "./tables.mjs";
 import { duration, size } from "./units.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const page = join(root, "docs", "research", "expectations.md");
+/** The pages with tables of what was measured, by their names in the pages. */
+export const pages = {
+	"docs/research/expectations.md": ["compared", "stopped"],
+	"docs/time-and-memory.md": ["expected"],
+};
 
 async function main() {
 	const { values, positionals } = parseArgs({
@@ -88,8 +92,13 @@ export function withTables(text, tables) {
 
 function printTables({ results, write }) {
 	const tables = tablesOf(readResults(results));
-	if (write) writeFileSync(page, withTables(readFileSync(page, "utf8"), tables));
-	else process.stdout.write(`${Object.values(tables).join("\n\n")}\n`);
+	if (!write) process.stdout.write(`${Object.values(tables).join("\n\n")}\n`);
+	else
+		for (const [name, held] of Object.entries(pages)) {
+			const page = join(root, name);
+			const these = Object.fromEntries(held.map((table) => [table, tables[table]]));
+			writeFileSync(page, withTables(readFileSync(page, "utf8"), these));
+		}
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href)
