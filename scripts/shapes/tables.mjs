@@ -50,6 +50,8 @@ export function correctionOf(results) {
 	return ratios.length === 0 ? undefined : (ratios[Math.floor(middle - 0.5)] + ratios[Math.floor(middle)]) / 2;
 }
 
+const windowsOf = ({ windows = 10, windowLength = 128 }) => `${windows} of ${windowLength}`;
+
 /** Predicted beside measured, run by run. */
 export function comparisonTable(results) {
 	const lines = whole(results).map((result) => {
@@ -58,10 +60,18 @@ export function comparisonTable(results) {
 		const per = (name) =>
 			`${duration(steps[name] ?? 0)} / ${straight.timings?.[name] === undefined ? "-" : duration(straight.timings[name])}`;
 		return [
-			...[model, asked.removed ?? "curve", asked.windows ?? 10, speeds.prompt, speeds.generation, per("search"), per("validation")],
+			...[
+				asked.effort ? `${model}, ${asked.effort}` : model,
+				asked.removed ?? "curve",
+				windowsOf(asked),
+				speeds.prompt,
+				speeds.generation,
+				per("search"),
+				per("validation"),
+			],
 			`${duration(seconds)} / ${duration(straight.seconds)}`,
 			`x ${(straight.seconds / seconds).toFixed(2)}`,
-			`${size(memory.peak)} / ${size(straight.peak.resident)}`,
+			`${size(memory.peak + memory.copies)} / ${size(straight.peak.resident)}`,
 			`${machineOf(result)}, ${date}`,
 		];
 	});
@@ -75,7 +85,7 @@ export function stopTable(results) {
 	const lines = results
 		.filter(({ interrupted, resumed }) => interrupted?.endedIn !== undefined && resumed?.code === 0)
 		.map(({ model, interrupted, resumed, asked, ...result }) => [
-			...[model, asked.windows ?? 10, `${interrupted.interruptedAt.toFixed(0)} s`, `${interrupted.endedIn.toFixed(1)} s`],
+			...[model, windowsOf(asked), `${interrupted.interruptedAt.toFixed(0)} s`, `${interrupted.endedIn.toFixed(1)} s`],
 			...[duration(resumed.seconds), machineOf(result)],
 		]);
 	if (lines.length === 0) return none;
@@ -96,21 +106,27 @@ export function expectationTable(results) {
 	return table(head, lines);
 }
 
-/** Rows of a graphics device whose speeds on one model were published. */
-function publishedRows({ device, shape, type, prompt, generation }) {
+/** Rows of a graphics device whose speeds on one model were published: those whose file fits into its memory. */
+function publishedRows({ device, bytes, shape, type, prompt, generation }) {
 	const timed = factsOfShape(shape, type);
-	return rows.map(([rowShape, rowType, name]) => {
-		const facts = factsOfShape(rowShape, rowType);
-		const removed = Math.round(facts.blocks / 4);
-		const speeds = scaledSpeeds({ prompt, generation }, { facts: timed }, facts);
-		const { seconds, memory } = predict(facts, { ...speeds, removed, gpu: true });
-		return cellsOf({ name, type, facts, removed, prompt: speeds.prompt, seconds, memory: memory.peak, machine: device, how: "computed from published speeds" });
-	});
+	const all = rows.map(([rowShape, rowType, name]) => ({ name, type: rowType, facts: factsOfShape(rowShape, rowType) }));
+	return all
+		.filter(({ facts }) => facts.bytes < 0.9 * bytes)
+		.map((row) => {
+			const removed = Math.round(row.facts.blocks / 4);
+			const speeds = scaledSpeeds({ prompt, generation }, { facts: timed }, row.facts);
+			const { seconds, memory } = predict(row.facts, { ...speeds, removed, gpu: true });
+			const how = "computed from published speeds";
+			return cellsOf({ ...row, removed, prompt: speeds.prompt, seconds, memory: memoryCell(memory), machine: device, how });
+		});
 }
+
+/** With a copy of the weights, which is made only if there is memory for it. */
+const memoryCell = ({ peak, copies }) => (copies > 0 ? `${size(peak)}, up to ${size(peak + copies)} if free` : size(peak));
 
 const cellsOf = ({ name, type, facts, removed, prompt, seconds, memory, machine, how }) => [
 	...[name, type, size(facts.bytes), `${removed} of ${facts.blocks}`, prompt < 10 ? prompt.toFixed(1) : Math.round(prompt)],
-	...[duration(seconds), size(memory), machine, how],
+	...[duration(seconds), memory, machine, how],
 ];
 
 function expectationRow(here, facts, { name, type, machine }) {
@@ -121,7 +137,7 @@ function expectationRow(here, facts, { name, type, machine }) {
 	const cells = (found) => cellsOf({ name, type, facts, machine, ...found });
 	if (same) {
 		const { asked, straight, speeds } = same;
-		const measured = { seconds: straight.seconds, memory: straight.peak.resident, how: "measured" };
+		const measured = { seconds: straight.seconds, memory: size(straight.peak.resident), how: "measured" };
 		return cells({ removed: asked.removed, prompt: speeds.prompt, ...measured });
 	}
 	const distance = ({ facts: other }) => Math.abs(Math.log(other.activeBlockWeights / facts.activeBlockWeights));
@@ -135,5 +151,5 @@ function expectationRow(here, facts, { name, type, machine }) {
 		removed,
 		correction: correctionOf(here),
 	});
-	return cells({ removed, prompt: speeds.prompt, seconds, memory: memory.peak, how: `computed from ${nearest.model}` });
+	return cells({ removed, prompt: speeds.prompt, seconds, memory: memoryCell(memory), how: `computed from ${nearest.facts.name}` });
 }

@@ -46,8 +46,8 @@ describe("tables of what was measured", () => {
 		const lines = expected.split("\n").slice(2);
 		expect(lines.map((line) => line.split(" | ").at(-1))).toEqual([
 			"measured |",
-			...Array.from({ length: 4 }, () => "computed from 1b.gguf |"),
-			...Array.from({ length: 10 }, () => "computed from published speeds |"),
+			...Array.from({ length: 4 }, () => "computed from Llama-3.2-1B-shape.Q8_0 |"),
+			...Array.from({ length: 8 }, () => "computed from published speeds |"),
 		]);
 		expect(lines[0]).toContain("4 of 16");
 	});
@@ -69,7 +69,7 @@ describe("tables of what was measured", () => {
 		expect(compared).toContain(` / ${duration(421)} |`);
 		expect(compared).toContain(`/ ${size(3e9)} |`);
 		expect(tablesOf([{ ...run, ...stopped }]).stopped).toContain(
-			"| 1b.gguf | 10 | 120 s | 1.2 s | 5 min | Made Up, 2 logical processors |",
+			"| 1b.gguf | 10 of 128 | 120 s | 1.2 s | 5 min | Made Up, 2 logical processors |",
 		);
 	});
 
