@@ -15,7 +15,7 @@ import { type Html, html, type Section, table, typographic } from "./tags.js";
 const marks: Readonly<Record<NonNullable<Report["verdict"]["trade"]>, string>> = {
 	sensible: "✓",
 	costly: "▲",
-	damaging: "✕",
+	damaged: "✕",
 	broken: "✕",
 };
 

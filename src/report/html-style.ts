@@ -28,9 +28,9 @@ a { color: var(--link); }
 .verdict p, .verdict ul { margin: 0 0 .4rem; } .verdict p:last-child { margin-bottom: 0; }
 .verdict .headline { font-size: 1.4rem; line-height: 1.35; font-weight: 600; }
 .verdict.sensible { border-color: var(--good); } .verdict.costly { border-color: var(--fair); }
-.verdict.damaging, .verdict.broken { border-color: var(--bad); }
+.verdict.damaged, .verdict.broken { border-color: var(--bad); }
 .tag { font-weight: 600; } .sensible .tag { color: var(--good); } .costly .tag { color: var(--fair); }
-.damaging .tag, .broken .tag, .bad { color: var(--bad); } .good { color: var(--good); }
+.damaged .tag, .broken .tag, .bad { color: var(--bad); } .good { color: var(--good); }
 nav { border-top: 1px solid var(--line); margin-top: 1.8rem; padding-top: .8rem; }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; padding: 0; margin: 0; } nav ul ul { display: inline-flex; gap: .3rem .9rem; margin-left: .3rem; }
 .scroll { overflow-x: auto; margin: .75rem 0; max-width: 100%; }

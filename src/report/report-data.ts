@@ -29,14 +29,14 @@ const option = v.union([setting, v.array(setting)]);
 const options = v.record(v.string(), v.union([option, v.record(v.string(), v.union([option, v.record(v.string(), v.number())]))]));
 
 /** How much quality was paid, by the loss added on the held-out split. */
-export const trades = ["sensible", "costly", "damaging", "broken"] as const;
+export const trades = ["sensible", "costly", "damaged", "broken"] as const;
 
 const verdict = v.strictObject({
 	headline: says(text, "What was done, in one sentence."),
 	trade: v.optional(
 		says(
 			v.picklist(trades),
-			"`sensible`: at most 0.1 nats per token added. `costly`: less than ln 2, or sample texts that are newly wrong. `damaging`: ln 2 or more, so perplexity doubles. `broken`: no finite loss. Missing where nothing was chosen.",
+			"`sensible`: at most 0.1 nats per token added. `costly`: less than ln 2, or sample texts that are newly wrong. `damaged`: ln 2 or more, so perplexity doubles. `broken`: no finite loss. Missing where nothing was chosen.",
 		),
 	),
 	reason: says(text, "The verdict with its reason, in words."),
@@ -215,7 +215,7 @@ export const reportSchema = v.strictObject({
 								by: v.optional(v.literal("divergence")),
 							}),
 						),
-						"Candidates that tied with it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much higher their loss is, nats, on so many `windows` of held-out text. With `by`, it is how much more they diverge from the original model.",
+						"Candidates that tied with it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much higher their loss is, nats, on so many `windows` of the validation split and of further text like it. With `by`, it is how much more they diverge from the original model.",
 					),
 				),
 			}),

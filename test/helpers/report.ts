@@ -20,7 +20,7 @@ export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 		created: "2026-01-02T03:04:05.000Z",
 		verdict: {
 			headline: "Removed 6 of 30 blocks (4-5, 14, 16-18): 15.8 % fewer parameters, perplexity 23.34 -> 52.20 (x 2.24 ± 0.11).",
-			trade: "damaging",
+			trade: "damaged",
 			reason: "Not a sensible trade: perplexity rises by 124 %, and from double the model counts as damaged. Remove fewer blocks.",
 		},
 		model: { name, sha256: "0123456789abcdef".repeat(4), architecture: "llama", blocks, parameters: 134_500_000, bytes: 98_400_000 },

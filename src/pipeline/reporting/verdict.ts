@@ -55,7 +55,7 @@ function judgement(judged: JudgedRemoval): { trade: Trade; sentence: string } {
 	if (added >= damagingLoss) {
 		const ratio = formatRatio(Math.exp(added), standardError === null ? null : Math.exp(added) * standardError);
 		const texts = worseTexts === undefined ? "" : `, and ${worseTexts}`;
-		return { trade: "damaging", sentence: `Damaged: perplexity more than doubled (${ratio})${texts}` };
+		return { trade: "damaged", sentence: `Damaged: perplexity more than doubled (${ratio})${texts}` };
 	}
 	const isMeasured = !holdsZero(judged, added);
 	const change = changeText(added, standardError, isMeasured);

@@ -40,7 +40,7 @@ describe("the verdict on a set", () => {
 		[0.1, "sensible", "Sensible: perplexity rises by 10.5 %. Up to 10.5 % counts as small."],
 		[0.1001, "costly", "Costly: perplexity rises by 11 %. Up to 10.5 % counts as small."],
 		[0.6925, "costly", "Costly: perplexity rises by 99.9 %. Up to 10.5 % counts as small."],
-		[0.7, "damaging", "Damaged: perplexity more than doubled (x 2.01 ± 0.04)."],
+		[0.7, "damaged", "Damaged: perplexity more than doubled (x 2.01 ± 0.04)."],
 	] as const)("%d nats added are %s", (added, trade, reason) => {
 		expect(removalVerdict(outcome(added))).toMatchObject({ trade, reason });
 	});
