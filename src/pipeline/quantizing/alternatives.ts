@@ -7,6 +7,7 @@ import { figuresOf, lower, type Measured, finiteMean, pairedDifference } from ".
 import type { ModelWeights } from "../writing/quantize-weights.js";
 import { References } from "./reference-logits.js";
 import { formatBytes, formatDifference } from "../../report/format.js";
+import { damagingLoss } from "../../report/trade.js";
 import { isQuantized, predictedBytes } from "../../model/runtime/file-types.js";
 import type { FileType } from "../../model/runtime/quantize.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
@@ -175,7 +176,12 @@ interface Judged {
 	readonly blocks: number;
 }
 
-/** Which is better at equal size or less, by the 95 % interval of the paired difference of the losses. */
+type Compared = Pick<Judged, "pruned" | "items" | "windows">;
+
+/** Said where removing blocks damages the model, and nothing that was measured is better at its size. */
+const bothPoor = "Both are poor at this size: choose a larger file";
+
+/** Which is better at equal size or less, by the 95 % interval of the paired difference of the losses. What is damaged is not praised. */
 export function alternativesVerdict({
 	removed,
 	pruned,
@@ -186,47 +192,60 @@ export function alternativesVerdict({
 }: Judged): QuantizedAlternatives["verdict"] {
 	const count = `${removed.length} block${removed.length === 1 ? "" : "s"}`;
 	const cost = `Removing ${count} (${formatBytes(pruned.bytes)}) adds ${added(pruned.added)} nats per token`;
-	const share = `Removing blocks also leaves ${Math.round((100 * removed.length) / blocks)} % fewer blocks to run, and a smaller KV cache`;
+	const share = ` Removing blocks also leaves ${Math.round((100 * removed.length) / blocks)} % fewer blocks to run, and a smaller KV cache.`;
 	const twice = sourceQuantized
 		? " The input was quantized already, so these types are quantized twice, which flatters pruning: --quantize-from ORIGINAL compares fairly."
 		: "";
 	const equal = items.filter((item) => item.bytes <= pruned.bytes * (1 + sameSize)).sort((a, b) => order(a) - order(b));
 	const [best] = equal;
-	if (!best) {
-		const none = `${cost}. No quantization type that was tried is that small`;
-		const smallest = items.at(-1);
-		if (!smallest) return { better: "pruning", text: `${none}.${twice}` };
-		const more = Math.round(100 * (smallest.bytes / pruned.bytes - 1));
-		const otherwise = lower(smallest.againstPruned, windows) === "second" ? ": quantize if that size will do" : "";
-		const next = `${smallest.name} (${formatBytes(smallest.bytes)}, ${more} % larger) adds ${added(smallest.added)}`;
-		return { better: "undecided", text: `${none}. ${next}${otherwise}.${twice}` };
-	}
+	if (!best) return { better: "undecided", text: `${noneThatSmall({ pruned, items, windows }, cost)}${twice}` };
 	const against = { against: best.name };
 	const both = `${cost}; quantizing to ${best.name} (${formatBytes(best.bytes)}) adds ${added(best.added)}.`;
 	const winner = lower(best.againstPruned, windows);
-	if (winner === "second")
-		return { better: "quantizing", ...against, text: `${both} Quantizing is the better way to this size. ${share}.${twice}` };
+	const poor = isPoor(pruned);
+	if (winner === "second") {
+		const text = isPoor(best)
+			? "Quantizing is better, but both are poor at this size: choose a larger file."
+			: "Quantizing is the better way to this size.";
+		return { better: "quantizing", ...against, text: `${both} ${text}${poor ? "" : share}${twice}` };
+	}
 	if (winner === "first") return { ...against, ...prunedWins({ pruned, items, windows }, best, { both, twice }) };
-	return { better: "undecided", ...against, text: `${both} The two are statistically tied. ${share}.${twice}` };
+	return { better: "undecided", ...against, text: `${both} The two are statistically tied.${poor ? ` ${bothPoor}.` : share}${twice}` };
+}
+
+/** The next larger version stands for those that were not tried. */
+function noneThatSmall({ pruned, items, windows }: Compared, cost: string): string {
+	const none = `${cost}. No quantization type that was tried is that small.`;
+	const smallest = items.at(-1);
+	if (!smallest) return isPoor(pruned) ? `${none} The model is damaged: choose a larger file.` : none;
+	const more = Math.round(100 * (smallest.bytes / pruned.bytes - 1));
+	const next = `${none} ${smallest.name} (${formatBytes(smallest.bytes)}, ${more} % larger) adds ${added(smallest.added)}`;
+	if (lower(smallest.againstPruned, windows) === "second" && !isPoor(smallest)) return `${next}: quantize if that size will do.`;
+	if (!isPoor(pruned)) return `${next}.`;
+	return `${next}. ${isPoor(smallest) ? "Both are poor" : "Removing blocks is poor at this size"}: choose a larger file.`;
 }
 
 /** Pruning beats the largest version that is not larger; one that is much smaller says little about this size. */
 function prunedWins(
-	{ pruned, items, windows }: Pick<Judged, "pruned" | "items" | "windows">,
+	{ pruned, items, windows }: Compared,
 	best: QuantizedAlternative,
 	{ both, twice }: { readonly both: string; readonly twice: string },
 ): Pick<QuantizedAlternatives["verdict"], "better" | "text"> {
 	const smaller = 1 - best.bytes / pruned.bytes;
-	const better = "Removing blocks is the better way to this size";
+	const better = isPoor(pruned) ? bothPoor : "Removing blocks is the better way to this size";
 	if (smaller <= nearSize) return { better: "pruning", text: `${both} ${better}.${twice}` };
 	const gap = `${both} That file is ${Math.round(100 * smaller)} % smaller than the pruned one`;
 	const next = items.filter(({ bytes }) => bytes > pruned.bytes * (1 + sameSize)).at(-1);
 	if (!next) return { better: "pruning", text: `${gap}, and no larger type was tried. ${better}.${twice}` };
 	const larger = `The next larger type, ${next.name} (${formatBytes(next.bytes)}), adds ${added(next.added)}`;
-	if (lower(next.againstPruned, windows) === "second")
-		return { better: "undecided", text: `${gap}. ${larger}, less than pruning: quantize if that size will do.${twice}` };
+	if (lower(next.againstPruned, windows) === "second") {
+		const advice = isPoor(next) ? `less than pruning. ${bothPoor}` : "less than pruning: quantize if that size will do";
+		return { better: "undecided", text: `${gap}. ${larger}, ${advice}.${twice}` };
+	}
 	return { better: "pruning", text: `${gap}. ${larger}. ${better}.${twice}` };
 }
 
+/** Whether so much is added that the model counts as damaged, or its loss is not finite. */
+const isPoor = ({ added: { mean } }: Pick<ModelFigures, "added">) => mean === null || mean >= damagingLoss;
 const added = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");
 const order = ({ loss }: ModelFigures) => loss.mean ?? Number.POSITIVE_INFINITY;

@@ -221,16 +221,40 @@ describe("the verdict", () => {
 		...figures(added),
 		againstPruned: figure(against),
 	});
-	const judge = (items: ReturnType<typeof item>[], sourceQuantized = false) =>
-		alternativesVerdict({ removed: [1, 2], pruned: { bytes: 1000, ...figures(0.3) }, items, sourceQuantized, windows: 10, blocks: 20 });
+	const judge = (items: ReturnType<typeof item>[], { sourceQuantized = false, pruned = 0.3 } = {}) =>
+		alternativesVerdict({ removed: [1, 2], pruned: { bytes: 1000, ...figures(pruned) }, items, sourceQuantized, windows: 10, blocks: 20 });
 
 	it("follows the interval of the difference at equal size or less", () => {
 		expect(judge([item("Q5_K_M", 1500, 0.01, -0.29)])).toEqual({
 			better: "undecided",
 			text: expect.stringMatching(/No quantization type .*\. Q5_K_M \(1\.5 kB, 50 % larger\) adds 0\.010 .*quantize if that size will do/),
 		});
-		expect(judge([])).toEqual({ better: "pruning", text: expect.stringContaining("No quantization type") });
-		expect(judge([item("Q2_K", 990, 0.9, 0.6)], true).text).toContain("--quantize-from ORIGINAL");
+		expect(judge([])).toEqual({ better: "undecided", text: expect.stringMatching(/No quantization type that was tried is that small\.$/) });
+		expect(judge([item("Q2_K", 990, 0.9, 0.6)], { sourceQuantized: true }).text).toContain("--quantize-from ORIGINAL");
+	});
+
+	it("praises nothing that is damaged: ln 2 is the bound", () => {
+		const poor = "Both are poor at this size: choose a larger file.";
+		const damaged = { pruned: 0.7 };
+		const won = [item("Q2_K", 990, 1.2, 0.5)];
+		expect(judge(won, { pruned: 0.69 })).toMatchObject({ better: "pruning", text: expect.stringContaining("the better way to this size") });
+		expect(judge(won, damaged)).toMatchObject({ better: "pruning", text: expect.stringMatching(new RegExp(`${poor}$`)) });
+		expect(judge([item("Q2_K", 700, 1.2, 0.5)], damaged).text).toMatch(new RegExp(`no larger type was tried\\. ${poor}$`));
+		const larger = (added: number) => [item("Q4_0", 1500, added, -0.01), item("Q2_K", 700, 1.2, 0.5)];
+		expect(judge(larger(0.69), damaged).text).toMatch(new RegExp(`adds 0\\.690 ± 0\\.010\\. ${poor}$`));
+		const further = (added: number) => [item("Q4_0", 1500, added, -0.1), item("Q2_K", 700, 1.2, 0.5)];
+		expect(judge(further(0.6), damaged)).toMatchObject({
+			better: "undecided",
+			text: expect.stringMatching(/quantize if that size will do\.$/),
+		});
+		expect(judge(further(0.7), damaged).text).toMatch(new RegExp(`less than pruning\\. ${poor}$`));
+		expect(judge([item("Q2_K", 990, 0.71, 0.01)], damaged)).toMatchObject({ better: "undecided", text: expect.stringMatching(poor) });
+		const text = judge([item("Q2_K", 990, 0.5, -0.2)], damaged).text;
+		expect(text).toMatch(/Quantizing is the better way to this size\.$/);
+		expect(judge([item("Q2_K", 990, 0.9, -0.3)], { pruned: 1.2 }).text).toMatch(/Quantizing is better, but both are poor at this size/);
+		expect(judge([], damaged).text).toMatch(/The model is damaged: choose a larger file\.$/);
+		expect(judge([item("Q2_K", 1500, 0.9, 0.2)], damaged).text).toMatch(/Both are poor: choose a larger file\.$/);
+		expect(judge([item("Q2_K", 1500, 0.69, -0.01)], damaged).text).toMatch(/Removing blocks is poor at this size: choose a larger file\.$/);
 	});
 
 	it("takes no side without an error, or with one window", () => {
