@@ -36,7 +36,13 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 	const parts: string[] = [];
 	if (result.curve.length > 0) {
 		const chosen = result.suggestion?.removed.length;
-		const rows = result.curve.map((point) => ({ ...point, chosen: point.removed.length === chosen }));
+		const known = (result.report?.curve?.series ?? []).flatMap(({ points }) => points);
+		const sizes = new Map(known.map(({ removed, bytes }) => [formatBlocks(removed), bytes]));
+		const rows = result.curve.map((point) => ({
+			...point,
+			bytes: sizes.get(formatBlocks(point.removed)),
+			chosen: point.removed.length === chosen,
+		}));
 		parts.push(`What removing blocks costs, measured on the validation split:\n${curveTable(rows, style, result.metric)}`);
 	}
 	if (result.suggestion) {

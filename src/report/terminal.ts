@@ -1,4 +1,13 @@
-import { formatDifference, formatInteger, formatLoss, formatPercent, formatPerplexity, formatSigned } from "./format.js";
+import {
+	formatBytes,
+	formatDifference,
+	formatInteger,
+	formatLoss,
+	formatPercent,
+	formatPerplexity,
+	formatRatio,
+	formatSigned,
+} from "./format.js";
 import { formatBlocks } from "../notation.js";
 import { formatBar, formatTable, paint, type TextStyle } from "./table.js";
 
@@ -32,6 +41,8 @@ export interface CurveRow {
 	readonly standardError?: number | null | undefined;
 	/** Means of further figures by name; see {@link figureTitles}. */
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
+	/** Size of the file without these blocks. */
+	readonly bytes?: number | undefined;
 	/** Whether this is the suggested or the chosen size. */
 	readonly chosen?: boolean | undefined;
 }
@@ -42,6 +53,8 @@ export const metricTitles: Readonly<Record<string, string>> = {
 	kl: "KL divergence (nats per token)",
 	accuracy: "loss of correct answers (nats)",
 };
+/** As columns of the curve. */
+const curveTitles: Readonly<Record<string, string>> = { loss: "perplexity", kl: "KL (nats)" };
 const figureTitles: Readonly<Record<string, string>> = {
 	agreement: "same top token",
 	accuracy: "accuracy",
@@ -102,36 +115,32 @@ function contributionText({ value, standardError }: ContributionRow): string {
 	return standardError === undefined ? formatSigned(value) : `${formatSigned(value)} ± ${standardError.toFixed(4)}`;
 }
 
-/** Loss (or another metric) against blocks removed: one row a size, a bar of what is added, the blocks. */
+/** What each number of blocks costs: perplexity with its change, or another metric; the size of the file, and the blocks. */
 export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, metric = "loss"): string {
 	const figures = metric === "loss" ? [] : Object.keys(figureTitles).filter((name) => rows[0]?.figures?.[name] !== undefined);
-	const largest = Math.max(0, ...rows.map(({ added }) => added ?? 0).filter(Number.isFinite));
-	const width = Math.min(barWidth(style, 60), 24);
-	const cells = rows.map((row) => {
-		const bar = formatBar(row.added ?? Number.POSITIVE_INFINITY, largest, width);
-		return [
-			row.chosen ? paint("green", ">", style) : "",
-			`${row.removed.length}`,
-			formatLoss(row.loss),
-			row.removed.length === 0 ? "" : formatDifference(row.added, row.standardError),
-			...(metric === "loss" ? [formatPerplexity(row.loss)] : figures.map((name) => percentOf(row.figures?.[name]))),
-			paint(row.chosen ? "green" : "cyan", bar, style),
-			formatBlocks(row.removed),
-		];
-	});
-	const columns = [
-		{ title: "" },
-		{ title: "removed", align: "right" },
-		{ title: metric === "kl" ? "KL" : "loss", align: "right" },
-		{ title: "added", align: "right" },
-		...(metric === "loss" ? ["perplexity"] : figures.map((name) => figureTitles[name]!)).map((title) => ({
-			title,
-			align: "right" as const,
-		})),
-		{ title: "" },
-		{ title: "blocks (from 0)" },
-	] as const;
+	const withSize = rows.some(({ bytes }) => bytes !== undefined);
+	const cells = rows.map((row) => [
+		row.chosen ? paint("green", ">", style) : "",
+		`${row.removed.length}`,
+		metric === "loss" ? formatPerplexity(row.loss) : formatLoss(row.loss),
+		row.removed.length === 0 ? "" : metric === "loss" ? ratioOf(row) : formatDifference(row.added, row.standardError),
+		...figures.map((name) => percentOf(row.figures?.[name])),
+		...(withSize ? [row.bytes === undefined ? "" : formatBytes(row.bytes)] : []),
+		formatBlocks(row.removed),
+	]);
+	const titles = [
+		...["blocks", curveTitles[metric] ?? "loss (nats)", "change"],
+		...figures.map((name) => figureTitles[name]!),
+		...(withSize ? ["file size"] : []),
+	];
+	const columns = [{ title: "" }, ...titles.map((title) => ({ title, align: "right" as const })), { title: "which" }];
 	return formatTable(columns, cells, style);
+}
+
+/** Perplexity after, divided by that before. */
+function ratioOf({ added, standardError }: CurveRow): string {
+	const ratio = added === null ? null : Math.exp(added);
+	return formatRatio(ratio, ratio === null || standardError == null ? null : ratio * standardError);
 }
 
 function percentOf(share: number | null | undefined): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Plan, RunFolder } from "../../src/cli/api.js";
+import type { Plan, PruneResult, RunFolder } from "../../src/cli/api.js";
 import { summaryText } from "../../src/report/summary.js";
 import { madeUpReport } from "../helpers/report.js";
 import { rankText } from "../../src/cli/rank-views.js";
@@ -52,8 +52,8 @@ describe("pruneText", () => {
 			{ removed: [1], loss: 0.2, added: 0.2, figures: { loss: 2.1, agreement: 0.85 } },
 		];
 		const kl = pruneText({ model, curve, metric: "kl", disagreements: [], commands: [], seconds: 1 }, {});
-		expect(kl).toMatch(/^ +removed +KL +added +same top token +blocks/m);
-		expect(kl).toMatch(/^ +1 +0\.200 +\+0\.200 +85 % +#+ +1$/m);
+		expect(kl).toMatch(/^ +blocks +KL \(nats\) +change +same top token +which/m);
+		expect(kl).toMatch(/^ +1 +0\.200 +\+0\.200 +85 % +1$/m);
 	});
 
 	it("says that a dry run wrote nothing", () => {
@@ -75,7 +75,15 @@ describe("pruneText", () => {
 		const commands = ["prune-gguf m.gguf m-minus-1.gguf --remove 7"];
 		const text = pruneText({ model, curve, ...plain, suggestion, commands, seconds: 1 }, { width: 80 });
 		expect(text).toMatch(/^What removing blocks costs, measured on the validation split:\n/);
-		expect(text).toMatch(/^> +1 +2\.050 +\+0\.050/m);
+		expect(text).toMatch(/^> +1 +7\.768 +x 1\.05 +7$/m);
+		// The report knows the sizes of the files.
+		const points = curve.map((point) => ({ ...point, bytes: point.removed.length === 0 ? 2.7e6 : 2.5e6 }));
+		const report = {
+			curve: { metric: "loss", series: [{ method: "auto", split: "validation", points }] },
+		} as unknown as PruneResult["report"];
+		const sized = pruneText({ model, curve, ...plain, suggestion, report, commands, seconds: 1 }, { width: 80 });
+		expect(sized).toMatch(/^ +blocks +perplexity +change +file size +which$/m);
+		expect(sized).toMatch(/^> +1 +7\.768 +x 1\.05 +2\.5 MB +7$/m);
 		expect(text).toContain("\nSensible: remove block 7. It costs little.\n");
 		expect(text).toContain("\nNo model was written.\nTime: 1.0 s\n\nNext:\n  prune-gguf m.gguf m-minus-1.gguf --remove 7\n");
 	});
@@ -85,7 +93,7 @@ describe("pruneText", () => {
 		const curve = [{ removed: [], loss: 2, added: 0 }];
 		const text = pruneText({ model, curve, ...plain, suggestion, commands: [], seconds: 1 }, {});
 		expect(text).toContain("Sensible: remove nothing. Every block is needed.\n");
-		expect(text).toMatch(/^> +0 +2\.000/m);
+		expect(text).toMatch(/^> +0 +7\.389 +none$/m);
 		expect(text).not.toContain("Next");
 	});
 });

@@ -44,16 +44,20 @@ describe("contributionsTable", () => {
 });
 
 describe("curveTable", () => {
-	it("shows loss, what is added, perplexity and the blocks", () => {
-		expect(curveTable(curve, { width: 68 })).toBe(
+	it("shows perplexity and its change, the size where it is known, and the blocks", () => {
+		expect(curveTable(curve)).toBe(
 			[
-				"   removed    loss           added  perplexity            blocks (from 0)",
-				"         0   2.500                       12.18            none",
-				">        1   2.600  +0.100 ± 0.010       13.46  ##        7",
-				"         3   2.900          +0.400       18.17  ########  6-8",
-				"         4  broken          broken      broken  !!!!!!!!  0, 6-8",
+				"   blocks  perplexity         change  which",
+				"        0       12.18                 none",
+				">       1       13.46  x 1.11 ± 0.01  7",
+				"        3       18.17         x 1.49  6-8",
+				"        4      broken         broken  0, 6-8",
 				"",
 			].join("\n"),
+		);
+		const [whole, one] = curve;
+		expect(curveTable([{ ...whole!, bytes: 2.7e6 }, one!])).toContain(
+			["   blocks  perplexity         change  file size  which", "        0       12.18                    2.7 MB  none"].join("\n"),
 		);
 	});
 });

@@ -52,7 +52,7 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 	if (best.removed.length > 0) {
 		return {
 			removed: best.removed,
-			reason: `This is the largest measured number of blocks with a small cost: ${cost(best.added!)} (${bound} counts as small).`,
+			reason: `This is the largest measured number of blocks with a small cost: ${cost(best.added!)} on the validation split (${bound} counts as small). The run that removes them measures again on other text.`,
 		};
 	}
 	const next = curve[1];
