@@ -11,6 +11,7 @@ import { raceHealed } from "../pipeline/healing/race.js";
 import { checkEverProvable, checkProvable, type ReadHeader, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { type Race, race, winnerOf } from "../pipeline/race/race.js";
 import { standingOf } from "../pipeline/race/standing.js";
+import { withSmaller } from "../pipeline/race/smaller.js";
 import { checkGranularity, checkMethodOptions } from "../pipeline/preflight/method-options.js";
 import { logger } from "../api/logger.js";
 import { checkSamples } from "../pipeline/pruning/measure-pair.js";
@@ -158,7 +159,8 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const field = candidates(session, choices, removable);
 	progress?.begin(comparingStep(options), { total: field.length + 1 });
 	const raced = await race(session, field, options);
-	const decision = amount === "curve" ? undefined : await decide(session, raced, { amount, removable, gate }, options);
+	const taken = amount === "curve" ? undefined : await decide(session, raced, { amount, removable, gate }, options);
+	const decision = taken && (await withSmaller(session, choices, taken, options));
 	const decided = decision ?? standingOf(raced);
 	const facts = runFacts(session, { output, choices, decided, warnings: run.warnings }, options);
 	if (!decision) return showCurve(session, facts, request, options);

@@ -96,11 +96,7 @@ export async function race(
 		.finally(() => session.races.end());
 	const figuresOf = (set: Measurement) => (session.metric === "loss" ? undefined : meansOf(set));
 	const { losses: full, sources } = measured[0]!;
-	const finalists = choices.map((choice, i): Finalist => {
-		const { losses } = measured[i + 1]!;
-		const { mean: added, standardError } = meanAndError(differences(losses, full), sources);
-		return { ...choice, loss: meanAndError(losses, sources).mean, added, standardError, figures: figuresOf(measured[i + 1]!) };
-	});
+	const finalists = choices.map((choice, i) => asFinalist(session, choice, { measured: measured[i + 1]!, full: measured[0]! }));
 	const finalistOf = ({ coalition }: Measurement) => finalists[sets.findIndex(({ key }) => key === coalition.key)]!;
 	const winners = new Map(
 		told.fields.map((field) => [
@@ -118,6 +114,18 @@ export async function race(
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
 	const originalLoss = meanAndError(full, sources).mean;
 	return { originalLoss, originalFigures: figuresOf(measured[0]!), winners, finalists, disagreements, further: told.parts, byDivergence };
+}
+
+/** A set as it was measured on the validation split, beside the original model. */
+export function asFinalist(
+	{ metric }: Pick<Session, "metric">,
+	choice: ProposedSet,
+	{ measured, full }: { readonly measured: Measurement; readonly full: Measurement },
+): Finalist {
+	const { losses } = measured;
+	const { mean: added, standardError } = meanAndError(differences(losses, full.losses), full.sources);
+	const figures = metric === "loss" ? undefined : meansOf(measured);
+	return { ...choice, loss: meanAndError(losses, full.sources).mean, added, standardError, figures };
 }
 
 /** The sets of each size, each once, in the order of the choices. */

@@ -106,7 +106,7 @@ type Point = ReportCurve["series"][number]["points"][number] & Pick<ReportCurve[
  * split, perhaps by a copy of the weights, so that their cost there is too low.
  */
 function fewerBlocks({ removed, curve, healed, quantized }: JudgedRemoval): string {
-	const unknown = "Remove fewer blocks: prune-gguf with a model only shows what each number of them costs.";
+	const unknown = "Remove fewer blocks. Run prune-gguf MODEL to see what each number of them costs.";
 	if (removed.length === 1) return "Even this one block costs too much.";
 	if (!curve || curve.metric === "accuracy") return unknown;
 	const known = curve.series.flatMap(({ split, points }) => points.map((point): Point => ({ ...point, split })));
@@ -123,11 +123,23 @@ function fewerBlocks({ removed, curve, healed, quantized }: JudgedRemoval): stri
 	// Where validation found a number too dear or broken, the search has nothing to say about it or about more.
 	const bound = Math.min(...smaller.filter(({ split }) => split === "validation").map((point) => point.removed.length), removed.length);
 	const promising = fewer.find((point) => point.removed.length < bound && point.added! <= sensibleLoss);
-	if (promising) return `Try to remove ${blocksText(promising)}: only the search has measured that so far.`;
+	if (promising) return `Try to remove ${blocksText(promising)}: ${cost(promising.added!)} on the search split. Expect more on other text.`;
 	const isOne = ({ removed: set }: Point) => set.length === 1;
 	const one = validated.find(isOne) ?? (bound > 1 ? fewer.find(isOne) : undefined);
 	if (!one) return unknown;
-	return `No measured number of blocks is a small change: without block ${formatBlocks(one.removed)} alone ${cost(one.added!)} on the ${one.split} split.`;
+	return evenOne(one, { metric: curve.metric, healed, quantized });
+}
+
+/** Blocks are chosen on the search split, so that a cost there is the least to expect. */
+function evenOne(
+	{ added, split }: Point,
+	{ metric, healed, quantized }: Pick<ReportCurve, "metric"> & Pick<JudgedRemoval, "healed" | "quantized">,
+): string {
+	const about = split === "search" ? "at least" : "about";
+	const rise = added! >= damagingLoss ? "more than doubles perplexity" : `raises perplexity by ${about} ${riseText(added!)}`;
+	const cost = metric === "kl" ? `costs ${about} ${natsBesideBound(added!)} nats of KL divergence` : rise;
+	if (healed) return `Even one block ${cost} before healing.`;
+	return `Even one block ${cost}${quantized === undefined ? "" : " before quantizing"}: this model is too small to prune cheaply.`;
 }
 
 const blocksText = ({ removed: { length } }: Point) => `${length} block${length === 1 ? "" : "s"} (-n ${length})`;

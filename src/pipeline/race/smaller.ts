@@ -1,0 +1,50 @@
+// Fewer blocks than were chosen, if those cost too much: what the search says of them is measured on the validation split as well, so that
+// the verdict does not advise what leads to the same verdict again.
+import type { JobOptions } from "../../api/index.js";
+import { Coalition } from "../../game/coalition.js";
+import { sensibleLoss } from "../../report/trade.js";
+import type { Choices, ProposedSet } from "../methods/selection-context.js";
+import type { Session } from "../session/session.js";
+import { asFinalist, type Finalist } from "./race.js";
+import type { Standing } from "./standing.js";
+
+type Decided = Standing & { readonly chosen: Finalist };
+
+/**
+ * The searched sets that are measured, the most blocks first, until one is sensible: those of fewer blocks than any that was raced whose
+ * cost on the search split is small, and at last the smallest.
+ */
+export function smallerSets(
+	{ found }: Pick<Choices, "found">,
+	{ chosen, finalists }: Pick<Decided, "chosen" | "finalists">,
+): ProposedSet[] {
+	const size = ({ removed }: ProposedSet) => removed.length;
+	if (chosen.added <= sensibleLoss || finalists.some((one) => size(one) < size(chosen) && one.added <= sensibleLoss)) return [];
+	const least = Math.min(size(chosen), ...finalists.map(size));
+	const smaller = [...found.byCount.values()]
+		.filter(({ removed, addedLoss }) => removed.length > 0 && removed.length < least && Number.isFinite(addedLoss))
+		.sort((a, b) => b.removed.length - a.removed.length);
+	return smaller
+		.filter(({ addedLoss }, i) => addedLoss <= sensibleLoss || i === smaller.length - 1)
+		.map(({ removed }) => ({ removed, method: found.method }));
+}
+
+/** The decision with such sets among those that were measured: none if its cost is small, or no verdict is made of the metric. */
+export async function withSmaller<T extends Decided>(
+	session: Session,
+	choices: Choices | undefined,
+	decided: T,
+	{ signal }: JobOptions,
+): Promise<T> {
+	if (!choices || session.metric === "accuracy") return decided;
+	const game = session.games.validation;
+	const measured: Finalist[] = [];
+	for (const set of smallerSets(choices, decided)) {
+		const coalitions = [Coalition.full(game.players), Coalition.ofRemoved(game.players, set.removed)];
+		const [full, one] = await session.timed("validation", () => game.measure(coalitions, { phase: "comparing fewer blocks", signal }));
+		const finalist = asFinalist(session, set, { measured: one!, full: full! });
+		measured.push(finalist);
+		if (finalist.added <= sensibleLoss) break;
+	}
+	return { ...decided, finalists: [...decided.finalists, ...measured] };
+}

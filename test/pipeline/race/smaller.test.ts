@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import type { Coalition } from "../../../src/game/coalition.js";
+import type { Choices } from "../../../src/pipeline/methods/selection-context.js";
+import type { Finalist, Race } from "../../../src/pipeline/race/race.js";
+import { smallerSets, withSmaller } from "../../../src/pipeline/race/smaller.js";
+import { standingOf } from "../../../src/pipeline/race/standing.js";
+import type { Session } from "../../../src/pipeline/session/session.js";
+
+const finalist = (added: number, ...removed: number[]): Finalist => ({
+	removed,
+	method: "auto",
+	loss: 2 + added,
+	added,
+	standardError: 0.01,
+});
+/** What a search found: what its set of 1, 2, ... blocks adds. */
+function found(...added: number[]): Choices {
+	const points = added.map((addedLoss, i) => ({ removed: Array.from({ length: i + 1 }, (_, k) => k + 1), loss: 2 + addedLoss, addedLoss }));
+	const byCount = new Map(points.map((point) => [point.removed.length, point]));
+	return { found: { method: "auto", byCount, originalLoss: 2 }, rivals: [], masks: 10 } as unknown as Choices;
+}
+
+function decided(...finalists: Finalist[]) {
+	const winners = new Map(finalists.map((one) => [one.removed.length, one]));
+	const race: Race = { originalLoss: 2, disagreements: [], winners, finalists, further: [], byDivergence: false };
+	return { ...standingOf(race), chosen: finalists.at(-1)! };
+}
+
+describe("fewer blocks than cost too much", () => {
+	const sizes = (choices: Choices, ...finalists: Finalist[]) =>
+		smallerSets(choices, decided(...finalists)).map(({ removed }) => removed.length);
+
+	it("are those that the search found cheap, the most blocks first, and at last the fewest", () => {
+		expect(sizes(found(0.03, 0.09, 0.2, 0.5), finalist(0.6, 1, 2, 3, 4))).toEqual([2, 1]);
+		expect(sizes(found(0.2, 0.3, 0.5), finalist(0.6, 1, 2, 3))).toEqual([1]);
+		expect(sizes(found(Number.NaN, 0.05, 0.5), finalist(Number.NaN, 1, 2, 3))).toEqual([2]);
+	});
+
+	it("are none where what was chosen is cheap, or validation knows already", () => {
+		expect(sizes(found(0.03, 0.09, 0.1), finalist(0.1, 1, 2, 3))).toEqual([]);
+		expect(sizes(found(0.03, 0.09, 0.4), finalist(0.08, 1, 2), finalist(0.4, 1, 2, 3))).toEqual([]);
+		expect(sizes(found(0.03, 0.09, 0.4), finalist(0.12, 1, 2), finalist(0.4, 1, 2, 3))).toEqual([1]);
+		expect(sizes(found(0.2), finalist(0.4, 1))).toEqual([]);
+	});
+});
+
+describe("measuring them", () => {
+	/** A session whose validation split adds so much without as many blocks. */
+	function measuring(added: readonly number[], metric = "loss") {
+		const asked: string[] = [];
+		const measure = async (sets: readonly Coalition[]) =>
+			sets.map((coalition) => {
+				const removed = coalition.removed();
+				if (removed.length > 0) asked.push(removed.join());
+				return { coalition, losses: Float64Array.of(2, 3).map((loss) => loss + (removed.length === 0 ? 0 : added[removed.length - 1]!)) };
+			});
+		const session = { metric, games: { validation: { players: 6, measure } }, timed: (_: string, work: () => unknown) => work() };
+		return { asked, session: session as unknown as Session };
+	}
+	const chosen = decided(finalist(0.6, 1, 2, 3, 4));
+
+	it("ends with the first that is cheap on the validation split too", async () => {
+		const { asked, session } = measuring([0.04, 0.11, 0.2]);
+		const { finalists, winners } = await withSmaller(session, found(0.03, 0.09, 0.09, 0.5), chosen, {});
+		expect(asked).toEqual(["1,2,3", "1,2", "1"]);
+		expect(finalists.map(({ removed, added }) => [removed.length, Number(added.toFixed(6))])).toEqual([
+			...[
+				[4, 0.6],
+				[3, 0.2],
+				[2, 0.11],
+				[1, 0.04],
+			],
+		]);
+		expect([...winners.keys()]).toEqual([4]);
+		const cheap = measuring([0.04, 0.05, 0.06]);
+		await withSmaller(cheap.session, found(0.03, 0.09, 0.09, 0.5), chosen, {});
+		expect(cheap.asked).toEqual(["1,2,3"]);
+	});
+
+	it("is left out for named blocks and for accuracy, of which no verdict names a number", async () => {
+		const { asked, session } = measuring([0.04], "accuracy");
+		expect(await withSmaller(session, found(0.03, 0.5), chosen, {})).toBe(chosen);
+		expect(await withSmaller(measuring([0.04]).session, undefined, chosen, {})).toBe(chosen);
+		expect(asked).toEqual([]);
+	});
+});
