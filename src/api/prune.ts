@@ -2,6 +2,7 @@
 import type { HealKind } from "../model/fitting/kinds.js";
 import type { HealType } from "../model/fitting/kinds.js";
 import type { FileType } from "../model/runtime/file-type-names.js";
+import type { StepName } from "../model/runtime/job-options.js";
 import type { Report } from "../report/report-data.js";
 import type { Plan } from "../storage/plan.js";
 import type { LimitedOptions } from "./gate.js";
@@ -180,21 +181,23 @@ export interface PruneResult {
 	readonly disagreements: readonly Disagreement[];
 	/** A sensible choice where none was asked for; it may be to remove nothing. `removed` is as in `CurvePoint`. */
 	readonly suggestion?: { readonly removed: readonly number[]; readonly reason: string } | undefined;
-	/** What a dry run would measure. */
+	/** After a dry run: what the run would do, and how long that would take. */
 	readonly estimate?: Estimate | undefined;
 	/** Commands that go on from here. */
 	readonly commands: readonly string[];
 	readonly seconds: number;
 }
 
-/** What is left to measure, at most. */
+/** What a run has to do, and how long that takes: the same command, started now. */
 export interface Estimate {
-	/** Candidates to evaluate on the search split that are not known yet. */
+	/** Candidates to evaluate on the search split that are not known yet, at most. */
 	readonly evaluations: number;
 	/** Candidates that were evaluated before and are used again. */
 	readonly known: number;
-	/** Tokens of all splits. */
+	/** Tokens of all splits to evaluate, about. */
 	readonly tokens: number;
-	/** By the speed measured on this machine. */
+	/** Of all steps whose time is known, by the speed measured on this machine. */
 	readonly seconds: number;
+	/** The steps of the run in their order; `seconds` is missing if that step cannot be estimated. */
+	readonly steps: readonly { readonly name: StepName; readonly seconds?: number | undefined }[];
 }

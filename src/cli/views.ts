@@ -63,14 +63,17 @@ function endLines({ output, planPath, reportPath, modelCardPath, estimate, secon
 	if (planPath) lines.push(`Plan: ${planPath}`);
 	if (reportPath) lines.push(`Report: ${reportPath}`);
 	if (modelCardPath) lines.push(`Model card: ${modelCardPath}`);
-	lines.push(`Time: ${formatDuration(seconds)}`);
+	lines.push(`Time${estimate ? " of the dry run" : ""}: ${formatDuration(seconds)}`);
 	return `${lines.join("\n")}\n`;
 }
 
-function estimateLines({ evaluations, known, tokens, seconds }: NonNullable<PruneResult["estimate"]>): string[] {
-	const time = Number.isFinite(seconds) ? `, about ${formatDuration(seconds)}` : "";
+function estimateLines({ evaluations, known, tokens, seconds, steps }: NonNullable<PruneResult["estimate"]>): string[] {
+	const width = Math.max(...steps.map(({ name }) => name.length));
+	const isWhole = steps.every((step) => step.seconds !== undefined);
 	return [
-		`This run would need at most ${formatInteger(evaluations)} evaluations (${formatCount(tokens)} tokens${time}).`,
+		`This run would take about ${formatDuration(seconds)}${isWhole ? "" : ", and what cannot be estimated"}:`,
+		...steps.map((step) => `  ${step.name.padEnd(width)}  ${step.seconds === undefined ? "not known" : formatDuration(step.seconds)}`),
+		`It would measure up to ${formatInteger(evaluations)} candidates, in all about ${formatCount(tokens)} tokens.`,
 		...(known > 0 ? [`${formatInteger(known)} more are known from earlier runs.`] : []),
 		"Dry run: no model, plan or report was written.",
 	];

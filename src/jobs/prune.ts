@@ -1,5 +1,5 @@
 // The main job, top to bottom.
-import type { PruneOptions, PruneResult } from "../api/index.js";
+import type { PruneOptions, PruneResult, StepName } from "../api/index.js";
 import { BestSoFar } from "../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { deliver, finish } from "../pipeline/pruning/deliver.js";
@@ -16,6 +16,8 @@ import { checkGranularity, checkMethodOptions } from "../pipeline/preflight/meth
 import { logger } from "../api/logger.js";
 import { checkSamples } from "../pipeline/pruning/measure-pair.js";
 import { Session } from "../pipeline/session/session.js";
+import { timed } from "../pipeline/session/timings.js";
+import type { StepTime } from "../model/runtime/job-options.js";
 import { checkTarget } from "../storage/atomic-file.js";
 import { OwnOutput } from "../pipeline/preflight/own-output.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
@@ -28,7 +30,7 @@ import { mostHealedThatMeet } from "../pipeline/pruning/amount-healed.js";
 import { atSpeed } from "../pipeline/speed/target.js";
 import { checkTargets, checkWritesNothing } from "../pipeline/preflight/output-files.js";
 import { announceWork } from "../pipeline/pruning/estimate.js";
-import { comparingStep, expectSteps, type PlannedSeconds, stepsOf } from "../pipeline/pruning/steps.js";
+import { comparingStep, estimatedSteps, type PlannedSeconds, stepsOf, stepTimes } from "../pipeline/pruning/steps.js";
 import { type Amount, amountOf, candidates, type Removable, removableOf } from "../pipeline/pruning/removable.js";
 import { bytesToDeliver } from "../pipeline/pruning/write-model.js";
 import type { Choices } from "../pipeline/methods/selection-context.js";
@@ -78,6 +80,8 @@ interface Request {
 	readonly header: ReadHeader;
 	/** Whose weights are quantized, where they are not the model's. */
 	readonly original: ModelWeights | undefined;
+	/** In which a target speed-up was measured; 0 without one. */
+	readonly speedSeconds: number;
 }
 
 /** Checks all that can be checked before the model is measured. */
@@ -95,14 +99,14 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, job);
 	if (own?.isThere)
 		logger(job)("note", `${output} exists: an earlier run of this command wrote and verified it. The rest of that run is done now`);
-	const speed = job.targetSpeedup === undefined ? undefined : await atSpeed(header, job);
+	const [speed, speedSeconds] = job.targetSpeedup === undefined ? [undefined, 0] : await timed(() => atSpeed(header, job));
 	const options = speed ? settledJob(job, speed) : job;
 	const amount = speed ? { blocks: speed.removeBlocks } : (asked as Amount);
 	const removable = await removableOf(amount, header, originalFile, options);
 	const partly = checkEverProvable(model, header.blocks, removable.named);
 	if (partly) logger(options)("warning", partly);
 	const original = await originalOf(options, header, originalFile);
-	const request = { output, options, run: { ...begun, own }, amount, removable, limits, header, original };
+	const request = { output, options, run: { ...begun, own }, amount, removable, limits, header, original, speedSeconds };
 	await checkDisk(request);
 	return request;
 }
@@ -147,11 +151,15 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const method = healable.method;
 	if (!named) checkBudget({ method, blocks: header.blocks.blocks, kmax }, healable, session.tokens.search);
 	const { estimate, seconds } = await announceWork(session, removable, healable);
-	if (healable.dryRun) return finish(session, { curve: [], commands: [], estimate }, run);
+	const times = await timesOf(session, seconds, { ...request, options: healable });
+	if (healable.dryRun) {
+		const steps = stepsOf(output, amount === "curve", { ...healable, dryRun: false });
+		return finish(session, { curve: [], commands: [], estimate: { ...estimate, ...estimatedSteps(steps, times) } }, run);
+	}
 
 	const options = settledJob(healable, foundHealing(await withHealTimeOf(session, named ?? kmax, healingOf(healable))));
 	const { progress } = options;
-	await expectRun(session, seconds, { ...request, options: healable });
+	for (const [step, time] of times) progress?.expect(step, time);
 	progress?.begin("Searching", { total: estimate.evaluations + estimate.known, done: Math.max(1, estimate.known), limit: options.maxTime });
 	const choices = named ? undefined : await search(session, removable, best, options);
 	await session.closeSearch();
@@ -167,17 +175,21 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	return deliver(session, decision, { output, facts, original, gate, run }, options);
 }
 
-/** Says how long the steps take. Limits decide while they heal how many sets that is. */
-async function expectRun(session: Session, seconds: PlannedSeconds, { output, amount, removable, original, options }: Request) {
+/** How long the steps take: measured as far as somebody wants to know. Limits decide while they heal how many sets that is. */
+async function timesOf(session: Session, planned: PlannedSeconds, request: Request): Promise<ReadonlyMap<StepName, StepTime>> {
+	const { output, amount, removable, original, options, speedSeconds } = request;
 	const { named, kmax } = removable;
-	const { progress, onProgress, quantize, signal } = options;
+	const { onProgress, dryRun, quantize, signal } = options;
+	const measured = dryRun || onProgress !== undefined;
 	const unknown = amount === "gate" && asksToHeal(options);
-	const healing = unknown ? undefined : await healSecondsOf(session, { removed: named ?? kmax }, options);
+	const healing = unknown ? undefined : await healSecondsOf(session, { removed: named ?? kmax, measured }, options);
 	const { file, threads } = session.model;
 	const types = quantize === undefined ? [] : [quantize];
-	const quantizing =
-		original || !onProgress ? undefined : await quantizingSeconds({ model: session.model, file, types }, { threads, signal });
-	expectSteps(progress, session, seconds, { output, options, healing, quantizing });
+	const made = { model: session.model, file, types };
+	const quantizing = original || !measured ? undefined : await quantizingSeconds(made, { threads, signal });
+	const times = stepTimes(session, planned, { output, options, healing, quantizing });
+	// The text is in the cache now: what is left of this step is loading the model.
+	return new Map([["Preparing text", { other: speedSeconds + (session.timings.load ?? 0) }], ...times]);
 }
 
 /** How it heals, as far as that fits in memory. @throws NotEnoughMemoryError, InvalidOptionError where the model cannot be healed */

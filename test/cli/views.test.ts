@@ -57,13 +57,28 @@ describe("pruneText", () => {
 	});
 
 	it("says that a dry run wrote nothing", () => {
-		const estimate = { evaluations: 200, known: 0, tokens: 256_000, seconds: 90 };
-		const text = pruneText({ model, curve: [], ...plain, estimate, commands: [], seconds: 1 }, {});
-		expect(text).toBe(
-			"This run would need at most 200 evaluations (256.0 k tokens, about 1 min 30 s).\nDry run: no model, plan or report was written.\nTime: 1.0 s\n",
+		const steps = [
+			{ name: "Preparing text", seconds: 2 },
+			{ name: "Searching", seconds: 80 },
+			{ name: "Writing and verifying", seconds: 8 },
+		] as const;
+		const estimate = { evaluations: 200, known: 0, tokens: 256_000, seconds: 90, steps };
+		const shown = (more: Partial<PruneResult["estimate"]> = {}) =>
+			pruneText({ model, curve: [], ...plain, estimate: { ...estimate, ...more }, commands: [], seconds: 1 }, {});
+		expect(shown()).toBe(
+			`This run would take about 1 min 30 s:
+  Preparing text         2.0 s
+  Searching              1 min 20 s
+  Writing and verifying  8.0 s
+It would measure up to 200 candidates, in all about 256.0 k tokens.
+Dry run: no model, plan or report was written.
+Time of the dry run: 1.0 s
+`,
 		);
-		const resumed = pruneText({ model, curve: [], ...plain, estimate: { ...estimate, known: 1200 }, commands: [], seconds: 1 }, {});
-		expect(resumed).toContain("\n1,200 more are known from earlier runs.\n");
+		expect(shown({ known: 1200 })).toContain("\n1,200 more are known from earlier runs.\n");
+		const unknown = shown({ steps: [...steps, { name: "Measuring" }] });
+		expect(unknown).toContain("take about 1 min 30 s, and what cannot be estimated:\n");
+		expect(unknown).toContain("\n  Measuring              not known\n");
 	});
 
 	it("shows the curve, what is sensible and the commands where nothing says how much", () => {

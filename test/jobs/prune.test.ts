@@ -20,6 +20,8 @@ import { firstOf } from "../helpers/slow.js";
 const { folder, home, newHome, out } = ownHomes();
 
 const parseBlocks = blocksOption("remove");
+/** Steps of a run that measures neither speed nor texts. */
+const usualSteps = ["Preparing text", "Searching", "Comparing finalists", "Writing and verifying"];
 
 /** All measurements in the cache: `<ledger> <mask>` to losses. */
 async function measured(): Promise<Map<string, string>> {
@@ -124,7 +126,13 @@ describe("pruneGguf", () => {
 		expect(kept.filter((name) => name.endsWith(".windows.json"))).toHaveLength(1);
 		expect(kept.filter((name) => !/\.(windows\.json|ledger\.jsonl)$/.test(name))).toEqual([]);
 		expect(result.estimate!.evaluations).toBeGreaterThan(12);
-		expect(result.estimate!.seconds).toBeGreaterThan(0);
+		const { steps, seconds } = result.estimate!;
+		expect(steps.map(({ name }) => name)).toEqual(usualSteps);
+		for (const step of steps) expect(step.seconds).toBeGreaterThan(0);
+		expect(seconds).toBeCloseTo(
+			steps.reduce((sum, step) => sum + step.seconds!, 0),
+			9,
+		);
 		expect((await measured()).size).toBeLessThanOrEqual(1);
 	});
 
@@ -142,7 +150,9 @@ describe("pruneGguf", () => {
 		expect(resumed.tokens).toBeLessThan(fresh.tokens);
 		expect(resumed.seconds).toBeGreaterThan(0);
 		expect(resumed.seconds).toBeLessThan(30);
-		expect(notes.join("\n")).toMatch(new RegExp(`up to \\d+ candidates on 96 tokens each .*, ${known} of them cached; at most about`));
+		expect(resumed.steps.map(({ name }) => name)).toEqual(usualSteps.slice(0, 3));
+		// How long a run takes is said as its progress says it, once.
+		expect(notes.join("\n")).toMatch(new RegExp(`up to \\d+ candidates on 96 tokens each .*, ${known} of them cached$`, "m"));
 		const given = await pruneGguf(fixturePath, undefined, { ...small, remove: [5], dryRun: true });
 		expect(given.estimate).toMatchObject({ evaluations: 0, known: 1 });
 		const other = await pruneGguf(fixturePath, undefined, { ...small, remove: [1, 5, 7], dryRun: true });

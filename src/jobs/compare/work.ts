@@ -5,7 +5,6 @@ import type { JobProgress } from "../../model/runtime/job-options.js";
 import { leastMasks, optionsWithin, plannedMasks } from "../../pipeline/methods/registry.js";
 import type { CompareJob } from "../../pipeline/preflight/job.js";
 import type { Session } from "../../pipeline/session/session.js";
-import { formatDuration } from "../../report/format.js";
 import { type Contender, contenderOf } from "./contender.js";
 import type { Comparison } from "./options.js";
 
@@ -43,7 +42,7 @@ export function expectComparison(progress: JobProgress | undefined, work: Compar
 	progress?.expect("Scoring", { evaluations: scored.reduce((sum, each) => sum + sets * each * perToken, 0) });
 }
 
-/** Measures the original model, and says what is to measure at most and how long that takes. */
+/** Measures the original model, and says what is to measure at most. */
 export async function announce(
 	session: Session,
 	{ methods, counts, limit }: Comparison,
@@ -53,11 +52,10 @@ export async function announce(
 	const { blocks } = model.facts;
 	const secondsPerMask = await session.timeOriginal(options.signal);
 	const masks = plannedOf({ methods, counts, limit }, blocks);
-	const seconds = masks * secondsPerMask;
 	const source = options.questions === undefined ? calibration.source : basename(options.questions);
 	logger(options)(
 		"note",
-		`${basename(model.path)}: ${blocks} blocks, ${counts.join(", ")} removed by ${methods.length} methods; each measures up to ${limit} candidates on ${session.tokens.search} tokens (${source}), all together up to ${masks}${Number.isFinite(seconds) ? `; at most about ${formatDuration(seconds)}` : ""}`,
+		`${basename(model.path)}: ${blocks} blocks, ${counts.join(", ")} removed by ${methods.length} methods; each measures up to ${limit} candidates on ${session.tokens.search} tokens (${source}), all together up to ${masks}`,
 	);
 	return { masks, secondsPerMask };
 }

@@ -150,20 +150,19 @@ export interface HealingAhead {
 	readonly removed: readonly number[] | number;
 	/** Whether a set of each number of blocks is healed, rather than one after a race. @default false */
 	readonly every?: boolean;
+	/** Whether it is measured how fast this machine heals, which takes a moment. @default whether somebody listens to the progress */
+	readonly measured?: boolean;
 }
 
-/**
- * Seconds that healing takes in a run: 0 without it, and at most as long as the options allow. Undefined where nobody listens: measuring
- * how fast this machine heals takes a moment.
- */
+/** Seconds that healing takes in a run: 0 without it, and at most as long as the options allow. Undefined if that must be measured and is not. */
 export async function healSecondsOf(
 	session: Session,
-	{ removed, every = false }: HealingAhead,
+	{ removed, every = false, measured }: HealingAhead,
 	options: HealSettings & MachineSettings & JobOptions,
 ): Promise<number | undefined> {
 	if (!asksToHeal(options)) return 0;
 	if (options.healTime !== undefined) return options.healTime;
-	if (!options.onProgress || session.secondsPerMask === undefined) return undefined;
+	if (!(measured ?? options.onProgress) || session.secondsPerMask === undefined) return undefined;
 	return healSeconds(session, aheadOf(session, removed, options, every), options, knownSpeed(session));
 }
 

@@ -4,7 +4,6 @@ import type { Effort, Estimate } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { defaultMethod } from "../../api/methods.js";
 import { Coalition } from "../../game/coalition.js";
-import { formatDuration } from "../../report/format.js";
 import type { Ledger } from "../../storage/ledger.js";
 import { effortOf, raceField } from "../methods/budget.js";
 import { plannedMasks } from "../methods/registry.js";
@@ -46,13 +45,12 @@ function countsOf({ masks, known, singles, sizes, field, effort, secondsPerMask,
 	return { searched, raced, further: Math.min(most, Math.floor((known + searched) * furtherShare)) };
 }
 
-/** Tokens of all splits at most, and seconds at this speed; a search that is limited in time is raced for as much less. */
-export function workOf(asked: WorkAsked): { readonly tokens: number; readonly seconds: number } {
-	const { tokens, secondsPerMask } = asked;
+/** Tokens of all splits at most; a search that is limited in time is raced for as much less. */
+export function workOf(asked: WorkAsked): { readonly tokens: number } {
+	const { tokens } = asked;
 	const { searched, raced, further } = countsOf(asked);
 	// The original model is raced too, and for the figures it and the winner are measured again, on the held-out split as well.
-	const all = searched * tokens.search + (3 + raced + further) * tokens.validation + 4 * tokens.heldOut;
-	return { tokens: all, seconds: (secondsPerMask * all) / tokens.search };
+	return { tokens: searched * tokens.search + (3 + raced + further) * tokens.validation + 4 * tokens.heldOut };
 }
 
 /** Seconds by step: half of the further text, which not every comparison needs. */
@@ -92,12 +90,12 @@ export async function askedWork(
 	return { masks: planned - known, known, singles, sizes, field, effort, tokens, secondsPerMask, maxTime };
 }
 
-/** Says what is known, what is left to measure at most, and how long that takes. */
+/** Says what is known and what is left to measure at most. @returns how long the evaluations of each step take as well */
 export async function announceWork(
 	session: Session,
 	{ kmax, count, counts, named }: Removable,
 	options: ChoosingSettings & NamedSettings & Pick<MetricSettings, "questions">,
-): Promise<{ readonly estimate: Estimate; readonly seconds: PlannedSeconds }> {
+): Promise<{ readonly estimate: Omit<Estimate, "seconds" | "steps">; readonly seconds: PlannedSeconds }> {
 	const { model, calibration, tokens } = session;
 	const { blocks } = model.facts;
 	const { method = defaultMethod } = options;
@@ -107,13 +105,9 @@ export async function announceWork(
 	const { masks, known } = asked;
 	const estimate = { evaluations: masks, known, ...workOf(asked) };
 	const cached = known > 0 ? `, ${known} of them cached` : "";
-	const time = Number.isFinite(estimate.seconds) ? `; at most about ${formatDuration(estimate.seconds)}` : "";
 	const candidates = planned === 1 ? "1 candidate" : `up to ${planned} candidates`;
 	const source = options.questions === undefined ? calibration.source : basename(options.questions);
-	logger(options)(
-		"note",
-		`${basename(model.path)}: ${blocks} blocks; ${candidates} on ${tokens.search} tokens each (${source})${cached}${time}`,
-	);
+	logger(options)("note", `${basename(model.path)}: ${blocks} blocks; ${candidates} on ${tokens.search} tokens each (${source})${cached}`);
 	return { estimate, seconds: plannedSeconds(asked) };
 }
 

@@ -1,5 +1,5 @@
 // The steps of the main job that people see, and how long each takes.
-import type { StepName } from "../../api/index.js";
+import type { Estimate, StepName } from "../../api/index.js";
 import type { AmountSettings, HealSettings, QuantizeSettings, Settings } from "../../api/options/settings.js";
 import type { JobProgress, StepTime } from "../../model/runtime/job-options.js";
 import { writtenTokens } from "../../model/evaluation/continuations.js";
@@ -50,17 +50,28 @@ interface SteppedRun extends OtherSeconds {
 	readonly options: SteppedSettings;
 }
 
-/** What a run says of the time of its steps: those that cannot be estimated are left out. */
-export function expectSteps(progress: JobProgress | undefined, session: Session, planned: PlannedSeconds, run: SteppedRun): void {
+/** The time of the steps after the text was prepared: those that cannot be estimated are left out. */
+export function stepTimes(session: Session, planned: PlannedSeconds, run: SteppedRun): ReadonlyMap<StepName, StepTime> {
 	const { output, options, healing, quantizing } = run;
-	if (!progress || !Object.values(planned).every(Number.isFinite)) return;
+	const times = new Map<StepName, StepTime>();
+	if (!Object.values(planned).every(Number.isFinite)) return times;
 	const { load = 0, calibration: drawing = 0 } = session.timings;
-	progress.expect("Searching", { evaluations: planned.search });
-	if (healing !== undefined) progress.expect(comparingStep(options), { evaluations: planned.compare, other: healing });
+	times.set("Searching", { evaluations: planned.search });
+	if (healing !== undefined) times.set(comparingStep(options), { evaluations: planned.compare, other: healing });
 	const { proof } = session.model.blocks;
 	const writing = writingTime({ proof, load, evaluation: planned.heldOut, quantizing }, options);
-	if (writing) progress.expect("Writing and verifying", writing);
-	if (!options.quantizedAlternatives) progress.expect("Measuring", measuringTime(session, { load, drawing }, { output, options }));
+	if (writing) times.set("Writing and verifying", writing);
+	if (!options.quantizedAlternatives) times.set("Measuring", measuringTime(session, { load, drawing }, { output, options }));
+	return times;
+}
+
+/** A run step by step, and the sum of the steps that are known. */
+export function estimatedSteps(steps: readonly StepName[], times: ReadonlyMap<StepName, StepTime>): Pick<Estimate, "steps" | "seconds"> {
+	const estimated = steps.map((name) => {
+		const time = times.get(name);
+		return { name, ...(time ? { seconds: (time.evaluations ?? 0) + (time.other ?? 0) } : {}) };
+	});
+	return { steps: estimated, seconds: estimated.reduce((sum, { seconds = 0 }) => sum + seconds, 0) };
 }
 
 /** What a file is written from, and what that takes. */

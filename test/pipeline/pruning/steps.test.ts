@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import {
 	comparingStep,
+	estimatedSteps,
 	expectApply,
-	expectSteps,
 	type OtherSeconds,
 	type SteppedSettings,
 	stepsOf,
+	stepTimes,
 } from "../../../src/pipeline/pruning/steps.js";
-import type { JobProgress, StepTime } from "../../../src/model/runtime/job-options.js";
+import type { JobProgress, StepName, StepTime } from "../../../src/model/runtime/job-options.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 import { watching } from "../../helpers/progress.js";
 
@@ -53,9 +54,7 @@ describe("the time of the steps", () => {
 	}
 
 	function expected(options: SteppedSettings, { other = none, seconds = planned } = {}): Record<string, StepTime> {
-		const { times, progress } = watched();
-		expectSteps(progress, session, seconds, { output, options, ...other });
-		return times;
+		return Object.fromEntries(stepTimes(session, seconds, { output, options, ...other }));
 	}
 
 	it("is that of planned evaluations, of loading and of what is drawn, as fast as all that was in this run", () => {
@@ -89,6 +88,21 @@ describe("the time of the steps", () => {
 		expect(expected({}, { other: unknown })).toHaveProperty("Writing and verifying");
 		expect(expected({ quantize: "Q4_K_M", quantizeFrom: "f16.gguf" })).not.toHaveProperty("Writing and verifying");
 		expect(expected({ quantizedAlternatives: true })).not.toHaveProperty("Measuring");
+	});
+
+	it("is added up for a dry run, step by step, without what is not known", () => {
+		const times = stepTimes(session, planned, { output, options: {}, healing: undefined, quantizing: 0 });
+		const { steps, seconds } = estimatedSteps(all as StepName[], new Map([["Preparing text", { other: 3 }], ...times]));
+		expect(steps).toEqual([
+			...[{ name: "Preparing text", seconds: 3 }, { name: "Searching", seconds: 60 }, { name: "Comparing finalists" }],
+			...[
+				{ name: "Writing and verifying", seconds: 8 },
+				{ name: "Measuring", seconds: expect.closeTo(24.857, 3) },
+			],
+		]);
+		expect(seconds).toBeCloseTo(3 + 60 + 8 + 24.857, 3);
+		// Only the steps of the run count: a curve writes nothing.
+		expect(estimatedSteps(["Searching"], times)).toEqual({ steps: [{ name: "Searching", seconds: 60 }], seconds: 60 });
 	});
 
 	it("is the same of a plan that is carried out", () => {

@@ -5,7 +5,7 @@ import type { Coalition } from "../../../src/game/coalition.js";
 import { resolveJob } from "../../../src/pipeline/preflight/job.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
-import { workOf } from "../../../src/pipeline/pruning/estimate.js";
+import { plannedSeconds, workOf } from "../../../src/pipeline/pruning/estimate.js";
 import type { ProposedSet } from "../../../src/pipeline/methods/selection-context.js";
 import { raceField } from "../../../src/pipeline/methods/budget.js";
 
@@ -125,14 +125,14 @@ describe("the work that is announced", () => {
 	});
 
 	it("is that of the search within its time, single removals at least", () => {
-		const seconds = (asked: Partial<Parameters<typeof workOf>[0]>) => workOf({ ...base, masks: 800, ...asked }).seconds;
-		const race = 2 * (8 + 12);
-		expect(seconds({})).toBe(1600 + race);
-		expect(seconds({ maxTime: 60 })).toBe(60 + race);
-		expect(seconds({ maxTime: 1e6 })).toBe(1600 + race);
-		expect(seconds({ maxTime: 1 })).toBe(26 + race);
-		expect(seconds({ maxTime: 1, known: 13 })).toBe(race);
-		expect(seconds({ maxTime: 60, secondsPerMask: Number.NaN })).toBeNaN();
+		const seconds = (asked: Partial<Parameters<typeof workOf>[0]>) => plannedSeconds({ ...base, masks: 800, ...asked });
+		// 4 sets on the validation split, 2 on the held-out split.
+		expect(seconds({})).toEqual({ search: 1600, compare: 2 * (8 + 6), heldOut: 6 });
+		expect(seconds({ maxTime: 60 }).search).toBe(60);
+		expect(seconds({ maxTime: 1e6 }).search).toBe(1600);
+		expect(seconds({ maxTime: 1 }).search).toBe(26);
+		expect(seconds({ maxTime: 1, known: 13 })).toEqual({ search: 0, compare: 28, heldOut: 6 });
+		expect(seconds({ maxTime: 60, secondsPerMask: Number.NaN }).search).toBeNaN();
 	});
 });
 
