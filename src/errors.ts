@@ -43,13 +43,13 @@ const subclass = (code: PruneGgufErrorCode) =>
 export class InvalidGgufError extends subclass("INVALID_GGUF") {}
 /** Blocks of this architecture cannot be removed exactly; the message gives the reason. */
 export class UnsupportedArchitectureError extends subclass("UNSUPPORTED_ARCHITECTURE") {}
-/** A set of blocks that the architecture cannot run, or that names blocks the model lacks. */
+/** A candidate that the architecture cannot run, or that names blocks the model lacks. */
 export class InvalidMaskError extends subclass("INVALID_MASK") {}
 /** An option is missing, misspelled, out of range or contradicts another. The command line exits with 2. */
 export class InvalidOptionError extends subclass("INVALID_OPTION") {}
 /** llama.cpp could not load the model; `cause` holds its own log lines. */
 export class ModelLoadError extends subclass("MODEL_LOAD_FAILED") {}
-/** llama.cpp failed while a set of blocks was measured; `cause` holds its own log lines. */
+/** llama.cpp failed while a candidate was measured; `cause` holds its own log lines. */
 export class EvaluationError extends subclass("EVALUATION_FAILED") {}
 /** llama.cpp could not write a model with weights of another type; `cause` holds its own log lines. */
 export class QuantizeError extends subclass("QUANTIZE_FAILED") {}
@@ -79,7 +79,7 @@ export class InvalidQuestionsError extends subclass("INVALID_QUESTIONS") {}
 export interface LimitFacts {
 	readonly name: string;
 	readonly limit: number;
-	/** null where not finite. */
+	/** null if not finite. */
 	readonly value: number | null;
 	readonly standardError: number | null;
 	readonly met: boolean;
@@ -99,7 +99,7 @@ export interface ClosestPlan {
 export class LimitsNotMetError extends PruneGgufError {
 	/** Every limit, met or not. */
 	readonly figures: readonly LimitFacts[];
-	/** The candidate of most blocks that meets them; undefined where the run knows none. */
+	/** The candidate of most blocks that meets them; undefined if the run knows none. */
 	readonly closest: ClosestPlan | undefined;
 
 	constructor(message: string, facts: { figures: readonly LimitFacts[]; closest?: ClosestPlan | undefined }) {

@@ -58,7 +58,7 @@ const names = (sentence: string, readers: Readers = "users") => wrongWords(sente
 
 describe("words that must go", () => {
 	it.each([
-		["The race (40 windows that no search has seen) cannot tell this set from 4, 9-10", ["no search has seen", "race"]],
+		["The race (40 windows that no search has seen) cannot tell this set from 4, 9-10", ["no search has seen", "race", "set alone"]],
 		["5 texts collapsed: loop", ["texts collapsed"]],
 		["Not healed: --heal can make up for part of what the cuts cost", ["make up for"]],
 		["perplexity rises by 119 %, and from double the model counts as damaged", ["counts as damaged"]],
@@ -68,10 +68,12 @@ describe("words that must go", () => {
 		["Which blocks stand in for which", ["stand in for"]],
 		["the validation fold could not tell 5 sets apart: they were measured on as much further text, which decided", ["fold", "tell apart"]],
 		["Of the amount nothing is known yet: the most frees the least of the disk.", ["Of first"]],
-		["Of a set that memory was too short for the next run may find another.", ["Of first"]],
+		["Of a set that memory was too short for the next run may find another.", ["Of first", "set alone"]],
 		["A mask costs a view, not a file.", ["mask"]],
 		["the model's own samples, near ties and what was foretold", ["own samples", "foretold", "near tie"]],
 		["whole models and the full model, by that which a yardstick says", ["whole model", "full model", "yardstick", "that which"]],
+		["The set in the warning is the best; each set is healed, and no such set costs less", ["set alone", "set alone", "set alone"]],
+		["no set of that size was found, and the best sets so far are kept", ["set alone", "set alone"]],
 		["as if those blocks were gone", ["blocks gone"]],
 		["Remove the six blocks that are missed least", ["blocks gone", "missed"]],
 		["a quantised copy, by colour and neighbours, on the back end", ["back end", ...Array(3).fill("British spelling")]],
@@ -98,6 +100,8 @@ describe("words that must go", () => {
 
 	it("may be named as code, options, files and quotations", () => {
 		expect(names('`fold`, --back-end cuda, src/race/race.ts, fold.report, {@link fold} and "the race"')).toEqual([]);
+		expect(names("A set of blocks, all sets of 3 blocks, a limit that you set, and an option that sets it.")).toEqual([]);
+		expect(names("With the outputs set to zero; -t sets the number, and each option sets one thing.")).toEqual([]);
 		expect(names("Each split is two-fold, or k-fold; optimistic analyses raise the noise of organisms.")).toEqual([]);
 	});
 

@@ -69,6 +69,15 @@ const spellings = [
 	["(?:mis)?behaviour", "behavior"],
 ];
 
+/** The noun "set", alone: not the verb, and not a set of some blocks or tokens. */
+const aloneSet = [
+	"\\b(?:a|the|this|each|every|another|no|any|one|best|better|chosen|found|measured|healed|removed|same|such)\\s+set\\b",
+	"\\b(?:the|these|those|its|all|no|some|many|both|best|chosen|found|measured|healed|removed|same|such)\\s+sets\\b",
+	"\\bsets that (?:it|keep|were|are|was)\\b",
+]
+	.map((noun) => `${noun}(?!\\s+(?:to|by|up)\\b|\\s+of\\b(?!\\s+(?:this|that|its) size))`)
+	.join("|");
+
 /** The verbs of a block that is no longer there. */
 const absent = "(?:gone|spared|missed|lost)";
 
@@ -127,6 +136,7 @@ export const wordRules = [
 	{ name: "mask", find: /(?<!\battention )\bmask(?:s|ed)?\b/gi, write: "candidate, or evaluation", readers: users },
 	{ name: "objective", find: /\bobjectives?\b/gi, write: "metric", readers: users },
 	{ name: "contribution", find: /\bcontributions?\b(?! (?:are )?welcome)/gi, write: "importance", readers: users },
+	{ name: "set alone", find: new RegExp(aloneSet, "gi"), write: "candidate", readers: users },
 	{ name: "coalition", find: /\bcoalitions?\b|\bsemivalues?\b|\bShapley\b/g, write: "candidate, importance", readers: users },
 	{ name: "ledger", find: /\bledgers?\b/gi, write: "cache", readers: users },
 	{

@@ -31,9 +31,9 @@ export interface ApplyResult {
 	/** Removed blocks, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	readonly output: WrittenFile;
-	/** With `quantize`: the written file beside the whole source, on the windows that the pruned file was verified on. */
+	/** With `quantize`: the written file beside the original model, on the windows that the pruned file was verified on. */
 	readonly quantized?: Quantized | undefined;
-	/** Where limits were given. */
+	/** If limits were given. */
 	readonly limits?: PlanLimits | undefined;
 	/** What healing did, where it was asked for. */
 	readonly heal?: PlanHeal | undefined;

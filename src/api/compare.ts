@@ -32,7 +32,7 @@ export interface CompareOptions extends Omit<MeasureOptions, "search"> {
 	/** Tokens in such a window, at least 8. @default 256, at most the model's context */
 	readonly evalWindowLength?: number | undefined;
 	/**
-	 * Files of multiple-choice questions to score the sets on too, beside the texts. With the metric `accuracy` the held-out split of
+	 * Files of multiple-choice questions to score the candidates on too, beside the texts. With the metric `accuracy` the held-out split of
 	 * `questions` is scored as well, and that file may not be named here. @default none
 	 */
 	readonly evalQuestions?: readonly string[] | undefined;
@@ -54,17 +54,17 @@ export interface MethodCost {
 	readonly seconds: number;
 }
 
-/** A difference of losses, nats per token, with its standard error, paired by window. null where a model broke down. */
+/** A difference of losses, nats per token, with its standard error, paired by window. null if a model broke down. */
 export interface Difference {
 	readonly mean: number | null;
-	/** null also where one window says nothing of it. */
+	/** null also if one window says nothing of it. */
 	readonly standardError: number | null;
 }
 
 /** What one method found of one size. */
 export interface CompareRow {
 	readonly method: ComparedMethod;
-	/** Removed blocks, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. Null where it found no set of that size. */
+	/** Removed blocks, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. Null if it found no candidate of that size. */
 	readonly removed: readonly number[] | null;
 	/** Who proposed the winner of the final comparison: the method itself, or for example `leave-one-out`. */
 	readonly proposedBy?: string | undefined;
@@ -74,19 +74,19 @@ export interface CompareRow {
 	readonly mean: Difference;
 	/** Mean loss above that of the row's best method; 0 for itself. */
 	readonly above: Difference;
-	/** Whether that difference is within the 95 % of Student's t; null where it has no error, since a text or a source has a single window. */
+	/** Whether that difference is within the 95 % of Student's t; null if it has no error, since a text or a calibration file has a single window. */
 	readonly withinBest: boolean | null;
-	/** On each file of questions, in the order of `questions`; null where it found no set. */
+	/** On each file of questions, in the order of `questions`; null if it found no candidate. */
 	readonly accuracy: readonly (CompareAccuracy | null)[];
 }
 
-/** How a set answers the questions of a file. */
+/** How the model without these blocks answers the questions of a file. */
 export interface CompareAccuracy extends AccuracyReport {
 	/** From the original model. */
 	readonly difference: AccuracyDifference;
 	readonly normalizedDifference: AccuracyDifference;
 	/**
-	 * Whether it is tied with the set of its size that answers most questions of the file correctly: the exact McNemar test gives p of at
+	 * Whether it is tied with the candidate of its size that answers most questions of the file correctly: the exact McNemar test gives p of at
 	 * least 0.05. Answers are judged by the accuracy that suits the file's format.
 	 */
 	readonly withinBest: boolean;
@@ -101,7 +101,7 @@ export interface CompareQuestions {
 	readonly sha256: string;
 }
 
-/** Questions that sets are scored on, with the answers of the original model. */
+/** Questions that candidates are scored on, with the answers of the original model. */
 export interface ScoredQuestions extends CompareQuestions, AccuracyReport {
 	readonly format: QuestionFormat;
 	/** Files whose lengths are counted in tokens (HellaSwag's text) are judged by `normalizedAccuracy`, the others by `accuracy`. */
@@ -117,9 +117,9 @@ export interface CompareResult {
 	readonly metric: Metric;
 	/** What was searched: text, or with the metric `accuracy` questions. */
 	readonly search: CompareText | CompareQuestions;
-	/** Texts that the sets are scored on. */
+	/** Texts that the candidates are scored on. */
 	readonly texts: readonly (CompareText & { readonly loss: number | null })[];
-	/** Questions that the sets are scored on; empty where there are none. */
+	/** Questions that the candidates are scored on; empty if there are none. */
 	readonly questions: readonly ScoredQuestions[];
 	readonly methods: readonly {
 		readonly method: ComparedMethod;
@@ -130,7 +130,7 @@ export interface CompareResult {
 	}[];
 	readonly sizes: readonly {
 		readonly removed: number;
-		/** Method of the lowest mean; null where every model broke down. */
+		/** Method of the lowest mean; null if every model broke down. */
 		readonly best: ComparedMethod | null;
 		/** In the order of `methods`. */
 		readonly rows: readonly CompareRow[];

@@ -17,7 +17,7 @@ export interface FrontierQuantize {
 	readonly from?: string | undefined;
 }
 
-/** With `heal` every set is also healed, where that helps it, which takes as long for each as a run with `heal`. */
+/** With `heal` every candidate is also healed, if that helps it, which takes as long for each as a run with `heal`. */
 export interface FrontierOptions extends Omit<MeasureOptions, keyof MetricOptions>, HealingOptions {
 	/** Bytes that the file may have at most. @default no bound */
 	readonly targetSize?: number | undefined;
@@ -82,7 +82,7 @@ export interface FrontierResult {
 		readonly targetCompute?: number | undefined;
 		readonly targetSpeedup?: number | undefined;
 		readonly speedupOf?: Speedup | undefined;
-		/** Nats per token that the best choice may add; only where there is no target. */
+		/** Nats per token that the best choice may add; only if there is no target. */
 		readonly maxAdded?: number | undefined;
 	};
 	/**
@@ -94,10 +94,10 @@ export interface FrontierResult {
 	readonly text: { readonly source: string; readonly validation: number; readonly heldOut: number; readonly length: number };
 	/** Best choice first, then what fits by loss, then the rest by loss. */
 	readonly cells: readonly FrontierCell[];
-	/** The choice; absent where no cell fits. */
+	/** The choice; absent if no cell fits. */
 	readonly best?: FrontierCell | undefined;
 	readonly verdict: {
-		/** What the best choice does: `pruning` and `quantizing` alone, `both`, or `neither` (the original model). Absent where nothing fits. */
+		/** What the best choice does: `pruning` and `quantizing` alone, `both`, or `neither` (the original model). Absent if nothing fits. */
 		readonly better?: "pruning" | "quantizing" | "both" | "neither" | undefined;
 		/**
 		 * Whether the held-out split confirms it. The best choice is compared with the best of the other kind (with blocks removed, or

@@ -11,7 +11,7 @@ export interface InspectResult extends ModelSummary {
 	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
 	/** Blocks that a rule ties together: these groups go, as a whole. Missing if each block can be removed alone. */
 	readonly units?: readonly (readonly number[])[] | undefined;
-	/** What this file lost already, where it says so. */
+	/** What this file lost already, if it says so. */
 	readonly pruned?: string | undefined;
 	/** Tensors by type name. */
 	readonly types: Readonly<Record<string, number>>;

@@ -22,9 +22,9 @@ interface MethodFacts {
 	readonly reads?: readonly MethodOption[];
 	/** Gives a number to each block, so that `rank` can show it. @default false */
 	readonly ranks?: true;
-	/** Its sets are runs of neighboring blocks, whatever groups a model's rules tie together. @default false */
+	/** Its candidates are runs of neighboring blocks, whatever groups a model's rules tie together. @default false */
 	readonly runs?: true;
-	/** Its sets take part in the final comparison with those of others. @default false */
+	/** Its candidates take part in the final comparison with those of others. @default false */
 	readonly raced?: true;
 }
 
@@ -108,7 +108,7 @@ export const comparableMethods = [
 	...methods.filter((method) => factsOf(method).reads?.includes("granularity")).map((method) => `${method}:half-block` as const),
 ] as readonly ComparedMethod[];
 
-/** Methods that are compared where none are named. */
+/** Methods that are compared if none are named. */
 export const comparedMethods = [
 	"auto",
 	"greedy",

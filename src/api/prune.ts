@@ -13,9 +13,9 @@ export type Percentage = `${number}%`;
 
 /** What the written model is quantized to, and whose weights are. */
 export interface QuantizeTo {
-	/** As llama.cpp names it. Missing where only `quantizedAlternatives` quantizes. */
+	/** As llama.cpp names it. Missing if only `quantizedAlternatives` quantizes. */
 	readonly type?: FileType | undefined;
-	/** F16, BF16 or F32 file of the same model, whose weights are quantized instead of the source's. @default the source's */
+	/** F16, BF16 or F32 file of the same model, whose weights are quantized instead of those of the model. @default those of the model */
 	readonly from?: string | undefined;
 }
 
@@ -89,13 +89,13 @@ export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, Lim
 	 */
 	readonly quantizedAlternatives?: boolean | undefined;
 	/**
-	 * Measure speed and memory before and after, in turns; about 15 s for a small model. @default where a model is written, or with
+	 * Measure speed and memory before and after, in turns; about 15 s for a small model. @default if a model is written, or with
 	 * `targetSpeedup`
 	 */
 	readonly speed?: boolean | undefined;
 	/**
 	 * Prompts that both models write on, beside a chat turn, at most 64; 0 for no texts. Loops and the like that are new are warned of.
-	 * @default 4 where a model is written, otherwise 0
+	 * @default 4 if a model is written, otherwise 0
 	 */
 	readonly samples?: number | undefined;
 	/** Where the plan is written. @default `OUTPUT.plan.json`, without an output in the cache */
@@ -140,17 +140,17 @@ export interface TiedCandidate {
 	readonly by?: "divergence" | undefined;
 }
 
-/** A calibration source on which another candidate is better than the one that was chosen for its size. */
+/** A calibration text on which another candidate is better than the one that was chosen for its size. */
 export interface Disagreement {
-	/** Name of the source. */
+	/** Name of the text. */
 	readonly source: string;
-	/** The chosen candidate, and the one that is better on this source: removed blocks as in `TiedCandidate`. */
+	/** The chosen candidate, and the one that is better on this text: removed blocks as in `TiedCandidate`. */
 	readonly chosen: readonly number[];
 	readonly better: readonly number[];
-	/** By how much, in the metric's nats, on this source's windows of the final comparison; and the standard error, paired by window. */
+	/** By how much, in the metric's nats, on the windows of this text in the final comparison; and the standard error, paired by window. */
 	readonly by: number;
 	readonly standardError: number;
-	/** By how much the better one on this source is worse on all of them, as they are weighted. */
+	/** By how much the better one on this text is worse on all of them, as they are weighted. */
 	readonly worseOverall: number;
 }
 
@@ -164,22 +164,22 @@ export interface WrittenFile {
 
 export interface PruneResult {
 	readonly model: ModelSummary;
-	/** Missing where nothing said how much to remove. */
+	/** Missing if nothing said how much to remove. */
 	readonly plan?: Plan | undefined;
 	readonly planPath?: string | undefined;
-	/** Missing after a dry run, and where no output was named. */
+	/** Missing after a dry run, and if no output was named. */
 	readonly output?: WrittenFile | undefined;
 	/** All that the run has to say; missing after a dry run. */
 	readonly report?: Report | undefined;
-	/** The page that was written; missing where none was asked for, or it could not be written (which is a warning). */
+	/** The page that was written; missing if none was asked for, or it could not be written (which is a warning). */
 	readonly reportPath?: string | undefined;
 	readonly modelCardPath?: string | undefined;
 	/** In the unit of the metric. */
 	readonly curve: readonly CurvePoint[];
 	readonly metric: Metric;
-	/** Sources that would rather have another set; empty where they agree, or there is one. */
+	/** Calibration texts on which another candidate is better; empty if they agree, or there is only one. */
 	readonly disagreements: readonly Disagreement[];
-	/** A sensible choice where none was asked for; it may be to remove nothing. `removed` is as in `CurvePoint`. */
+	/** A sensible choice if none was asked for; it may be to remove nothing. `removed` is as in `CurvePoint`. */
 	readonly suggestion?: { readonly removed: readonly number[]; readonly reason: string } | undefined;
 	/** After a dry run: what the run would do, and how long that would take. */
 	readonly estimate?: Estimate | undefined;

@@ -29,7 +29,7 @@ export interface RankOptions extends Omit<MeasureOptions, "search"> {
 export interface BlockVerdict {
 	readonly block: number;
 	/**
-	 * Chance that it is among them; null where the error of its importance is unknown. Where that of another block is, halfway between the
+	 * Chance that it is among them; null if the error of its importance is unknown. If that of another block is, halfway between the
 	 * chances with all such blocks below it and above it.
 	 */
 	readonly chance: number | null;
@@ -60,7 +60,7 @@ export interface RankResult {
 	/** Blocks that may be removed but that no candidate of the estimator removed: they have no importance, and are undecided. */
 	readonly unseen: readonly number[];
 	/**
-	 * One for each block that may be removed, in order. Empty where the importance comes without errors: exact ones, those of a network, whose own
+	 * One for each block that may be removed, in order. Empty if the importance comes without errors: exact ones, those of a network, whose own
 	 * errors nobody knows, and those of a single window.
 	 */
 	readonly verdicts: readonly BlockVerdict[];

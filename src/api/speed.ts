@@ -22,13 +22,13 @@ export interface SpeedOptions extends JobOptions, MachineOptions, UnknownOptions
 	readonly generatedTokens?: number | undefined;
 	/** Repetitions that are kept, 1 to 1000; fewer than six give no interval. @default 6 */
 	readonly repetitions?: number | undefined;
-	/** Tokens of context that memory is counted for. @default 4096, or the model's context where that is smaller */
+	/** Tokens of context that memory is counted for. @default 4096, or the model's context if that is smaller */
 	readonly context?: number | undefined;
 }
 
 export interface SpeedResult {
 	readonly model: ModelSummary;
-	/** The other file, where one was given. */
+	/** The other file, if one was given. */
 	readonly against?: ModelSummary | undefined;
 	/** Removed blocks, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];

@@ -113,7 +113,7 @@ export function compareText(result: CompareResult, style: TextStyle): string {
 		questions.length > 0 ? "Questions: the share answered correctly; * tied with the highest by the exact McNemar test.\n" : "";
 	const searched = "count" in search ? `${formatInteger(search.count)} questions` : `${search.windows} x ${search.length} tokens`;
 	const unknown = sizes.some(({ rows }) => rows.some(({ withinBest }) => withinBest === null));
-	const untold = unknown ? "? unknown: one window of a text or source gives no error.\n" : "";
+	const untold = unknown ? "? unknown: a text or a file with one window gives no error.\n" : "";
 	const parts = [
 		`${model.name}: loss added by removing blocks, nats per token, ± standard error.\n* statistically tied with the best of its table.\n${untold}${answers}`,
 		...sizes.map(

@@ -35,11 +35,11 @@ import { type ApplyJob, healingOf, jobWith, resolveJob } from "../pipeline/prefl
 
 /**
  * Writes a model without blocks, as a plan or a list says. What is written must compute what the model computes through the layer
- * view, on samples of its own (on any tokens where it has no start token).
+ * view, on samples of its own (on any tokens if it has no start token).
  * With limits they are measured first, on the held-out split.
- * @throws InvalidPlanError where the plan was made for another file
- * @throws LimitsNotMetError where a limit is not met: no model is written then
- * @throws EvaluationError where the model itself computes no finite loss
+ * @throws InvalidPlanError if the plan was made for another file
+ * @throws LimitsNotMetError if a limit is not met: no model is written then
+ * @throws EvaluationError if the model itself computes no finite loss
  * @throws the errors of loading and writing
  */
 export async function applyPlan(model: string, output: string, options: ApplyOptions): Promise<ApplyResult> {
@@ -66,7 +66,7 @@ interface Request {
 	readonly output: string;
 	readonly removed: readonly number[];
 	readonly plan: Plan | undefined;
-	/** Whose weights are quantized, where they are not the model's. */
+	/** Whose weights are quantized, if they are not the model's. */
 	readonly original: ModelWeights | undefined;
 	readonly limits: GateRequest | undefined;
 	/** Files that are read. */
@@ -130,7 +130,7 @@ function checkHealingOfPlan(plan: Plan | undefined, options: ApplyJob): void {
 	checkHealedWeights(options, asksForHealing(plan, options));
 }
 
-/** @throws InvalidPlanError where the plan was made for another file */
+/** @throws InvalidPlanError if the plan was made for another file */
 function checkPlanOf(plan: Plan, model: string, sha256: string, options: ApplyJob): void {
 	if (plan.model.sha256 === sha256) return;
 	throw new InvalidPlanError(
@@ -173,7 +173,7 @@ async function applyUnmeasured(request: Request, options: ApplyJob): Promise<Omi
 /** Where a set is healed. */
 type Place = HealAsked<ApplyJob>["place"];
 
-/** Says how long healing and writing take, where somebody listens. What the file must compute is measured for that, where it is not healed. */
+/** Says how long healing and writing take, if somebody listens. What the file must compute is measured for that, if it is not healed. */
 async function expectUnmeasured(
 	source: OpenSource,
 	{ removed, plan, original, load, place }: Request & { readonly load: number; readonly place: Place },

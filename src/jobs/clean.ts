@@ -4,7 +4,7 @@ import { deleteRuns } from "../storage/runs.js";
 
 /**
  * Deletes ledgers, plans and what dead processes left (never anything else) and the folders that this leaves empty.
- * @throws InvalidOptionError where nothing says what to delete, no model has that name, or a name of an option is none
+ * @throws InvalidOptionError if nothing says what to delete, no model has that name, or a name of an option is none
  */
 export async function cleanRuns(options: CleanOptions): Promise<CleanResult> {
 	checkKeys("clean", options);

@@ -10,7 +10,7 @@ import { RunProgress } from "../pipeline/progress/run-progress.js";
  * original model) also the KL divergence from it, the share of positions where both find the same token most likely, and the difference
  * in loss, paired by window. What was measured is kept: an evaluation that was stopped goes on where it was.
  * @param path of a GGUF file (any shard of a split one)
- * @throws CalibrationError where the text is too short for two windows
+ * @throws CalibrationError if the text is too short for two windows
  * @throws NotEnoughMemoryError, UnsupportedArchitectureError, EvaluationError, InvalidOptionError, InvalidMaskError and the errors of loading
  */
 export async function evaluateModel(path: string, options: EvaluateOptions): Promise<EvaluateResult> {

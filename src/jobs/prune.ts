@@ -47,7 +47,7 @@ import { foundHealing, healingOf, type PruneJob, resolveJob, settledJob } from "
  * ledgers without a removal).
  * @param model path of a GGUF file (any shard of a split one)
  * @param output path of the file to write; without it no model is written, and the plan goes to the cache or where `plan` says
- * @throws LimitsNotMetError where a limit is not met: no model, plan or report is written then
+ * @throws LimitsNotMetError if a limit is not met: no model, plan or report is written then
  * @throws InvalidOptionError, UnsupportedArchitectureError, InvalidMaskError, OutputExistsError, NoSpaceError, VerificationError and the errors of loading
  * @example
  * const result = await pruneGguf("model.gguf", "smaller.gguf", { removeBlocks: 6 });
@@ -78,7 +78,7 @@ interface Request {
 	readonly removable: Removable;
 	readonly limits: GateRequest | undefined;
 	readonly header: ReadHeader;
-	/** Whose weights are quantized, where they are not the model's. */
+	/** Whose weights are quantized, if they are not the model's. */
 	readonly original: ModelWeights | undefined;
 	/** In which a target speed-up was measured; 0 without one. */
 	readonly speedSeconds: number;
@@ -192,7 +192,7 @@ async function timesOf(session: Session, planned: PlannedSeconds, request: Reque
 	return new Map([["Preparing text", { other: speedSeconds + (session.timings.load ?? 0) }], ...times]);
 }
 
-/** How it heals, as far as that fits in memory. @throws NotEnoughMemoryError, InvalidOptionError where the model cannot be healed */
+/** How it heals, as far as that fits in memory. @throws NotEnoughMemoryError, InvalidOptionError if the model cannot be healed */
 function checkedToHeal(session: Session, { options, removable: { named, kmax } }: Request): HealSettings {
 	if (!asksToHeal(options)) return options;
 	return checkHealable(session.model, named ?? kmax, healingOf(options), { references: session.referenceBytes });
@@ -223,7 +223,7 @@ async function decide(
 	return raceHealed(session, { ...standingOf(raced), chosen: reaches ? fewestOf(raced) : winnerOf(raced) }, options, reaches);
 }
 
-/** The result where nothing said how much to remove: what each amount costs, and which is suggested. */
+/** The result if nothing said how much to remove: what each amount costs, and which is suggested. */
 async function showCurve(session: Session, facts: RunFacts, { output, run }: Request, options: PruneJob): Promise<PruneResult> {
 	const curve = curveOf(facts.decided);
 	const suggestion = suggest(curve, session);

@@ -86,7 +86,7 @@ function checkOptions(method: RankMethod, { method: _, removeBlocks, ...options 
 	if (unread.length > 0) throw new InvalidOptionError(`${method} reads --max-evaluations; leave ${unread.join(", ")} out`);
 }
 
-/** Window semivalues and verdicts speak of sets of up to a third of the blocks where nothing is said. */
+/** Window semivalues and verdicts speak of sets of up to a third of the blocks if nothing is said. */
 function windowOf({ blocks, maxRemovable }: Header["blocks"], { removeBlocks }: RankJob): number {
 	const largest = removeBlocks === undefined ? undefined : Math.max(...removeBlocks);
 	if (largest !== undefined && largest > Math.max(1, maxRemovable))

@@ -11,7 +11,7 @@ import { visible } from "./tags.js";
 
 /**
  * A short model card in Markdown for Hugging Face: what was removed, what that costs, how to run it and how to make it again. The author
- * adds the front matter of the source (license, languages).
+ * adds the front matter of the original model (license, languages).
  */
 export function cardText(report: Report): string {
 	const { verdict, model, output, removal, quality, speed, alternatives, reproduce } = report;
@@ -58,7 +58,7 @@ export function cardText(report: Report): string {
 		"## How it was made",
 		fenced(reproduce.command),
 		[
-			`- source: ${code(model.name)}, SHA-256 ${code(model.sha256)}`,
+			`- original model: ${code(model.name)}, SHA-256 ${code(model.sha256)}`,
 			`- versions: ${escaped(
 				Object.entries(versions)
 					.map(([program, version]) => `${program} ${version}`)

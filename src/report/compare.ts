@@ -10,7 +10,7 @@ interface Difference {
 /** One method's set of one size, nats per token added. */
 export interface CompareRowText {
 	readonly method: string;
-	/** null where the method found no set. */
+	/** null if the method found no candidate. */
 	readonly removed: readonly number[] | null;
 	readonly proposedBy?: string | undefined;
 	/** One a text. */
@@ -18,7 +18,7 @@ export interface CompareRowText {
 	readonly mean: Difference;
 	/** Whether it is tied with the best one; null if that is not known. */
 	readonly withinBest: boolean | null;
-	/** One a file of questions, null for no set. */
+	/** One a file of questions, null for no candidate. */
 	readonly accuracy: readonly (AccuracyText | null)[];
 }
 
@@ -124,7 +124,7 @@ function shareText({ value, standardError }: Share): string {
 }
 
 function blocksText({ removed, method, proposedBy }: CompareRowText): string {
-	if (removed === null) return "no set";
+	if (removed === null) return "none found";
 	return proposedBy === undefined || proposedBy === method ? formatBlocks(removed) : `${formatBlocks(removed)} (${proposedBy})`;
 }
 

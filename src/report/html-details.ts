@@ -105,8 +105,8 @@ ${
 	sources &&
 	sources.length > 0 &&
 	table(
-		`Each source of the held-out split, in the metric of the run${before}`,
-		[columnsOf("source")[0]!, { title: "weight", figures: true }, ...columnsOf("source").slice(1)],
+		`Each calibration text on the held-out split, in the metric of the run${before}`,
+		[columnsOf("text")[0]!, { title: "weight", figures: true }, ...columnsOf("text").slice(1)],
 		sources.map((source) => [source.name, `${source.weight}`, ...losses(source)]),
 	)
 }`;

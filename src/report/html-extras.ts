@@ -10,7 +10,7 @@ import { html, type Section, table } from "./tags.js";
 export function warningsSection({ warnings, disagreements }: Report): Section[] {
 	const differ = disagreements.map(
 		({ source, chosen, better, by, standardError, worseOverall }) =>
-			html`For ${source}, removing blocks ${formatBlocks(better)} is better than ${formatBlocks(chosen)} by ${by.toFixed(3)} ± ${standardError.toFixed(3)} nats. On all sources as weighted it costs ${worseOverall.toFixed(3)} nats more. To choose it, give <code>--remove ${blocksArgument(better)}</code>.`,
+			html`For ${source}, removing blocks ${formatBlocks(better)} is better than ${formatBlocks(chosen)} by ${by.toFixed(3)} ± ${standardError.toFixed(3)} nats. On all texts as weighted it costs ${worseOverall.toFixed(3)} nats more. To choose it, give <code>--remove ${blocksArgument(better)}</code>.`,
 	);
 	const all = [...differ, ...warnings];
 	if (all.length === 0) return [];

@@ -7,7 +7,7 @@ import { type Html, html, type Section, table } from "./tags.js";
 /** Names of splits in reports, as people read them. */
 export const splitTitles: Readonly<Record<string, string>> = { search: "search", validation: "validation", heldOut: "held-out" };
 
-/** Source of text that the model itself wrote, as reports name it. */
+/** Name of text that the model itself wrote, as reports name it. */
 const selfGenerated = "self-generated text";
 
 type Reproduce = Report["reproduce"];
@@ -37,7 +37,7 @@ export function reproductionSection({ reproduce, model }: Report): Section {
 		body: html`<p>On a CPU, the <a href="#commands">command</a> gives the same figures, bit for bit, with the same model, text, versions and processor. It names the settings that this run chose for the machine.${exceptions.length > 0 && " What can still differ:"}</p>
 ${exceptions.length > 0 && html`<ul>${exceptions.map((one) => html`<li>${one}</li>`)}</ul>`}
 ${table("Model, program and machine", [{ title: "what" }, { title: "value" }], facts)}
-${texts.length > 0 && table("Calibration text", [{ title: "split" }, { title: "source" }, { title: "windows × tokens", figures: true }, { title: "SHA-256 of the tokens" }], texts)}
+${texts.length > 0 && table("Calibration text", [{ title: "split" }, { title: "text" }, { title: "windows × tokens", figures: true }, { title: "SHA-256 of the tokens" }], texts)}
 ${settingsTable("Options of the run", options)}
 ${settingsTable("Settings of the machine that can change results", machine)}`,
 	};

@@ -36,11 +36,11 @@ const verdict = v.strictObject({
 	trade: v.optional(
 		says(
 			v.picklist(trades),
-			"`sensible`: at most 0.1 nats per token added. `costly`: less than ln 2, or sample texts that are newly wrong. `damaged`: ln 2 or more, so perplexity doubles. `broken`: no finite loss. Missing where nothing was chosen.",
+			"`sensible`: at most 0.1 nats per token added. `costly`: less than ln 2, or sample texts that are newly wrong. `damaged`: ln 2 or more, so perplexity doubles. `broken`: no finite loss. Missing if nothing was chosen.",
 		),
 	),
 	reason: says(text, "The verdict with its reason, in words."),
-	advice: v.optional(says(v.array(text), "What to do instead, sentence by sentence; missing where the trade is sensible.")),
+	advice: v.optional(says(v.array(text), "What to do instead, sentence by sentence; missing if the trade is sensible.")),
 });
 
 const block = v.strictObject({
@@ -78,9 +78,9 @@ const quality = v.strictObject({
 		says(
 			v.strictObject({
 				type: says(text, "Type of the file, as llama.cpp names it."),
-				from: v.optional(says(text, "File whose weights were quantized, where that is not the source.")),
+				from: v.optional(says(text, "File whose weights were quantized, if that is not the original model.")),
 			}),
-			"Where the written file is quantized: `figures` are those of the file as written; `splits` and `sources` say what the removal alone costs.",
+			"If the written file is quantized: `figures` are those of the file as written; `splits` and `sources` say what the removal alone costs.",
 		),
 	),
 	splits: says(
@@ -88,7 +88,10 @@ const quality = v.strictObject({
 		"Losses of the removal on each split, nats per token: what was searched on, decided on, and left unseen.",
 	),
 	sources: v.optional(
-		says(v.array(v.strictObject({ name: text, weight: number, ...losses })), "Where there are several sources: each, in the metric."),
+		says(
+			v.array(v.strictObject({ name: text, weight: number, ...losses })),
+			"If there are several calibration texts: each, in the metric.",
+		),
 	),
 });
 
@@ -96,7 +99,7 @@ const curve = v.strictObject({
 	metric: says(v.picklist(["loss", "kl", "accuracy"]), "Metric that was minimized."),
 	series: v.array(
 		v.strictObject({
-			method: says(text, "Who proposed the sets."),
+			method: says(text, "Who proposed the candidates."),
 			split: says(
 				v.picklist(["search", "validation"]),
 				"Text that they are measured on. The final comparison decided on `validation`, and on more text like it if candidates were tied.",
@@ -109,7 +112,7 @@ const curve = v.strictObject({
 					standardError: v.optional(says(number, "Standard error of the added loss, paired by window.")),
 					interval: v.optional(interval),
 					bytes: v.optional(says(natural, "Size of the file without these blocks.")),
-					chosen: v.optional(says(v.boolean(), "Whether this is the set that was chosen or suggested.")),
+					chosen: v.optional(says(v.boolean(), "Whether this is the candidate that was chosen or suggested.")),
 				}),
 			),
 		}),
@@ -119,7 +122,7 @@ const curve = v.strictObject({
 const interactions = v.array(
 	v.strictObject({
 		blocks: says(v.strictTuple([natural, natural]), "The two blocks; if blocks are removed together, the first of them."),
-		units: v.optional(says(v.strictTuple([blockList, blockList]), "All blocks of both, where one of them goes with others.")),
+		units: v.optional(says(v.strictTuple([blockList, blockList]), "All blocks of both, if one of them goes with others.")),
 		value: says(
 			number,
 			"What removing both costs beyond removing each alone, in log(1 + added nats). Above 0 the two are redundant; below 0 they need each other.",
@@ -139,7 +142,7 @@ const surrogate = v.strictObject({
 	forecasts: v.optional(
 		says(
 			v.array(v.strictObject({ removed: natural, forecast: number, low: number, high: number, measured: number })),
-			"Sets that it proposed: added nats per token as forecast with a 90 % interval, and as measured; `removed` counts blocks.",
+			"Candidates that it proposed: added nats per token as forecast with a 90 % interval, and as measured; `removed` counts blocks.",
 		),
 	),
 });
@@ -162,7 +165,7 @@ const reproduce = v.strictObject({
 			...{ split: text, source: text, sha256, windows: positive, length: positive },
 			drawn: says(
 				v.optional(v.strictObject({ positions: positive, of: positive, standardError: v.optional(v.nullable(v.number())) })),
-				"Where the search scored drawn positions only: how many of how many, and the standard error of the original model's loss on them, nats per token.",
+				"If the search scored drawn positions only: how many of how many, and the standard error of the original model's loss on them, nats per token.",
 			),
 		}),
 	),
@@ -188,7 +191,7 @@ export const reportSchema = v.strictObject({
 	output: v.optional(
 		says(
 			v.strictObject({ name: text, parameters: natural, bytes: natural, verification: text }),
-			"The file that was written; missing where none was.",
+			"The file that was written; missing if none was.",
 		),
 	),
 	removal: v.optional(
@@ -196,11 +199,11 @@ export const reportSchema = v.strictObject({
 			v.strictObject({
 				removed: blockList,
 				kept: positive,
-				method: says(text, "Who proposed the set."),
+				method: says(text, "Who proposed the candidate."),
 				finalComparison: v.optional(
 					says(
 						v.strictObject({ by: v.picklist(["metric", "divergence"]), further: v.array(v.strictObject({ sets: positive })) }),
-						"What decided between candidates of the same size: the metric or the divergence from the original model, on the validation split and on so many further parts of its size. Missing where there were no two.",
+						"What decided between candidates of the same size: the metric or the divergence from the original model, on the validation split and on so many further parts of its size. Missing if there were no two.",
 					),
 				),
 				tied: v.optional(
@@ -219,7 +222,7 @@ export const reportSchema = v.strictObject({
 					),
 				),
 			}),
-			"Missing where nothing said how much to remove.",
+			"Missing if nothing said how much to remove.",
 		),
 	),
 	blocks: v.strictObject({
@@ -242,7 +245,10 @@ export const reportSchema = v.strictObject({
 	curve: v.optional(curve),
 	interactions: v.optional(interactions),
 	surrogate: v.optional(surrogate),
-	disagreements: says(v.array(disagreement), "Sources that would rather have another set, on the text of the final comparison."),
+	disagreements: says(
+		v.array(disagreement),
+		"Calibration texts on which another candidate is better, on the text of the final comparison.",
+	),
 	warnings: says(v.array(text), "What the run warned of."),
 	notes: v.optional(says(v.array(text), "Remarks of the search, for those who check the run.")),
 	speed: v.optional(speed),

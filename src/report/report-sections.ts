@@ -22,7 +22,7 @@ const position = v.pipe(
 export const blockList = v.pipe(
 	v.union([v.string(), v.array(position)]),
 	v.description(
-		"Blocks of the source, 0-based as in the tensor names: `3, 7-9, 12f-15a`, or `none`. Here `12f-15a` goes from the feed-forward part of block 12 to the attention part of block 15. Earlier reports have lists of numbers.",
+		"Blocks of the original model, 0-based as in the tensor names: `3, 7-9, 12f-15a`, or `none`. Here `12f-15a` goes from the feed-forward part of block 12 to the attention part of block 15. Earlier reports have lists of numbers.",
 	),
 	v.rawTransform(({ dataset: { value }, addIssue, NEVER }): number[] => {
 		if (typeof value !== "string") return value;
@@ -67,7 +67,7 @@ const collapseKind = says(
 export const samples = v.array(
 	v.strictObject({
 		prompt: v.string(),
-		before: says(v.string(), "Continuation by the source."),
+		before: says(v.string(), "Continuation by the original model."),
 		after: says(v.string(), "Continuation by the pruned model."),
 		mode: v.optional(says(text, "How tokens were taken: `greedy` or `sampled`.")),
 		marks: v.optional(
@@ -88,7 +88,7 @@ export const textCheck = v.strictObject({
 				worse: says(v.boolean(), "Whether so many more texts are marked than before that it counts as a change."),
 			}),
 		),
-		"Texts of the source and of the pruned model that are marked, by kind.",
+		"Texts of the original and of the pruned model that are marked, by kind.",
 	),
 	distinct: says(v.strictObject({ before: share, after: share }), "Mean share of trigrams that are not repeated."),
 });
@@ -105,9 +105,9 @@ export const collapse = v.array(
 
 export const alternatives = v.strictObject({
 	verdict: says(text, "Whether pruning or quantizing is the better way to this size, in words."),
-	sourceQuantized: says(v.boolean(), "Whether the source is quantized already: quantizing it again flatters pruning."),
+	sourceQuantized: says(v.boolean(), "Whether the original model is quantized already: quantizing it again flatters pruning."),
 	quantizedFrom: v.optional(
-		says(text, "File that the other versions were quantized from, where that is not the source; all are compared with it."),
+		says(text, "File that the other versions were quantized from, if that is not the original model; all are compared with it."),
 	),
 	versions: v.array(
 		v.strictObject({
@@ -122,7 +122,7 @@ export const alternatives = v.strictObject({
 			standardError: v.optional(number),
 			divergence: v.optional(says(loss, "KL divergence from the original model, nats per token.")),
 			divergenceError: v.optional(says(number, "Standard error of the divergence.")),
-			agreement: v.optional(says(share, "Share of positions where the original model finds the same token most likely.")),
+			agreement: v.optional(says(share, "Share of positions at which the original model finds the same token most likely.")),
 			promptSpeed: v.optional(says(number, "Prompt tokens per second.")),
 			generationSpeed: v.optional(says(number, "Generated tokens per second.")),
 		}),
@@ -130,7 +130,7 @@ export const alternatives = v.strictObject({
 });
 
 export const heal = v.strictObject({
-	applied: says(v.boolean(), "Whether the written file is healed: only where the validation split says that it helps."),
+	applied: says(v.boolean(), "Whether the written file is healed: only if the validation split says that it helps."),
 	tokens: says(natural, "Tokens of self-generated text that matrices were fitted to."),
 	addedBytes: says(v.pipe(v.number(), v.integer()), "That the new matrices take more than those in their place."),
 	cuts: says(
@@ -144,11 +144,11 @@ export const heal = v.strictObject({
 				kind: v.optional(
 					says(
 						text,
-						"`refit`: the whole matrix; `map`: a square map on what it gives; `norm`: the norm behind it. Missing where it was left alone.",
+						"`refit`: the whole matrix; `map`: a square map on what it gives; `norm`: the norm behind it. Missing if it was left alone.",
 					),
 				),
 				ridge: v.optional(
-					says(number, "In units of the mean diagonal of the normal equations, where a token counts as ten median tokens at most."),
+					says(number, "In units of the mean diagonal of the normal equations, in which a token counts as ten median tokens at most."),
 				),
 				explained: v.optional(
 					says(
@@ -158,7 +158,7 @@ export const heal = v.strictObject({
 				),
 				change: v.optional(says(number, "On the text that decided on kind and ridge, nats per token.")),
 				by: v.optional(
-					says(v.literal("divergence"), "What `change` is of: the divergence from the original model; where missing the loss."),
+					says(v.literal("divergence"), "What `change` is of: the divergence from the original model; if missing, of the loss."),
 				),
 				reason: v.optional(says(text, "Why it was left alone.")),
 			}),

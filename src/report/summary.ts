@@ -44,7 +44,7 @@ export function summaryText(report: Report, places: SummaryPlaces = {}, style: T
 	const further = [
 		...(places.plan && report.output ? [`Plan: ${places.plan}`] : []),
 		...(places.seconds === undefined ? [] : [`Time: ${formatDuration(places.seconds)}`]),
-		...(report.quality?.sources && places.report ? [`${report.quality.sources.length} calibration sources: the report shows each.`] : []),
+		...(report.quality?.sources && places.report ? [`${report.quality.sources.length} calibration texts: the report shows each.`] : []),
 	];
 	return `${fitted(sections, further, places).join("\n")}\n`;
 }

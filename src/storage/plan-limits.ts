@@ -3,7 +3,7 @@ import { finiteOrNull } from "./plan-values.js";
 
 // What a plan says of its quality limits.
 
-/** The limits that were given, and what was measured on the held-out split; null where not finite or not known. */
+/** The limits that were given, and what was measured on the held-out split; null if not finite or not known. */
 export const limitsSchema = v.strictObject({
 	met: v.boolean(),
 	/** Whether one was missed and the model was written all the same. */

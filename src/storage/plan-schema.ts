@@ -35,14 +35,14 @@ export type ImportanceUnit = (typeof importanceUnits)[number];
 
 /** Losses of one model over the windows of one split, nats per token. */
 const measured = v.strictObject({
-	/** Mean over the windows; null where the model broke down. */
+	/** Mean over the windows; null if the model broke down. */
 	mean: finiteOrNull,
-	/** One a window, in order; null where not finite. */
+	/** One a window, in order; null if not finite. */
 	windows: v.array(finiteOrNull),
 });
 
 const source = {
-	/** Name of a calibration source. */
+	/** Name of a calibration text. */
 	name: someText,
 	/** How much it counts; only the ratios matter. */
 	weight: v.pipe(v.number(), v.gtValue(0, "expected a number above 0")),
@@ -57,9 +57,9 @@ const split = v.strictObject({
 	count: positiveWhole,
 	/** Tokens in each window. */
 	length: positiveWhole,
-	/** Where there are several sources: theirs, in the order of the windows. */
+	/** If there are several calibration texts: theirs, in the order of the windows. */
 	sources: v.optional(v.array(v.strictObject({ ...source, count: positiveWhole }))),
-	/** Where the search scored drawn positions only: how many of how many, and the standard error of the original model's mean loss on them, nats per token. */
+	/** If the search scored drawn positions only: how many of how many, and the standard error of the original model's mean loss on them, nats per token. */
 	drawn: v.optional(v.strictObject({ positions: positiveWhole, of: positiveWhole, standardError: v.optional(finiteOrNull) })),
 });
 
@@ -70,23 +70,23 @@ const splitLosses = v.strictObject({
 	original: measured,
 	pruned: measured,
 	...difference,
-	/** Where there are several sources: the mean of each. The means above are then weighted ones over the sources. */
+	/** If there are several calibration texts: the mean of each. The means above are then weighted ones over them. */
 	sources: v.optional(v.array(v.strictObject({ ...source, original: finiteOrNull, pruned: finiteOrNull, ...difference }))),
 });
 
-/** The metric of one split, in its own nats: a window is a question where it is `accuracy`. */
+/** The metric of one split, in its own nats: a window is a question if it is `accuracy`. */
 const metricLosses = v.strictObject({
 	...splitLosses.entries,
 	/** Further means by name: `loss`; shares from 0 to 1: `agreement`, `accuracy`, `normalizedAccuracy`. */
 	figures: v.optional(v.record(v.string(), v.strictObject({ original: finiteOrNull, pruned: finiteOrNull, ...difference }))),
 });
 
-/** A source that would rather have another set, on the validation split. */
+/** A calibration text on which another candidate is better, on the validation split. */
 const disagreement = v.strictObject({
 	source: someText,
 	chosen: blockSet,
 	better: blockSet,
-	/** By how much on this source, its standard error, and how much worse on all sources as weighted. */
+	/** By how much on this text, its standard error, and how much worse on all texts as weighted. */
 	by: finiteNumber,
 	standardError: finiteNumber,
 	worseOverall: finiteNumber,
@@ -102,7 +102,7 @@ const importance = v.strictObject({
 	 * PPL(kept blocks). `log-nats`: its share in log(1 + added nats). `score`: what a baseline gives it, on a scale of its own.
 	 */
 	unit: v.picklist(importanceUnits, `expected one of ${importanceUnits.join(", ")}`),
-	/** Standard error or posterior deviation of the value, where the estimator has one; in the same unit. */
+	/** Standard error or posterior deviation of the value, if the estimator has one; in the same unit. */
 	standardError: v.optional(finiteNumber),
 	/** How it was estimated. */
 	estimator: someText,
@@ -135,7 +135,7 @@ const curvePoint = v.strictObject({
 	/** Number of blocks removed. */
 	count: wholeNumber,
 	removed: blockSet,
-	/** Mean losses, nats per token; left out or null where not measured or not finite. */
+	/** Mean losses, nats per token; left out or null if not measured or not finite. */
 	searchLoss: v.optional(finiteOrNull),
 	validationLoss: v.optional(finiteOrNull),
 	/** Standard error of the validation loss's difference to the original model. */
@@ -150,7 +150,7 @@ const tied = v.strictObject({
 	/** Loss above that of the chosen set, in the metric's nats, and its standard error, paired by window. */
 	above: finiteNumber,
 	standardError: finiteNumber,
-	/** Windows, or questions, on which both were measured; those of the validation split where it does not say. */
+	/** Windows, or questions, on which both were measured; those of the validation split if it does not say. */
 	windows: v.optional(wholeNumber),
 	/** Where `above` is of their divergence from the original model. */
 	by: v.optional(v.literal("divergence")),
@@ -192,7 +192,7 @@ export const planSchema = v.pipe(
 		seed: v.nullable(wholeNumber),
 		calibration: perSplit(split),
 		losses: perSplit(splitLosses),
-		/** What was searched for, where that was not the loss. */
+		/** What was searched for, if that was not the loss. */
 		metric: v.optional(
 			v.strictObject({
 				name: v.picklist(["kl", "accuracy"], "expected kl or accuracy"),
@@ -212,7 +212,7 @@ export const planSchema = v.pipe(
 		frozen: v.array(reasoned),
 		/** The best sets found for every size: the curve of loss against blocks removed. */
 		alternatives: v.array(curvePoint),
-		/** Missing where no size had two sets to decide between. */
+		/** Missing if no size had two sets to decide between. */
 		finalComparison: v.optional(finalComparison),
 		/** Sets of the chosen size that are as good as far as the final comparison can tell: 0 is in the 95 % interval of the difference. */
 		tied: v.optional(v.array(tied)),

@@ -43,7 +43,7 @@ export const speedSchema = v.strictObject({
 	/** Tokens of context that memory is counted for. */
 	context: positiveWhole,
 	before: side,
-	/** Missing where one model was measured alone. */
+	/** Missing if one model was measured alone. */
 	after: v.optional(side),
 	/** How the second one was run: as a `file`, or in `memory`, as the first one without some of its blocks. */
 	through: v.optional(v.picklist(["file", "memory"], "expected file or memory")),

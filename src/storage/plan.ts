@@ -41,7 +41,7 @@ const MAX_BYTES = 24 * 2 ** 20;
 /**
  * Checks a plan. One of version 1 becomes one of version 2, with the same facts.
  * @param name how messages name the document
- * @throws InvalidPlanError that names the places that are wrong, and what was expected there; or where it holds more than 1,000,000
+ * @throws InvalidPlanError that names the places that are wrong, and what was expected there; or if it holds more than 1,000,000
  * values, which are then not looked at
  */
 export function parsePlan(value: unknown, name = "the plan"): Plan {
@@ -62,7 +62,7 @@ export function parsePlan(value: unknown, name = "the plan"): Plan {
 	throw new InvalidPlanError(`${name} is not valid${read}:\n${[...faults, ...more].map((fault) => `  ${fault}`).join("\n")}`);
 }
 
-/** Numbers, texts, lists and objects in a value. @throws InvalidPlanError where there are more than any plan has, or too deep ones */
+/** Numbers, texts, lists and objects in a value. @throws InvalidPlanError if there are more than any plan has, or too deep ones */
 function countValues(value: unknown, name: string): number {
 	let count = 0;
 	let depth = 0;
@@ -84,8 +84,8 @@ function childrenOf(value: unknown): readonly unknown[] {
 
 /**
  * Reads a plan.
- * @throws FileError where the file cannot be read
- * @throws InvalidPlanError where it is not JSON, not a plan, or longer than 24 MiB
+ * @throws FileError if the file cannot be read
+ * @throws InvalidPlanError if it is not JSON, not a plan, or longer than 24 MiB
  */
 export async function readPlan(path: string): Promise<Plan> {
 	const { handle, size } = await openInput(path, { what: "the plan", give: "a plan of prune-gguf" });
@@ -116,8 +116,8 @@ export interface WritePlanOptions {
 
 /**
  * Writes a plan, whole or not at all, as JSON that a person can read.
- * @throws InvalidPlanError where the plan is not valid
- * @throws OutputExistsError where the file exists and `overwrite` was not given
+ * @throws InvalidPlanError if the plan is not valid
+ * @throws OutputExistsError if the file exists and `overwrite` was not given
  */
 export async function writePlan(path: string, plan: PlanInput, options: WritePlanOptions = {}): Promise<Plan> {
 	const checked = parsePlan(plan);

@@ -180,7 +180,7 @@ describe("several sources", () => {
 		expect(curve[0]!.loss).toBe(plan!.losses.validation!.original.mean);
 		expect(plan!.command).toContain(`--calibration ${prose}=3 --calibration ${numbers}`);
 		// The note of a disagreement has measured figures.
-		expect(warnings.filter((text) => text.startsWith("the sources disagree")).length).toBe(disagreements.length);
+		expect(warnings.filter((text) => text.startsWith("the calibration texts disagree")).length).toBe(disagreements.length);
 		for (const { chosen, better, by, standardError, worseOverall } of disagreements) {
 			expect(chosen).toEqual(plan!.removed);
 			expect(better).not.toEqual(chosen);

@@ -34,7 +34,7 @@ describe("compareTable", () => {
 		expect(table).toMatch(/method +added +blocks/);
 		expect(table).toMatch(/^\* {2}auto +\+1\.617 ± 0\.031 {2}3-5, 12-18$/m);
 		expect(table).toMatch(/^ +block-influence +\+2\.207 ± 0\.031 {2}0, 2, 4, 6, 8, 10, 12, 14, 16, 18$/m);
-		expect(table).toMatch(/^ +contiguous +no set$/m);
+		expect(table).toMatch(/^ +contiguous +none found$/m);
 	});
 
 	it.each([1, 2, 3, 4, 8])("fits 100 and 80 columns with %i texts", (texts) => {
@@ -61,7 +61,7 @@ describe("compareTable", () => {
 		const table = compareTable(answered, ["a.txt"], [arc, swag], { width: 100 });
 		expect(table).toMatch(/method +added +arc\.jsonl +swag\.txt +blocks/);
 		expect(table).toMatch(/auto +\+1\.500 ± 0\.031 +40\.0 ± 2\.0 %\* +60\.0 ± 2\.0 % +3$/m);
-		expect(table).toMatch(/last +no set$/m);
+		expect(table).toMatch(/last +none found$/m);
 		const narrow = compareTable(answered, ["a.txt"], [arc, swag], { width: 64 });
 		expect(narrow).toMatch(/auto +\+1\.500 ± 0\.031 +40\.0 %\* +60\.0 % +3$/m);
 		expect(widths(narrow)).toBeLessThanOrEqual(64);

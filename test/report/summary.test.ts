@@ -184,7 +184,7 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 		const text = summaryText(short, places);
 		expect(text).toMatch(/^KL divergence \(nats per token\) +0\.000 +0\.800 +\+0\.800 ± 0\.040$/m);
 		expect(text).toMatch(/^same top token +100 % +58 % +-42\.0 ± 1\.2 %$/m);
-		expect(text).toContain("\n2 calibration sources: the report shows each.\n");
+		expect(text).toContain("\n2 calibration texts: the report shows each.\n");
 		expect(summaryText(short, { ...places, report: undefined })).not.toContain("the report shows");
 	});
 

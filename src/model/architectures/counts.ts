@@ -25,7 +25,7 @@ export function countProblem(model: Countable, count: number, tied: boolean): st
 		.find(Boolean);
 	if (rule) return rule;
 	if (tied && !sizesOfGroups(model).has(count)) return "blocks go in groups, and no groups make that number";
-	return possibleSet(blocks, frozen, checks, blocks - count) === "none" ? "no set of that size satisfies the rules" : undefined;
+	return possibleSet(blocks, frozen, checks, blocks - count) === "none" ? "no candidate of that size satisfies the rules" : undefined;
 }
 
 /** Numbers of blocks that whole groups, and blocks in none, add up to. */

@@ -25,10 +25,10 @@ export interface ProgressEvent {
 	readonly steps: number;
 	/** Of the step. */
 	readonly name: StepName;
-	/** What is being done within the step, more precisely; the name of the step where it begins, or where there is no more to say. */
+	/** What is being done within the step, more precisely; the name of the step when it begins, or if there is no more to say. */
 	readonly phase: string;
 	readonly done: number;
-	/** 0 where nothing is counted. It can grow while a step goes on: what has to be measured follows from what was. */
+	/** 0 if nothing is counted. It can grow while a step goes on: what has to be measured follows from what was. */
 	readonly total: number;
 	readonly unit: ProgressUnit;
 	readonly tokensPerSecond?: number | undefined;
@@ -43,7 +43,7 @@ export interface Work {
 	/** What is being done, for people. */
 	readonly phase: string;
 	readonly done: number;
-	/** 0 where nothing is counted. */
+	/** 0 if nothing is counted. */
 	readonly total: number;
 	readonly unit: ProgressUnit;
 	readonly tokensPerSecond?: number | undefined;

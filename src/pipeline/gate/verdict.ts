@@ -84,9 +84,12 @@ function gateError(
 		const advice = amountGiven(options)
 			? "prune-gguf with these limits and no amount looks for one"
 			: "allow more, or ask for fewer blocks (--remove-blocks)";
-		return new LimitsNotMetError(`${message} No set of fewer blocks that this run knows meets it; ${advice}. ${forced}`.trimEnd(), {
-			figures,
-		});
+		return new LimitsNotMetError(
+			`${message} No candidate with fewer removed blocks that this run knows meets it; ${advice}. ${forced}`.trimEnd(),
+			{
+				figures,
+			},
+		);
 	}
 	const { removed, estimated, command } = closest;
 	const shown = closest.figures.map((figure) => `${figure.name} ${measuredText(figure)}`).join(", ");

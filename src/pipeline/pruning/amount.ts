@@ -75,7 +75,7 @@ async function missedBy({ removed }: Finalist, gate: Gate): Promise<PlanLimit[]>
 /** @param figures of the smallest set @param how what was done to it */
 export function nothingMeets(smallest: Finalist | undefined, figures: readonly PlanLimit[], how = ""): LimitsNotMetError {
 	const advice = "Allow more, or take a smaller quantization instead.";
-	if (!smallest) return new LimitsNotMetError(`no set of blocks that can go was found. ${advice}`, { figures: [] });
+	if (!smallest) return new LimitsNotMetError(`no blocks that can be removed were found. ${advice}`, { figures: [] });
 	const missed = figures.filter(({ met }) => !met).map(requirementText);
 	const what = `block${smallest.removed.length === 1 ? "" : "s"} ${formatBlocks(smallest.removed)}${how}`;
 	return new LimitsNotMetError(

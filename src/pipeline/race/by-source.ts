@@ -38,8 +38,8 @@ export function disagreementsOf(chosen: Measurement, others: readonly Measuremen
 /** For people. */
 export function disagreementText({ source, chosen, better, by, standardError, worseOverall }: Disagreement): string {
 	return (
-		`the sources disagree: on ${source}, removing ${formatBlocks(better)} is better than the chosen ${formatBlocks(chosen)} by ${by.toFixed(3)} ± ${standardError.toFixed(3)}, ` +
-		`but worse by ${worseOverall.toFixed(3)} on all sources together. To take it: --remove ${blocksArgument(better)}, or give ${source} more weight`
+		`the calibration texts disagree: on ${source}, removing ${formatBlocks(better)} is better than the chosen ${formatBlocks(chosen)} by ${by.toFixed(3)} ± ${standardError.toFixed(3)}, ` +
+		`but worse by ${worseOverall.toFixed(3)} on all texts together. To take it: --remove ${blocksArgument(better)}, or give ${source} more weight`
 	);
 }
 

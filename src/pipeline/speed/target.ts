@@ -62,7 +62,7 @@ export async function atSpeed({ path, file, blocks }: Header, options: SpeedAske
 		const set = nearestCounts(blocks, count, { tied }).includes(count) ? spreadSet(blocks, count) : undefined;
 		if (set) sets.set(count, set);
 	}
-	if (sets.size === 0) throw new InvalidOptionError(`${path}: no set of blocks was found that can go, so that no speed-up can be measured`);
+	if (sets.size === 0) throw new InvalidOptionError(`${path}: no blocks that can be removed were found, so no speed-up can be measured`);
 	const model = await loadModel(path, { ...options, file });
 	try {
 		const comparison = await SpeedComparison.of(model, of, options);

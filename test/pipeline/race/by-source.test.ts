@@ -24,7 +24,7 @@ describe("sources that disagree", () => {
 		expect(found!.standardError).toBeCloseTo(Math.sqrt(0.02 / 3) / 2, 12);
 		expect(found!.worseOverall).toBeCloseTo(0.25, 12);
 		expect(disagreementText(found!)).toBe(
-			"the sources disagree: on code.txt, removing 4 is better than the chosen 2 by 0.500 ± 0.041, but worse by 0.250 on all sources together. To take it: --remove 4, or give code.txt more weight",
+			"the calibration texts disagree: on code.txt, removing 4 is better than the chosen 2 by 0.500 ± 0.041, but worse by 0.250 on all texts together. To take it: --remove 4, or give code.txt more weight",
 		);
 	});
 

@@ -82,7 +82,9 @@ describe("a race on several sources", () => {
 		expect(disagreements).toMatchObject([{ source: "code.txt", chosen: [1, 2], better: [1, 3] }]);
 		expect(disagreements[0]!.by).toBeCloseTo(0.5, 12);
 		expect(disagreements[0]!.worseOverall).toBeCloseTo(0.75 * 0.4 - 0.25 * 0.5, 12);
-		expect(warnings).toEqual([expect.stringContaining("the sources disagree: on code.txt, removing 1, 3 is better than the chosen 1-2")]);
+		expect(warnings).toEqual([
+			expect.stringContaining("the calibration texts disagree: on code.txt, removing 1, 3 is better than the chosen 1-2"),
+		]);
 	});
 });
 
