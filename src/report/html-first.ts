@@ -64,7 +64,7 @@ function overview(report: Report): Html {
 	return html`${table("What pruning costs and what it saves", columns, rows)}
 ${
 	quality &&
-	html`<p class="note">Perplexity is measured on the held-out split, ${formatInteger(quality.tokens)} tokens of <bdi>${quality.text}</bdi>. Lower is better. Do not compare it with published figures, which use other text.</p>`
+	html`<p class="note">Perplexity is measured on the held-out split, ${formatInteger(quality.tokens)} tokens of <bdi>${quality.text}</bdi>. Lower is better. Do not compare it with published figures, which use other text. ± is one standard error.</p>`
 }
 ${context !== undefined && html`<p class="note">Memory and KV cache are those of a context of ${formatInteger(context)} tokens.</p>`}
 ${quantized && html`<p class="note">${quantized}</p>`}`;

@@ -106,14 +106,24 @@ function figuresTable(report: Report, style: TextStyle): string[] {
 	return formatTable(columns, cells, style).trimEnd().split("\n");
 }
 
-/** What perplexity is measured on, and memory for. */
-function captionText({ quality, speed }: Report): string | undefined {
+/** What perplexity is measured on, and memory for, and what stands beside a change. */
+function captionText(report: Report): string | undefined {
+	const { quality, speed } = report;
 	const text = quality
 		? `Perplexity is measured on ${formatInteger(quality.tokens)} tokens of ${quality.text}: not comparable with published figures.`
 		: undefined;
 	const memory = speed?.context === undefined ? undefined : `Memory is for ${formatInteger(speed.context)} tokens of context.`;
-	const sentences = [text, memory].filter((sentence) => sentence !== undefined);
+	const sentences = [text, memory, errorsText(report)].filter((sentence) => sentence !== undefined);
 	return sentences.length === 0 ? undefined : sentences.join(" ");
+}
+
+function errorsText(report: Report): string | undefined {
+	const { figures, measured } = overviewFigures(report);
+	const errors = figures.some(({ standardError }) => standardError !== undefined) ? "± is one standard error" : undefined;
+	const ranges = measured.some(({ unit, interval }) => unit !== "bytes" && interval) ? "ranges are 95 % intervals" : undefined;
+	if (errors && ranges) return `${errors}; ${ranges}.`;
+	if (errors) return `${errors}.`;
+	return ranges && "Ranges are 95 % intervals.";
 }
 
 function endLines({ output }: Report, { report, card }: SummaryPlaces, lines: (text: string | undefined) => string[]): string[] {
