@@ -236,6 +236,11 @@ describe("pages for users", () => {
 		expect(read("README.md").length).toBeLessThanOrEqual(6000);
 	});
 
+	it("say once what a block is", () => {
+		const pages = areas.filter(({ name }) => name === "docs" || name === "readme").flatMap((area) => filesOf(ROOT, area));
+		expect(pages.filter((file) => !/\btransformer layers?\b/.test(read(file)))).toEqual([]);
+	});
+
 	it.skipIf(notYet.includes("docs"))("docs have at most 1,500 words a page", () => {
 		const docs = areas.find(({ name }) => name === "docs")!;
 		const long = filesOf(ROOT, docs)

@@ -53,7 +53,7 @@ export function apiReference(root) {
 	const intro = [
 		"# API reference",
 		"Made from the types of the code by `npm run docs`; change it in `src/`. [The library page](api.md) has examples.",
-		"Losses are in nats per token, sizes are in bytes and blocks are numbered from 0. Members with `?` may be left out.",
+		"Losses are in nats per token, sizes are in bytes. A block is a transformer layer, numbered from 0. Members with `?` may be left out.",
 		"The parts of the methods in `prune-gguf/research` are not listed here; their types describe them.",
 	];
 	return `${[...intro, ...sections.flatMap(([title, parts]) => [`## ${title}`, ...parts])].join("\n\n")}\n`;
