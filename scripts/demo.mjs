@@ -17,12 +17,14 @@ process.stderr.write(`$ npx prune-gguf ${command(...args)}\n`);
 const { status } = spawnSync(process.execPath, [cli, ...args], { stdio: "inherit" });
 if (status !== 0) process.exit(status ?? 1);
 
-process.stdout.write(`
-The smaller model: ${show(output)}
-Its plan:          ${show(output)}.plan.json
-The report:        ${show(output)}.report.html (open it in a browser)
-
-Next, on a model of your own (the first command writes no model):
-  npx prune-gguf your-model.gguf
-  npx prune-gguf your-model.gguf smaller.gguf --remove-blocks 4
-`);
+const lines = [
+	"",
+	`The pruned model: ${show(output)}`,
+	`Its plan:         ${show(output)}.plan.json`,
+	`The report:       ${show(output)}.report.html (open it in a browser)`,
+	"",
+	"Next, on a model of your own (the first command writes no model):",
+	"  npx prune-gguf your-model.gguf",
+	"  npx prune-gguf your-model.gguf pruned.gguf --remove-blocks 4",
+];
+process.stdout.write(`${lines.join("\n")}\n`);

@@ -18,11 +18,13 @@ const page = readFileSync(join(ROOT, "docs", "troubleshooting.md"), "utf8");
 const headings = [...page.matchAll(/^\*\*(.+?)\*\*/gm)].map(([, heading]) => heading!);
 const quoted = headings.filter((heading) => !others.some((other) => other.test(heading)));
 
-/** What the sources say; a value that a message puts in is one word. */
-const messages = readdirSync(join(ROOT, "src"), { recursive: true })
-	.map(String)
-	.filter((file) => file.endsWith(".ts"))
-	.flatMap((file) => passagesOfStrings(readFileSync(join(ROOT, "src", file), "utf8"), { least: 1 }))
+const sources = readdirSync(join(ROOT, "src"), { recursive: true })
+	.map((file) => join("src", String(file)))
+	.filter((file) => file.endsWith(".ts"));
+
+/** What the program says, and the script that fetches llama.cpp; a value that a message puts in is one word. */
+const messages = [...sources, join("scripts", "fetch-llama.mjs")]
+	.flatMap((file) => passagesOfStrings(readFileSync(join(ROOT, file), "utf8"), { least: 1 }))
 	.map(({ text }) => text.replaceAll(/\s+/g, " "));
 
 const asPattern = (words: string) =>
