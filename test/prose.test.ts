@@ -221,7 +221,9 @@ describe("this repository", () => {
 	it("has the areas that are not rewritten yet, the scripts that users run, and exemptions that say why", () => {
 		expect(areas.map(({ name }) => name)).toEqual(expect.arrayContaining([...notYet]));
 		const messages = areas.find(({ name }) => name === "messages")!;
-		expect(filesOf(ROOT, messages)).toEqual(expect.arrayContaining(["scripts/build-native.mjs", "scripts/demo.mjs", "scripts/fetch-llama.mjs"]));
+		expect(filesOf(ROOT, messages)).toEqual(
+			expect.arrayContaining(["scripts/build-native.mjs", "scripts/demo.mjs", "scripts/fetch-llama.mjs"]),
+		);
 		const rules = wordRules.map(({ name }) => name);
 		for (const { file, word, why } of exemptions) {
 			expect(areas.flatMap((area) => filesOf(ROOT, area))).toContain(file);

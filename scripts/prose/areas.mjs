@@ -31,8 +31,7 @@ const help = (file) => /^src\/(?:api\/options|cli)\/.*\.ts$/.test(file) || file 
 /** Scripts that users run in a clone, and read. */
 const scriptsForUsers = ["scripts/demo.mjs", "scripts/build-native.mjs", "scripts/fetch-llama.mjs"];
 /** Source of the program, and scripts, with texts in it. */
-const messages = (file) =>
-	(/^src\/.*\.(?:ts|mjs)$/.test(file) && !styles.includes(file) && !help(file)) || scriptsForUsers.includes(file);
+const messages = (file) => (/^src\/.*\.(?:ts|mjs)$/.test(file) && !styles.includes(file) && !help(file)) || scriptsForUsers.includes(file);
 /** The words that must go are named where they are looked for. */
 const comments = (file) =>
 	/^(?:src|native|scripts|test)\/.*\.(?:ts|mjs|cpp|h|py)$/.test(file) && !/^(?:scripts|test)\/prose[/.]/.test(file);
