@@ -184,7 +184,7 @@ async function design(name, masks, context) {
 		quarterSeconds: round(quarter.seconds, 2),
 		trieExecutions: executions,
 		blockExecutions: all.blocksDone,
-		blockExecutionsSaved: all.blocksSaved,
+		blockExecutionsSaved: all.blocksShared,
 		quarterBlockExecutions: quarter.blocksDone ?? null,
 		boundSeconds: round(bound, 2),
 		graphsSeconds: round(graphs, 2),

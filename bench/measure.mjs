@@ -1,6 +1,6 @@
 // One batch of masks in a separate process, so that its memory can be measured: node bench/measure.mjs JOB.json
 //   JOB: { model, tokens (file of int32), length, shape, masks (lists of removed blocks), share? (of the positions), alone? }
-// Prints one line of JSON: { seconds, peakBytes, blocksDone, blocksSaved }. peakBytes: anonymous memory beyond the loaded model's.
+// Prints one line of JSON: { seconds, peakBytes, blocksDone, blocksShared }. peakBytes: anonymous memory beyond the loaded model's.
 import { readFileSync } from "node:fs";
 import { drawPositions } from "../dist/model/calibration/index.js";
 import { Coalition, Model, makeWindows } from "../dist/index.js";
@@ -21,14 +21,14 @@ const timer = setInterval(() => {
 // As in plain-decode: the first work of a process wakes threads and reads pages of the file.
 await model.createEvaluator(job.shape).evaluate(masks.slice(0, 1), windows, { positions });
 const started = performance.now();
-let stats = { blocksDone: 0, blocksSaved: 0 };
+let stats = { blocksDone: 0, blocksShared: 0 };
 if (job.alone) {
 	// Like a caller that measures one mask after another: a call and a context for each.
 	for (const mask of masks) await model.createEvaluator({ ...job.shape, sharePrefixes: false }).evaluate([mask], windows, { positions });
 } else {
 	await model.createEvaluator(job.shape).evaluate(masks, windows, {
 		positions,
-		onMask: (_, __, now) => {
+		onCandidate: (_, __, now) => {
 			stats = now;
 		},
 	});

@@ -2,7 +2,7 @@
 export type PruneGgufErrorCode =
 	| "INVALID_GGUF"
 	| "UNSUPPORTED_ARCHITECTURE"
-	| "INVALID_MASK"
+	| "INVALID_CANDIDATE"
 	| "INVALID_OPTION"
 	| "MODEL_LOAD_FAILED"
 	| "EVALUATION_FAILED"
@@ -44,7 +44,7 @@ export class InvalidGgufError extends subclass("INVALID_GGUF") {}
 /** Blocks of this architecture cannot be removed exactly; the message gives the reason. */
 export class UnsupportedArchitectureError extends subclass("UNSUPPORTED_ARCHITECTURE") {}
 /** A candidate that the architecture cannot run, or that names blocks the model lacks. */
-export class InvalidMaskError extends subclass("INVALID_MASK") {}
+export class InvalidCandidateError extends subclass("INVALID_CANDIDATE") {}
 /** An option is missing, misspelled, out of range or contradicts another. The command line exits with 2. */
 export class InvalidOptionError extends subclass("INVALID_OPTION") {}
 /** llama.cpp could not load the model; `cause` holds its own log lines. */

@@ -47,13 +47,14 @@ export { rankBlocks } from "./jobs/rank.js";
 export type { Report } from "./report/report-data.js";
 export { reportCard, reportPage } from "./pipeline/reporting/files.js";
 export { measureSpeed } from "./pipeline/speed/speed.js";
-export type { BlockVersion, ModelFacts, SweepStats } from "./model/runtime/addon.js";
+export type { BlockVersion, ModelFacts } from "./model/runtime/addon.js";
 export { buildAddon } from "./jobs/build.js";
 export { cleanRuns } from "./jobs/clean.js";
 export type { BuildOptions, BuildResult } from "./model/runtime/build.js";
 export {
-	type EvaluateMasksOptions,
+	type EvaluateCandidatesOptions,
 	type Evaluation,
+	type EvaluationStats,
 	Evaluator,
 	type EvaluatorOptions,
 } from "./model/runtime/evaluator.js";

@@ -28,7 +28,7 @@ export type { Settings } from "../api/options/settings.js";
 export { methodOptions } from "../api/methods.js";
 export { optionsFrom, shareOf } from "../api/options/shape.js";
 export { type CommandRow, exclusiveFlags, rowsOf } from "../api/options/table.js";
-export { LimitsNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "../errors.js";
+export { LimitsNotMetError, InvalidCandidateError, InvalidOptionError, PruneGgufError } from "../errors.js";
 export { llamaPin, packageVersion } from "../api/build.js";
 export type { CleanResult, Plan, RunFolder } from "../api/runs.js";
 

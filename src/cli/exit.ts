@@ -1,4 +1,4 @@
-import { LimitsNotMetError, InvalidMaskError, InvalidOptionError, PruneGgufError } from "./api.js";
+import { LimitsNotMetError, InvalidCandidateError, InvalidOptionError, PruneGgufError } from "./api.js";
 
 /** Exit codes of every command. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, gateNotMet: 3, interrupted: 130 } as const;
@@ -9,7 +9,7 @@ export class UsageError extends InvalidOptionError {}
 /** The exit code of an error. */
 export function exitCodeOf(error: unknown, interrupted = false): number {
 	if (interrupted || isAbort(error)) return exitCodes.interrupted;
-	if (error instanceof InvalidOptionError || error instanceof InvalidMaskError) return exitCodes.usage;
+	if (error instanceof InvalidOptionError || error instanceof InvalidCandidateError) return exitCodes.usage;
 	if (error instanceof PruneGgufError && error.code === "LIMITS_NOT_MET") return exitCodes.gateNotMet;
 	return exitCodes.failed;
 }

@@ -11,7 +11,7 @@ import { RunProgress } from "../pipeline/progress/run-progress.js";
  * in loss, paired by window. What was measured is kept: an evaluation that was stopped goes on where it was.
  * @param path of a GGUF file (any shard of a split one)
  * @throws CalibrationError if the text is too short for two windows
- * @throws NotEnoughMemoryError, UnsupportedArchitectureError, EvaluationError, InvalidOptionError, InvalidMaskError and the errors of loading
+ * @throws NotEnoughMemoryError, UnsupportedArchitectureError, EvaluationError, InvalidOptionError, InvalidCandidateError and the errors of loading
  */
 export async function evaluateModel(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
 	checkKeys("evaluate", options);
@@ -23,7 +23,7 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
  * the query. What is masked is compared with the original model, or what `against` names with the model, by the exact McNemar test. What
  * was scored is kept: an evaluation that was stopped goes on where it was.
  * @param path of a GGUF file (any shard of a split one)
- * @throws InvalidQuestionsError, FileError, InvalidOptionError, InvalidMaskError and the errors of loading
+ * @throws InvalidQuestionsError, FileError, InvalidOptionError, InvalidCandidateError and the errors of loading
  */
 export async function evaluateQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
 	checkKeys("questions", options);

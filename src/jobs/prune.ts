@@ -48,7 +48,7 @@ import { foundHealing, healingOf, type PruneJob, resolveJob, settledJob } from "
  * @param model path of a GGUF file (any shard of a split one)
  * @param output path of the file to write; without it no model is written, and the plan goes to the cache or where `plan` says
  * @throws LimitsNotMetError if a limit is not met: no model, plan or report is written then
- * @throws InvalidOptionError, UnsupportedArchitectureError, InvalidMaskError, OutputExistsError, NoSpaceError, VerificationError and the errors of loading
+ * @throws InvalidOptionError, UnsupportedArchitectureError, InvalidCandidateError, OutputExistsError, NoSpaceError, VerificationError and the errors of loading
  * @example
  * const result = await pruneGguf("model.gguf", "smaller.gguf", { removeBlocks: 6 });
  * console.log(result.plan?.removed);

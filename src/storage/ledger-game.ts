@@ -1,4 +1,4 @@
-import { EvaluationError, InvalidMaskError } from "../errors.js";
+import { EvaluationError, InvalidCandidateError } from "../errors.js";
 import type { Coalition } from "../game/coalition.js";
 import type { Game, BatchOptions, Measurement } from "../game/game.js";
 import { formatBlocks } from "../notation.js";
@@ -59,7 +59,7 @@ export class LedgerGame implements Game {
 
 	/**
 	 * Measures what the ledger lacks, in one batch, and answers in the order asked for. Batches run one after another.
-	 * @throws InvalidMaskError for a coalition that cannot be run
+	 * @throws InvalidCandidateError for a coalition that cannot be run
 	 * @throws EvaluationError where the evaluator left a coalition out
 	 */
 	async measure(coalitions: readonly Coalition[], options: BatchOptions = {}): Promise<Measurement[]> {
@@ -86,10 +86,10 @@ export class LedgerGame implements Game {
 
 	#check(coalition: Coalition): void {
 		if (coalition.players !== this.players) {
-			throw new InvalidMaskError(`a mask of ${coalition.players} blocks was asked of a model of ${this.players}.`);
+			throw new InvalidCandidateError(`a mask of ${coalition.players} blocks was asked of a model of ${this.players}.`);
 		}
 		if (!this.#allows(coalition))
-			throw new InvalidMaskError(`the model cannot run with blocks ${formatBlocks(coalition.removed())} removed.`);
+			throw new InvalidCandidateError(`the model cannot run with blocks ${formatBlocks(coalition.removed())} removed.`);
 	}
 
 	async #measureMissing(coalitions: readonly Coalition[], options: BatchOptions): Promise<void> {

@@ -36,14 +36,14 @@ function print(evaluation) {
 	return { bits, loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length, logits: Boolean(digests?.length) };
 }
 
-async function measure(model, removedSets, sharePrefixes, { stateBytes, onMask, times, ...options } = {}) {
+async function measure(model, removedSets, sharePrefixes, { stateBytes, onCandidate, times, ...options } = {}) {
 	const evaluator = model.createEvaluator({ sharePrefixes, ubatch: job.ubatch, stateBytes });
 	const masks = removedSets.map((removed) => Coalition.ofRemoved(model.facts.blocks, removed));
 	const evaluations = await evaluator.evaluate(masks, windowsFor(model, times), {
 		...{ digest: true, perToken: true, ...options },
-		onMask: (index, evaluation, stats) => {
-			measure.saved = stats.blocksSaved;
-			onMask?.(index, evaluation);
+		onCandidate: (index, evaluation, stats) => {
+			measure.saved = stats.blocksShared;
+			onCandidate?.(index, evaluation);
 		},
 	});
 	return evaluations.map(print);
@@ -174,14 +174,14 @@ async function cutShort(sets, expected) {
 	const measured = new Set();
 	for (let times = 1; times <= 4096; times *= 8) {
 		const controller = new AbortController();
-		const onMask = (index, evaluation) => {
+		const onCandidate = (index, evaluation) => {
 			controller.abort("cancelled here");
 			if (times > 1) return;
 			measured.add(index);
 			if (print(evaluation).bits !== expected[index].bits)
 				throw Object.assign(new Error(`a batch that is cancelled later hands over something else for its set ${index}`), { code: "BATCH" });
 		};
-		const ended = await measure(original, sets, true, { signal: controller.signal, onMask, times }).catch((reason) => {
+		const ended = await measure(original, sets, true, { signal: controller.signal, onCandidate, times }).catch((reason) => {
 			if (reason !== "cancelled here") throw reason;
 		});
 		if (!ended) return (_, i) => measured.size === sets.length || !measured.has(i);

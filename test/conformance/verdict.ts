@@ -84,7 +84,7 @@ export interface EmptyFinding {
 
 /** No block can be made the identity, or none that can runs by itself. */
 function cannotBe({ code, message }: StepError): boolean {
-	return ["INVALID_MASK", "NO_ORACLE"].includes(code) || message.includes("cannot run on their own");
+	return ["INVALID_CANDIDATE", "NO_ORACLE"].includes(code) || message.includes("cannot run on their own");
 }
 
 export function emptyFindingOf(view: Outcome | undefined, oracle: Outcome | undefined): EmptyFinding | undefined {

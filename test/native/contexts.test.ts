@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
-import type { SweepStats } from "../../src/model/runtime/addon.js";
+import type { EvaluationStats } from "../../src/model/runtime/evaluator.js";
 import { loadAddon } from "../../src/model/runtime/load-addon.js";
 import { availableMemory } from "../../src/model/runtime/memory.js";
 import { Model } from "../../src/model/runtime/model.js";
@@ -51,9 +51,9 @@ describe("a context that is used again", () => {
 			"a batch that was cancelled",
 			(model) => {
 				const controller = new AbortController();
-				const onMask = () => controller.abort(new Error("enough"));
+				const onCandidate = () => controller.abort(new Error("enough"));
 				const many = Array.from({ length: 400 }, (_, i) => Coalition.ofRemoved(blocks, [i % blocks, (5 * i + 1) % blocks]));
-				const job = model.createEvaluator({ sharePrefixes: false }).evaluate(many, windows, { signal: controller.signal, onMask });
+				const job = model.createEvaluator({ sharePrefixes: false }).evaluate(many, windows, { signal: controller.signal, onCandidate });
 				return expect(job).rejects.toThrow("enough");
 			},
 		],
@@ -158,8 +158,8 @@ describe("an architecture whose blocks count from the first one", () => {
 		expect([3, 4, 5, 8, 9].map((depth) => evaluator.resumes(fullSet, depth))).toEqual([false, true, false, true, false]);
 		// After the removed blocks 4 to 7 comes block 8.
 		expect([4, 5, 8].map((depth) => evaluator.resumes(removing(4, 5, 6, 7), depth))).toEqual([true, true, true]);
-		let stats: SweepStats | undefined;
-		const together = await evaluator.evaluate(sets, windows, { digest: true, onMask: (_, __, now) => (stats = now) });
+		let stats: EvaluationStats | undefined;
+		const together = await evaluator.evaluate(sets, windows, { digest: true, onCandidate: (_, __, now) => (stats = now) });
 		const whole = await model.createEvaluator({ sharePrefixes: false }).evaluate(sets, windows, { digest: true });
 		expect(together.map(({ digests }) => digests)).toEqual(whole.map(({ digests }) => digests));
 		expect(stats!.blocksDone).toBe(blockExecutions(sets, evaluator.resumes));

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { InvalidMaskError, InvalidOptionError } from "../../src/errors.js";
+import { InvalidCandidateError, InvalidOptionError } from "../../src/errors.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { Random } from "../../src/game/random.js";
 import type { Evaluation, EvaluatorOptions } from "../../src/model/runtime/evaluator.js";
@@ -63,7 +63,7 @@ describe("a mask's losses are the same bits", () => {
 		const job = model.createEvaluator().evaluate(masks, windows, {
 			digest: true,
 			signal: controller.signal,
-			onMask: (index, evaluation) => {
+			onCandidate: (index, evaluation) => {
 				handed.set(index, bits(evaluation));
 				if (handed.size === 7) controller.abort(new Error("enough"));
 			},
@@ -82,7 +82,7 @@ describe("a mask's losses are the same bits", () => {
 		const run = async (stateType: "F32" | "F16") => {
 			let blocksDone = 0;
 			const evaluations = await model.createEvaluator({ stateType, stateBytes: room }).evaluate(masks, windows, {
-				onMask: (_, __, stats) => {
+				onCandidate: (_, __, stats) => {
 					blocksDone = stats.blocksDone;
 				},
 			});
@@ -222,7 +222,7 @@ describe("what cannot be measured is refused", () => {
 	});
 
 	it("masks of another model", async () => {
-		await expect(evaluator().evaluate([Coalition.full(11)], windows)).rejects.toThrow(InvalidMaskError);
+		await expect(evaluator().evaluate([Coalition.full(11)], windows)).rejects.toThrow(InvalidCandidateError);
 		await expect(evaluator().evaluate([fullSet, Coalition.full(13)], windows)).rejects.toThrow(/12 blocks.*13/);
 	});
 
@@ -251,14 +251,14 @@ describe("what cannot be measured is refused", () => {
 
 it("says what prefix sharing saved", async () => {
 	const sets = [removing(11), removing(10), removing(10, 11), fullSet];
-	let last = { blocksDone: 0, blocksSaved: 0, tokensDone: 0 };
+	let last = { blocksDone: 0, blocksShared: 0, tokensDone: 0 };
 	await model.createEvaluator().evaluate(sets, windows, {
-		onMask: (_index, _evaluation, stats) => {
+		onCandidate: (_index, _evaluation, stats) => {
 			last = stats;
 		},
 	});
 	const alone = 11 + 11 + 10 + 12;
 	expect(last.tokensDone).toBe(4 * 3 * 128);
-	expect(last.blocksDone + last.blocksSaved).toBe(alone);
+	expect(last.blocksDone + last.blocksShared).toBe(alone);
 	expect(last.blocksDone).toBeLessThan(20);
 });

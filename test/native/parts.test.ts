@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { EvaluationError, InvalidMaskError } from "../../src/errors.js";
+import { EvaluationError, InvalidCandidateError } from "../../src/errors.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { blockExecutions } from "../../src/game/executions.js";
 import { keptParts, removedParts } from "../../src/game/parts.js";
 import { Random } from "../../src/game/random.js";
 import { formatBlocks } from "../../src/notation.js";
-import type { BlockVersion, SweepStats } from "../../src/model/runtime/addon.js";
+import type { BlockVersion } from "../../src/model/runtime/addon.js";
+import type { EvaluationStats } from "../../src/model/runtime/evaluator.js";
 import type { Evaluation, EvaluatorOptions } from "../../src/model/runtime/evaluator.js";
 import type { BlockMask } from "../../src/model/runtime/masks.js";
 import { Model } from "../../src/model/runtime/model.js";
@@ -178,12 +179,12 @@ describe("batches of half-block cuts", () => {
 	});
 
 	it.each([true, false])("run as many blocks as are counted, prefixes shared: %s", async (sharePrefixes) => {
-		let stats: SweepStats | undefined;
+		let stats: EvaluationStats | undefined;
 		const evaluator = model.createEvaluator({ sharePrefixes });
-		await evaluator.evaluate(masks, windows, { onMask: (_index, _evaluation, now) => (stats = now) });
+		await evaluator.evaluate(masks, windows, { onCandidate: (_index, _evaluation, now) => (stats = now) });
 		const each = masks.reduce((sum, mask) => sum + mask.size, 0);
 		expect(stats!.blocksDone).toBe(blockExecutions(masks, evaluator.resumes));
-		expect(stats!.blocksDone + stats!.blocksSaved).toBe(each);
+		expect(stats!.blocksDone + stats!.blocksShared).toBe(each);
 		expect(stats!.blocksDone < each).toBe(sharePrefixes);
 	});
 
@@ -229,7 +230,7 @@ describe("masks of parts", () => {
 		["with a block between its parts", { 4: 254, 6: 255 }],
 		["with two attention parts", { 4: 254, 5: 254, 6: 255 }],
 	])("are refused %s", async (_, bytes) => {
-		await expect(model.createEvaluator().evaluate([row(bytes)], windows)).rejects.toThrow(InvalidMaskError);
+		await expect(model.createEvaluator().evaluate([row(bytes)], windows)).rejects.toThrow(InvalidCandidateError);
 	});
 
 	it("are refused by the addon too", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { drawPositions } from "../../src/model/calibration/index.js";
-import { EvaluationError, InvalidMaskError } from "../../src/errors.js";
+import { EvaluationError, InvalidCandidateError } from "../../src/errors.js";
 import { readTensor } from "../../src/model/fitting/tensors.js";
 import type { BlockVersion } from "../../src/model/runtime/addon.js";
 import { Model } from "../../src/model/runtime/model.js";
@@ -41,7 +41,7 @@ describe("versions of blocks", () => {
 		const evaluator = model.createEvaluator();
 		const before = await evaluator.evaluate([mask({}), mask({ 4: 0 })], windows);
 		let saved = 0;
-		const measured = await evaluator.evaluate(masks, windows, { versions, onMask: (_, __, stats) => (saved = stats.blocksSaved) });
+		const measured = await evaluator.evaluate(masks, windows, { versions, onCandidate: (_, __, stats) => (saved = stats.blocksShared) });
 		expect(saved).toBeGreaterThan(0);
 		for (const [i, one] of masks.entries()) {
 			const bytes = one.toBytes();
@@ -77,9 +77,9 @@ describe("versions of blocks", () => {
 		const evaluator = model.createEvaluator();
 		const [before] = await evaluator.evaluate([mask({})], windows);
 		const controller = new AbortController();
-		const onMask = () => controller.abort(new Error("enough"));
+		const onCandidate = () => controller.abort(new Error("enough"));
 		const masks = [mask({ 4: 2 }), mask({ 4: 2, 9: 0 }), mask({ 4: 2, 10: 0 })];
-		await expect(evaluator.evaluate(masks, windows, { versions, onMask, signal: controller.signal })).rejects.toThrow("enough");
+		await expect(evaluator.evaluate(masks, windows, { versions, onCandidate, signal: controller.signal })).rejects.toThrow("enough");
 		const [after] = await evaluator.evaluate([mask({})], windows);
 		expect(after!.losses).toEqual(before!.losses);
 	});
@@ -87,9 +87,9 @@ describe("versions of blocks", () => {
 	it("must be of the block that names them", async () => {
 		const versions = [await scaled(4, "ffn_down", 0.5)];
 		const evaluator = model.createEvaluator();
-		await expect(evaluator.evaluate([mask({ 5: 2 })], windows, { versions })).rejects.toThrow(InvalidMaskError);
+		await expect(evaluator.evaluate([mask({ 5: 2 })], windows, { versions })).rejects.toThrow(InvalidCandidateError);
 		await expect(evaluator.evaluate([mask({ 4: 3 })], windows, { versions })).rejects.toThrow("version 1 of block 4");
-		await expect(evaluator.evaluate([mask({ 4: 2 })], windows)).rejects.toThrow(InvalidMaskError);
+		await expect(evaluator.evaluate([mask({ 4: 2 })], windows)).rejects.toThrow(InvalidCandidateError);
 		const foreign = [{ block: 5, matrices: versions[0]!.matrices }];
 		await expect(evaluator.evaluate([mask({ 5: 2 })], windows, { versions: foreign })).rejects.toThrow(EvaluationError);
 		const odd = [{ block: 4, matrices: [{ ...versions[0]!.matrices[0]!, type: 999 }] }];

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { EvaluationError, InvalidMaskError } from "../../src/errors.js";
+import { EvaluationError, InvalidCandidateError } from "../../src/errors.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { Ledger, ledgerKey } from "../../src/storage/ledger.js";
 import { type Evaluate, LedgerGame } from "../../src/storage/ledger-game.js";
@@ -151,8 +151,8 @@ describe("LedgerGame", () => {
 		const game = new LedgerGame({ ledger, evaluate: async () => {}, allows: (c) => c.has(0) });
 		expect(game.allows(full)).toBe(true);
 		expect(game.allows(Coalition.full(5))).toBe(false);
-		await expect(game.measure([Coalition.full(5)])).rejects.toThrow(InvalidMaskError);
-		await expect(game.measure([full.without(0)])).rejects.toThrow(InvalidMaskError);
+		await expect(game.measure([Coalition.full(5)])).rejects.toThrow(InvalidCandidateError);
+		await expect(game.measure([full.without(0)])).rejects.toThrow(InvalidCandidateError);
 		await expect(game.measure([full])).rejects.toThrow(EvaluationError);
 		const inventing = new LedgerGame({
 			ledger,

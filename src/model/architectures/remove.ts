@@ -1,4 +1,4 @@
-import { InvalidMaskError, UnsupportedArchitectureError } from "../../errors.js";
+import { InvalidCandidateError, UnsupportedArchitectureError } from "../../errors.js";
 import { formatBlocks } from "../../notation.js";
 import { contentOf, type GgufFile } from "../gguf/file.js";
 import type { GgufContent, GgufContentTensor } from "../gguf/types.js";
@@ -18,7 +18,7 @@ import { shownText } from "../../storage/shown-text.js";
  * @param removed blocks as in `blk.N`, from 0, in any order; i + 0.5 is the feed-forward part of block i with the attention part of
  * block i + 1. What is left of two blocks then becomes one
  * @throws UnsupportedArchitectureError if no block of this model can be removed exactly
- * @throws InvalidMaskError if this set cannot be removed exactly
+ * @throws InvalidCandidateError if this set cannot be removed exactly
  */
 export function removeBlocks(
 	file: GgufFile,
@@ -35,7 +35,7 @@ export function removeBlocks(
 	const set = [...removed].sort((a, b) => a - b);
 	const fault = plan.check(set);
 	if (fault)
-		throw new InvalidMaskError(
+		throw new InvalidCandidateError(
 			`cannot remove blocks ${plainly(set)} from ${file.paths[0]} (architecture ${shownText(plan.architecture)}): ${fault}`,
 		);
 	return removeBlocksUnchecked(file, set, provenance);

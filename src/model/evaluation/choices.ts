@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { InvalidQuestionsError } from "../../errors.js";
-import type { SweepStats } from "../runtime/addon.js";
-import type { Evaluator } from "../runtime/evaluator.js";
+import type { EvaluationStats, Evaluator } from "../runtime/evaluator.js";
 import type { TextModel } from "../runtime/text-model.js";
 import { makeWindows } from "../runtime/windows.js";
 import type { ChoiceBatch, PreparedQuestions, TokenizedChoice, TokenizedQuestion } from "./prepared-questions.js";
@@ -142,14 +141,14 @@ export async function scoreChoices(
 	{ batches, questions }: PreparedQuestions,
 	options: {
 		signal?: AbortSignal | undefined;
-		onProgress?: ((tokens: number, blocks: Pick<SweepStats, "blocksDone" | "blocksSaved">) => void) | undefined;
+		onProgress?: ((tokens: number, blocks: Pick<EvaluationStats, "blocksDone" | "blocksShared">) => void) | undefined;
 	} = {},
 ): Promise<Float64Array[]> {
 	const count = questions.reduce((sum, { choices }) => sum + choices.length, 0);
 	const results = masks.map(() => new Float64Array(count));
 	let done = 0;
 	// A batch counts a block once, however many windows it has.
-	let before = { blocksDone: 0, blocksSaved: 0 };
+	let before = { blocksDone: 0, blocksShared: 0 };
 	for (const { windows, positions, choices } of batches) {
 		let blocks = before;
 		const scored = choices.map((_, row) =>
@@ -158,10 +157,10 @@ export async function scoreChoices(
 		await evaluator.evaluate(masks, windows, {
 			positions,
 			signal: options.signal,
-			onMask: (mask, { losses }, stats) => {
+			onCandidate: (mask, { losses }, stats) => {
 				for (const [row, choice] of choices.entries()) results[mask]![choice] = -losses[row]! * scored[row]!;
 				done += windows.tokens.length;
-				blocks = { blocksDone: before.blocksDone + stats.blocksDone, blocksSaved: before.blocksSaved + stats.blocksSaved };
+				blocks = { blocksDone: before.blocksDone + stats.blocksDone, blocksShared: before.blocksShared + stats.blocksShared };
 				options.onProgress?.(done, blocks);
 			},
 		});

@@ -14,7 +14,7 @@ import type { AccuracyReport, QuestionsOptions, QuestionsResult } from "./questi
  * Accuracy of a model on multiple-choice questions, with all blocks or under a mask; the pick is the choice whose text is most likely after
  * the query. A mask is compared with the original model, and a model with `against`, by the exact McNemar test. Scores are cached by model,
  * mask, questions and settings, so an interrupted evaluation continues where it stopped.
- * @throws InvalidQuestionsError, FileError, InvalidOptionError, InvalidMaskError and the errors of loading
+ * @throws InvalidQuestionsError, FileError, InvalidOptionError, InvalidCandidateError and the errors of loading
  */
 export async function measureQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
 	const started = Date.now();

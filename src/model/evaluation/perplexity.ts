@@ -33,7 +33,7 @@ const usualWindowLength = 512;
  * @throws NotEnoughMemoryError if there is not enough memory for one decode and for the weights of both models
  * @throws UnsupportedArchitectureError if llama.cpp cannot compute a loss of the model
  * @throws EvaluationError if the model or its reference computes no finite loss
- * @throws InvalidOptionError (also if `against` has another vocabulary), InvalidMaskError and the errors of loading
+ * @throws InvalidOptionError (also if `against` has another vocabulary), InvalidCandidateError and the errors of loading
  */
 export async function measureText(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
 	const started = Date.now();

@@ -134,7 +134,7 @@ export class TextSweep {
 			reference = await evaluator.createReference(maskOf(this.#reference, evaluator), part, {
 				...how,
 				maxBytes,
-				onMask: (_, evaluation) => {
+				onCandidate: (_, evaluation) => {
 					found = evaluation;
 				},
 			});

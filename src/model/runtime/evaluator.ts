@@ -39,8 +39,18 @@ export interface EvaluatorOptions {
 	sharePrefixes?: boolean | undefined;
 }
 
-/** How to measure one batch of masks. */
-export interface EvaluateMasksOptions {
+/** Work of one call of {@link Evaluator.evaluate} so far; a block execution is one block over all windows. */
+export interface EvaluationStats {
+	/** Block executions. */
+	blocksDone: number;
+	/** Block executions that candidates did without, since others begin with the same blocks. */
+	blocksShared: number;
+	/** Tokens of finished candidates. */
+	tokensDone: number;
+}
+
+/** How to measure one batch of candidates. */
+export interface EvaluateCandidatesOptions {
 	/** First position (0-based) of a window whose next token is scored. @default 0 */
 	scoreFrom?: number | undefined;
 	/**
@@ -61,8 +71,8 @@ export interface EvaluateMasksOptions {
 	/** Also return a hash of the logits of each window, to compare two models bit for bit. @default false */
 	digest?: boolean | undefined;
 	signal?: AbortSignal | undefined;
-	/** Called when each mask is finished, in the order of the walk: `index` points into `masks`. */
-	onMask?: ((index: number, evaluation: Evaluation, stats: SweepStats) => void) | undefined;
+	/** Called when each candidate is finished, in the order of the walk: `index` points into `masks`. */
+	onCandidate?: ((index: number, evaluation: Evaluation, stats: EvaluationStats) => void) | undefined;
 }
 
 /** Results for one mask. */
@@ -129,18 +139,18 @@ export class Evaluator {
 	/**
 	 * Losses of each mask, in the order of `masks`. They have the same bits alone, in a batch and in any order of the batch (on a CPU, with F32
 	 * states). Masks that start alike share the work of their common blocks.
-	 * @throws InvalidMaskError for a set that the architecture cannot run (the empty set can, if a block can be made the identity)
+	 * @throws InvalidCandidateError for a set that the architecture cannot run (the empty set can, if a block can be made the identity)
 	 * @throws UnsupportedArchitectureError if llama.cpp cannot compute a loss of the original model
 	 * @throws EvaluationError, DisposedError, or `signal.reason`
 	 */
-	async evaluate(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateMasksOptions = {}): Promise<Evaluation[]> {
+	async evaluate(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateCandidatesOptions = {}): Promise<Evaluation[]> {
 		const results = new Array<Evaluation | undefined>(masks.length);
 		if (masks.length === 0) return [];
-		const onMask: EvaluateMasksOptions["onMask"] = (index, evaluation, stats) => {
+		const onCandidate: EvaluateCandidatesOptions["onCandidate"] = (index, evaluation, stats) => {
 			results[index] = evaluation;
-			options.onMask?.(index, evaluation, stats);
+			options.onCandidate?.(index, evaluation, stats);
 		};
-		await this.#run(masks, windows, { ...options, onMask }, false);
+		await this.#run(masks, windows, { ...options, onCandidate }, false);
 		return results.map((result, i) => {
 			if (!result) throw new EvaluationError(`mask ${i} was not measured`);
 			return result;
@@ -149,14 +159,17 @@ export class Evaluator {
 
 	/**
 	 * Keeps the model's own distributions at the scored positions, to compare masks (or other models of the same vocabulary) with them. They
-	 * take two bytes for each position and token of the vocabulary. Results of the same pass for the mask go to `onMask`.
+	 * take two bytes for each position and token of the vocabulary. Results of the same pass for the mask go to `onCandidate`.
 	 * @param mask the set of blocks whose distributions are kept (usually all blocks)
 	 * @throws NotEnoughMemoryError if they take more than `maxBytes` (2^30 by default): score fewer positions, or allow more
 	 */
 	async createReference(
 		mask: BlockMask,
 		windows: TokenWindows,
-		options: Pick<EvaluateMasksOptions, "scoreFrom" | "positions" | "signal" | "batchWindows" | "outputLast" | "perToken" | "onMask"> & {
+		options: Pick<
+			EvaluateCandidatesOptions,
+			"scoreFrom" | "positions" | "signal" | "batchWindows" | "outputLast" | "perToken" | "onCandidate"
+		> & {
 			maxBytes?: number | undefined;
 		} = {},
 	): Promise<Reference> {
@@ -190,7 +203,7 @@ export class Evaluator {
 		);
 	}
 
-	async #run(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateMasksOptions, keepReference: boolean) {
+	async #run(masks: readonly BlockMask[], windows: TokenWindows, options: EvaluateCandidatesOptions, keepReference: boolean) {
 		checkMeasurable(this.model.path, this.model.blocks);
 		this.#checkWindows(windows);
 		const scoreFrom = inRange("scoreFrom", options.scoreFrom ?? 0, 0, windows.length - 2);
@@ -222,7 +235,7 @@ export class Evaluator {
 					keepReference,
 				},
 				cancel,
-				guard((index, figures, stats) => options.onMask?.(index, evaluationOf(figures, windows, options), stats)),
+				guard((index, figures, stats) => options.onCandidate?.(index, evaluationOf(figures, windows, options), publicStats(stats))),
 			),
 		);
 	}
@@ -261,7 +274,9 @@ export class Evaluator {
 	}
 }
 
-function evaluationOf(figures: MaskFigures, windows: TokenWindows, { positions, perToken }: EvaluateMasksOptions): Evaluation {
+const publicStats = ({ blocksSaved, ...stats }: SweepStats): EvaluationStats => ({ ...stats, blocksShared: blocksSaved });
+
+function evaluationOf(figures: MaskFigures, windows: TokenWindows, { positions, perToken }: EvaluateCandidatesOptions): Evaluation {
 	if (!positions) return figures;
 	const { tokenLosses, tokenDivergences, tokenAgreements, ...rest } = figures;
 	const standardErrors = subsetErrors(tokenLosses!, windows, positions);

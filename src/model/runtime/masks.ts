@@ -1,5 +1,5 @@
 // Sets of blocks in the form that the addon takes.
-import { EvaluationError, InvalidMaskError } from "../../errors.js";
+import { EvaluationError, InvalidCandidateError } from "../../errors.js";
 import { MASK } from "../../game/coalition.js";
 import { removedPositions, type StackedBlock, stackWithout } from "../../game/parts.js";
 import { formatBlocks } from "../../notation.js";
@@ -20,20 +20,22 @@ export interface BlockMask {
 	toBytes(): Uint8Array;
 }
 
-/** One byte per block, checked. @throws InvalidMaskError for a set that the model cannot run */
+/** One byte per block, checked. @throws InvalidCandidateError for a set that the model cannot run */
 export function packMask(model: LoadedModel, mask: BlockMask): Uint8Array {
 	const { blocks, architecture } = model.facts;
 	const bytes = mask.toBytes();
-	if (bytes.length !== blocks) throw new InvalidMaskError(`expected a mask of ${blocks} blocks for this model, got one of ${bytes.length}`);
+	if (bytes.length !== blocks)
+		throw new InvalidCandidateError(`expected a mask of ${blocks} blocks for this model, got one of ${bytes.length}`);
 	const removed = removedBy(bytes);
 	const problem = problemOf(model, removed);
-	if (problem) throw new InvalidMaskError(`blocks ${formatBlocks(removed)} cannot be removed from ${shownText(architecture)}: ${problem}`);
+	if (problem)
+		throw new InvalidCandidateError(`blocks ${formatBlocks(removed)} cannot be removed from ${shownText(architecture)}: ${problem}`);
 	return bytes;
 }
 
 /**
  * What a mask removes, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1.
- * @throws InvalidMaskError if its attention and feed-forward parts do not follow each other in turns
+ * @throws InvalidCandidateError if its attention and feed-forward parts do not follow each other in turns
  */
 export function removedBy(bytes: Uint8Array): number[] {
 	const kept = Array.from(bytes, (byte) => [
@@ -43,7 +45,7 @@ export function removedBy(bytes: Uint8Array): number[] {
 	try {
 		return removedPositions(kept.flat());
 	} catch (error) {
-		throw new InvalidMaskError(`a mask cannot run: ${(error as RangeError).message}`, { cause: error });
+		throw new InvalidCandidateError(`a mask cannot run: ${(error as RangeError).message}`, { cause: error });
 	}
 }
 
@@ -71,7 +73,7 @@ const MOST_VERSIONS = MASK.attention - FIRST_VERSION;
 
 /**
  * A mask names versions of blocks that it keeps as a whole; the parts of a merged block have none.
- * @throws InvalidMaskError if a mask names a version that the block lacks
+ * @throws InvalidCandidateError if a mask names a version that the block lacks
  * @throws EvaluationError for a version of a tensor of another block, or too many versions
  */
 export function checkVersions(masks: Uint8Array, { facts, file }: LoadedModel, versions: readonly BlockVersion[]): void {
@@ -88,6 +90,6 @@ export function checkVersions(masks: Uint8Array, { facts, file }: LoadedModel, v
 		const block = i % facts.blocks;
 		const version = byte - FIRST_VERSION;
 		if (version >= 0 && version < MOST_VERSIONS && versions[version]?.block !== block)
-			throw new InvalidMaskError(`a mask names version ${version} of block ${block}, which is not among the given versions`);
+			throw new InvalidCandidateError(`a mask names version ${version} of block ${block}, which is not among the given versions`);
 	}
 }

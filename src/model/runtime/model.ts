@@ -171,7 +171,7 @@ export class Model implements TextModel {
 	/**
 	 * Samples self-generated text, one sequence per prompt; each begins with its prompt.
 	 * @throws UnsupportedArchitectureError if the model gives no logits
-	 * @throws InvalidMaskError, InvalidOptionError, EvaluationError, DisposedError, or `signal.reason`
+	 * @throws InvalidCandidateError, InvalidOptionError, EvaluationError, DisposedError, or `signal.reason`
 	 */
 	async sample(prompts: readonly Int32Array[], options: SampleOptions): Promise<Int32Array[]> {
 		checkMeasurable(this.path, this.blocks);

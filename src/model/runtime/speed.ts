@@ -37,7 +37,7 @@ export interface SpeedSetting extends SpeedShape {
 /**
  * Runs prompts and single tokens through several models, or views of one, in turns, in a separate thread. Tokens are drawn from the whole
  * vocabulary, as llama-bench draws them, the same for every side.
- * @throws InvalidMaskError, InvalidOptionError, UnsupportedArchitectureError, EvaluationError, DisposedError, or `signal.reason`
+ * @throws InvalidCandidateError, InvalidOptionError, UnsupportedArchitectureError, EvaluationError, DisposedError, or `signal.reason`
  */
 export async function runSpeed(sides: readonly SpeedSide[], setting: SpeedSetting): Promise<SpeedFigures[]> {
 	const { signal, onProgress, promptTokens, generatedTokens, repetitions, context, threads, ubatch = 512 } = setting;

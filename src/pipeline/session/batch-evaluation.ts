@@ -42,7 +42,7 @@ export async function sweepWindows(
 		signal: run.signal ?? options.signal,
 		reference,
 		positions,
-		onMask: (index, { losses, divergences, agreements, standardErrors }, stats) => {
+		onCandidate: (index, { losses, divergences, agreements, standardErrors }, stats) => {
 			const now = Date.now();
 			const coalition = coalitions[index]!;
 			const compared = divergences && agreements ? { divergence: divergences, agreement: agreements } : {};

@@ -40,13 +40,13 @@ export class EvaluatorGame implements Game {
 		return coalition.players === this.players && this.#evaluator.model.blocks.check(coalition.removed()) === undefined;
 	}
 
-	/** Losses (or divergences) by window, nats per token. @throws InvalidMaskError, EvaluationError, DisposedError, or the signal's reason; nothing that was measured before is lost */
+	/** Losses (or divergences) by window, nats per token. @throws InvalidCandidateError, EvaluationError, DisposedError, or the signal's reason; nothing that was measured before is lost */
 	async measure(coalitions: readonly Coalition[], options: BatchOptions = {}): Promise<Measurement[]> {
 		const missing = distinct(coalitions).filter(({ key }) => !this.#known.has(key));
 		await this.#evaluator.evaluate(missing, this.#windows, {
 			signal: options.signal,
 			reference: this.#reference,
-			onMask: (index, { losses, divergences }) => this.#known.set(missing[index]!.key, divergences ?? losses),
+			onCandidate: (index, { losses, divergences }) => this.#known.set(missing[index]!.key, divergences ?? losses),
 		});
 		return coalitions.map((coalition) => ({ coalition, losses: this.#known.get(coalition.key)! }));
 	}

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { describeBlocks, removeBlocks } from "../../../src/model/architectures/index.js";
-import { InvalidMaskError, UnsupportedArchitectureError } from "../../../src/errors.js";
+import { InvalidCandidateError, UnsupportedArchitectureError } from "../../../src/errors.js";
 import { GgufFile } from "../../../src/model/gguf/file.js";
 import type { GgufContentTensor } from "../../../src/model/gguf/types.js";
 import { type Keys, type ModelSpec, model, range, without, written } from "./model.js";
@@ -119,7 +119,7 @@ describe("llama", () => {
 
 	it("throws for sets and models that cannot be done, and says which", async () => {
 		const file = await model("llama", { blocks: 3 });
-		expect(() => removeBlocks(file, [3], made)).toThrow(InvalidMaskError);
+		expect(() => removeBlocks(file, [3], made)).toThrow(InvalidCandidateError);
 		expect(() => removeBlocks(file, [0, 1, 2], made)).toThrow(/one block must be kept/);
 		const other = await model("llama9", { blocks: 3 });
 		expect(() => removeBlocks(other, [1], made)).toThrow(UnsupportedArchitectureError);

@@ -66,7 +66,7 @@ describe("cancelling", () => {
 	it("a batch that waits for another one, which goes on", async () => {
 		const controller = new AbortController();
 		let finished = 0;
-		const first = model.createEvaluator().evaluate(masks, windows, { onMask: () => finished++ });
+		const first = model.createEvaluator().evaluate(masks, windows, { onCandidate: () => finished++ });
 		const waiting = model
 			.createEvaluator()
 			.evaluate(masks, windows, { signal: controller.signal })
@@ -86,7 +86,7 @@ describe("cancelling", () => {
 			calls++;
 			throw reason;
 		};
-		await expect(model.createEvaluator().evaluate(masks, windows, { onMask: failing })).rejects.toBe(reason);
+		await expect(model.createEvaluator().evaluate(masks, windows, { onCandidate: failing })).rejects.toBe(reason);
 		expect(calls).toBe(1);
 		await expect(model.sample([Int32Array.of(0)], { length: 100, onProgress: failing })).rejects.toBe(reason);
 		await expect(Model.load(fixturePath, { onProgress: failing })).rejects.toBe(reason);

@@ -71,7 +71,7 @@ describe("disposing", () => {
 			const masks = Array.from({ length: 400 }, (_, i) => api.Coalition.parse((i + 1000).toString(2).padStart(12, "0")));
 			const begun = () => parentPort.postMessage("begun");
 			const modes = {
-				evaluate: () => model.createEvaluator().evaluate(masks, ${windowsCode}, { onMask: begun }),
+				evaluate: () => model.createEvaluator().evaluate(masks, ${windowsCode}, { onCandidate: begun }),
 				sample: () => model.sample(Array.from({ length: 500 }, () => Int32Array.of(0)), { length: 256, onProgress: begun }),
 				load: async () => { for (;;) await (await api.Model.load(path, { onProgress: begun })).dispose(); },
 			};
@@ -100,7 +100,7 @@ describe("disposing", () => {
 		const run = await runModule(`
 			const model = await api.Model.load(${JSON.stringify(fixturePath)});
 			const masks = Array.from({ length: 400 }, (_, i) => api.Coalition.parse((i + 1000).toString(2).padStart(12, "0")));
-			model.createEvaluator().evaluate(masks, ${windowsCode}, { onMask: (i) => { if (i) process.exit(7); } });
+			model.createEvaluator().evaluate(masks, ${windowsCode}, { onCandidate: (i) => { if (i) process.exit(7); } });
 		`);
 		expect(run, run.stderr).toMatchObject({ code: 7, signal: null });
 	});

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { InvalidMaskError, InvalidOptionError } from "../../../src/errors.js";
+import { InvalidCandidateError, InvalidOptionError } from "../../../src/errors.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { runSpeed, type SpeedSetting } from "../../../src/model/runtime/speed.js";
 import { sizesWithout } from "../../../src/pipeline/preflight/model-sizes.js";
@@ -89,7 +89,7 @@ describe("speed", () => {
 	});
 
 	it("refuses masks of another model", async () => {
-		await expect(runSpeed([{ model, mask: { toBytes: () => new Uint8Array(5) } }], short)).rejects.toThrow(InvalidMaskError);
+		await expect(runSpeed([{ model, mask: { toBytes: () => new Uint8Array(5) } }], short)).rejects.toThrow(InvalidCandidateError);
 	});
 
 	it.skipIf(!existsSync(bench))("agrees with llama-bench in its order of magnitude", async () => {
