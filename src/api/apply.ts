@@ -35,7 +35,7 @@ export interface ApplyResult {
 	readonly quantized?: Quantized | undefined;
 	/** If limits were given. */
 	readonly limits?: PlanLimits | undefined;
-	/** What healing did, where it was asked for. */
+	/** What healing did, if it was asked for. */
 	readonly heal?: PlanHeal | undefined;
 	readonly seconds: number;
 }

@@ -152,7 +152,7 @@ const tied = v.strictObject({
 	standardError: finiteNumber,
 	/** Windows, or questions, on which both were measured; those of the validation split if it does not say. */
 	windows: v.optional(wholeNumber),
-	/** Where `above` is of their divergence from the original model. */
+	/** If `above` is of their divergence from the original model. */
 	by: v.optional(v.literal("divergence")),
 });
 

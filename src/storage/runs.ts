@@ -129,7 +129,7 @@ export async function makeRunFolder(model: RunModel, options: RunsOptions = {}):
 	return folder;
 }
 
-/** Everything that is kept, last used first. Changes nothing. @throws FileError where a folder cannot be read */
+/** Everything that is kept, last used first. Changes nothing. @throws FileError if a folder cannot be read */
 export async function listRuns(options: RunsOptions = {}): Promise<RunFolder[]> {
 	const directory = runsDirectory(options);
 	const folders: RunFolder[] = [];

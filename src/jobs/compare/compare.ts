@@ -28,10 +28,11 @@ import { type CompareJob, resolveJob } from "../../pipeline/preflight/job.js";
 import type { ChoosingSettings } from "../../api/options/settings.js";
 
 /**
- * Compares methods that choose blocks: each searches the same text and may ask for the same number of evaluations, and the sets are scored on
- * the same unseen texts, with differences paired by window, and on the same questions where some are given. Sets of `auto`, `greedy`,
- * `beam` and `swap` are raced first, as `pruneGguf` does; what that takes comes out of the budget. All methods share one ledger, so that a candidate is measured once; the
- * costs that are given are what each would have needed alone. No model is written. A run that was stopped goes on where it was.
+ * Compares methods that choose blocks: each searches the same text and may ask for the same number of evaluations. The candidates are scored
+ * on the same unseen texts, with differences paired by window, and on the same questions if some are given. Candidates of `auto`, `greedy`,
+ * `beam` and `swap` go through a final comparison first, as in `pruneGguf`; what that takes comes out of the budget. All methods share one
+ * cache, so that a candidate is measured once; the costs that are given are what each would have needed alone. No model is written. A run
+ * that was stopped goes on where it was.
  * @param model path of a GGUF file (any shard of a split one)
  * @throws InvalidOptionError, UnsupportedArchitectureError, CalibrationError, OutputExistsError and the errors of loading and measuring
  * @example

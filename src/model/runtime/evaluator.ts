@@ -28,14 +28,14 @@ export interface EvaluatorOptions {
 	ubatch?: number | undefined;
 	/** Threads to compute with, 1 to 512. @default those of the model */
 	threads?: number | undefined;
-	/** Memory for hidden states kept between masks, bytes; states beyond it are computed again. @default 2^30 */
+	/** Memory for hidden states kept between candidates, bytes; states beyond it are computed again. @default 2^30 */
 	stateBytes?: number | undefined;
 	/**
-	 * Type of the hidden states kept between masks. F16 (11 bits of mantissa, a power of two for each token) takes half the memory but changes
+	 * Type of the hidden states kept between candidates. F16 (11 bits of mantissa, a power of two for each token) takes half the memory but changes
 	 * bits. Losses then depend on where a mask was resumed, so on the batch that it is measured in. @default "F32"
 	 */
 	stateType?: StateType | undefined;
-	/** Let masks share the work of their common leading blocks. With F32 states the results have the same bits either way. @default true if the architecture can resume */
+	/** Let candidates share the work of their common leading blocks. With F32 states the results have the same bits either way. @default true if the architecture can resume */
 	sharePrefixes?: boolean | undefined;
 }
 
@@ -54,13 +54,13 @@ export interface EvaluateCandidatesOptions {
 	/** First position (0-based) of a window whose next token is scored. @default 0 */
 	scoreFrom?: number | undefined;
 	/**
-	 * Windows in one decode; 0 for as many as share a ubatch. More windows than fit a ubatch are interleaved by llama.cpp. Masks then share no
+	 * Windows in one decode; 0 for as many as share a ubatch. More windows than fit a ubatch are interleaved by llama.cpp. Candidates then share no
 	 * work, and losses differ in their last bits. @default 0
 	 */
 	batchWindows?: number | undefined;
 	/** Also compute the logits of a window's last position, which nothing uses: the shape of llama-perplexity's work. Always on if all positions are scored. @default false */
 	outputLast?: boolean | undefined;
-	/** Score only these positions, the same for every mask; the LM head is not computed elsewhere. @default all from `scoreFrom` on */
+	/** Score only these positions, the same for every candidate; the LM head is not computed elsewhere. @default all from `scoreFrom` on */
 	positions?: ScoredPositions | undefined;
 	/** Also compare with the original model, whose distributions {@link Evaluator.createReference} kept for these windows and positions. */
 	reference?: Reference | undefined;
@@ -75,7 +75,7 @@ export interface EvaluateCandidatesOptions {
 	onCandidate?: ((index: number, evaluation: Evaluation, stats: EvaluationStats) => void) | undefined;
 }
 
-/** Results for one mask. */
+/** Results for one candidate. */
 export interface Evaluation {
 	/** Mean negative log-likelihood over the scored positions of each window, nats per token; NaN if the model broke down. */
 	losses: Float64Array;
@@ -97,7 +97,7 @@ export interface Evaluation {
 	digests?: string[];
 }
 
-/** Memory for hidden states kept between masks by default, bytes. */
+/** Memory for hidden states kept between candidates by default, bytes. */
 export const defaultStateBytes = 2 ** 30;
 
 /** Measures sets of blocks on windows of tokens, in a separate thread. Made by `Model.createEvaluator`. */
@@ -137,8 +137,8 @@ export class Evaluator {
 	}
 
 	/**
-	 * Losses of each mask, in the order of `masks`. They have the same bits alone, in a batch and in any order of the batch (on a CPU, with F32
-	 * states). Masks that start alike share the work of their common blocks.
+	 * Losses of each candidate, in the order of `masks`. They have the same bits alone, in a batch and in any order of the batch (on a CPU, with F32
+	 * states). Candidates that start alike share the work of their common blocks.
 	 * @throws InvalidCandidateError for a set that the architecture cannot run (the empty set can, if a block can be made the identity)
 	 * @throws UnsupportedArchitectureError if llama.cpp cannot compute a loss of the original model
 	 * @throws EvaluationError, DisposedError, or `signal.reason`
