@@ -33,7 +33,7 @@ const commands = [
 export async function cliMarkdown(runCli) {
 	const parts = [
 		"# Command line",
-		"Made from the `--help-all` of every command by `npm run build && node scripts/docs.mjs`; change it in `src/api/options/` and `src/cli/`.",
+		"<!-- Made from the --help-all of every command by `npm run build && node scripts/docs.mjs`; change it in src/api/options/ and src/cli/. -->",
 		'Data goes to standard output, progress, notes and errors go to standard error. With `--json` standard output is one JSON document, also where the command fails: then `{ "error": { "code", "message" } }`. Sets of blocks in it are text, as in plans: `"3, 7-9, 12f-15a"`, or `"none"`.',
 	];
 	for (const command of commands) {

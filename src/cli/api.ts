@@ -23,7 +23,7 @@ import type { CleanOptions, CleanResult, RunFolder, RunsOptions } from "../api/r
 // The command line's only door to the rest: what it expects of the public API.
 export * from "../api/index.js";
 export type { CommandOptions, NumberRange, OptionCommand, OptionGroup, OptionValue } from "../api/options/row.js";
-export { optionGroups } from "../api/options/row.js";
+export { groupTitles } from "../api/options/row.js";
 export type { Settings } from "../api/options/settings.js";
 export { methodOptions } from "../api/methods.js";
 export { optionsFrom, shareOf } from "../api/options/shape.js";

@@ -19,5 +19,9 @@ export interface CommandFacts {
 
 export const modelArgument = { name: "<model>", help: "GGUF file; of a split model any part" } as const;
 
+/** Its usage line without its options: `prune-gguf speed <model> [other]`. */
+export const usageOf = ({ words, positionals }: CommandFacts): string =>
+	["prune-gguf", ...words, ...positionals.map(({ name }) => name)].join(" ");
+
 /** How the command is named in text: `runs clean`. */
 export const nameOf = ({ words }: CommandFacts): string => words.join(" ") || "prune";

@@ -8,7 +8,7 @@ import { valueKind } from "./config-values.js";
 import { UsageError } from "./exit.js";
 import { readerOf } from "./options.js";
 import { renamedTo, renamedValue } from "./renamed.js";
-import { closest } from "./suggest.js";
+import { didYouMean, meantOptions } from "./suggest.js";
 
 /** A config file that was read and is right. */
 export interface Config {
@@ -23,9 +23,12 @@ const globalSwitches = ["json", "quiet", "verbose"];
 /** Commands that a file may be for. */
 export const configCommands = allCommands.filter(({ options }) => options !== undefined);
 
-/** @throws UsageError that names the file, the key and what was expected */
-export function readConfig(path: string): Config {
-	const content = contentOf(path);
+/**
+ * @param option that names the file
+ * @throws UsageError that names the file, the key and what was expected
+ */
+export function readConfig(path: string, option: "--config" | "--check" = "--config"): Config {
+	const content = contentOf(path, option);
 	const command = commandIn(path, content.command);
 	const words = new Map<string, readonly string[]>();
 	for (const [key, value] of Object.entries(content)) {
@@ -43,12 +46,13 @@ export function readConfig(path: string): Config {
 	return { command, words };
 }
 
-function contentOf(path: string): Readonly<Record<string, unknown>> {
+function contentOf(path: string, option: string): Readonly<Record<string, unknown>> {
 	let text: string;
 	try {
 		text = readFileSync(path, "utf8");
 	} catch (error) {
-		throw new UsageError(`--config: ${path} cannot be read: ${(error as Error).message}`);
+		const { code, message } = error as NodeJS.ErrnoException;
+		throw new UsageError(`${option}: ${code === "ENOENT" ? `there is no file ${path}` : `${path} cannot be read: ${message}`}`);
 	}
 	let content: unknown;
 	try {
@@ -93,8 +97,8 @@ function unknownKey(path: string, command: CommandFacts, key: string, content: R
 	const now = renamedTo(name, key, content);
 	if (now !== undefined) return new UsageError(`${path}: ${key} is not an option any more: use ${now.replace(/^--/, "")}`);
 	const flags = rowsOf(command.options!).map(({ flag }) => flag);
-	const meant = closest(key.replace(/^-+/, ""), [...flags, ...globalSwitches, "command"]);
-	return new UsageError(`${path}: ${key} is no option of ${name}${meant === undefined ? "" : ` (did you mean ${meant}?)`}.`);
+	const meant = meantOptions(key.replace(/^-+/, ""), [...flags, ...globalSwitches, "command"]);
+	return new UsageError(`${path}: ${key} is no option of ${name}${didYouMean(meant)}.`);
 }
 
 /** The words of a command line with what its config file gives; options that were typed win, also over those that they exclude. */

@@ -1,6 +1,7 @@
 import { blocksAsText } from "../notation.js";
 import type { TextStyle } from "../report/table.js";
 import type { Api, LogEvent, ProgressEvent } from "./api.js";
+import { type CommandFacts, nameOf } from "./command-facts.js";
 import { errorDocument, errorText, exitCodeOf, exitCodes } from "./exit.js";
 import { catchInterrupts, type SignalSource } from "./interrupt.js";
 import { printable, printableData } from "./printable.js";
@@ -58,8 +59,12 @@ export class CliContext {
 	/** Of the command that ran last. */
 	exitCode: number = exitCodes.done;
 
-	constructor(io: CliIo) {
+	readonly #command: CommandFacts;
+
+	/** @param command that runs */
+	constructor(io: CliIo, command: CommandFacts) {
 		this.io = io;
+		this.#command = command;
 	}
 
 	/** Runs an action and prints what it gives, or its error. Never rejects. */
@@ -98,9 +103,15 @@ export class CliContext {
 		if (args.json) this.io.stdout.write(jsonText(errorDocument(error, interrupted)));
 		if (this.exitCode === exitCodes.interrupted) return;
 		this.io.stderr.write(printable(errorText(error, args.verbose ?? false)));
-		if (this.exitCode === exitCodes.usage) this.io.stderr.write("Run prune-gguf --help for the commands and options.\n");
+		if (this.exitCode === exitCodes.usage) this.io.stderr.write(`${whereToRead(this.#command)}\n`);
 	}
 }
+
+/** Where a wrong command line is put right. Without a command the word that should name one may be wrong. */
+const whereToRead = (command: CommandFacts): string =>
+	command.words.length === 0
+		? "Run prune-gguf --help for the commands and options."
+		: `Run prune-gguf ${nameOf(command)} --help to see how it is used.`;
 
 /** Colors only on a terminal that wants them (NO_COLOR, FORCE_COLOR), as wide as it is. */
 export function textStyle(stream: ProgressStream, env: CliIo["env"]): TextStyle {

@@ -1,6 +1,6 @@
 // The help: a first screen, that of a command, and all of it. Written from the table of options and the facts of the commands.
-import { type CommandRow, type OptionValue, optionGroups, rowsOf } from "./api.js";
-import { type CommandFacts, nameOf } from "./command-facts.js";
+import { type CommandRow, groupTitles, type OptionValue, rowsOf } from "./api.js";
+import { type CommandFacts, nameOf, usageOf } from "./command-facts.js";
 import { allCommands } from "./command-list.js";
 import { globalFaces } from "./options.js";
 
@@ -51,21 +51,21 @@ function shortHelp({ help }: CommandRow): string {
 function commandHelp(command: CommandFacts, all: boolean, width: number): string {
 	const { words, positionals, examples, notes, options } = command;
 	const rows = options === undefined ? [] : rowsOf(options);
+	const titles = options === undefined ? [] : groupTitles(options);
 	const shown = rows.filter(({ level }) => level !== "research");
 	const research = rows.filter(({ level }) => level === "research");
 	const isDefault = words.length === 0;
-	const usage = ["prune-gguf", ...words, ...positionals.map(({ name }) => name), "[options]"].join(" ");
 	const parts = [
-		[`Usage: ${usage}`, "", ...wrapped(command.describe, width)],
+		[`Usage: ${usageOf(command)} [options]`, "", ...wrapped(command.describe, width)],
 		isDefault && all ? section("Commands", commandRows(), width) : [],
 		section(
 			"Arguments",
 			positionals.map(({ name, help }) => [name, help]),
 			width,
 		),
-		...Object.entries(optionGroups).map(([group, title]) => section(title, optionRows(shown.filter((row) => row.group === group)), width)),
+		...titles.map(([group, title]) => section(title, optionRows(shown.filter((row) => row.group === group)), width)),
 		all ? section("Research", optionRows(research), width) : [],
-		section("General", globalRows(), width),
+		section("General", globalRows(command), width),
 		examples.length === 0 ? [] : ["Examples:", ...exampleLines(examples)],
 		notes === undefined ? [] : section(notes.title, notes.rows, width),
 		isDefault ? blocksAndCodes.split("\n") : [],
@@ -84,11 +84,14 @@ const commandRows = (): TableRow[] => allCommands.map((facts) => [nameOf(facts),
 const optionRows = (rows: readonly CommandRow[]): TableRow[] =>
 	rows.map((row) => [termOf(row), row.default === undefined ? row.help : `${row.help} [default: ${row.default}]`]);
 
-const globalRows = (): TableRow[] =>
-	globalFaces.map(({ flag, short, meta, help }) => [
-		`${short === undefined ? "    " : `-${short}, `}--${flag}${meta === undefined ? "" : ` ${meta}`}`,
-		help,
-	]);
+/** Options of every command; a config file has nothing to give where there are no others. */
+const globalRows = ({ options }: CommandFacts): TableRow[] =>
+	globalFaces
+		.filter(({ flag }) => flag !== "config" || options !== undefined)
+		.map(({ flag, short, meta, help }) => [
+			`${short === undefined ? "    " : `-${short}, `}--${flag}${meta === undefined ? "" : ` ${meta}`}`,
+			help,
+		]);
 
 /** An option as it is written: `-n, --remove-blocks <N|SHARE>`. */
 function termOf({ flag, short, value, meta = metaOf(value) }: CommandRow): string {

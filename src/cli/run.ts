@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import yargs, { type Argv } from "yargs";
 import { checkHeal, commandOf, expandShort, givenOptions, hasSwitch, kebab, positionalsOf, splitAtEnd, withoutEnd } from "./arguments.js";
-import { nameOf } from "./command-facts.js";
+import { type CommandFacts, nameOf } from "./command-facts.js";
 import { commandNames } from "./command-list.js";
+import { inOurWords, plainWording } from "./complaints.js";
 import { configPath, withConfig } from "./config.js";
 import { helpText } from "./help.js";
 import { checkRenamed } from "./renamed.js";
@@ -16,23 +17,11 @@ import { inspectCommand } from "./commands/inspect.js";
 import { pruneCommand } from "./commands/prune.js";
 import { rankCommand } from "./commands/rank.js";
 import { configCommand } from "./commands/config.js";
-import { runsCommand, runsCommandNames } from "./commands/runs.js";
+import { runsCommand } from "./commands/runs.js";
 import { speedCommand } from "./commands/speed.js";
 import { CliContext, type CliIo, type GlobalArguments } from "./context.js";
-import { UsageError } from "./exit.js";
+import { exitCodes, UsageError } from "./exit.js";
 import { globalOptions } from "./options.js";
-import { closest } from "./suggest.js";
-
-/** yargs' wording made plain; every value is read as text, whatever it becomes. */
-const STRINGS = {
-	"Not enough non-option arguments: got %s, need at least %s": {
-		one: "An argument is missing: got %s, expected at least %s.",
-		other: "An argument is missing: got %s, expected at least %s.",
-	},
-	"Not enough arguments following: %s": "--%s: a value is missing.",
-	"Missing required argument: %s": { one: "--%s is missing.", other: "These are missing: %s" },
-	"Arguments %s and %s are mutually exclusive": "--%s and --%s exclude each other: give one of them.",
-};
 
 /**
  * Runs the command line.
@@ -40,8 +29,10 @@ const STRINGS = {
  * @returns the exit code; what there is to say was written
  */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
-	const context = new CliContext(io);
 	const words = expandShort(argv);
+	const command = commandOf(words);
+	const context = new CliContext(io, command);
+	if (words.length === 0) return firstScreen(command, io);
 	const help = helpAskedFor(words, io);
 	if (help !== undefined) {
 		io.stdout.write(help);
@@ -56,9 +47,18 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 			if (output) io.stdout.write(`${output}\n`);
 		});
 	} catch (error) {
-		context.fail(withSuggestion(error, cli, words), globalsOf(known));
+		context.fail(inOurWords(error, { command, words, options: optionNames(cli) }), globalsOf(known));
 	}
 	return context.exitCode;
+}
+
+/**
+ * What a person sees who types the name alone. It is no answer that was asked for, so it goes where errors go: a script that lost its
+ * arguments must not take it for success.
+ */
+function firstScreen(command: CommandFacts, io: CliIo): number {
+	io.stderr.write(helpText(command, "screen", io.stderr.columns ?? 80));
+	return exitCodes.usage;
 }
 
 /** The help, where it was asked for. */
@@ -81,7 +81,7 @@ function completed(words: readonly string[]): string[] {
 		throw new UsageError(`--check is missing: prune-gguf config --check ${positionalsOf(words)[1] ?? "prune.json"}`);
 	const path = configPath(words);
 	if (path === undefined) return withoutEnd(words);
-	if (command.options === undefined) throw new UsageError(`--config: ${nameOf(command)} has no options of its own.`);
+	if (command.options === undefined) throw new UsageError(`--config: ${nameOf(command)} has no options of its own: leave it out.`);
 	return withoutEnd(withConfig(command, words, path));
 }
 
@@ -90,7 +90,7 @@ function makeCli(context: CliContext, argv: readonly string[]): Argv<GlobalArgum
 	return cli
 		.scriptName("prune-gguf")
 		.locale("en")
-		.updateStrings(STRINGS as unknown as Record<string, string>)
+		.updateStrings(plainWording as unknown as Record<string, string>)
 		.parserConfiguration({ "dot-notation": false, "parse-numbers": false, "parse-positional-numbers": false })
 		.options(globalOptions)
 		.command(pruneCommand(context, ["prune", ...commandNames]))
@@ -129,27 +129,10 @@ function checkSwitches(argv: readonly string[], switches: readonly string[]): vo
 	}
 }
 
-/** yargs' complaints as ours, with the option or command that was meant. */
-function withSuggestion(error: unknown, cli: Argv<GlobalArguments>, argv: readonly string[]): unknown {
-	if (!(error instanceof Error)) return error;
-	const unknown = /^Unknown arguments?: (.*)$/.exec(error.message);
-	if (!unknown) return error.name === "YError" ? new UsageError(error.message) : error;
-	// yargs names an option twice: as written, and in camel case.
-	const names = [...new Set((unknown[1] ?? "").split(", ").map(kebab))];
-	const parts = names.map((name) => {
-		const isOption = argv.some((arg) => arg.startsWith("-") && kebab(arg.replace(/^-+/, "").split("=")[0]!) === name);
-		const candidates = isOption ? optionNames(cli) : argv[0] === "runs" ? runsCommandNames : [];
-		const meant = closest(name, candidates);
-		const dashes = !isOption ? "" : name.length > 1 ? "--" : "-";
-		return `${dashes}${name}${meant ? ` (did you mean ${dashes && "--"}${meant}?)` : ""}`;
-	});
-	return new UsageError(`Unknown argument${parts.length > 1 ? "s" : ""}: ${parts.join(", ")}`);
-}
-
+/** Names of the options of the command that was parsed, without those of one letter and their like. */
 function optionNames(cli: Argv<GlobalArguments>): string[] {
-	return Object.keys(knownOptions(cli).key)
-		.map(kebab)
-		.filter((name) => name.length > 3);
+	const names = Object.keys(knownOptions(cli).key).map(kebab);
+	return [...new Set(names)].filter((name) => name.length > 3);
 }
 
 /** The options without a value, of the command that was parsed. */

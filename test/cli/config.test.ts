@@ -117,7 +117,10 @@ describe("--config", () => {
 
 	it("is refused where there is nothing to give, or no file", async () => {
 		expect((await cli(["inspect", "m.gguf", "--config", config({})])).stderr).toContain("inspect has no options of its own");
-		expect((await cli(["m.gguf", "--config", join(folder, "nowhere.json")])).stderr).toMatch(/nowhere\.json cannot be read/);
+		expect((await cli(["m.gguf", "--config", join(folder, "nowhere.json")])).stderr).toMatch(
+			/^error: --config: there is no file .*nowhere\.json\n/,
+		);
+		expect((await cli(["m.gguf", "--config", folder])).stderr).toMatch(/--config: .* cannot be read: /);
 		expect((await cli(["m.gguf", "--config"])).stderr).toContain("--config: a value is missing");
 	});
 });
@@ -131,7 +134,10 @@ describe("config --check", () => {
 		expect(JSON.parse(json.stdout)).toEqual({ file: path, command: "runs clean", options: { "older-than": ["--older-than=30"] } });
 	});
 
-	it("refuses a wrong file", async () => {
+	it("refuses a wrong file, and one that is not there", async () => {
+		expect((await cli(["config", "--check", join(folder, "nowhere.json")])).stderr).toMatch(
+			/^error: --check: there is no file .*nowhere\.json\n/,
+		);
 		const { code, stderr } = await cli(["config", "--check", config({ heal: 3 })]);
 		expect(code).toBe(2);
 		expect(stderr).toMatch(/heal: expected nothing, a time/);

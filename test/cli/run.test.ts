@@ -63,6 +63,23 @@ describe("help", () => {
 		expect((await run("help rank")).stdout).toBe((await run("rank --help")).stdout);
 	});
 
+	it("is what the name alone shows, as an error: nothing was asked for, and nothing was done", async () => {
+		const { code, stdout, stderr } = await run("");
+		expect([code, stdout]).toEqual([2, ""]);
+		expect(stderr).toBe((await run("--help")).stdout);
+	});
+
+	it("of each command says what is true of it", async () => {
+		const all = async (command: string) => (await run(`${command} --help-all`)).stdout.replace(/\s+/g, " ");
+		expect(await all("prune")).toContain("Quality limits (without an amount they decide how much to remove):");
+		const apply = await all("apply");
+		expect(apply).toContain("Quality limits:");
+		expect(apply).toContain("Write the model even if it misses a limit; a warning says so");
+		for (const command of ["evaluate", "speed", "rank", "compare", "frontier"]) expect(await all(command)).not.toContain("file is kept");
+		for (const command of ["inspect", "runs", "config"]) expect(await all(command)).not.toContain("--config <FILE>");
+		for (const command of ["build", "runs clean"]) expect(await all(command)).toContain("--config <FILE>");
+	});
+
 	it("of everything has the commands, the numbering of blocks and the exit codes", async () => {
 		const { stdout } = await run("--help-all");
 		for (const text of [...commandNames, "Research:", "numbered from 0", "130 interrupted"]) expect(stdout).toContain(text);
@@ -101,11 +118,24 @@ describe("help", () => {
 
 describe("usage errors", () => {
 	it.each([
-		["", /missing/],
+		["-q", /^error: The model is missing: prune-gguf <model> \[output\]\n/],
+		["prune", /^error: The model is missing: prune-gguf <model> \[output\]\n/],
+		["speed", /^error: speed: the model is missing: prune-gguf speed <model> \[other\]\n/],
+		["rank --windows 9", /^error: rank: the model is missing: prune-gguf rank <model>\n/],
+		["apply --remove 3", /^error: apply: the model is missing: prune-gguf apply <model> <output>\n/],
 		["m.gguf o.gguf extra", /extra/],
 		["m.gguf --max-evaluation 3", /--max-evaluation \(did you mean --max-evaluations\?\)/],
 		["m.gguf --removeblock=3", /--removeblock \(did you mean --remove-blocks\?\)/],
 		["m.gguf -x", /Unknown argument: -x/],
+		["m.gguf --max-ppl 1.2", /--max-ppl \(did you mean --max-ppl-ratio\?\)/],
+		["m.gguf --max-perplexity 1.2", /--max-perplexity \(did you mean --max-ppl-ratio\?\)/],
+		["m.gguf --size 1GB", /--size \(did you mean --target-size\?\)/],
+		["m.gguf --target 1GB", /--target \(did you mean --target-size or --target-speedup\?\)/],
+		["m.gguf --max 4", /Unknown argument: --max\n/],
+		["m.gguf --gpu 9", /--gpu \(did you mean --gpu-layers\?\)/],
+		["m.gguf --layers 4", /--layers \(did you mean --remove-blocks\?\)/],
+		["speed m.gguf --layers 4", /--layers \(did you mean --remove\?\)/],
+		["rank m.gguf --size 4", /Unknown argument: --size\n/],
 		["m.gguf --max-evaluations abc", /--max-evaluations: expected a whole number.*"abc"/],
 		["m.gguf --max-evaluations 1.5", /--max-evaluations: /],
 		["m.gguf --max-evaluations 1e3", /--max-evaluations: /],
@@ -122,7 +152,7 @@ describe("usage errors", () => {
 		["m.gguf --method shapley", /--method: expected one of auto/],
 		["m.gguf --method paper --strata-preset gpt", /--strata-preset: expected one of transformers, mamba, rwkv, already-cut/],
 		["m.gguf --method paper --strata-preset rwkv --strata 3", /exclude each other/],
-		["compare", /argument is missing/i],
+		["compare", /compare: the model is missing/],
 		["compare m.gguf --methods auto,greddy", /--methods: expected one of auto.*"greddy"/],
 		["compare m.gguf --methods auto,auto", /--methods: auto is named twice/],
 		["compare m.gguf --remove-blocks 3,x", /--remove-blocks: expected a number of blocks such as 4 or a share such as 25%, got "x"/],
@@ -139,7 +169,7 @@ describe("usage errors", () => {
 		["m.gguf --calibration a.txt o.gguf", /o\.gguf is no text/],
 		["rnak m.gguf", /Did you mean rank\?/],
 		["aply m.gguf o.gguf --plan p.json", /Did you mean|Unknown argument/],
-		["apply m.gguf", /missing/],
+		["apply m.gguf", /^error: apply: the output is missing: prune-gguf apply <model> <output>\n/],
 		["apply m.gguf o.gguf", /--plan FILE or --remove LIST/],
 		["apply m.gguf o.gguf --plan p.json --remove 3", /exclude each other/],
 		["evaluate m.gguf", /--text is missing: give a text to score with --text FILE, or questions with --questions FILE/],
@@ -159,7 +189,7 @@ describe("usage errors", () => {
 		["evaluate m.gguf --text a --window-length 1", /--window-length/],
 		["m.gguf o.gguf --quantize Q9", /--quantize: expected one of F32, F16.*got "Q9"/],
 		["m.gguf o.gguf --quantize Q2_K_S", /--quantize: expected one of/],
-		["frontier", /argument is missing/i],
+		["frontier", /frontier: the model is missing/],
 		["frontier m.gguf --target-size big", /--target-size: expected a size such as 60MB.*"big"/],
 		["frontier m.gguf --target-size 0GB", /--target-size: expected a size/],
 		["speed m.gguf o.gguf --remove 3", /beside one of them/],
@@ -184,7 +214,9 @@ describe("usage errors", () => {
 	])("%s", async (line, message) => {
 		const { code, stdout, stderr, calls } = await run(line);
 		expect(stderr).toMatch(message);
-		expect(stderr).toMatch(/^error: .*\nRun prune-gguf --help/);
+		const command = commandNames.find((name) => line.startsWith(name));
+		const help = command === undefined ? "--help for the commands and options" : `${command}( clean)? --help to see how it is used`;
+		expect(stderr).toMatch(new RegExp(`^error: .*\nRun prune-gguf ${help}\\.\n$`));
 		expect(stdout).toBe("");
 		expect(code).toBe(2);
 		expect(calls).toEqual([]);

@@ -1,7 +1,7 @@
 // How much to remove, and which limits hold.
 import type { OptionRows } from "./row.js";
 
-const blockNumbers = "numbered from 0 as in the tensor names, e.g. 3,7-9,12f-15a";
+const blockNumbers = "numbered from 0 as in the tensor names, e.g. 3,7-9";
 
 export const amountRows = {
 	plan: {
@@ -169,5 +169,6 @@ export const limitRows = {
 		group: "limits",
 		commands: ["prune", "apply"],
 		plan: "ignoreLimits",
+		per: { apply: { help: "Write the model even if it misses a limit; a warning says so" } },
 	},
 } as const satisfies OptionRows;

@@ -162,6 +162,9 @@ export const writingRows = {
 	},
 } as const satisfies OptionRows;
 
+/** What is only measured needs no verification. */
+const measuredUnknown = { help: "Try an architecture that prune-gguf does not know; nothing proves what it measures without blocks" };
+
 /** What may replace a file, or try what is not proven yet. */
 export const permissionRows = {
 	allowUnknownArchitecture: {
@@ -172,6 +175,10 @@ export const permissionRows = {
 		group: "machine",
 		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
 		printedAfter: "quantizedAlternatives",
+		per: {
+			...{ rank: measuredUnknown, compare: measuredUnknown, frontier: measuredUnknown },
+			...{ evaluate: measuredUnknown, speed: measuredUnknown },
+		},
 	},
 	overwrite: {
 		flag: "overwrite",

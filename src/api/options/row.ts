@@ -90,7 +90,7 @@ export const optionGroups = {
 	measure: "What to measure",
 	clean: "What to delete",
 	amount: "How much to remove",
-	limits: "Quality limits (without an amount they decide how much to remove)",
+	limits: "Quality limits",
 	text: "Calibration text",
 	search: "Search",
 	heal: "Healing",
@@ -98,6 +98,15 @@ export const optionGroups = {
 	machine: "Machine",
 } as const;
 export type OptionGroup = keyof typeof optionGroups;
+
+/** Titles of groups that say more in some commands. */
+const titlesIn: Readonly<Partial<Record<OptionCommand, Partial<Record<OptionGroup, string>>>>> = {
+	prune: { limits: "Quality limits (without an amount they decide how much to remove)" },
+};
+
+/** The groups with their titles in the help of a command. */
+export const groupTitles = (command: OptionCommand): [group: OptionGroup, title: string][] =>
+	(Object.keys(optionGroups) as OptionGroup[]).map((group) => [group, titlesIn[command]?.[group] ?? optionGroups[group]]);
 
 /** What the command line says of an option. */
 interface OptionFace {

@@ -70,7 +70,6 @@ export const searchRows = {
 		flag: "granularity",
 		path: "search.granularity",
 		value: { kind: "choice", of: granularities },
-		meta: "<SIZE>",
 		help: `Remove only whole blocks (block), or also the second half of one with the first of the next (half-block; ${readers("granularity")})`,
 		default: "block",
 		group: "search",
