@@ -37,5 +37,7 @@ export interface ApplyResult {
 	readonly limits?: PlanLimits | undefined;
 	/** What healing did, if it was asked for. */
 	readonly heal?: PlanHeal | undefined;
+	/** Commands that go on from here: the first runs the file. Without limits the second measures its quality; `FILE` in it is a text of yours. */
+	readonly commands: readonly string[];
 	readonly seconds: number;
 }

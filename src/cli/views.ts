@@ -101,8 +101,14 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 			.join("\n")}\n`,
 		...(changes.length > 0 ? [`${changes.map((text) => wrapped(text, width)).join("\n")}\n`] : []),
 		formatTable(columns, rows, style),
-		`${[...writtenLines(output).map((line) => wrapped(line, width)), `Time: ${formatDuration(seconds)}`].join("\n")}\n`,
+		`${[...writtenLines(output).map((line) => wrapped(line, width)), `Time: ${formatDuration(seconds)}`, ...nextLines(result)].join("\n")}\n`,
 	].join("\n");
+}
+
+/** How to go on from a file that was written. Healing and quantizing are measured on little self-generated text, removing alone not at all. */
+function nextLines({ commands: [run, measure], heal, quantized }: ApplyResult): string[] {
+	const why = heal || quantized ? "Measure its quality on your text" : "Quality was not measured";
+	return [...(measure === undefined ? [] : [`${why}: ${measure}`]), ...(run === undefined ? [] : [`Run it: ${run}`])];
 }
 
 /** Methods side by side: a table a size, then what they cost. */

@@ -8,9 +8,10 @@ import { type Healing, healModel } from "../pipeline/healing/heal-model.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { healAgainSeconds, healSeconds, type KnownSpeed, onlySet, withHealTime } from "../pipeline/healing/time-budget.js";
 import { checkedRemoval, checkProvable, type ReadHeader, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
-import { applyGated } from "../pipeline/pruning/apply-gated.js";
+import { type Applied, applyGated } from "../pipeline/pruning/apply-gated.js";
 import { type HealAsked, healAsAsked, type HealPlan } from "../pipeline/pruning/heal-as-asked.js";
 import { type GateRequest, hasGate, readGate } from "../pipeline/preflight/gate-limits.js";
+import { quoted } from "../pipeline/preflight/command-line.js";
 import { filesRead } from "../pipeline/preflight/output-files.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
 import { checkQuantizing, originalOf, type ModelWeights } from "../pipeline/writing/quantize-weights.js";
@@ -78,7 +79,14 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 	const request = await requestOf(model, output, plan, options);
 	const { limits } = request;
 	const made = limits ? await applyGated({ ...request, limits }, options) : await applyUnmeasured(request, options);
-	return { ...made, seconds: (Date.now() - started) / 1000 };
+	return { ...made, commands: commandsAfter(model, made), seconds: (Date.now() - started) / 1000 };
+}
+
+/** What runs the file and, where no limit was measured, what measures its quality. */
+function commandsAfter(model: string, { output, limits }: Applied): string[] {
+	const path = quoted(output.path);
+	const measure = `prune-gguf evaluate ${path} --text FILE --against ${quoted(model)}`;
+	return [`llama-cli -m ${path}`, ...(limits ? [] : [measure])];
 }
 
 /** Checks all that can be checked before the model is loaded. */
@@ -139,7 +147,7 @@ function checkPlanOf(plan: Plan, model: string, sha256: string, options: ApplyJo
 }
 
 /** Writes the model without measuring what it costs: what is written is verified on samples of the model's own. */
-async function applyUnmeasured(request: Request, options: ApplyJob): Promise<Omit<ApplyResult, "seconds">> {
+async function applyUnmeasured(request: Request, options: ApplyJob): Promise<Applied> {
 	const { header, sha256, removed, plan } = request;
 	const { file } = header;
 	const { quantize } = options;

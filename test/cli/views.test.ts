@@ -118,10 +118,16 @@ describe("the other commands", () => {
 		const figure = (mean: number) => ({ mean, standardError: 0.01 });
 		const figures = { loss: figure(2.31), added: figure(0.31), divergence: figure(0.4), agreement: figure(0.75) };
 		const quantized = { type: "Q4_K_M", from: { name: "f16.gguf", sha256: "" }, bytes: 1e6, ...figures };
-		const text = applyText({ model, removed: [2], output, quantized, seconds: 1 } as Parameters<typeof applyText>[0], {});
+		const text = applyText(
+			{ model, removed: [2], output, quantized, commands: ["llama-cli -m o.gguf", "prune-gguf evaluate o.gguf"], seconds: 1 } as Parameters<
+				typeof applyText
+			>[0],
+			{},
+		);
 		expect(text).toContain(
 			"Quantized to Q4_K_M from the weights of f16.gguf. The written file adds 0.310 ±\n0.010 nats per token, KL 0.400 ± 0.010, 75 % same top token.\n",
 		);
+		expect(text).toMatch(/\nMeasure its quality on your text: prune-gguf evaluate o\.gguf\nRun it: llama-cli -m o\.gguf\n$/);
 	});
 
 	it("rank lists every block in order, frozen ones too", () => {
@@ -289,8 +295,13 @@ describe("the other commands", () => {
 		);
 	});
 
-	it("apply tells what was removed and proven", () => {
-		expect(applyText({ model, removed: [2], output, seconds: 2 }, {})).toMatch(
+	it("apply tells what was removed and proven, what was not measured, and how to run the file", () => {
+		const measure = "prune-gguf evaluate o.gguf --text FILE --against m.gguf";
+		const applied = { model, removed: [2], output, seconds: 2 };
+		const text = applyText({ ...applied, commands: ["llama-cli -m o.gguf", measure] }, {});
+		expect(text.split("\n").slice(-4)).toEqual(["Time: 2.0 s", `Quality was not measured: ${measure}`, "Run it: llama-cli -m o.gguf", ""]);
+		expect(applyText({ ...applied, commands: ["llama-cli -m o.gguf"] }, {})).not.toContain("not measured");
+		expect(text).toMatch(
 			/^Removed 1 of 4 blocks: 2\.\n[\s\S]*\nfile size +4\.0 MB +3\.0 MB +-25\.0 %\n\nFile: o\.gguf \(3\.0 MB\)\nVerified: same losses, bit for bit\n/,
 		);
 	});

@@ -25,6 +25,7 @@ it("a file without `3, 7f-9a` computes what is measured in memory, and says what
 	const applied = await applyPlan(fixturePath, output, { remove: "3, 7f-9a", threads: 2 });
 	expect(applied.removed).toEqual(removed);
 	expect(applied.output.verification).toContain("bit for bit");
+	expect(applied.commands).toEqual([`llama-cli -m ${output}`, `prune-gguf evaluate ${output} --text FILE --against ${fixturePath}`]);
 	const inspected = await inspectModel(output);
 	expect(inspected).toMatchObject({ blocks: 9, pruned: expect.stringMatching(/^blocks 3, 7f-9a of 12 removed by prune-gguf/) });
 	const whole = out();

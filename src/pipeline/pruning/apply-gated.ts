@@ -28,6 +28,9 @@ type GatedSettings = HealSettings &
 	Pick<MachineSettings, "threads"> &
 	JobOptions & { readonly asked: Settings<"apply"> };
 
+/** What was done. */
+export type Applied = Omit<ApplyResult, "commands" | "seconds">;
+
 /** What to carry out. */
 export interface GatedJob {
 	readonly header: ReadHeader;
@@ -44,7 +47,7 @@ export interface GatedJob {
  * again with its seed, files must be given again.
  * @throws LimitsNotMetError, and the errors of measuring and writing
  */
-export async function applyGated(job: GatedJob, options: GatedSettings): Promise<Omit<ApplyResult, "seconds">> {
+export async function applyGated(job: GatedJob, options: GatedSettings): Promise<Applied> {
 	const { header, output, removed, plan, original, limits } = job;
 	const measuring = measuringOf(job, options);
 	const compared = limits.some(({ kind }) => kind === "divergence");

@@ -163,6 +163,7 @@ describe("a quality gate", () => {
 		const ratio = Math.exp(plan!.losses.heldOut!.difference!);
 		const met = await applyPlan(fixturePath, output, { plan: planPath!, limits: { maxPplRatio: ratio + 1e-9 }, threads: 2 });
 		expect(met.limits!.figures[0]!.value).toBeCloseTo(ratio, 12);
+		expect(met.commands).toEqual([`llama-cli -m ${output}`]);
 		const again = out();
 		const error = await stoppedByGate(
 			again,
