@@ -50,6 +50,8 @@ export interface Race {
 	readonly further: readonly (readonly Coalition[])[];
 	/** Whether sets were compared by their divergence from the original model. */
 	readonly byDivergence: boolean;
+	/** Where another set won than the method's own, for those who check the run. */
+	readonly notes: readonly string[];
 }
 
 /** Masks that further text may cost, as a share of those that the search measured. */
@@ -104,7 +106,8 @@ export async function race(
 			{ ...finalistOf(field[0]), ...tiedOf(field, finalistOf, byDivergence) },
 		]),
 	);
-	noteRivals(winners, choices, options);
+	const notes = rivalNotes(winners, choices);
+	for (const note of notes) logger(options)("debug", note);
 	noteFurther(
 		told,
 		limits.furtherMasks === undefined ? "cost above a quarter of the search" : "exceed what this comparison may measure",
@@ -113,7 +116,8 @@ export async function race(
 	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, compared));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
 	const originalLoss = meanAndError(full, sources).mean;
-	return { originalLoss, originalFigures: figuresOf(measured[0]!), winners, finalists, disagreements, further: told.parts, byDivergence };
+	const originalFigures = figuresOf(measured[0]!);
+	return { originalLoss, originalFigures, winners, finalists, disagreements, further: told.parts, byDivergence, notes };
 }
 
 /** A set as it was measured on the validation split, beside the original model. */
@@ -158,23 +162,19 @@ function tiedOf([best, ...others]: Field, choiceOf: (set: Measurement) => Propos
 	return tied.length > 0 ? { tied } : {};
 }
 
-function noteRivals(winners: Race["winners"], choices: readonly ProposedSet[], options: JobOptions): void {
+/** Says of each size where another set won than that of the method, which comes first among the choices. */
+function rivalNotes(winners: Race["winners"], choices: readonly ProposedSet[]): string[] {
 	const [first] = choices;
-	for (const winner of winners.values()) {
+	return [...winners.values()].flatMap(({ method, removed }) => {
+		if (method === first?.method) return [];
 		// A search that was stopped has no set of its own of some sizes.
-		if (!choices.some(({ method, removed }) => method === first?.method && removed.length === winner.removed.length)) continue;
-		if (winner.method === first?.method) continue;
-		const own = choices.find(({ method, removed }) => method === first?.method && removed.length === winner.removed.length)!;
-		if (isWhole(winner.removed) && !isWhole(own.removed)) {
-			const taken = `${winner.removed.length} blocks: ${formatBlocks(winner.removed)} is taken`;
-			logger(options)("note", `${taken}, as ${formatBlocks(own.removed)} is not better by more than its error`);
-			continue;
-		}
-		logger(options)(
-			"note",
-			`${winner.removed.length} blocks: ${formatBlocks(winner.removed)} (${winner.method}) is better on the validation split than the choice of ${first?.method}`,
-		);
-	}
+		const own = choices.find((choice) => choice.method === first?.method && choice.removed.length === removed.length);
+		if (own === undefined) return [];
+		const what = `${removed.length} block${removed.length === 1 ? "" : "s"}: ${formatBlocks(removed)}`;
+		return isWhole(removed) && !isWhole(own.removed)
+			? `${what} is taken, as ${formatBlocks(own.removed)} is not better by more than its error`
+			: `${what} (${method}) is better on the validation split than the choice of ${first?.method}`;
+	});
 }
 
 /**

@@ -31,7 +31,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		better: [...better],
 	}));
 	const said = new Set(decided.race.disagreements.map(disagreementText));
-	const notes = choices?.found.notes ?? [];
+	const notes = [...(choices?.found.notes ?? []), ...decided.race.notes];
 	const surrogate = surrogateData(choices);
 	const interactions = interactionsOf(choices);
 	const critical = plan?.critical ?? reasonedBlocks(choices);
@@ -71,7 +71,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		...(surrogate ? { surrogate } : {}),
 		disagreements,
 		warnings: warnings.filter((warning) => !said.has(warning)),
-		...(notes.length > 0 ? { notes: [...notes] } : {}),
+		...(notes.length > 0 ? { notes } : {}),
 		...(plan?.heal ? { heal: healData(plan.heal) } : {}),
 		...(alternatives ? { alternatives } : {}),
 		...(plan?.limits ? { limits: plan.limits.figures.map(limitFigure) } : {}),

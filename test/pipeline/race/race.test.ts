@@ -178,6 +178,19 @@ describe("a race that the validation split cannot decide", () => {
 		expect(await notesOf(100, 1)).toContain(": more would exceed what this comparison may measure");
 	});
 
+	it("keeps for the report what won against the method's own set, and says it only in detail", async () => {
+		const logged: string[] = [];
+		const onLog = ({ level, message }: { level: string; message: string }) => logged.push(`${level}: ${message}`);
+		const rival = racing({ ...losses, "4": [2.1, 3.1, 2.1, 3.1], "5": [2.2, 3.2, 2.2, 3.2] });
+		const { notes } = await race(rival, [set("auto", 2, 3), set("auto", 4), set("greedy", 1, 2), set("greedy", 5)], { onLog });
+		expect(notes).toEqual(["2 blocks: 1-2 (greedy) is better on the validation split than the choice of auto"]);
+		expect(logged).toEqual([`debug: ${notes[0]}`]);
+		const halves = racing({ "": [2, 3, 2, 3], "1.5": [2.1, 3.1, 2.1, 3.1], "2": [2.1, 3.1, 2.1, 3.1] });
+		expect((await race(halves, [set("auto", 1.5), set("greedy", 2)], {})).notes).toEqual([
+			"1 block: 2 is taken, as 1f-2a is not better by more than its error",
+		]);
+	});
+
 	it("is not won against a method that has no set of the size", async () => {
 		const notes: string[] = [];
 		const mixed = [set("auto", 4), set("leave-one-out", 1, 2)];
