@@ -179,9 +179,9 @@ function checkCleanOptions({ all, olderThanDays, model, partials }: CleanOptions
 		throw new InvalidOptionError(`olderThanDays: expected a number of days from 0, got ${olderThanDays}.`);
 	}
 	const some = olderThanDays !== undefined || model !== undefined;
-	if (all && some) throw new InvalidOptionError("all: deletes everything; give either it, or an age or a model.");
+	if (all && some) throw new InvalidOptionError("--all deletes everything: leave out --older-than and --model.");
 	if (!all && !some && partials === undefined) {
-		throw new InvalidOptionError("Nothing says what to delete: give all, an age in days, a model, or a folder with unfinished files.");
+		throw new InvalidOptionError("Nothing says what to delete: give --all, --older-than DAYS, --model NAME or --partials FOLDER.");
 	}
 }
 

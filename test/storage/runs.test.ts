@@ -228,4 +228,9 @@ describe("deleteRuns", () => {
 			expect(existsSync(path)).toBe(true);
 		},
 	);
+
+	it("names the options that say what to delete", async () => {
+		await expect(deleteRuns({ cache })).rejects.toThrow("give --all, --older-than DAYS, --model NAME or --partials FOLDER");
+		await expect(deleteRuns({ cache, all: true, model: "large" })).rejects.toThrow("leave out --older-than and --model");
+	});
 });

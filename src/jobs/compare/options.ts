@@ -123,7 +123,10 @@ export async function evalTexts({ model, calibration }: Session, options: Compar
 	const { eval: files = [], evalWindows = 24 } = options;
 	const { contextLength } = model.facts;
 	const length = options.evalWindowLength ?? Math.min(256, contextLength);
-	if (length > contextLength) throw new InvalidOptionError(`windows of ${length} tokens exceed the model's context of ${contextLength}`);
+	if (length > contextLength)
+		throw new InvalidOptionError(
+			`windows of ${length} tokens exceed the model's context of ${contextLength}: give --eval-window-length ${contextLength} or less`,
+		);
 	if (files.length === 0) return [{ name: `held-out split of ${calibration.source}`, windows: calibration.splits.heldOut }];
 	const texts: EvalText[] = [];
 	const known = new Map<string, string>();

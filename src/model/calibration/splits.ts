@@ -18,8 +18,11 @@ export const selfGenerated = "self-generated text";
  * @throws CalibrationError, InvalidOptionError
  */
 export async function calibrate(model: TextModel, options: CalibrationOptions): Promise<Calibration> {
-	if (options.length > model.facts.contextLength) {
-		throw new InvalidOptionError(`windows of ${options.length} tokens exceed the model's context of ${model.facts.contextLength}`);
+	const { contextLength } = model.facts;
+	if (options.length > contextLength) {
+		throw new InvalidOptionError(
+			`windows of ${options.length} tokens exceed the model's context of ${contextLength}: give --window-length ${contextLength} or less`,
+		);
 	}
 	const files = weightedFiles(options.files ?? []);
 	const total = splitNames.reduce((sum, name) => sum + options.counts[name], 0);

@@ -81,7 +81,7 @@ function windowLengthFor(files: readonly GgufFile[], options: EvaluateOptions): 
 		throw new InvalidOptionError(`windowLength must be a whole number of at least 4 tokens, got ${windowLength}`);
 	if (windowLength > context)
 		throw new InvalidOptionError(
-			`windows of ${windowLength} tokens exceed the context of ${shortest}, which is ${context}; use shorter ones`,
+			`windows of ${windowLength} tokens exceed the context of ${shortest}, which is ${context}: give --window-length ${context} or less`,
 		);
 	if (windowLength < usualWindowLength && options.windowLength === undefined) {
 		const message = `windows of ${windowLength} tokens instead of ${usualWindowLength}: that is the whole context of ${shortest}. Compare only with figures of the same window length.`;

@@ -248,7 +248,9 @@ export class Evaluator {
 			);
 		}
 		if (windows.length > contextLength) {
-			throw new InvalidOptionError(`windows of ${windows.length} tokens exceed the model's context of ${contextLength}; use shorter ones`);
+			throw new InvalidOptionError(
+				`windows of ${windows.length} tokens exceed the model's context of ${contextLength}: give --window-length ${contextLength} or less`,
+			);
 		}
 		const foreign = windows.tokens.find((token) => token < 0 || token >= vocabulary);
 		if (foreign !== undefined) {

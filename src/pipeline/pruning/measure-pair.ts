@@ -18,14 +18,16 @@ import { contextOf, type SideModel, speedOf, speedSide } from "../speed/speed.js
 import { probeWithin, shapeWithin } from "../speed/figures.js";
 import type { PlanSpeed } from "../../storage/plan-speed.js";
 import { asksToHeal } from "../preflight/heal-options.js";
+import { reportTargets } from "../preflight/output-files.js";
 import type { JobOptions } from "../../api/index.js";
-import type { AmountSettings, HealSettings, LoadSettings, QuantizeSettings, Settings } from "../../api/options/settings.js";
+import type { AmountSettings, HealSettings, LoadSettings, QuantizeSettings, ReportSettings, Settings } from "../../api/options/settings.js";
 
 /** What is measured of both, and how both are run. */
 export type PairSettings = Pick<Settings<"prune">, "speed" | "samples"> &
 	Pick<AmountSettings, "targetSpeedup" | "speedupOf"> &
 	Pick<QuantizeSettings, "quantize"> &
 	HealSettings &
+	ReportSettings &
 	LoadSettings;
 
 /** Prompts where a model is written and nothing else is said, beside a chat turn. */
@@ -85,7 +87,7 @@ export async function measurePair(remains: Remains, job: PairJob, options: PairS
 			const draw = () => timedIn(timings, "samples", () => drawTexts(sides, ask.samples, remains, options));
 			const pairs = ask.samples > 0 ? await attempt("samples were", options, written, draw) : undefined;
 			if (speed) warnOfTarget(speed, options);
-			return { speed, extras: { ...speedExtras(speed), ...textExtras(pairs ?? [], options) } };
+			return { speed, extras: { ...speedExtras(speed), ...textExtras(pairs ?? [], output, options) } };
 		}),
 	);
 	return measured ?? { extras: {} };
@@ -180,9 +182,9 @@ function speedExtras(speed: PlanSpeed | undefined): ReportExtras {
 	return section ? { speed: section } : {};
 }
 
-function textExtras(pairs: readonly ContinuationPair[], options: JobOptions): ReportExtras {
+function textExtras(pairs: readonly ContinuationPair[], output: string | undefined, options: PairSettings): ReportExtras {
 	if (pairs.length === 0) return {};
-	const { warning, ...sections } = textSections(pairs);
+	const { warning, ...sections } = textSections(pairs, reportTargets(output, options).page !== undefined);
 	if (warning !== undefined) logger(options)("warning", warning);
 	return sections;
 }

@@ -45,8 +45,14 @@ const kindWords: Readonly<Record<CollapseKind, string>> = {
 	empty: "are empty",
 };
 
-/** Texts side by side with their marks, what they add up to, and what is new; with a line to warn with, where something is. */
-export function textSections(pairs: readonly ContinuationPair[]): {
+/**
+ * Texts side by side with their marks, what they add up to, and what is new; with a line to warn with, where something is.
+ * @param shown whether a report page is written, which shows the texts
+ */
+export function textSections(
+	pairs: readonly ContinuationPair[],
+	shown: boolean,
+): {
 	samples: NonNullable<Report["samples"]>;
 	textCheck: ReportTextCheck;
 	collapse: NonNullable<Report["collapse"]>;
@@ -69,6 +75,7 @@ export function textSections(pairs: readonly ContinuationPair[]): {
 		...{ texts, kinds, distinct: { before: distinct("before"), after: distinct("after") } },
 	};
 	const worse = worseTexts({ collapse, textCheck });
+	const where = shown ? "the report shows them beside those of the original model" : "a report shows the texts: --report FILE";
 	return {
 		samples: pairs.map(({ prompt, mode, before, after }, i) => ({
 			...{ prompt, mode, before: before.text, after: after.text },
@@ -76,6 +83,6 @@ export function textSections(pairs: readonly ContinuationPair[]): {
 		})),
 		textCheck,
 		collapse,
-		warning: worse === undefined ? undefined : `${worse}; the report shows them beside those of the original model`,
+		warning: worse === undefined ? undefined : `${worse}; ${where}`,
 	};
 }

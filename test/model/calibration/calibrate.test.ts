@@ -126,7 +126,9 @@ describe("windows of files", () => {
 	});
 
 	it("longer windows than the context are refused before anything is drawn", async () => {
-		await expect(calibrate(model, { ...options, length: 257 })).rejects.toThrow(InvalidOptionError);
+		const beyond = calibrate(model, { ...options, length: 257 });
+		await expect(beyond).rejects.toThrow(InvalidOptionError);
+		await expect(beyond).rejects.toThrow("exceed the model's context of 256: give --window-length 256 or less");
 	});
 });
 

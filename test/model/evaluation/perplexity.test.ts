@@ -134,7 +134,9 @@ describe("measureText", () => {
 		expect(notes.map(({ message }) => message)).toEqual([expect.stringContaining(short)]);
 		const beyond = measureText(long, { text, threads: 2, against: short, windowLength: 65 });
 		await expect(beyond).rejects.toThrow(InvalidOptionError);
-		await expect(beyond).rejects.toThrow(`windows of 65 tokens exceed the context of ${short}, which is 64`);
+		await expect(beyond).rejects.toThrow(
+			`windows of 65 tokens exceed the context of ${short}, which is 64: give --window-length 64 or less`,
+		);
 	});
 
 	it("refuses what it cannot score", async () => {
