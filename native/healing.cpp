@@ -11,18 +11,18 @@ namespace {
 // Positions at the start of each window whose states are huge in many models.
 constexpr int huge_positions = 1;
 
-int position_of(const std::vector<int> & kept, int block) {
-    const auto at = std::find(kept.begin(), kept.end(), block);
+int position_of(const Stack & kept, int block) {
+    const auto at = std::find_if(kept.begin(), kept.end(), [&](const StackedBlock & one) { return one.feed_forward == block; });
     if (at == kept.end()) {
         throw std::runtime_error("block " + std::to_string(block) + " is not among those that run");
     }
     return int(at - kept.begin());
 }
 
-Stack up_to(const std::vector<int> & kept, int last) {
-    std::vector<int> blocks;
-    std::copy_if(kept.begin(), kept.end(), std::back_inserter(blocks), [&](int block) { return block <= last; });
-    return whole_blocks(blocks);
+Stack up_to(const Stack & kept, int last) {
+    Stack blocks;
+    std::copy_if(kept.begin(), kept.end(), std::back_inserter(blocks), [&](const StackedBlock & block) { return block.feed_forward <= last; });
+    return blocks;
 }
 
 Workers workers_of(const ModelCore & core, const CancelFlag & cancel, int n_threads) {

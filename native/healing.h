@@ -11,7 +11,7 @@ struct HealingRun {
     Windows windows;
     int n_ubatch = 512;
     int n_threads = 1;
-    std::vector<int> kept;                  // blocks that run as a whole, ascending
+    Stack kept;                             // blocks that run; a merged one is named by its feed-forward part below
     std::shared_ptr<const StateRows> from;  // the state before the first of them; none means the tokens
 };
 

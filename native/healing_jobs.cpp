@@ -8,18 +8,30 @@
 
 namespace {
 
+// From pairs of numbers: of the block of its attention part, and of that of its feed-forward part.
+Stack stack_in(const Napi::Value & value, int n_blocks) {
+    const std::vector<int32_t> numbers = values_of<int32_t>(value);
+    Stack stack;
+    bool fits = numbers.size() % 2 == 0;
+    for (size_t i = 0; fits && i < numbers.size(); i += 2) {
+        const StackedBlock block{ numbers[i], numbers[i + 1] };
+        const int before = stack.empty() ? -1 : stack.back().feed_forward;
+        fits = block.attention > before && block.feed_forward >= block.attention && block.feed_forward < n_blocks;
+        stack.push_back(block);
+    }
+    if (!fits) {
+        throw Napi::RangeError::New(value.Env(), "kept must be blocks of the model, ascending: two numbers for each");
+    }
+    return stack;
+}
+
 // { windowLength, ubatch, threads, kept: Int32Array, from?: states }
 HealingRun run_of(const ModelCore & core, const Napi::Value & tokens, const Napi::Object & options) {
     HealingRun run;
     run.windows = windows_of(tokens, options);
     run.n_ubatch = number<int>(options, "ubatch");
     run.n_threads = number<int>(options, "threads");
-    run.kept = values_of<int32_t>(options.Get("kept"));
-    for (size_t i = 0; i < run.kept.size(); ++i) {
-        if (run.kept[i] < 0 || run.kept[i] >= core.view->n_blocks() || (i > 0 && run.kept[i] <= run.kept[i - 1])) {
-            throw Napi::RangeError::New(options.Env(), "kept must be blocks of the model, ascending");
-        }
-    }
+    run.kept = stack_in(options.Get("kept"), core.view->n_blocks());
     if (!options.Get("from").IsUndefined()) {
         run.from = held_by<StateRows>(options.Get("from"));
     }

@@ -2,8 +2,9 @@
 import { load } from "./lib.mjs";
 
 const { Coalition } = await load("game/coalition.js");
-const { cutsOf } = await load("model/fitting/cuts.js");
+const { cutParts, cutsOf, defaultParts, placesOf } = await load("model/fitting/cuts.js");
 const { healModel } = await load("pipeline/healing/heal-model.js");
+const { comparedText } = await load("pipeline/healing/reference-text.js");
 const { healCuts } = await load("model/fitting/heal.js");
 const { restore } = await load("model/fitting/standing.js");
 const { scalableColumns, scaleGroups } = await load("model/fitting/scaling.js");
@@ -26,8 +27,11 @@ export const methods = {
 	ours: (input) => healed(input, {}),
 	heads: (input) => healed(input, { healHeads: true }),
 	map: (input) => healCuts(input.model, { ...settings(input), kinds: ["map"], relatives: [0] }),
-	refit: (input) => healCuts(input.model, { ...settings(input), recipes: cutsOf(input.removed).map(() => refit) }),
+	refit: (input) => healCuts(input.model, { ...settings(input), recipes: placesOf(input.removed, defaultParts).map(() => refit) }),
 	rescale,
+	"feed-forward": (input) => healedParts(input, ["feed-forward"]),
+	attention: (input) => healedParts(input, ["attention"]),
+	both: (input) => healedParts(input, cutParts),
 };
 
 export const fitted = (method) => method !== "unhealed";
@@ -46,13 +50,20 @@ async function healed({ model, evaluator, removed, fit, tuning, validation, type
 		tuning,
 		own: true,
 		validation,
-		report: firstWindows(validation, 2),
+		heldOut: firstWindows(validation, 2),
 		fit,
 		keep: true,
 	};
 	const { tensors, section } = await healModel(job, { healTokens: fit.tokens.length, healType: type, ...more });
 	const { applied, cuts } = section;
 	return { tensors, cuts, validation: { ...section.validation, applied } };
+}
+
+/** As `--heal` does it, with these matrices beside half-block cuts. */
+async function healedParts(input, parts) {
+	const { model, evaluator, tuning } = input;
+	const compared = await comparedText(evaluator, tuning, { seed: 0, reserved: 0 }, {});
+	return healCuts(model, { ...settings(input), tuning: compared ?? tuning, parts });
 }
 
 export function maskOf({ facts }, removed) {

@@ -4,7 +4,7 @@ import { accuracy } from "./healing-measures.mjs";
 import { above, lossOf, Rows } from "./healing-rows.mjs";
 import { load, table } from "./lib.mjs";
 
-const { formatBlocks } = await load("report/format.js");
+const { formatBlocks } = await load("notation.js");
 
 const signed = ({ mean, standardError }) => `${mean < 0 ? "" : "+"}${mean.toFixed(3)} ± ${(standardError ?? Number.NaN).toFixed(3)}`;
 const megabytes = (bytes) => (bytes / 1e6).toFixed(2);

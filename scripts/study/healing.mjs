@@ -3,7 +3,8 @@
 //     [--windows 40]             windows of 256 tokens of each judged text, its first
 //     [--tokens 5000,25600]      tokens to fit to
 //     [--source own,FILE]        text to fit to: self-generated text, or the beginning of a file
-//     [--methods ours,map,...]   ours (what --heal does), heads (with --heal-heads), map (ReplaceMe), refit (ridge 0.1, as the prototype), rescale (Prune&Comp); unhealed always
+//     [--methods ours,map,...]   ours (what --heal does), heads (with --heal-heads), map (ReplaceMe), refit (ridge 0.1, as the prototype), rescale (Prune&Comp);
+//                                feed-forward, attention, both (which matrices beside half-block cuts are fitted, otherwise as ours); unhealed always
 //     [--type same,auto]         types of the healed matrices, the same for all methods; with same all files of a set are equally large
 //     [--search]                 also look for the set that each method heals best, from the given ones, with the first text of --tokens
 //     [--questions piqa,arc_easy --limit 200]
@@ -39,7 +40,7 @@ const { values: given } = parseArgs({
 			["model", "sets", "output", "windows", "tokens", "questions", "limit", "threads"].map((name) => [name, { type: "string" }]),
 		),
 		source: { type: "string", default: "own" },
-		methods: { type: "string", default: Object.keys(methods).join() },
+		methods: { type: "string", default: "ours,heads,map,refit,rescale" },
 		search: { type: "boolean", default: false },
 		quick: { type: "boolean", default: false },
 		type: { type: "string", default: "same,auto" },

@@ -3,7 +3,8 @@ import type { PlanHeal } from "./api.js";
 
 /** What healing did, as a line for people. */
 export function healLine({ applied, cuts, heads, fit, addedBytes, heldOut }: PlanHeal): string {
-	const healed = cuts.filter(({ recipe }) => recipe !== undefined).length;
+	const healed = new Set(cuts.flatMap(({ recipe, first }) => (recipe === undefined ? [] : [first]))).size;
+	const all = new Set(cuts.map(({ first }) => first)).size;
 	if (!applied) {
 		const found = healed > 0 || heads !== undefined;
 		const reason = found ? undefined : cuts.find((cut) => cut.reason)?.reason;
@@ -15,5 +16,5 @@ export function healLine({ applied, cuts, heads, fit, addedBytes, heldOut }: Pla
 	const loss = heldOut
 		? `: loss ${formatLoss(heldOut.before)} -> ${formatLoss(heldOut.after)} (${formatDifference(heldOut.difference, heldOut.standardError)}) on held-out text`
 		: "";
-	return `Healed ${healed} of ${cuts.length} cuts on ${tokens}${scaled}${size}${loss}`;
+	return `Healed ${healed} of ${all} cuts on ${tokens}${scaled}${size}${loss}`;
 }

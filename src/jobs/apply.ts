@@ -1,4 +1,3 @@
-import { isWhole } from "../game/parts.js";
 import { basename } from "node:path";
 import type { ApplyOptions, ApplyResult, StepName } from "../api/index.js";
 import { deal, selfGeneratedWindows } from "../model/calibration/index.js";
@@ -127,8 +126,6 @@ function asksForHealing(plan: Plan | undefined, options: ApplyJob): boolean {
 
 /** @throws InvalidOptionError where what the options say of healing contradicts the plan */
 function checkHealingOfPlan(plan: Plan | undefined, options: ApplyJob): void {
-	if (plan && asksToHeal(options) && !isWhole(plan.removed))
-		throw new InvalidOptionError(`${options.planFile} names half-block cuts, which --heal cannot heal: leave it out`);
 	if (plan && asksToHeal(options) && !plan.heal)
 		throw new InvalidOptionError(`${options.planFile} says nothing of healing: heal with --remove ${blocksArgument(plan.removed)} --heal`);
 	if (plan?.heal && saysHow(options))

@@ -3,7 +3,8 @@ import type { ReportHeal } from "./report-data.js";
 
 /** What healing did, in one sentence. */
 export function healSentence({ applied, tokens, addedBytes, cuts, heads = [], splits, seconds }: ReportHeal): string {
-	const healed = cuts.filter(({ kind }) => kind !== undefined).length;
+	const places = new Set(cuts.map(({ removed }) => removed.join()));
+	const healed = new Set(cuts.flatMap(({ kind, removed }) => (kind === undefined ? [] : [removed.join()]))).size;
 	const heldOut = splits.find(({ split }) => split === "heldOut");
 	if (!applied) {
 		const found = healed > 0 || heads.length > 0;
@@ -13,7 +14,7 @@ export function healSentence({ applied, tokens, addedBytes, cuts, heads = [], sp
 		? `: loss ${formatLoss(heldOut.before)} -> ${formatLoss(heldOut.after)} (${formatDifference(heldOut.difference, heldOut.standardError)})`
 		: "";
 	const scaled = heads.length === 0 ? "" : `, attention heads of ${formatBlocksOf(heads)} rescaled`;
-	return `Healed ${healed} of ${cuts.length} cuts on ${formatCount(tokens)} tokens in ${formatDuration(seconds)}${scaled}${sizeText(addedBytes)}${change}.`;
+	return `Healed ${healed} of ${places.size} cuts on ${formatCount(tokens)} tokens in ${formatDuration(seconds)}${scaled}${sizeText(addedBytes)}${change}.`;
 }
 
 function sizeText(addedBytes: number): string {

@@ -9,9 +9,9 @@ const kinds: Readonly<Record<string, string>> = { refit: "whole matrix", map: "m
 
 /** What healing did, cut by cut. */
 export function healSection(heal: ReportHeal): Section {
-	const cut = ({ before, removed, tensor, type, norm, kind, ridge, explained, change, by, reason }: ReportHeal["cuts"][number]) => [
+	const cut = ({ before, removed, part, tensor, type, norm, kind, ridge, explained, change, by, reason }: ReportHeal["cuts"][number]) => [
 		formatBlocks(removed),
-		before === undefined ? "none" : `${before}`,
+		before === undefined ? "none" : `${before}${part === undefined ? "" : " (attention part)"}`,
 		[...(tensor === undefined ? [] : [`${tensor}${type === undefined ? "" : ` (${type})`}`]), ...(norm ? [norm] : [])].join(", "),
 		kind === undefined ? (reason ?? "unchanged") : `${kinds[kind] ?? kind}${norm && kind !== "norm" ? ", and the norm behind it" : ""}`,
 		ridge === undefined ? "" : `${ridge}`,
@@ -23,7 +23,7 @@ export function healSection(heal: ReportHeal): Section {
 		title: "Healing",
 		body: html`<p>${typographic(healSentence(heal))}</p>
 ${table(
-	"Each gap with the matrix before it that was fitted anew, and the change of the loss or the KL divergence on the search split",
+	"Each gap with the matrix beside it that was fitted anew, and the change of the loss or the KL divergence on the search split",
 	[
 		{ title: "removed" },
 		{ title: "block before" },

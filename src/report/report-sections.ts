@@ -136,8 +136,14 @@ export const heal = v.strictObject({
 	cuts: says(
 		v.array(
 			v.strictObject({
-				before: v.optional(says(natural, "Kept block before the removed ones; missing at the very start.")),
+				before: v.optional(says(natural, "Block of the kept part before the removed ones; missing at the very start.")),
 				removed: blockList,
+				part: v.optional(
+					says(
+						v.picklist(["attention", "feed-forward"]),
+						"At a half-block cut: which part the matrix is of, the attention part before it or the feed-forward part behind it.",
+					),
+				),
 				tensor: v.optional(says(text, "Matrix that was changed, as the source names it.")),
 				type: v.optional(says(text, "Type that it is stored in.")),
 				norm: v.optional(says(text, "Norm whose weights were changed.")),

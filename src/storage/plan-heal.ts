@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { healFromV1 } from "./plan-v1.js";
-import { finiteNumber, finiteOrNull, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
+import { finiteNumber, finiteOrNull, position, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
 
 // What a plan says of healing: enough to do it again, and what it gave.
 
@@ -14,11 +14,13 @@ const comparison = v.strictObject({
 });
 
 const cut = v.strictObject({
-	/** Kept block before the removed ones; null where the cut is at the very start. */
+	/** Block of the kept part before the removed ones; null where the cut is at the very start. */
 	before: v.nullable(wholeNumber),
-	/** First and last removed block. */
-	first: wholeNumber,
-	last: wholeNumber,
+	/** First and last removed position: 12 for block 12, 12.5 for the feed-forward part of block 12 and the attention part of block 13. */
+	first: position,
+	last: position,
+	/** Of which part the matrix is, at a half-block cut: of the attention part before it, or of the feed-forward part behind it. */
+	part: v.optional(v.picklist(["attention", "feed-forward"], "expected attention or feed-forward")),
 	/** Matrix that was changed, as the source names it, and the type that it is stored in. */
 	tensor: v.optional(someText),
 	type: v.optional(someText),

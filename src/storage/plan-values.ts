@@ -11,7 +11,8 @@ export const finiteNumber = v.pipe(v.number(), v.finite("expected a finite numbe
 /** JSON has no number for a loss that is not finite: null stands for it. */
 export const finiteOrNull = v.nullable(finiteNumber);
 
-const position = v.pipe(
+/** i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
+export const position = v.pipe(
 	v.number(),
 	v.multipleOf(0.5, "expected a whole number, or one and a half for a shifted pair"),
 	v.minValue(0, "expected a number of at least 0"),

@@ -49,4 +49,17 @@ describe("--heal", () => {
 		expect([other.code, existsSync(at("other.gguf"))]).toEqual([2, false]);
 		expect(other.stderr).toMatch(/leave out the value of --heal/);
 	});
+
+	it("heals a half-block cut, and its plan writes the same bytes again", async () => {
+		const made = await run(fixturePath, at("half.gguf"), "--remove", "3,7f-9a", "--heal=6144", ...text, ...quiet);
+		expect([made.code, made.stderr.includes("rror")], made.stderr).toEqual([0, false]);
+		const plan = JSON.parse(readFileSync(at("half.gguf.plan.json"), "utf8"));
+		expect(plan.removed).toBe("3, 7f-9a");
+		expect(plan.heal.applied).toBe(true);
+		expect(plan.heal.cuts[1]).toMatchObject({ before: 7, first: 7.5, last: 8.5, part: "feed-forward", tensor: "blk.9.ffn_down.weight" });
+		const again = await run("apply", fixturePath, at("half-again.gguf"), "--plan", at("half.gguf.plan.json"), "--threads", "2");
+		expect(again.code, again.stderr).toBe(0);
+		expect(again.stdout).toMatch(/Healed 2 of 2 cuts on 6,144 tokens/);
+		expect(readFileSync(at("half-again.gguf")).equals(readFileSync(at("half.gguf")))).toBe(true);
+	});
 });

@@ -1,6 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { InvalidOptionError } from "../../src/errors.js";
 import { applyPlan } from "../../src/jobs/apply.js";
 import { evaluateModel } from "../../src/jobs/evaluate.js";
 import { inspectModel } from "../../src/jobs/inspect.js";
@@ -68,10 +67,7 @@ it("its speed is measured in memory, with the size of as many whole blocks", asy
 	expect(half.speed.after!.kvCache).toBe(whole.speed.after!.kvCache);
 });
 
-it("is refused with healing, and beyond the end of the model", async () => {
-	const heal = applyPlan(fixturePath, out(), { remove: "7f-9a", heal: true, threads: 2 });
-	await expect(heal).rejects.toThrow(InvalidOptionError);
-	await expect(heal).rejects.toThrow("healing at a half-block cut (7f-9a) is not supported yet");
+it("is refused beyond the end of the model", async () => {
 	const beyond = evaluateModel(fixturePath, { text: textFile(), remove: "9f-13a", threads: 2 });
 	await expect(beyond).rejects.toThrow("there is no block 12: the blocks are 0 to 11; the nearest range is 9f-11a");
 });

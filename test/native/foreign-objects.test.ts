@@ -22,7 +22,7 @@ async function withAddon(code: string, path = fixturePath): Promise<string[]> {
 		const model = await addon.NativeModel.load(${JSON.stringify(path)}, { gpuLayers: 0, mmap: true }, cancel, quiet);
 		model.setViewRules({ leadingCounts: [], outputs: Array.from({ length: 12 }, () => []), feedForward: [], empty: [] });
 		const tokens = Int32Array.from(${tokens});
-		const run = { windowLength: 32, ubatch: 512, threads: 1, kept: Int32Array.from({ length: 12 }, (_, i) => i) };
+		const run = { windowLength: 32, ubatch: 512, threads: 1, kept: Int32Array.from({ length: 24 }, (_, i) => i >> 1) };
 		const settings = { weight: "blk.2.ffn_down.weight", after: 2, relative: 0, scale: 1, onInputs: true, onOutputs: false, normEpsilon: 0 };
 		const sweep = {
 			windowLength: 32, ubatch: 512, threads: 1, sharePrefixes: true, stateBytes: 0, stateType: "F32", scoreFrom: 0, batchWindows: 0,
@@ -127,8 +127,11 @@ describe("a foreign object is a TypeError", () => {
 			await attempt("scored", () => model.evaluate(all, tokens, { ...sweep, scored: new Uint8Array(1) }, new addon.CancelToken(), quiet));
 			await attempt("half a mask", () => model.evaluate(all.subarray(1), tokens, sweep, new addon.CancelToken(), quiet));
 			await attempt("no block", () => model.hiddenStates(tokens, run, Int32Array.of(), new addon.CancelToken()));
-			await attempt("block 99", () => model.hiddenStates(tokens, { ...run, kept: Int32Array.of(99) }, Int32Array.of(99), new addon.CancelToken()));
-			await attempt("block -1", () => model.hiddenStates(tokens, { ...run, kept: Int32Array.of(-1) }, Int32Array.of(-1), new addon.CancelToken()));
+			await attempt("block 99", () => model.hiddenStates(tokens, { ...run, kept: Int32Array.of(99, 99) }, Int32Array.of(99), new addon.CancelToken()));
+			await attempt("block -1", () => model.hiddenStates(tokens, { ...run, kept: Int32Array.of(-1, -1) }, Int32Array.of(-1), new addon.CancelToken()));
+			await attempt("half a block", () => model.hiddenStates(tokens, { ...run, kept: Int32Array.of(2, 2, 3) }, Int32Array.of(2), new addon.CancelToken()));
+			await attempt("parts turned", () => model.hiddenStates(tokens, { ...run, kept: Int32Array.of(2, 1) }, Int32Array.of(1), new addon.CancelToken()));
+			await attempt("parts crossed", () => model.hiddenStates(tokens, { ...run, kept: Int32Array.of(0, 2, 1, 3) }, Int32Array.of(3), new addon.CancelToken()));
 			await attempt("other windows", () => model.hiddenStates(tokens.slice(0, 16), { ...run, windowLength: 16, from: states }, Int32Array.of(3), new addon.CancelToken()));
 			await attempt("part of a row", () => addon.dequantizeBytes(new Uint8Array(6), 0, 1, new addon.CancelToken()));
 			await attempt("less than a row", () => addon.dequantizeBytes(new Uint8Array(100), 0, 64, new addon.CancelToken()));
@@ -151,6 +154,9 @@ describe("a foreign object is a TypeError", () => {
 			"no block: RangeError",
 			"block 99: RangeError",
 			"block -1: RangeError",
+			"half a block: RangeError",
+			"parts turned: RangeError",
+			"parts crossed: RangeError",
 			"other windows: Error",
 			"part of a row: Error",
 			"less than a row: Error",

@@ -5,7 +5,8 @@ import type { GgufTensor } from "../gguf/types.js";
 import type { BlockVersion } from "../runtime/addon.js";
 import { Evaluator } from "../runtime/evaluator.js";
 import type { LoadedModel } from "../runtime/loaded-model.js";
-import { orRestored } from "./standing.js";
+import { orRestored, whileHealed } from "./standing.js";
+import { type StackedBlock, stackWithout } from "../../game/parts.js";
 import { scalableColumns, scalableRows, type Scaling, scaleGroups } from "./scaling.js";
 import { type HealedTensor, readTensor } from "./tensors.js";
 import { average } from "../../game/statistics.js";
@@ -116,16 +117,17 @@ class FactorSearch {
 
 	async run(): Promise<FoundFactors> {
 		const { removed, healed, passes, onProgress } = this.#input;
-		const kept = [...this.#mask.keys()].filter((block) => this.#mask[block] !== 0);
-		const behind = kept.filter((block) => block > removed[0]!);
+		const kept = stackWithout(this.#model.facts.blocks, removed);
 		const factors: HeadFactors[] = [];
-		const before = (await this.#divergences([{ block: kept.at(-1)!, matrices: [] }]))[0]!;
+		const before = await this.#divergence();
 		let now = before;
 		let left = passes;
-		const places = behind.flatMap((block, i) => placesOf(this.#model.file, block).map((place) => ({ i, block, place })));
+		const places = kept.flatMap((block, i) =>
+			block.attention > removed[0]! ? placesOf(this.#model.file, block.attention).map((place) => ({ i, block, place })) : [],
+		);
 		for (const { i, block, place } of places) {
 			if (healed.includes(place.tensor.name)) continue;
-			const shared = this.#evaluator.resumes({ toBytes: () => this.#mask }, block) ? kept.length - behind.length + i : 0;
+			const shared = isWhole(block) && this.#evaluator.resumes({ toBytes: () => this.#mask }, block.attention) ? i : 0;
 			left -= passesOf(place.groups, shared, kept.length - shared);
 			if (left < 0) break;
 			const found = await this.#ofPlace(block, place, now);
@@ -140,7 +142,7 @@ class FactorSearch {
 	}
 
 	/** The best of the steps of a matrix; undefined if none lowers the divergence. */
-	async #ofPlace(block: number, { tensor: matrix, by, groups }: Place, now: number) {
+	async #ofPlace(block: StackedBlock, { tensor: matrix, by, groups }: Place, now: number) {
 		const values = { type: matrix.type, bytes: await readTensor(matrix) };
 		const { signal } = this.#input;
 		const measured = async (tried: readonly (readonly number[])[]) => {
@@ -148,7 +150,7 @@ class FactorSearch {
 			// One after the other: each is held as numbers while it is made.
 			for (const factors of tried)
 				tensors.push(await scaleGroups(this.#model, { tensor: matrix, standing: values }, { by, factors }, signal));
-			const divergences = await this.#divergences(tensors.map((tensor) => ({ block, matrices: [tensor] })));
+			const divergences = await this.#divergencesWith(block, tensors);
 			return tried.map((factors, i) => ({ factors, tensor: tensors[i]!, divergence: divergences[i]! }));
 		};
 		const heads = Array.from({ length: groups }, (_, head) => head);
@@ -164,18 +166,36 @@ class FactorSearch {
 		return best.divergence < now ? best : undefined;
 	}
 
-	/** Mean divergence of the pruned model with each of the versions. */
-	async #divergences(versions: readonly BlockVersion[]): Promise<number[]> {
+	/** Mean divergence of the pruned model as it stands. */
+	async #divergence(): Promise<number> {
 		const { windows, positions, reference, signal } = this.#input;
-		const masks = versions.map(({ block }, version) => {
+		const [found] = await this.#evaluator.evaluate([{ toBytes: () => this.#mask }], windows, { positions, reference, signal });
+		return average(found!.divergences!);
+	}
+
+	/** Mean divergence of the pruned model with each of these values for a matrix of a block. */
+	async #divergencesWith(block: StackedBlock, tensors: readonly HealedTensor[]): Promise<number[]> {
+		if (!isWhole(block)) return this.#divergencesInTurns(tensors);
+		const { windows, positions, reference, signal } = this.#input;
+		const versions: BlockVersion[] = tensors.map((tensor) => ({ block: block.attention, matrices: [tensor] }));
+		const masks = versions.map((_, version) => {
 			const bytes = this.#mask.slice();
-			bytes[block] = 2 + version;
+			bytes[block.attention] = 2 + version;
 			return { toBytes: () => bytes };
 		});
 		const found = await this.#evaluator.evaluate(masks, windows, { positions, reference, versions, signal });
 		return found.map(({ divergences }) => average(divergences!));
 	}
+
+	/** Masks cannot name versions of a merged block: its values stand in the model one after the other. */
+	async #divergencesInTurns(tensors: readonly HealedTensor[]): Promise<number[]> {
+		const found: number[] = [];
+		for (const tensor of tensors) found.push(await whileHealed(this.#model, [tensor], () => this.#divergence()));
+		return found;
+	}
 }
+
+const isWhole = ({ attention, feedForward }: StackedBlock) => attention === feedForward;
 
 /**
  * Cost of a matrix, in passes through the pruned model.

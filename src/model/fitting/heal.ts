@@ -1,18 +1,20 @@
 import { EvaluationError, InvalidOptionError, QuantizeError } from "../../errors.js";
+import { stackWithout, type StackedBlock } from "../../game/parts.js";
 import type { Model } from "../runtime/model.js";
 import { type BlockRun, type HiddenStates, hiddenStates } from "../runtime/states.js";
 import { firstWindows } from "../runtime/windows.js";
-import { type Cut, cutsOf } from "./cuts.js";
+import { type Cut, type CutPlace, defaultParts, isPlace, type Place, placesOf } from "./cuts.js";
+import { withoutFeedForward } from "./half-states.js";
 import type { HealedCut, HealInput, Recipe } from "./job.js";
-import { MatrixFit } from "./matrix-fit.js";
+import { type Comparing, MatrixFit } from "./matrix-fit.js";
 import { findSite } from "./site.js";
 import { orRestored, restore } from "./standing.js";
 import type { HealedTensor } from "./tensors.js";
 
 /**
- * Heals the cuts of a removal from the first to the last; each fit includes the earlier ones. The matrix before a cut becomes W + dW with
+ * Heals the cuts of a removal from the first to the last; each fit includes the earlier ones. A matrix beside a cut becomes W + dW with
  * dW = argmin sum |y - dW a|^2 + ridge |dW|^2. Here a is the input of the matrix in the pruned model. y is the state of the original model
- * after the run of removed blocks minus the pruned model's state before the run. The new matrices are in the model when this returns, until
+ * behind the cut minus the pruned model's state behind the matrix. The new matrices are in the model when this returns, until
  * {@link restore}; if it throws, the model is unchanged.
  */
 export async function healCuts(model: Model, input: HealInput): Promise<{ tensors: HealedTensor[]; cuts: HealedCut[] }> {
@@ -28,39 +30,36 @@ export function isRefusal(error: unknown): error is Error {
 class Healer {
 	readonly #model: Model;
 	readonly #input: HealInput;
-	readonly #kept: readonly number[];
+	readonly #kept: readonly StackedBlock[];
 	/** Changes that are already in the model. */
 	readonly tensors: HealedTensor[] = [];
 
 	constructor(model: Model, input: HealInput) {
 		this.#model = model;
 		this.#input = input;
-		const gone = new Set(input.removed);
-		this.#kept = Array.from({ length: model.facts.blocks }, (_, block) => block).filter((block) => !gone.has(block));
+		this.#kept = stackWithout(model.facts.blocks, input.removed);
 	}
 
 	async run(): Promise<{ tensors: HealedTensor[]; cuts: HealedCut[] }> {
-		const { removed, recipes, onProgress } = this.#input;
-		const cuts = cutsOf(removed);
-		const able = cuts.filter(({ before }, i) => before !== undefined && (!recipes || recipes[i]));
-		onProgress?.(0, cuts.length + 1);
-		const targets = await this.#unlessRefused(() => this.#targets(able.map(({ last }) => last)));
+		const { removed, recipes, onProgress, parts = defaultParts } = this.#input;
+		const places = placesOf(removed, parts);
+		const able = places.filter((place, i): place is Place => isPlace(place) && (!recipes || recipes[i] !== undefined));
+		onProgress?.(0, places.length + 1);
+		const targets = await this.#unlessRefused(() => this.#targets(able));
 		const done: HealedCut[] = [];
-		for (const [i, cut] of cuts.entries()) {
-			onProgress?.(i + 1, cuts.length + 1);
+		for (const [i, place] of places.entries()) {
+			onProgress?.(i + 1, places.length + 1);
+			const cut = recordOf(place);
 			const recipe = recipes?.[i];
-			if (cut.before === undefined) done.push({ ...cut, reason: "it is at the very start, so no block comes before it" });
+			if (!isPlace(place)) done.push({ ...cut, reason: "it is at the very start, so no block comes before it" });
 			else if (recipes && !recipe) done.push({ ...cut, reason: "the plan does not heal it" });
 			else if (typeof targets === "string") done.push({ ...cut, reason: targets });
 			else {
-				const { before } = cut;
-				const healed = await this.#unlessRefused(() =>
-					this.#wholly(() => this.#heal({ ...cut, before }, targets[able.indexOf(cut)]!, recipe)),
-				);
+				const healed = await this.#unlessRefused(() => this.#wholly(() => this.#heal(place, targets.get(place)!, recipe)));
 				done.push(typeof healed === "string" ? { ...cut, reason: healed } : healed);
 			}
 		}
-		onProgress?.(cuts.length + 1, cuts.length + 1);
+		onProgress?.(places.length + 1, places.length + 1);
 		return { tensors: this.tensors, cuts: done };
 	}
 
@@ -75,10 +74,24 @@ class Healer {
 		}
 	}
 
-	/** States of the original model after these blocks. */
-	async #targets(after: readonly number[]): Promise<HiddenStates[]> {
-		const all = Array.from({ length: this.#model.facts.blocks }, (_, block) => block);
-		return after.length === 0 ? [] : hiddenStates(this.#model, this.#over(all), after);
+	/** The wanted states, while the model has the file's own values: those after whole blocks from one run, and each other one from its own. */
+	async #targets(places: readonly Place[]): Promise<ReadonlyMap<Place, HiddenStates>> {
+		const over = this.#over(this.#all());
+		const targets = new Map<Place, HiddenStates>();
+		const whole = places.filter(({ part }) => part !== "attention");
+		const after = whole.map(({ target }) => target);
+		const states = whole.length === 0 ? [] : await hiddenStates(this.#model, over, after);
+		for (const [i, place] of whole.entries()) targets.set(place, states[i]!);
+		for (const place of places.filter(({ part }) => part === "attention")) {
+			const { target } = place;
+			const [state] = await withoutFeedForward(this.#model, target, () => hiddenStates(this.#model, over, [target]));
+			targets.set(place, state!);
+		}
+		return targets;
+	}
+
+	#all(): StackedBlock[] {
+		return stackWithout(this.#model.facts.blocks, []);
 	}
 
 	/** A limit of the architecture or of the type of weights is a reason to leave a cut unhealed. */
@@ -91,24 +104,28 @@ class Healer {
 		}
 	}
 
-	#over(kept: readonly number[], windows = this.#input.fit): BlockRun {
+	#over(kept: readonly StackedBlock[], windows = this.#input.fit): BlockRun {
 		const { ubatch, threads, signal } = this.#input;
 		return { windows, kept, ubatch, threads, signal };
 	}
 
-	async #heal(cut: Cut & { before: number }, target: HiddenStates, given: Recipe | undefined): Promise<HealedCut> {
+	async #heal(place: Place, target: HiddenStates, given: Recipe | undefined): Promise<HealedCut> {
 		const model = this.#model;
-		const site = await findSite(model, cut.before, this.#over(this.#kept, firstWindows(this.#input.fit, 2)));
+		const cut = recordOf(place);
+		const { part, after } = place;
+		// The states that are compared after an attention part are those after its block while the feed-forward part gives nothing.
+		const comparing: Comparing = part === "attention" ? (work) => withoutFeedForward(model, after, work) : (work) => work();
+		const site = await comparing(() => findSite(model, place, this.#over(this.#kept, firstWindows(this.#input.fit, 2))));
 		if (typeof site === "string") {
 			if (given && this.#input.mustHeal) throw new EvaluationError(site);
 			return { ...cut, reason: site };
 		}
-		const fit = await MatrixFit.of(model, this.#input, { site, before: cut.before, target, run: this.#over(this.#kept) });
+		const fit = await MatrixFit.of(model, this.#input, { site, after, target, run: this.#over(this.#kept), comparing });
 		return given ? this.#again(cut, fit, given) : this.#tried(cut, fit);
 	}
 
 	/** The fit that a recipe names. */
-	async #again(cut: Cut, fit: MatrixFit, recipe: Recipe): Promise<HealedCut> {
+	async #again(cut: CutRecord, fit: MatrixFit, recipe: Recipe): Promise<HealedCut> {
 		const { kind, ridge, relative } = recipe;
 		const solved = kind === "norm" ? undefined : await fit.solved({ kind, ridge, relative });
 		if (solved) await this.#put(solved.tensor);
@@ -123,7 +140,7 @@ class Healer {
 	}
 
 	/** The fit that lowers the figure on the search split most. */
-	async #tried(cut: Cut, fit: MatrixFit): Promise<HealedCut> {
+	async #tried(cut: CutRecord, fit: MatrixFit): Promise<HealedCut> {
 		const before = await fit.figure();
 		const found = await fit.search();
 		const best = found && found.figure < before ? found : undefined;
@@ -150,4 +167,12 @@ class Healer {
 		await this.#model.replaceTensor(tensor.name, tensor);
 		this.tensors.push(tensor);
 	}
+}
+
+/** What a record says of a cut. */
+type CutRecord = Cut & Pick<Place, "part">;
+
+function recordOf(place: CutPlace): CutRecord {
+	const { before, first, last } = place;
+	return { before, first, last, ...(isPlace(place) && place.part ? { part: place.part } : {}) };
 }

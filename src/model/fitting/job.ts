@@ -1,6 +1,6 @@
 // Options and results of healing.
 import type { TokenWindows } from "../runtime/windows.js";
-import type { Cut } from "./cuts.js";
+import type { Cut, CutPart } from "./cuts.js";
 import type { FitKind } from "./kinds.js";
 import type { HealType } from "./kinds.js";
 import type { ComparedText } from "./tuning.js";
@@ -20,8 +20,10 @@ export interface Recipe {
 	readonly normRidge?: number | undefined;
 }
 
-/** One cut and its result. */
+/** One cut and its result. At a half-block cut of which two matrices are fitted, each has a result. */
 export interface HealedCut extends Cut {
+	/** Part of a block that the matrix is of; at a half-block cut only. */
+	readonly part?: CutPart;
 	/** Missing if the cut was left unhealed. */
 	readonly recipe?: Recipe;
 	readonly tensor?: string;
@@ -50,7 +52,9 @@ export interface HealInput {
 	readonly fit: TokenWindows;
 	/** Text that decides on kind and ridge, by the loss or by the divergence. Not needed if recipes are given. */
 	readonly tuning?: TokenWindows | ComparedText | undefined;
-	/** What to do with each cut, in order; undefined leaves one unhealed. @default chosen on the search split */
+	/** Which matrices beside a half-block cut are fitted. @default {@link defaultParts} */
+	readonly parts?: readonly CutPart[] | undefined;
+	/** What to do at each of `placesOf(removed, parts)`, in order; undefined leaves one unhealed. @default chosen on the search split */
 	readonly recipes?: readonly (Recipe | undefined)[] | undefined;
 	/** Throw if a recipe cannot be carried out, instead of leaving its cut unhealed. @default false */
 	readonly mustHeal?: boolean | undefined;

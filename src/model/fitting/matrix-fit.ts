@@ -48,13 +48,17 @@ type FitRecipe = Recipe & { readonly kind: FitKind };
 /** Which matrix is fitted to which target. */
 export interface FitTask {
 	readonly site: Site;
-	/** Block of the matrix. */
-	readonly before: number;
-	/** States of the original model after the removed blocks. */
+	/** Block whose feed-forward part is the last before the states that are compared. */
+	readonly after: number;
+	/** States of the original model behind the cut. */
 	readonly target: HiddenStates;
 	/** The kept blocks over the text of the fit. */
 	readonly run: BlockRun;
+	/** Does work while the model gives the states that are compared. */
+	readonly comparing: Comparing;
 }
+
+export type Comparing = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Tries values for one matrix of the model. A trial stays in the model until the next one, or until the file's own values return. */
 export class MatrixFit {
@@ -62,6 +66,7 @@ export class MatrixFit {
 	readonly #input: HealInput;
 	readonly #site: Site;
 	readonly #run: BlockRun;
+	readonly #comparing: Comparing;
 	/** Type that the new matrix is stored in. */
 	readonly #type: number;
 	/** Values of the file's own matrix. */
@@ -71,7 +76,7 @@ export class MatrixFit {
 	private constructor(
 		model: Model,
 		input: HealInput,
-		{ site, before, target, run }: FitTask,
+		{ site, after, target, run, comparing }: FitTask,
 		matrix: { type: number; values: Float32Array },
 	) {
 		const { tensor, scale, norm } = site;
@@ -79,9 +84,10 @@ export class MatrixFit {
 		this.#input = input;
 		this.#site = site;
 		this.#run = run;
+		this.#comparing = comparing;
 		this.#type = matrix.type;
 		this.#values = matrix.values;
-		this.#wanted = { weight: tensor.name, after: before, target, scale, norm };
+		this.#wanted = { weight: tensor.name, after, target, scale, norm };
 	}
 
 	/** @throws QuantizeError if the matrix cannot be read, or not be stored in the wanted type */
@@ -112,7 +118,7 @@ export class MatrixFit {
 		// The state after the block must come from the file's own matrix, not from the last trial.
 		await this.#model.replaceTensor(this.#site.tensor.name);
 		const features = kinds.map((kind) => fittedTo[kind]);
-		return normalEquations(this.#model, this.#run, { ...this.#wanted, relative }, features);
+		return this.#comparing(() => normalEquations(this.#model, this.#run, { ...this.#wanted, relative }, features));
 	}
 
 	async #withEquations<T>(equations: Equations, work: (equations: Equations) => Promise<T>): Promise<T> {
@@ -126,7 +132,7 @@ export class MatrixFit {
 		const { normTensor, norm } = this.#site;
 		if (!normTensor || !norm) throw new EvaluationError(`no norm comes after ${this.#wanted.weight}`);
 		const { name, type, dims } = normTensor;
-		const sums = await normSums(this.#model, this.#run, this.#wanted);
+		const sums = await this.#comparing(() => normSums(this.#model, this.#run, this.#wanted));
 		const values = (ridge: number) => normWeights(sums, norm, ridge);
 		const made = ridges.map((ridge) => quantizeValues(this.#model, values(ridge), { type, rowLength: dims[0]! }, this.#input.signal));
 		return (await Promise.all(made)).map((bytes) => ({ name, type, bytes }));

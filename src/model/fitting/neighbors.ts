@@ -1,13 +1,30 @@
-import { cutsOf } from "./cuts.js";
+import { cutsOf, positionsOf } from "./cuts.js";
 
-/** The same sets with one run of removed blocks moved by one block, earlier or later; runs never touch. @param removed ascending */
+/**
+ * The same sets with one run of removed positions moved by one block, earlier or later; runs never touch.
+ * @param removed ascending
+ */
 export function shiftedRuns(removed: readonly number[], blocks: number): number[][] {
-	const set = new Set(removed);
-	return cutsOf(removed).flatMap(({ first, last }) => {
-		const moved = (gone: number, come: number, beyond: number) =>
-			come < 0 || come >= blocks || set.has(come) || set.has(beyond)
-				? []
-				: [[...removed.filter((block) => block !== gone), come].sort((a, b) => a - b)];
-		return [...moved(last, first - 1, first - 2), ...moved(first, last + 1, last + 2)];
+	const parts = new Set(removed.flatMap((position) => [2 * position, 2 * position + 1]));
+	const moved = (from: number, to: number, beyond: number) => {
+		const taken = [2 * to, 2 * to + 1, beyond].some((part) => parts.has(part));
+		if (taken || to < 0 || 2 * to + 1 >= 2 * blocks) return [];
+		return [[...removed.filter((position) => position !== from), to].sort((a, b) => a - b)];
+	};
+	return runsOf(removed).flatMap(({ first, last }) => [...moved(last, first - 1, 2 * first - 3), ...moved(first, last + 1, 2 * last + 4)]);
+}
+
+/** Runs of positions that are one block apart: a cut holds several if only a feed-forward part is kept between. */
+function runsOf(removed: readonly number[]): { first: number; last: number }[] {
+	return cutsOf(removed).flatMap((cut) => {
+		const positions = positionsOf(cut, removed);
+		const turn = positions.findIndex((position, i) => i > 0 && position !== positions[i - 1]! + 1);
+		const { first, last } = cut;
+		return turn < 0
+			? [{ first, last }]
+			: [
+					{ first, last: positions[turn - 1]! },
+					{ first: positions[turn]!, last },
+				];
 	});
 }

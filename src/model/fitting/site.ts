@@ -1,7 +1,9 @@
+import type { BlockPlan } from "../architectures/types.js";
 import type { GgufFile } from "../gguf/file.js";
 import type { GgufTensor } from "../gguf/types.js";
 import type { Model } from "../runtime/model.js";
 import { type BlockRun, dequantizeBytes, outputPath, type RmsNorm } from "../runtime/states.js";
+import type { Place } from "./cuts.js";
 import { readTensor } from "./tensors.js";
 
 /** A matrix through which a block adds to the residual stream. */
@@ -24,23 +26,25 @@ const ownEpsilons: Readonly<Record<string, number>> = { "muse-glimmer": 1e-8 };
 const mostUnexplained = 1e-3;
 
 /**
- * The matrix of a block whose product is added to the residual stream directly, times a number, or through an RMS norm. It is found by
- * running the block with the matrix and with zeros in its place. Otherwise the reason why there is none.
- * @param run a few windows; `kept` up to the block at least
+ * The matrix of a place whose product is added to the residual stream directly, times a number, or through an RMS norm. It is found by
+ * running the blocks with the matrix and with zeros in its place. Otherwise the reason why there is none.
+ * @param run a few windows; `kept` up to the place at least
  */
-export async function findSite(model: Model, block: number, run: BlockRun): Promise<Site | string> {
+export async function findSite(model: Model, place: Pick<Place, "block" | "part" | "after">, run: BlockRun): Promise<Site | string> {
+	const { block, after } = place;
 	const tried: string[] = [];
-	for (const { matrix, tensor } of matricesOf(model.file, model.blocks.view.outputs(block), model.facts.width)) {
+	for (const { matrix, tensor } of matricesOf(model, place, model.facts.width)) {
 		const normTensor = normAfter(model.file, tensor, matrix);
 		const norm = normTensor && (await normOf(model, normTensor));
 		for (const through of norm ? [norm, undefined] : [undefined]) {
-			const { scale, unexplained } = await outputPath(model, run, { weight: tensor.name, after: block, norm: through });
+			const { scale, unexplained } = await outputPath(model, run, { weight: tensor.name, after, norm: through });
 			if (unexplained <= mostUnexplained && Math.abs(scale) > 1e-6)
 				return { tensor, scale, ...(through ? { norm: through, normTensor } : {}) };
 		}
 		tried.push(tensor.name);
 	}
-	if (tried.length === 0) return `block ${block} has no matrix whose product goes to the residual stream (${matrices.join(", ")})`;
+	const what = place.part ? `the ${place.part} part of block ${block}` : `block ${block}`;
+	if (tried.length === 0) return `${what} has no matrix whose product goes to the residual stream (${matrices.join(", ")})`;
 	return `the product of ${tried.join(" and ")} of block ${block} is not added to the residual stream unchanged`;
 }
 
@@ -57,10 +61,17 @@ function normAfter(file: GgufFile, { name }: GgufTensor, matrix: string): GgufTe
 }
 
 /**
- * The matrices among the outputs of a block that could absorb a change, best first; only running the block shows whether they can.
+ * The matrices among the outputs of a block, or of a part of it, that could absorb a change, best first; only running it shows whether
+ * they can.
  * @param width of the residual stream
  */
-export function matricesOf(file: GgufFile, outputs: readonly string[], width: number): { matrix: string; tensor: GgufTensor }[] {
+export function matricesOf(
+	{ file, blocks: { view } }: { readonly file: GgufFile; readonly blocks: Pick<BlockPlan, "view"> },
+	{ block, part }: Pick<Place, "block" | "part">,
+	width: number,
+): { matrix: string; tensor: GgufTensor }[] {
+	const fed = new Set(part && view.feedForward(block));
+	const outputs = view.outputs(block).filter((name) => part === undefined || fed.has(name) === (part === "feed-forward"));
 	return matrices.flatMap((matrix) => {
 		const name = outputs.find((output) => output.endsWith(`.${matrix}.weight`));
 		const tensor = name === undefined ? undefined : file.tensor(name);

@@ -157,7 +157,7 @@ export interface NativeRun {
 	windowLength: number;
 	ubatch: number;
 	threads: number;
-	/** Ascending. */
+	/** Two numbers for each block, ascending: the blocks of its attention part and of its feed-forward part. */
 	kept: Int32Array;
 	/** The state before the first of them; without it they run from the tokens. */
 	from?: NativeStates | undefined;

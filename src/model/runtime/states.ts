@@ -1,4 +1,5 @@
 import type { NativeEquationSettings, NativeEquations, NativeRun, NativeStates } from "./addon.js";
+import type { StackedBlock } from "../../game/parts.js";
 import type { LoadedModel } from "./loaded-model.js";
 import type { TokenWindows } from "./windows.js";
 
@@ -7,8 +8,11 @@ import type { TokenWindows } from "./windows.js";
 /** Which blocks run over which windows. */
 export interface BlockRun {
 	readonly windows: TokenWindows;
-	/** Blocks that run, ascending; those behind the last needed one are left out. */
-	readonly kept: readonly number[];
+	/**
+	 * Blocks that run, ascending; those behind the last needed one are left out. A number is a block as a whole. Elsewhere a merged block goes
+	 * by the number of its feed-forward part.
+	 */
+	readonly kept: readonly (number | StackedBlock)[];
 	/** The state before the first of them, from {@link hiddenStates} for the same windows. @default the tokens */
 	readonly from?: HiddenStates | undefined;
 	/** Tokens that run through a block at once. */
@@ -70,7 +74,8 @@ export const solutionFlops = (features: number, targets: number, through = 0): n
 	features ** 3 / 3 + 4 * features ** 2 * targets + 2 * through * targets ** 2;
 
 function nativeRun({ windows, kept, from, ubatch, threads }: BlockRun): NativeRun {
-	return { windowLength: windows.length, ubatch, threads, kept: Int32Array.from(kept), from: from?.native };
+	const parts = kept.flatMap((block) => (typeof block === "number" ? [block, block] : [block.attention, block.feedForward]));
+	return { windowLength: windows.length, ubatch, threads, kept: Int32Array.from(parts), from: from?.native };
 }
 
 function nativeSettings(options: Omit<EquationOptions, "target">, fittedTo: readonly FittedTo[] = []): NativeEquationSettings {

@@ -8,6 +8,7 @@ import { factorText, healFactors } from "./head-factors.js";
 import { checkHealMemory, healableCuts, healBytes, kindsOf, shapeOf } from "./memory.js";
 import { defaultHealTokens, healTextOf, healWindows } from "./text.js";
 import { applyFactors } from "../../model/fitting/factors.js";
+import { cutParts, placesOf, positionsOf } from "../../model/fitting/cuts.js";
 import { healCuts } from "../../model/fitting/heal.js";
 import type { HealedCut } from "../../model/fitting/job.js";
 import { orRestored, restore } from "../../model/fitting/standing.js";
@@ -21,6 +22,7 @@ import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { Model } from "../../model/runtime/model.js";
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import { finite, meanAndError } from "../../game/statistics.js";
+import { formatBlocks } from "../../notation.js";
 import { formatDifference } from "../../report/format.js";
 import { hashOfBytes } from "../../storage/hash.js";
 import type { HealComparison, PlanHeal } from "../../storage/plan-heal.js";
@@ -103,7 +105,7 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 		...(job.full ? { added: pairedDifference({ losses: job.full }, { losses: after.heldOut }, sources.heldOut) } : {}),
 		seconds: { text: (drawn - started) / 1000, rest: (Date.now() - drawn) / 1000 },
 	};
-	noteUnhealed(section, options);
+	noteUnhealed(section, removed, options);
 	return { tensors: kept ? tensors : [], section };
 }
 
@@ -118,21 +120,36 @@ export async function healAgain(
 ): Promise<Healing> {
 	if (!plan.applied) return { tensors: [], section: plan };
 	const { model, removed } = job;
+	const recipes = recipesOf(plan, removed);
 	const kinds = fitKinds.filter((kind) => plan.cuts.some(({ recipe }) => recipe?.kind === kind));
-	checkHealMemory(model.file, { cuts: healableCuts(removed), tokens: plan.fit.count * plan.fit.length, kinds });
+	const fitted = plan.cuts.filter(({ recipe }) => recipe !== undefined).length;
+	checkHealMemory(model.file, { cuts: fitted, tokens: plan.fit.count * plan.fit.length, kinds });
 	const fit = await healWindows(model, job.folder, plan.fit, options);
 	if (hashWindows(fit) !== plan.fit.sha256) {
 		throw new InvalidPlanError(
 			"this build or processor does not draw the text again that the plan was healed on: heal anew with --remove LIST --heal, or write the model unhealed with --no-heal",
 		);
 	}
-	const recipes = plan.cuts.map(({ recipe }) => recipe);
-	const { tensors } = await healCuts(model, { ...inputOf(job, fit, healType(plan.type), options), recipes, mustHeal: true });
+	const how = { ...inputOf(job, fit, healType(plan.type), options), parts: cutParts, recipes, mustHeal: true };
+	const { tensors } = await healCuts(model, how);
 	const scaled = await orRestored(model, tensors, async () => {
 		checkSame(plan, tensors);
 		return applyFactors(model, plan.heads ?? [], options.signal);
 	});
 	return { tensors: [...tensors, ...scaled], section: plan };
+}
+
+/** What the plan does at each place. @throws InvalidPlanError where it heals one that these removed blocks do not have */
+function recipesOf({ cuts }: PlanHeal, removed: readonly number[]) {
+	const places = placesOf(removed, cutParts);
+	const isOf = (place: (typeof places)[number], { first, last, part }: PlanHeal["cuts"][number]) =>
+		place.first === first && place.last === last && ("part" in place ? place.part : undefined) === part;
+	const stranger = cuts.find((cut) => cut.recipe && !places.some((place) => isOf(place, cut)));
+	if (stranger)
+		throw new InvalidPlanError(
+			`the plan heals a cut from ${formatBlocks([stranger.first])} to ${formatBlocks([stranger.last])}, which removing blocks ${formatBlocks(removed)} does not make: the plan is damaged`,
+		);
+	return places.map((place) => cuts.find((cut) => isOf(place, cut))?.recipe);
 }
 
 /** @throws InvalidPlanError where other matrices were found than the plan's: what is written would not be what was measured */
@@ -190,12 +207,12 @@ function planCut({ before, recipe, tuning, ...cut }: HealedCut, tensors: readonl
 	};
 }
 
-/** Warnings of cuts that are left alone, and of what was found and is not kept. */
-export function noteUnhealed({ applied, cuts, heads, validation }: PlanHeal, options: JobOptions): void {
+/** Warnings of cuts that are left alone, and of what was found and is not kept. @param removed ascending */
+export function noteUnhealed({ applied, cuts, heads, validation }: PlanHeal, removed: readonly number[], options: JobOptions): void {
 	const log = logger(options);
-	for (const { first, last, reason } of cuts) {
-		const blocks = first === last ? `block ${first}` : `blocks ${first}-${last}`;
-		if (reason !== undefined) log("warning", `the cut of ${blocks} is not healed: ${reason}`);
+	for (const { reason, ...cut } of cuts) {
+		const gone = formatBlocks(positionsOf(cut, removed));
+		if (reason !== undefined) log("warning", `the cut of ${/^\d+$/.test(gone) ? "block" : "blocks"} ${gone} is not healed: ${reason}`);
 	}
 	const found = heads !== undefined || cuts.some(({ recipe }) => recipe !== undefined);
 	if (!found || applied) return;

@@ -4,7 +4,7 @@ import { InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
 import type { GgufFile } from "../../model/gguf/index.js";
 import { defaultHealTokens, healTextOf } from "./text.js";
 import { factorBytes } from "./head-factors.js";
-import { cutsOf } from "../../model/fitting/cuts.js";
+import { defaultParts, isPlace, placesOf } from "../../model/fitting/cuts.js";
 import { type FitKind, fitKinds, type HealKind } from "../../model/fitting/kinds.js";
 import { logger } from "../../api/logger.js";
 import { availableMemory, sizeText } from "../../model/runtime/memory.js";
@@ -134,8 +134,8 @@ export function tokensThatFit(file: GgufFile, shape: HealShape, available: numbe
 	return tokens >= 1024 ? tokens : undefined;
 }
 
-/** Cuts of a set that have a block before them: the others are left alone. @param removed ascending */
-export const healableCuts = (removed: readonly number[]) => cutsOf(removed).filter(({ before }) => before !== undefined).length;
+/** Matrices of a set that are fitted: none at a cut that no block comes before. @param removed ascending */
+export const healableCuts = (removed: readonly number[]) => placesOf(removed, defaultParts).filter(isPlace).length;
 
 /** Shape of a set with so many healed cuts. Tokens are those asked for, or the fewest if a time is to say how many. */
 export function shapeOf(model: Model, cuts: number, { healTokens, healTime, healHeads }: HealSettings): Omit<HealShape, "kinds"> {

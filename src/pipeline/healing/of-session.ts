@@ -61,7 +61,7 @@ async function healedBefore(
 	try {
 		const healing = await healAgain({ model, evaluator, removed, folder }, section, options);
 		await restore(model, healing.tensors);
-		noteUnhealed(section, options);
+		noteUnhealed(section, removed, options);
 		return healing;
 	} catch (error) {
 		if (options.signal?.aborted || !(error instanceof InvalidPlanError || isRefusal(error))) throw error;

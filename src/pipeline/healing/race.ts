@@ -5,7 +5,7 @@ import { checkHealMemory, healableCuts, healBytes, kindsOf, roughKind } from "./
 import { defaultHealTokens, healTextOf, healWindows, raceTokens } from "./text.js";
 import { Coalition } from "../../game/coalition.js";
 import { comparedText } from "./reference-text.js";
-import { cutsOf } from "../../model/fitting/cuts.js";
+import { defaultParts, placesOf } from "../../model/fitting/cuts.js";
 import { healCuts } from "../../model/fitting/heal.js";
 import type { Recipe } from "../../model/fitting/job.js";
 import { whileHealed } from "../../model/fitting/standing.js";
@@ -75,7 +75,7 @@ export async function whileRoughlyHealed<T>(
 		...{ removed: sorted, ubatch, threads, signal: options.signal, type: options.healType ?? "auto" },
 		mask: (set: readonly number[]) => Coalition.ofRemoved(model.facts.blocks, set),
 		fit: firstWindows(windows, Math.ceil(raceTokens / windows.length)),
-		recipes: cutsOf(sorted).map(() => ({ ...recipe, kind })),
+		recipes: placesOf(sorted, defaultParts).map(() => ({ ...recipe, kind })),
 	});
 	return whileHealed(model, tensors, work);
 }

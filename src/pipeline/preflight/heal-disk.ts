@@ -1,8 +1,8 @@
 // What healed matrices may take in the file, predicted from the header.
 import { InvalidOptionError } from "../../errors.js";
-import { type GgufFile, type GgufTensor, tensorBytes } from "../../model/gguf/index.js";
+import { type GgufTensor, tensorBytes } from "../../model/gguf/index.js";
 import type { Header } from "./model-header.js";
-import { cutsOf } from "../../model/fitting/cuts.js";
+import { defaultParts, isPlace, type Place, placesOf } from "../../model/fitting/cuts.js";
 import { matricesOf } from "../../model/fitting/site.js";
 import type { HealType } from "../../model/fitting/kinds.js";
 import { typeFor } from "../../model/fitting/tensors.js";
@@ -20,15 +20,18 @@ export function healedTypes({ file, blocks }: Header, options: HealSettings & Qu
 	const none = new Map<string, number>();
 	if (!asksToHeal(options) || options.quantize !== undefined) return () => none;
 	const width = file.number(`${file.architecture}.embedding_length`) ?? Number.NaN;
-	const largestOf = (block: number) =>
-		matricesOf(file, blocks.view.outputs(block), width)
+	const largestOf = (place: Place) =>
+		matricesOf({ file, blocks }, place, width)
 			.map(({ tensor }) => ({ tensor, ...grown(tensor, options.healType ?? "auto") }))
 			.filter(({ more }) => more > 0)
 			.sort((a, b) => b.more - a.more)[0];
 	return (removed) => {
 		const types = new Map<string, number>();
-		for (const { before } of cutsOf([...removed].sort((a, b) => a - b))) {
-			const largest = before === undefined ? undefined : largestOf(before);
+		for (const place of placesOf(
+			[...removed].sort((a, b) => a - b),
+			defaultParts,
+		)) {
+			const largest = isPlace(place) ? largestOf(place) : undefined;
 			if (largest) types.set(largest.tensor.name, largest.type);
 		}
 		return types;
@@ -36,8 +39,9 @@ export function healedTypes({ file, blocks }: Header, options: HealSettings & Qu
 }
 
 /** Bytes that one healed matrix may add at most, the padding behind it counted. */
-export function mostAdded(file: GgufFile, types: HealedTypes, blocks: number): number {
-	const each = Array.from({ length: blocks - 1 }, (_, i) => [...types([i + 1])]).flat();
+export function mostAdded({ file, blocks: { blocks, parts } }: Pick<Header, "file" | "blocks">, types: HealedTypes): number {
+	const single = (first: number) => Array.from({ length: blocks - 1 }, (_, i) => [...types([i + first])]).flat();
+	const each = [...single(1), ...(parts.allowed ? single(0.5) : [])];
 	const more = each.map(([name, type]) => {
 		const tensor = file.tensor(name)!;
 		return tensorBytes(tensor.dims, type)! - tensor.source.size;
@@ -50,9 +54,9 @@ export function mostAdded(file: GgufFile, types: HealedTypes, blocks: number): n
  * set as many as healing may add, of a set that is not known yet those of one cut, which every set has.
  */
 export function bytesToHeal(header: Header, removed: number | readonly number[], options: HealSettings): number {
-	const { file, blocks } = header;
+	const { file } = header;
 	const types = healedTypes(header, { ...options, quantize: undefined });
-	if (typeof removed === "number") return mostAdded(file, types, blocks.blocks);
+	if (typeof removed === "number") return mostAdded(header, types);
 	return [...types(removed)].reduce((sum, [name, type]) => {
 		const { dims, source } = file.tensor(name)!;
 		return sum + tensorBytes(dims, type)! - source.size + file.alignment;

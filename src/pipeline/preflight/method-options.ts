@@ -4,8 +4,7 @@ import { granularities } from "../../game/pairs.js";
 import { STRATA_PRESETS } from "../../game/strata.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
 import { factsOf, methodOptions, methods } from "../../api/methods.js";
-import type { AmountSettings, HealSettings, MethodSettings } from "../../api/options/settings.js";
-import { asksToHeal } from "./heal-options.js";
+import type { AmountSettings, MethodSettings } from "../../api/options/settings.js";
 
 /**
  * Options that the method does not read are a mistake, not a wish.
@@ -42,16 +41,11 @@ export function checkMethodOptions(method: Method, options: MethodSettings & Pic
 }
 
 /**
- * Half-block cuts need blocks of two parts, one after the other, and are not healed.
+ * Half-block cuts need blocks of two parts, one after the other.
  * @throws InvalidOptionError, with the architecture's reason
  */
-export function checkGranularity(
-	options: Pick<MethodSettings, "granularity"> & HealSettings,
-	blocks: Pick<BlockPlan, "architecture" | "parts">,
-): void {
+export function checkGranularity(options: Pick<MethodSettings, "granularity">, blocks: Pick<BlockPlan, "architecture" | "parts">): void {
 	if (options.granularity !== "half-block") return;
-	if (asksToHeal(options))
-		throw new InvalidOptionError("--heal cannot heal half-block cuts: leave it out, or search with --granularity block");
 	if (blocks.parts.allowed) return;
 	const { architecture, parts } = blocks;
 	throw new InvalidOptionError(`--granularity half-block cannot be used with architecture ${architecture}: ${parts.reason}`);

@@ -63,7 +63,7 @@ export function countsForSize(header: Header, { file, target, tied }: AskedSize,
 	checkTargetSize(target);
 	const { blocks } = header;
 	const sizes = fileSizes(header, file, options);
-	const healing = mostAdded(file, healedTypes(header, options), blocks.blocks);
+	const healing = mostAdded({ file, blocks }, healedTypes(header, options));
 	const as = options.quantize === undefined ? "" : ` as ${options.quantize}`;
 	const whole = sizes([]);
 	const slack = slackOf(whole, options);

@@ -1,13 +1,19 @@
 // The healing part of a report, from a plan.
+import { positionsOf } from "../../model/fitting/cuts.js";
 import type { ReportHeal } from "../../report/report-data.js";
 import type { PlanHeal } from "../../storage/plan-heal.js";
 
-export function healData({ applied, fit, addedBytes, cuts, heads, validation, heldOut, seconds }: PlanHeal): ReportHeal {
+/** @param removed by the plan, ascending */
+export function healData(
+	{ applied, fit, addedBytes, cuts, heads, validation, heldOut, seconds }: PlanHeal,
+	removed: readonly number[],
+): ReportHeal {
 	return {
 		...{ applied, tokens: fit.count * fit.length, addedBytes },
-		cuts: cuts.map(({ before, first, last, tensor, type, norm, recipe, explained, tuning, reason }) => ({
+		cuts: cuts.map(({ before, first, last, part, tensor, type, norm, recipe, explained, tuning, reason }) => ({
 			...(before === null ? {} : { before }),
-			removed: Array.from({ length: last - first + 1 }, (_, i) => first + i),
+			removed: positionsOf({ first, last }, removed),
+			...(part ? { part } : {}),
 			...(tensor ? { tensor } : {}),
 			...(type ? { type } : {}),
 			...(norm ? { norm } : {}),

@@ -1,5 +1,4 @@
 // What a report says, from what a run measured and decided. Nothing is measured here.
-import { isWhole } from "../../game/parts.js";
 import { cpus } from "node:os";
 import * as v from "valibot";
 import type { WrittenFile } from "../../api/index.js";
@@ -72,7 +71,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		disagreements,
 		warnings: warnings.filter((warning) => !said.has(warning)),
 		...(notes.length > 0 ? { notes } : {}),
-		...(plan?.heal ? { heal: healData(plan.heal) } : {}),
+		...(plan?.heal ? { heal: healData(plan.heal, plan.removed) } : {}),
 		...(alternatives ? { alternatives } : {}),
 		...(plan?.limits ? { limits: plan.limits.figures.map(limitFigure) } : {}),
 		...extras,
@@ -108,7 +107,7 @@ function verdictOn(plan: Plan, { options }: PlanOrigin, { curve, extras, output 
 	const refused = options.heal === false || plan.quantized?.from !== undefined;
 	return removalVerdict({
 		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined, curve },
-		...{ healed: plan.heal?.applied, healable: plan.heal === undefined && !refused && isWhole(plan.removed) },
+		...{ healed: plan.heal?.applied, healable: plan.heal === undefined && !refused },
 		...{ quantized: plan.quantized?.type, hasAlternatives: plan.quantizedAlternatives !== undefined },
 		quantizingCosts: quantizingCosts(plan),
 		added: heldOut?.difference ?? null,

@@ -65,7 +65,7 @@ describe.skipIf(!hasTools)("a healed model of another architecture", () => {
 		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
 		const kept = Array.from({ length: model.facts.blocks }, (_, i) => i).filter((block) => !removed.includes(block));
 		const { ubatch, threads } = evaluator;
-		const site = await findSite(model, 1, { windows, kept, ubatch, threads });
+		const site = await findSite(model, { block: 1, after: 1 }, { windows, kept, ubatch, threads });
 		expect(site).toMatchObject({ tensor: { name: `blk.1.${matrix}.weight` } });
 		expect((site as { norm?: unknown }).norm !== undefined).toBe(behindNorm);
 		const [before] = await evaluator.evaluate([mask], windows);
@@ -188,7 +188,7 @@ describe.skipIf(!hasTools)("the norm behind a matrix", () => {
 		const { ubatch, threads } = model.createEvaluator();
 		const kept = Array.from({ length: model.facts.blocks }, (_, i) => i);
 		const run = { windows, kept, ubatch, threads };
-		const site = (await findSite(model, 1, run)) as Site;
+		const site = (await findSite(model, { block: 1, after: 1 }, run)) as Site;
 		const { tensor, scale, norm, normTensor } = site;
 		expect(scale).toBeCloseTo(1, 4);
 		expect(norm!.epsilon).toBe(model.file.number("gemma3.attention.layer_norm_rms_epsilon"));
@@ -220,7 +220,7 @@ describe.skipIf(!hasTools)("a matrix before a norm", () => {
 		const windows = randomWindows(model, 2, 3);
 		const kept = Array.from({ length: model.facts.blocks }, (_, i) => i);
 		const run = { windows, kept, ubatch: 256, threads: 2 };
-		const { tensor, norm } = (await findSite(model, 1, run)) as Site;
+		const { tensor, norm } = (await findSite(model, { block: 1, after: 1 }, run)) as Site;
 		const values = await dequantizeBytes(model, await readTensor(tensor), { type: tensor.type, rowLength: tensor.dims[0]! });
 		for (const times of [1, 0.03, 0.001]) {
 			const bytes = new Uint8Array(values.map((value) => value * times).buffer);
@@ -237,7 +237,7 @@ describe.skipIf(!hasTools)("a matrix before a norm", () => {
 		const windows = randomWindows(model, 4, 3);
 		const all = Array.from({ length: model.facts.blocks }, (_, i) => i);
 		const run = { windows, kept: all.filter((block) => block !== 2), ubatch: 256, threads: 2 };
-		const { tensor, norm, scale } = (await findSite(model, 1, run)) as Site;
+		const { tensor, norm, scale } = (await findSite(model, { block: 1, after: 1 }, run)) as Site;
 		const [target] = await hiddenStates(model, { ...run, kept: all }, [2]);
 		const values = await dequantizeBytes(model, await readTensor(tensor), { type: tensor.type, rowLength: tensor.dims[0]! });
 		const updated = async (times: number, through: boolean) => {
@@ -259,7 +259,7 @@ describe.skipIf(!hasTools)("a matrix before a norm", () => {
 		const windows = randomWindows(model, 24, 3);
 		const kept = Array.from({ length: model.facts.blocks }, (_, i) => i);
 		const run = { windows, kept, ubatch: 256, threads: 2 };
-		const { tensor, norm, normTensor, scale } = (await findSite(model, 1, run)) as Site;
+		const { tensor, norm, normTensor, scale } = (await findSite(model, { block: 1, after: 1 }, run)) as Site;
 		const weights = norm!.weights.map((weight, i) => (i % 7 === 0 ? 1e-4 * weight : weight));
 		await model.replaceTensor(normTensor!.name, { type: 0, bytes: new Uint8Array(weights.buffer) });
 		const random = new Random(5);

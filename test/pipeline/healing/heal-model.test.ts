@@ -6,7 +6,6 @@ import { GgufFile, type GgufTensor } from "../../../src/model/gguf/index.js";
 import { cutsOf } from "../../../src/model/fitting/cuts.js";
 import { healCuts } from "../../../src/model/fitting/heal.js";
 import { restore } from "../../../src/model/fitting/standing.js";
-import { shiftedRuns } from "../../../src/model/fitting/neighbors.js";
 import { readTensor, typeFor } from "../../../src/model/fitting/tensors.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { Model } from "../../../src/model/runtime/model.js";
@@ -20,28 +19,6 @@ const { out, newHome } = ownHomes();
 const removed = [3, 6, 7];
 /** As many tokens as it takes to distinguish the change from chance. */
 const run = { ...small, windows: 10, windowLength: 128, heal: { tokens: 6144 } };
-
-describe("cuts", () => {
-	it("are runs of removed blocks with the block before them", () => {
-		expect(cutsOf([0, 1, 4, 6, 7])).toEqual([
-			{ before: undefined, first: 0, last: 1 },
-			{ before: 3, first: 4, last: 4 },
-			{ before: 5, first: 6, last: 7 },
-		]);
-		expect(cutsOf([])).toEqual([]);
-	});
-});
-
-describe("neighbors of a set", () => {
-	it("have one run moved by one block, and no run touches another", () => {
-		expect(shiftedRuns([3, 4, 6], 8)).toEqual([
-			[2, 3, 6],
-			[3, 4, 7],
-		]);
-		expect(shiftedRuns([0, 1], 4)).toEqual([[1, 2]]);
-		expect(shiftedRuns([], 4)).toEqual([]);
-	});
-});
 
 describe("types of healed matrices", () => {
 	const tensor = (type: number, row: number) => ({ name: "w", dims: [row, 8], type }) as unknown as GgufTensor;

@@ -47,7 +47,9 @@ describe("a race of healed sets", () => {
 			expect(winner.removed).not.toEqual(worst.removed);
 			expect(raced.unhealed).toEqual(worst);
 			expect(winner.method).toMatch(/raced healed$/);
-			expect(notes.join("\n")).toContain(`(divergence ${best.toFixed(3)} and ${(await figure(worst.removed)).toFixed(3)} nats per token`);
+			expect(notes.join("\n")).toContain(
+				`(KL divergence ${best.toFixed(3)} and ${(await figure(worst.removed)).toFixed(3)} nats per token`,
+			);
 		} finally {
 			await session.close();
 		}

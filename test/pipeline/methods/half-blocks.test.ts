@@ -147,9 +147,6 @@ describe("methods with half-block cuts", () => {
 			"--granularity half-block cannot be used with architecture x: one norm feeds both parts",
 		);
 		expect(() => checkGranularity({ granularity: "block" }, of({ allowed: false, reason: "" }))).not.toThrow();
-		expect(() => checkGranularity({ ...half, heal: true }, of({ allowed: true }))).toThrow(/^--heal cannot heal half-block cuts/);
-		expect(() => checkGranularity({ ...half, healTokens: 4096 }, of({ allowed: true }))).toThrow(/^--heal cannot heal half-block cuts/);
-		expect(() => checkGranularity({ ...half, heal: false }, of({ allowed: true }))).not.toThrow();
 		expect(() => checkGranularity({}, of({ allowed: false, reason: "" }))).not.toThrow();
 	});
 

@@ -5,9 +5,8 @@ import { InvalidOptionError } from "../../../src/errors.js";
 import { inspectModel } from "../../../src/jobs/inspect.js";
 import { describeBlocks } from "../../../src/model/architectures/index.js";
 import { blocksToRemove } from "../../../src/model/evaluation/perplexity.js";
-import { cutsOf } from "../../../src/model/fitting/cuts.js";
 import { encodeEntry, GgufFile, type GgufTensor } from "../../../src/model/gguf/index.js";
-import { bytesToHeal } from "../../../src/pipeline/preflight/heal-disk.js";
+import { bytesToHeal, healedTypes, mostAdded } from "../../../src/pipeline/preflight/heal-disk.js";
 import { bytesToWrite, checkedRemoval, type Header } from "../../../src/pipeline/preflight/model-header.js";
 import { sizesWithout } from "../../../src/pipeline/preflight/model-sizes.js";
 import { blocksData } from "../../../src/pipeline/reporting/evidence.js";
@@ -47,11 +46,31 @@ describe("what options say of half-block cuts", () => {
 		);
 	});
 
-	it("is refused with healing", () => {
-		expect(() => cutsOf([3, 7.5, 8.5])).toThrow(/^healing at a half-block cut \(3, 7f-9a\) is not supported yet/);
+	it("is healed by the matrix of the feed-forward part behind it, which may be larger then", () => {
 		const header: Header = { path: fixturePath, file, blocks: allowing };
-		expect(() => bytesToHeal(header, [7.5], { heal: true })).toThrow(InvalidOptionError);
+		const heal = { heal: true, healType: "F16" as const };
+		const types = (removed: number[]) => [...healedTypes(header, heal)(removed).keys()];
+		expect(types([7.5])).toEqual(["blk.8.ffn_down.weight"]);
+		expect(types([0, 7.5, 8.5])).toEqual(["blk.9.ffn_down.weight"]);
+		expect(types([10.5, 3])).toEqual(["blk.2.ffn_down.weight", "blk.11.ffn_down.weight"]);
+		// Only the feed-forward part of block 8 is kept between: one matrix for both.
+		expect(types([7.5, 9])).toEqual(["blk.8.ffn_down.weight"]);
+		const { dims, source } = file.tensor("blk.8.ffn_down.weight")!;
+		const more = 2 * dims[0]! * dims[1]! - source.size;
+		expect(bytesToHeal(header, [7.5], heal)).toBe(more + file.alignment);
+		expect(bytesToHeal(header, 1, heal)).toBeGreaterThanOrEqual(more);
 		expect(bytesToHeal(header, [7.5], {})).toBe(0);
+	});
+
+	it("may need a larger matrix of the last block than whole blocks do, which have none behind them", () => {
+		const only = {
+			...{ architecture: file.architecture, alignment: file.alignment, number: (key: string) => file.number(key) },
+			tensor: (name: string) => (name.startsWith("blk.11.") ? file.tensor(name) : undefined),
+		} as unknown as GgufFile;
+		const header = (parts: typeof real.parts) => ({ path: "m.gguf", file: only, blocks: { ...real, parts } });
+		const added = (parts: typeof real.parts) => mostAdded(header(parts), healedTypes(header(parts), { heal: true, healType: "F16" }));
+		expect(added({ allowed: false, reason: "" })).toBe(0);
+		expect(added({ allowed: true })).toBeGreaterThan(0);
 	});
 });
 

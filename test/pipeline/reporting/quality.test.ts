@@ -34,7 +34,7 @@ describe("healing that is not kept", () => {
 	const warningOf = (validation: Partial<PlanHeal["validation"]>) => {
 		const warnings: string[] = [];
 		const section = { applied: false, cuts: [{ first: 1, last: 1, recipe: {} }], validation } as unknown as PlanHeal;
-		noteUnhealed(section, { onLog: ({ message }) => void warnings.push(message) });
+		noteUnhealed(section, [1], { onLog: ({ message }) => void warnings.push(message) });
 		return warnings;
 	};
 
