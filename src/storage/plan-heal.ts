@@ -19,7 +19,7 @@ const cut = v.strictObject({
 	/** First and last removed position: 12 for block 12, 12.5 for the feed-forward part of block 12 and the attention part of block 13. */
 	first: position,
 	last: position,
-	/** Of which part the matrix is, at a half-block cut: of the attention part before it, or of the feed-forward part behind it. */
+	/** At a half-block cut, the part that the matrix belongs to: the attention part before the cut, or the feed-forward part behind it. */
 	part: v.optional(v.picklist(["attention", "feed-forward"], "expected attention or feed-forward")),
 	/** Matrix that was changed, as the source names it, and the type that it is stored in. */
 	tensor: v.optional(someText),
