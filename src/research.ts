@@ -12,10 +12,12 @@ export { surrogateContributions } from "./game/attribution/paper.js";
 export { permutationContributions } from "./game/attribution/permutation.js";
 export { posteriorContributions } from "./game/attribution/posterior.js";
 export { commonSetContributions, weightedBanzhafContributions } from "./game/attribution/sampled.js";
+export { shiftedContributions } from "./game/attribution/shifted-window.js";
 export { surrogateWindowContributions } from "./game/attribution/surrogate-window.js";
 export { auto } from "./game/search/auto-method.js";
 export { EvaluatorGame } from "./pipeline/session/evaluator-game.js";
 export { Coalition } from "./game/coalition.js";
+export { alternatingDesign } from "./game/alternating.js";
 export {
 	balancedDesign,
 	bernoulliDesign,

@@ -14,8 +14,8 @@ type OfOneMethod = "method" | "granularity" | "effort" | "maxTime" | "strata" | 
 
 export interface CompareOptions extends Omit<MeasureOptions, "search"> {
 	/**
-	 * Methods to compare, each once. `greedy:half-block` is greedy with half-block cuts; auto, leave-one-out, beam, swap and contiguous have
-	 * that too. @default auto, greedy, leave-one-out, contiguous, block-influence, angular, random, paper, paper-repaired
+	 * Methods to compare, each once. `greedy:half-block` is greedy with half-block cuts; auto, leave-one-out, beam, swap,
+	 * evolutionary, contiguous and random have that too. @default auto, greedy, leave-one-out, contiguous, block-influence, angular, random, paper, paper-repaired
 	 */
 	readonly methods?: readonly ComparedMethod[] | undefined;
 	/** Numbers of blocks to remove, or shares of the blocks such as "25%". @default about 10, 20 and 33 % of the blocks */

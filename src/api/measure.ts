@@ -32,8 +32,8 @@ export interface BlockSearchOptions {
 	/**
 	 * What may be removed. `half-block`: also a shifted pair, which is the feed-forward part of a block and the attention part of the next
 	 * one left. What stays of the two is one block again. On validation text such a candidate must beat whole blocks by
-	 * more than its standard error. Methods auto, greedy, beam, swap, contiguous and leave-one-out, on architectures whose blocks have two
-	 * parts. Method auto evaluates a quarter more candidates for it. @default "block"
+	 * more than its standard error. Methods auto, greedy, beam, swap, evolutionary, contiguous, leave-one-out and random, on architectures
+	 * whose blocks have two parts. Method auto evaluates a quarter more candidates for it. @default "block"
 	 */
 	readonly granularity?: Granularity | undefined;
 	/** Most candidates (sets of blocks) to evaluate. @default auto, swap, evolutionary, random: by effort; paper: 8000; paper-repaired: 1000 */
@@ -140,6 +140,17 @@ export interface ShiftedPairCost {
 	readonly added: number;
 	/** In the same unit, paired by window. Missing if one window says nothing of it. */
 	readonly standardError?: number | undefined;
+}
+
+/** How important a shifted pair is, by a surrogate over parts of blocks. */
+export interface ShiftedPairImportance {
+	/** Its position alone: `[12.5]` is `12f-13a`. In JSON that people read it is that text. */
+	readonly removed: readonly number[];
+	readonly value: number;
+	/** In the unit of the value; missing if it is not known. */
+	readonly standardError?: number | undefined;
+	/** Its share in v = PPL(original) / PPL(kept parts), from 0 to 1. */
+	readonly unit: "value";
 }
 
 /** How important one block is. */

@@ -1,7 +1,15 @@
 import type { PairInteraction } from "../game/attribution/interactions.js";
 import type { RankMethod } from "./methods.js";
 import type { Plan } from "../storage/plan.js";
-import type { BlockImportance, BlockSearchOptions, MeasureOptions, ModelSummary, Metric, ShiftedPairCost } from "./measure.js";
+import type {
+	BlockImportance,
+	BlockSearchOptions,
+	MeasureOptions,
+	ModelSummary,
+	Metric,
+	ShiftedPairCost,
+	ShiftedPairImportance,
+} from "./measure.js";
 import type { Granularity } from "../game/pairs.js";
 
 // Options and results of `rankBlocks`.
@@ -10,8 +18,8 @@ export interface RankSearchOptions extends Omit<BlockSearchOptions, "method" | "
 	/** A method that gives each block a number, or an estimator. @default "leave-one-out" */
 	readonly method?: RankMethod | undefined;
 	/**
-	 * What is ranked. `half-block`: also shifted pairs, each the feed-forward part of a block and the attention part of the next. Method
-	 * leave-one-out only, on architectures whose blocks have two parts. It takes one evaluation more for each pair. @default "block"
+	 * What is ranked. `half-block`: also shifted pairs, each the feed-forward part of a block and the attention part of the next. Methods
+	 * leave-one-out, which takes one evaluation more for each pair, and auto, on architectures whose blocks have two parts. @default "block"
 	 */
 	readonly granularity?: Granularity | undefined;
 	/** Most candidates to evaluate. @default auto: by effort; paper: 8000; paper-repaired: 1000; the estimators: 26 a block, 300 to 800 */
@@ -47,8 +55,10 @@ export interface RankResult {
 	/** What was estimated, and how: see docs/research/method.md. */
 	readonly estimator: string;
 	readonly importance: readonly BlockImportance[];
-	/** With granularity `half-block`: what each shifted pair adds alone, in order. Missing otherwise. */
+	/** With granularity `half-block`: what each shifted pair adds alone, in order; with method auto of those that were measured. Missing otherwise. */
 	readonly shiftedPairs?: readonly ShiftedPairCost[];
+	/** With granularity `half-block` and method auto: the importance of shifted pairs, in order. Those with a part of a block that stays have none. */
+	readonly shiftedImportance?: readonly ShiftedPairImportance[];
 	/** Blocks never removed, with reasons. */
 	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
 	/** Blocks whose removal alone costs too much, with reasons: some methods keep them in every further candidate. */

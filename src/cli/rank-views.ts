@@ -18,13 +18,13 @@ export function rankText(result: RankResult, style: TextStyle): string {
 	}));
 	const unseen = new Set(result.unseen);
 	const noteOf = (block: number) => frozen.get(block) ?? critical.get(block) ?? (unseen.has(block) ? "never measured" : undefined);
-	const { shiftedPairs = [] } = result;
+	const shiftedPairs = shiftedRows(result);
 	const rows = [
 		...Array.from({ length: result.model.blocks }, (_, block) => ({
 			...{ ...values.get(block), block, note: noteOf(block) },
 			verdicts: words.map(({ of }) => of.get(block) ?? ""),
 		})),
-		...shiftedPairs.map(({ removed, added, standardError }) => ({ block: removed[0]!, value: added, standardError, unit: "nats" })),
+		...shiftedPairs,
 	].sort((a, b) => a.block - b.block);
 	// The original model has no divergence from itself.
 	const original = result.metric === "kl" ? metricTitles.kl : `loss of the original model ${formatLoss(result.loss)}`;
@@ -37,7 +37,7 @@ export function rankText(result: RankResult, style: TextStyle): string {
 			style,
 			words.map(({ cut }) => `-n ${cut}`),
 		),
-		...(shiftedPairs.length > 0 ? [leastText(rows), `${halvesNote(shiftedPairs[0]!.removed)}\n`] : []),
+		...(shiftedPairs.length > 0 ? [leastText(rows), `${halvesNote([shiftedPairs[0]!.block])}\n`] : []),
 		...(judged.length > 0
 			? [
 					legendText(
@@ -50,6 +50,15 @@ export function rankText(result: RankResult, style: TextStyle): string {
 		...(result.surrogate ? [surrogateLine(result.surrogate)] : []),
 		`${formatInteger(result.evaluations)} evaluations, ${formatDuration(result.seconds)}\n`,
 	].join("\n");
+}
+
+/** Rows of shifted pairs in the unit of the blocks: what they add alone, or their importance. */
+function shiftedRows({ shiftedPairs = [], shiftedImportance, importance }: RankResult) {
+	if (shiftedImportance)
+		return shiftedImportance.map(({ removed, value, standardError, unit }) => ({ block: removed[0]!, value, standardError, unit }));
+	// Of a search that was stopped early only single removals are known.
+	if (importance.some(({ unit }) => unit !== "nats")) return [];
+	return shiftedPairs.map(({ removed, added, standardError }) => ({ block: removed[0]!, value: added, standardError, unit: "nats" }));
 }
 
 /** Blocks and shifted pairs that are named as the least important. */

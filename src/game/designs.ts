@@ -4,7 +4,7 @@ import { movesOf } from "./moves.js";
 import type { Random } from "./random.js";
 import { drawStrata } from "./strata.js";
 
-type Board = Pick<Game, "players" | "frozen" | "allows">;
+export type DesignBoard = Pick<Game, "players" | "frozen" | "allows">;
 
 /** Options of every sampling design. Designs give distinct coalitions, never the original model. */
 export interface DesignOptions {
@@ -30,12 +30,12 @@ export interface WindowOptions extends DesignOptions {
 const PATIENCE = 200;
 
 /** Equal shares of 1 to `kmax` removed blocks, uniform inside each size. @throws RangeError for an option out of range */
-export function windowDesign(game: Board, options: WindowOptions): Coalition[] {
-	const { kmin = 1, count, random } = checked(game, options);
+export function windowDesign(game: DesignBoard, options: WindowOptions): Coalition[] {
+	const { kmin = 1, count, random } = checkedWindow(game, options);
 	if (!options.units?.length) {
 		const sizes = Array.from({ length: options.kmax - kmin + 1 }, (_, i) => game.players - kmin - i);
 		const frozen = new Map([...game.frozen, ...[...(options.keep ?? [])].map((block) => [block, "kept"] as const)]);
-		const board: Board = { players: game.players, frozen, allows: (set) => game.allows(set) };
+		const board: DesignBoard = { players: game.players, frozen, allows: (set) => game.allows(set) };
 		return drawStrata(board, { sizes, count, random, distinct: true, ...(options.exclude ? { exclude: options.exclude } : {}) });
 	}
 	const draw = new Draw(game, options);
@@ -47,8 +47,8 @@ export function windowDesign(game: Board, options: WindowOptions): Coalition[] {
  * differences between blocks are more exact than the values. Backgrounds lack `kmin` - 1 to `kmax` - 1 blocks in turn.
  * The last family may be cut short.
  */
-export function flipDesign(game: Board, options: WindowOptions): Coalition[] {
-	const { kmin = 1, kmax, count, random } = checked(game, options);
+export function flipDesign(game: DesignBoard, options: WindowOptions): Coalition[] {
+	const { kmin = 1, kmax, count, random } = checkedWindow(game, options);
 	const draw = new Draw(game, options);
 	const sizes = kmax - kmin + 1;
 	for (let turn = 0, idle = 0; draw.found.length < count && idle < PATIENCE; turn++) {
@@ -64,8 +64,8 @@ export function flipDesign(game: Board, options: WindowOptions): Coalition[] {
  * Random partitions of the blocks into groups of one size, each group removed in turn: every block is removed equally often.
  * Group sizes run from `kmin` (default 2) to `kmax`; blocks that do not fill a group stay. A group is smaller only because of units.
  */
-export function balancedDesign(game: Board, options: WindowOptions): Coalition[] {
-	const { kmin = Math.min(2, options.kmax), kmax, count, random } = checked(game, options);
+export function balancedDesign(game: DesignBoard, options: WindowOptions): Coalition[] {
+	const { kmin = Math.min(2, options.kmax), kmax, count, random } = checkedWindow(game, options);
 	const tied = (options.units?.length ?? 0) > 0;
 	const draw = new Draw(game, options);
 	for (let turn = 0, idle = 0; draw.found.length < count && idle < PATIENCE; turn++) {
@@ -93,7 +93,7 @@ export interface BernoulliOptions extends DesignOptions {
 }
 
 /** Each block is removed independently with its probability. The empty draw (the original model) is drawn again. */
-export function bernoulliDesign(game: Board, options: BernoulliOptions): Coalition[] {
+export function bernoulliDesign(game: DesignBoard, options: BernoulliOptions): Coalition[] {
 	const { random, count, kmax = game.players } = options;
 	const draw = new Draw(game, options);
 	const chances = draw.moves.map((move) => moveMean(options.chance, move));
@@ -115,8 +115,8 @@ export interface TiltedOptions extends WindowOptions {
  * Sizes as in {@link windowDesign}, but costly blocks are removed less often: most uniform sets of many blocks break the model, and a
  * broken model teaches nothing about working ones.
  */
-export function tiltedDesign(game: Board, options: TiltedOptions): Coalition[] {
-	const { kmin = 1, kmax, count, random, temperature } = checked(game, options);
+export function tiltedDesign(game: DesignBoard, options: TiltedOptions): Coalition[] {
+	const { kmin = 1, kmax, count, random, temperature } = checkedWindow(game, options);
 	if (!(temperature > 0)) throw new RangeError(`the temperature must be above 0, got ${temperature}`);
 	const draw = new Draw(game, options);
 	const cost = draw.moves.map((move) => moveMean(options.costs, move));
@@ -135,7 +135,7 @@ export function tiltedDesign(game: Board, options: TiltedOptions): Coalition[] {
 }
 
 /** Sets one exchange away from `removed`, in random order. An exchange swaps a removed block for a kept one of the same number of blocks. */
-export function swapDesign(game: Board, removed: readonly number[], options: DesignOptions): Coalition[] {
+export function swapDesign(game: DesignBoard, removed: readonly number[], options: DesignOptions): Coalition[] {
 	const draw = new Draw(game, options);
 	const gone = new Set(removed);
 	const back = draw.moves.filter((move) => move.every((block) => gone.has(block)));
@@ -149,7 +149,7 @@ export function swapDesign(game: Board, removed: readonly number[], options: Des
 }
 
 /** Every pair of blocks (or units) removed, in random order: shows which blocks are redundant. */
-export function pairDesign(game: Board, options: DesignOptions): Coalition[] {
+export function pairDesign(game: DesignBoard, options: DesignOptions): Coalition[] {
 	const draw = new Draw(game, options);
 	const pairs = draw.moves.flatMap((a, i) => draw.moves.slice(0, i).map((b) => [...new Set([...b, ...a])]));
 	for (const pair of options.random.shuffle(pairs)) draw.take(pair, options.count);
@@ -173,15 +173,15 @@ export function permutationDesign(moves: number, options: { walks: number; kmax:
 	return Array.from({ length: walks }, () => random.sample(all, kmax));
 }
 
-/** Collects distinct allowed coalitions. */
-class Draw {
+/** Collects distinct allowed coalitions. @internal */
+export class Draw {
 	readonly moves: readonly (readonly number[])[];
 	readonly found: Coalition[] = [];
-	readonly #game: Board;
+	readonly #game: DesignBoard;
 	readonly #random: Random;
 	readonly #taken: Set<string>;
 
-	constructor(game: Board, options: DesignOptions) {
+	constructor(game: DesignBoard, options: DesignOptions) {
 		const { count } = options;
 		if (!Number.isInteger(count) || count < 0) throw new RangeError(`count must be a non-negative integer, got ${count}`);
 		const keep = new Set(options.keep);
@@ -206,6 +206,12 @@ class Draw {
 			idle = this.take(draw(turn), count) ? 0 : idle + 1;
 		}
 		return this.found;
+	}
+
+	/** Blocks that move alone: no rule ties them to others. */
+	free(): number[] {
+		const tied = new Set(this.moves.flatMap((move) => (move.length > 1 ? move : [])));
+		return this.moves.flatMap((move) => (move.length === 1 && !tied.has(move[0]!) ? move : []));
 	}
 
 	/** A uniform set of exactly `size` blocks, if the moves allow one. */
@@ -244,7 +250,8 @@ function moveMean(values: number | ArrayLike<number>, move: readonly number[]): 
 	return move.reduce((sum, block) => sum + (values[block] as number), 0) / move.length;
 }
 
-function checked<T extends WindowOptions>(game: Board, options: T): T {
+/** @internal */
+export function checkedWindow<T extends WindowOptions>(game: DesignBoard, options: T): T {
 	const kept = new Set([...game.frozen.keys(), ...(options.keep ?? [])]);
 	const movable = game.players - kept.size;
 	const { kmin = 1, kmax } = options;

@@ -1,5 +1,6 @@
 import type { Coalition } from "./coalition.js";
 import { type Measurement, meanLoss, valueOfLoss } from "./game.js";
+import type { Granularity } from "./pairs.js";
 
 /** One measured coalition as surrogates see it. */
 export interface Sample {
@@ -27,13 +28,34 @@ export function toSample(coalition: Coalition, loss: number, originalLoss: numbe
 	return { coalition, addedLoss: finite ? loss - originalLoss : Number.POSITIVE_INFINITY, value: valueOfLoss(loss, originalLoss) };
 }
 
-/** Coalitions as rows of bytes, 1 kept and 0 removed: the form that surrogates predict in bulk. Shape: coalitions x players. */
-export function toRows(coalitions: readonly Coalition[], players: number): Uint8Array {
-	const rows = new Uint8Array(coalitions.length * players);
+/** Bytes in the row of a coalition: one per block, or with half-block cuts one per part. */
+export function rowLength(players: number, granularity: Granularity = "block"): number {
+	return granularity === "block" ? players : 2 * players;
+}
+
+/**
+ * What a coalition removes, ascending: numbers of blocks, or with half-block cuts numbers of parts (2i is the attention part of block i,
+ * 2i + 1 its feed-forward part).
+ * @throws RangeError for a half-block cut if blocks are counted: half a block is neither removed nor kept
+ */
+export function removedUnits(coalition: Coalition, granularity: Granularity = "block"): number[] {
+	if (granularity === "half-block") return coalition.removed().flatMap((position) => [2 * position, 2 * position + 1]);
+	if (!coalition.whole)
+		throw new RangeError(`expected whole blocks, got ${coalition}, which keeps parts of blocks; use granularity half-block`);
+	return coalition.removed();
+}
+
+/**
+ * Coalitions as rows of bytes, 1 kept and 0 removed: the form that surrogates predict in bulk. Shape: coalitions x {@link rowLength}.
+ * @throws RangeError for coalitions of another number of blocks, and as {@link removedUnits}
+ */
+export function toRows(coalitions: readonly Coalition[], players: number, granularity: Granularity = "block"): Uint8Array {
+	const length = rowLength(players, granularity);
+	const rows = new Uint8Array(coalitions.length * length).fill(1);
 	for (const [index, coalition] of coalitions.entries()) {
 		if (coalition.players !== players)
 			throw new RangeError(`expected coalitions of ${players} blocks, got ${coalition.players} (${coalition})`);
-		for (let i = 0; i < players; i++) if (coalition.has(i)) rows[index * players + i] = 1;
+		for (const unit of removedUnits(coalition, granularity)) rows[index * length + unit] = 0;
 	}
 	return rows;
 }

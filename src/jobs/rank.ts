@@ -9,7 +9,7 @@ import { type Header, readModelHeader } from "../pipeline/preflight/model-header
 import { logger } from "../api/logger.js";
 import { importanceRows } from "../pipeline/planning/plan.js";
 import { checkGranularity, checkMethodOptions } from "../pipeline/preflight/method-options.js";
-import { isEstimator, methodOptions, rankMethods } from "../api/methods.js";
+import { factsOf, isEstimator, methodOptions, rankingMethods, rankMethods } from "../api/methods.js";
 import { estimate, estimatorMasks } from "../pipeline/methods/estimators.js";
 import { formatBlocks } from "../notation.js";
 import type { CriticalBlock } from "../game/search/search.js";
@@ -58,6 +58,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 			estimator: judged.attribution.estimator,
 			importance: importanceRows(judged.attribution),
 			...(judged.shiftedPairs ? { shiftedPairs: judged.shiftedPairs } : {}),
+			...(judged.shiftedImportance ? { shiftedImportance: judged.shiftedImportance } : {}),
 			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 			critical: judged.critical.flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
 			...cutsOf(judged, removeBlocks ?? [kmax], session.model.blocks, session.seed),
@@ -71,12 +72,17 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	}
 }
 
+/** Methods that rank shifted pairs too. */
+const rankingHalves: readonly RankMethod[] = rankingMethods.filter((method) => factsOf(method).reads?.includes("granularity"));
+
 function checkOptions(method: RankMethod, { method: _, removeBlocks, ...options }: Settings<"rank">): void {
 	for (const count of removeBlocks ?? [])
 		if (!Number.isInteger(count) || count < 1)
 			throw new InvalidOptionError(`remove-blocks must be whole numbers of at least 1, got ${count}`);
-	if (options.granularity === "half-block" && method !== "leave-one-out")
-		throw new InvalidOptionError(`${method} ranks whole blocks only: --granularity half-block needs --method leave-one-out`);
+	if (options.granularity === "half-block" && !rankingHalves.includes(method))
+		throw new InvalidOptionError(
+			`${method} ranks whole blocks only: --granularity half-block needs --method ${rankingHalves.join(" or ")}`,
+		);
 	if (!isEstimator(method)) {
 		checkMethodOptions(method, { ...options, method });
 		return;
@@ -106,7 +112,7 @@ function searchedTo(method: RankMethod, kmax: number): number {
 	return method === "auto" || method === "paper-repaired" ? kmax : 1;
 }
 
-interface Judged extends Pick<RankResult, "interactions" | "shiftedPairs" | "surrogate" | "evaluations"> {
+interface Judged extends Pick<RankResult, "interactions" | "shiftedPairs" | "shiftedImportance" | "surrogate" | "evaluations"> {
 	readonly attribution: Attribution & { readonly drawn?: readonly Float64Array[] };
 	readonly originalLoss: number;
 	readonly critical: readonly CriticalBlock[];
@@ -134,7 +140,8 @@ async function contributionsOf(session: Session, { method, kmax, masks }: RankTa
 	}
 	const task = { method, blocks: session.model.blocks.blocks, kmax: searchedTo(method, kmax) };
 	checkBudget(task, options, session.tokens.search);
-	const { found, contributions, shiftedPairs, surrogate, masks: measured, evidence } = await choose(session, task, options);
+	const choices = await choose(session, task, options, { ranking: true });
+	const { found, contributions, shiftedPairs, shiftedImportance, surrogate, masks: measured, evidence } = choices;
 	// Every ranking method gives them.
 	if (!contributions) throw new Error(`${method} gave no contributions`);
 	for (const note of [...found.notes, ...tiedNotes(contributions, session.model.blocks.units)]) logger(options)("note", note);
@@ -143,6 +150,7 @@ async function contributionsOf(session: Session, { method, kmax, masks }: RankTa
 	return {
 		attribution: contributions,
 		...(shiftedPairs ? { shiftedPairs } : {}),
+		...(shiftedImportance ? { shiftedImportance } : {}),
 		originalLoss,
 		critical: critical.filter(({ frozen }) => frozen),
 		unseen: [],

@@ -14,10 +14,29 @@ export function partGame(players: number, seed: number): FunctionGame {
 	const own = Array.from({ length: 2 * players }, (_, part) =>
 		part % 2 === 0 ? 0.01 + 0.08 * random.uniform() : 0.03 + 0.12 * random.uniform(),
 	);
-	const near = Array.from({ length: 2 * players }, () => 0.06 * random.uniform());
+	return gameOf(own, random);
+}
+
+/** The same, but costs of alike parts change slowly with the depth: one part says something of the next of its kind. */
+export function smoothPartGame(players: number, seed: number): FunctionGame {
+	const random = new Random(seed);
+	const depth = [random.normal(), random.normal()];
+	const own = Array.from({ length: 2 * players }, (_, part) => {
+		const kind = part % 2;
+		depth[kind] = 0.8 * depth[kind]! + 0.6 * random.normal();
+		return (kind === 0 ? 0.04 : 0.08) * Math.exp(0.6 * depth[kind]!);
+	});
+	return gameOf(own, random);
+}
+
+/** @param own cost of each part, before what others add to it */
+function gameOf(own: readonly number[], random: Random): FunctionGame {
+	const parts = own.length;
+	const players = parts / 2;
+	const near = Array.from({ length: parts }, () => 0.06 * random.uniform());
 	const linked = Array.from({ length: players }, () => ({
-		one: random.integer(2 * players),
-		other: random.integer(2 * players),
+		one: random.integer(parts),
+		other: random.integer(parts),
 		by: 0.04 * random.normal(),
 	}));
 	return new FunctionGame({
@@ -26,7 +45,7 @@ export function partGame(players: number, seed: number): FunctionGame {
 			const kept = keptParts(players, coalition.removed());
 			const gone = (part: number) => kept[part] === false;
 			let link = 0;
-			for (let part = 0; part < 2 * players; part++) {
+			for (let part = 0; part < parts; part++) {
 				if (!gone(part)) continue;
 				link += own[part]!;
 				for (const apart of [1, 2, 3, 4]) if (gone(part + apart)) link += near[part]! / apart;

@@ -76,7 +76,7 @@ export const searchRows = {
 		commands: ["prune", "rank", "frontier"],
 		plan: "granularity",
 		printedAfter: "method",
-		per: { rank: { help: "Rank whole blocks (block), or also half-block cuts between neighbors (half-block; leave-one-out)" } },
+		per: { rank: { help: "Rank whole blocks (block), or also half-block cuts between neighbors (half-block; leave-one-out, auto)" } },
 	},
 	effort: {
 		flag: "effort",

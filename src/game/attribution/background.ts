@@ -1,7 +1,12 @@
 import { disjointMovesOf } from "../moves.js";
-import type { LossFunction } from "../predictor.js";
+import type { LossFunction, Predictor } from "../predictor.js";
 import type { Random } from "../random.js";
 import { binomial, subsets } from "../strata.js";
+
+/** @throws RangeError for a surrogate over parts of blocks, of which none goes alone @internal */
+export function checkOverBlocks({ granularity = "block" }: Pick<Predictor, "granularity">): void {
+	if (granularity !== "block") throw new RangeError("contributions are of whole blocks: fit the surrogate with granularity block");
+}
 
 /** The players: single blocks, and units of blocks that are removed together. @internal */
 export interface MoveSpace {

@@ -1,6 +1,6 @@
 import type { LossFunction, Posterior } from "../predictor.js";
 import { Random } from "../random.js";
-import { changeOf, drawBackgrounds, moveSpace, type MoveSpace } from "./background.js";
+import { changeOf, checkOverBlocks, drawBackgrounds, moveSpace, type MoveSpace } from "./background.js";
 import type { PosteriorOptions } from "./posterior.js";
 
 /** How two blocks (or units) interact. */
@@ -23,6 +23,7 @@ export interface PairInteraction {
 export async function pairInteractions(model: Posterior, options: PosteriorOptions): Promise<PairInteraction[]> {
 	const { kmax, seed, count = 60, draws = 10 } = options;
 	const { players } = model;
+	checkOverBlocks(model);
 	const space = moveSpace(players, options);
 	const { moves, movable } = space;
 	const random = new Random(seed);

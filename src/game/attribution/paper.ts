@@ -81,7 +81,8 @@ function report({ sums, squares, drawn, distinct }: Marginals, options: Surrogat
 
 /** f(m with i) - f(m without i) of every row and block, by the predictor's own shortcut if it has one. Shape: rows x players. @internal */
 export function marginalsOf(predictor: Predictor, rows: Uint8Array): Float64Array {
-	return predictor.marginals?.(rows) ?? marginalsByPrediction(predictor, rows);
+	const shortcut = predictor.granularity === "half-block" ? undefined : predictor.marginals?.(rows);
+	return shortcut ?? marginalsByPrediction(predictor, rows);
 }
 
 /** f(m with i) - f(m without i) for predictors without a shortcut. */

@@ -1,7 +1,7 @@
 import type { LossFunction, Posterior } from "../predictor.js";
 import { Random } from "../random.js";
 import { type Attribution, perBlock } from "./attribution.js";
-import { type Backgrounds, changeOf, drawBackgrounds, moveSpace, type MoveSpace } from "./background.js";
+import { type Backgrounds, changeOf, checkOverBlocks, drawBackgrounds, moveSpace, type MoveSpace } from "./background.js";
 import { averageOfSizes, type SeenSize } from "./size-average.js";
 
 export interface PosteriorOptions {
@@ -38,6 +38,7 @@ export interface PosteriorAttribution extends Attribution {
 export async function posteriorContributions(model: Posterior, options: PosteriorOptions): Promise<PosteriorAttribution> {
 	const { kmax, seed, count = 600, draws = 30 } = options;
 	const { players } = model;
+	checkOverBlocks(model);
 	const space = moveSpace(players, options);
 	if (!Number.isInteger(draws) || draws < 0) throw new RangeError(`draws must be a non-negative integer, got ${draws}`);
 	const random = new Random(seed);

@@ -1,9 +1,11 @@
 import { type CutVerdict, cutVerdicts } from "../attribution/cut.js";
 import { type PairInteraction, pairInteractions } from "../attribution/interactions.js";
 import { type PosteriorAttribution, posteriorContributions } from "../attribution/posterior.js";
+import { type ShiftedContribution, shiftedContributions } from "../attribution/shifted-window.js";
 import type { Game } from "../game.js";
 import { LossMeter } from "../loss-meter.js";
 import { joinedUnits, mostMoves, movesOf } from "../moves.js";
+import type { Granularity } from "../pairs.js";
 import { type AutoEvidence, type AutoSearchOptions, type AutoSearchResult, autoSearch, type SearchModel } from "./auto.js";
 import { type HalfBlockResult, halfBlockSearch } from "./half-blocks.js";
 import { nearRivals } from "./rivals.js";
@@ -20,6 +22,8 @@ export interface AutoOptions extends Omit<AutoSearchOptions, "fit" | "trust"> {
 	 * budget: a fifth, and at most a quarter of what whole blocks took. @default as `stop` and `fits`
 	 */
 	readonly halves?: Pick<AutoSearchOptions, "stop" | "fits">;
+	/** With half-block cuts: also says what each shifted pair contributes. @default false */
+	readonly shiftedContributions?: boolean;
 }
 
 /** How good the surrogate is, on coalitions that it had not seen when it predicted them. */
@@ -56,8 +60,13 @@ export interface AutoResult {
 	/** Pairs of blocks, the most redundant ones first. */
 	readonly interactions: readonly PairInteraction[];
 	readonly surrogate: SurrogateReport | undefined;
-	/** With half-block cuts: the best sets that have some. The surrogate, and what is read off it, knows whole blocks only. */
+	/** With half-block cuts: the best sets that have some. The surrogate above, and what is read off it, knows whole blocks only. */
 	readonly halfBlocks?: HalfBlockResult | undefined;
+	/**
+	 * What each shifted pair contributes, by a surrogate over parts: window semivalues as above, but over sets with half-block cuts. Pairs with
+	 * a part of a block that stays have none.
+	 */
+	readonly shifted?: readonly ShiftedContribution[] | undefined;
 }
 
 /** Rank correlation on the decisions below which the surrogate's proposals are not used. */
@@ -73,6 +82,7 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 	const meter = options.meter ?? new LossMeter(game, options);
 	const blocks = await autoOfBlocks(game, { ...options, meter, budget: blocksBudget(budget, game.players, kmax) });
 	const { found } = blocks;
+	const { learn } = learners(options, "half-block");
 	const counts = options.counts ?? [...found.byCount.keys()];
 	const starts = counts.flatMap((count) => {
 		const set = found.byCount.get(count);
@@ -81,13 +91,25 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 	const halfBlocks = await halfBlockSearch(game, {
 		...options,
 		...options.halves,
+		fit: learn,
 		onBatch: (measured) => options.onBatch?.({ phase: "half-block cuts", measured: found.measured + measured, byCount: found.byCount }),
 		meter,
 		counts,
 		starts: [...starts, ...nearRivals(game, found, counts).map(({ removed }) => removed)],
 		budget: Math.max(0, Math.min(budget - found.measured, Math.ceil(HALF_SHARE * found.measured))),
 	});
-	return { ...blocks, halfBlocks };
+	const shifted = options.shiftedContributions && found.model ? await shiftedOf(game, found, meter, options) : undefined;
+	return { ...blocks, halfBlocks, ...(shifted ? { shifted } : {}) };
+}
+
+async function shiftedOf(game: Game, found: AutoSearchResult, meter: LossMeter, options: AutoOptions): Promise<ShiftedContribution[]> {
+	const { pause, signal, seed } = options;
+	const critical = found.critical.filter((block) => block.frozen).flatMap((block) => block.blocks);
+	const tied = movesOf(game, options.units).filter((move) => move.length > 1);
+	const keep = new Set([...game.frozen.keys(), ...critical, ...tied.flat()]);
+	const model = await fitMixedGp(await meter.samples(), { granularity: "half-block", pause, signal });
+	const kmax = Math.max(1, Math.min(options.kmax, game.players - keep.size));
+	return shiftedContributions(model, { kmax, seed, keep, pause, signal });
 }
 
 /** Evaluations of half-block cuts, as a share of those of whole blocks. */
@@ -119,17 +141,17 @@ async function autoOfBlocks(game: Game, options: AutoOptions): Promise<AutoResul
 }
 
 /** Ways to fit the surrogate, for the search and for judging it. */
-function learners({ pause, signal }: AutoOptions) {
+function learners({ pause, signal }: AutoOptions, granularity: Granularity = "block") {
 	/** Coalitions in the fit that last chose its setting: a few more do not change it. */
 	let settled = 0;
 	const learn = (samples: AutoEvidence["samples"], previous: SearchModel | undefined) => {
 		const start = previous instanceof MixedGp ? { start: previous.setting } : {};
 		const rounds = previous && samples.length < 1.25 * settled ? { rounds: 0 } : {};
 		if (rounds.rounds === undefined) settled = samples.length;
-		return fitMixedGp(samples, { pause, signal, ...start, ...rounds });
+		return fitMixedGp(samples, { pause, signal, granularity, ...start, ...rounds });
 	};
 	/** Chosen again, so that no held-out coalition influences the setting. */
-	const afresh = (samples: AutoEvidence["samples"]) => fitMixedGp(samples, { pause, signal, rounds: 1 });
+	const afresh = (samples: AutoEvidence["samples"]) => fitMixedGp(samples, { pause, signal, granularity, rounds: 1 });
 	return { learn, afresh };
 }
 

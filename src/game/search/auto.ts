@@ -231,7 +231,7 @@ class AutoRun {
 		const { search } = this;
 		const { patience = 3 } = this.#o;
 		this.#trusted = this.#o.trust ? await this.#o.trust(this.#evidence(await search.meter.samples())) : true;
-		const proposer = new Proposer(search, this.#counts, this.#random, this.#o.pause);
+		const proposer = new Proposer(search, this.#counts, this.#random, { pause: this.#o.pause });
 		let idle = 0;
 		for (let round = 0; ; round++) {
 			this.#o.signal?.throwIfAborted();

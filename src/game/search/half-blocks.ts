@@ -2,7 +2,9 @@ import { Coalition, distinct } from "../coalition.js";
 import type { Game } from "../game.js";
 import { runsMovedByHalf } from "../pairs.js";
 import { isWhole } from "../parts.js";
-import type { AutoSearchOptions } from "./auto-types.js";
+import { Random } from "../random.js";
+import type { AutoSearchOptions, SearchModel } from "./auto-types.js";
+import { Proposer } from "./proposer.js";
 import { type FoundSet, Search, type SearchOptions } from "./search.js";
 import { Slopes } from "./slopes.js";
 import { halfNeighbors } from "./swap.js";
@@ -16,6 +18,13 @@ export interface HalfBlockOptions extends SearchOptions, Pick<AutoSearchOptions,
 	readonly counts: readonly number[];
 	/** Sets of whole blocks that are known to be good; their cuts are moved by half a block. The first of each size is the best. */
 	readonly starts: readonly (readonly number[])[];
+	/**
+	 * Fits a surrogate over parts to everything that the meter knows; `previous` is the result of the fit before. It proposes what is measured
+	 * instead of exchanges. @default none
+	 */
+	readonly fit?: AutoSearchOptions["fit"];
+	/** Of the surrogate's draws. @default 1 */
+	readonly seed?: number | string;
 	/** Called after every batch with the number of coalitions measured. */
 	readonly onBatch?: (measured: number) => void;
 }
@@ -45,11 +54,13 @@ export async function halfBlockSearch(game: Game, options: HalfBlockOptions): Pr
 	if (!(budget >= 0)) throw new RangeError(`budget must be at least 0 coalitions, got ${budget}`);
 	if (budget < 1 || options.stop?.()) return { byCount: new Map(), measured: 0 };
 	const shiftedSingles = Math.max(1, Math.min(Math.floor(budget * SINGLES), options.fits?.() ?? Number.POSITIVE_INFINITY));
-	const search = await Search.start(game, "half-block", { ...options, granularity: "half-block", shiftedSingles });
+	const { onStep: _, ...rest } = options;
+	const search = await Search.start(game, "half-block", { ...rest, granularity: "half-block", shiftedSingles });
 	const run = new HalfBlockRun(search, options);
 	await run.descend();
 	await run.moveCuts();
-	await run.exchange();
+	if (options.fit) await run.propose(options.fit);
+	else await run.exchange();
 	return run.result();
 }
 
@@ -99,6 +110,25 @@ class HalfBlockRun {
 			const batch = this.#affordable(distinct(sets), Number.POSITIVE_INFINITY, (set) => set);
 			if (batch.length === 0) return;
 			await this.#measure(batch);
+		}
+	}
+
+	/** Rounds: the surrogate is fitted, and the sets that it expects most of are measured. */
+	async propose(fit: NonNullable<HalfBlockOptions["fit"]>): Promise<void> {
+		const { counts, seed = 1, pause } = this.#o;
+		const proposer = new Proposer(this.#search, counts, new Random(seed).fork("half-block cuts"), {
+			pause,
+			wanted: (set) => !set.whole,
+		});
+		let model: SearchModel | undefined;
+		for (let idle = 0; idle < PATIENCE && this.#room() > 0; ) {
+			const before = counts.map((count) => this.#ofSize(count)[0]?.addedLoss);
+			model = await fit(await this.#search.meter.samples(), model);
+			const proposed = (await proposer.fromPosterior(model, Math.min(BATCH, this.#room()))).map(({ coalition }) => coalition);
+			const batch = this.#affordable(proposed, BATCH, (set) => set);
+			if (batch.length === 0) return;
+			await this.#measure(batch);
+			idle = counts.some((count, i) => this.#ofSize(count)[0]?.addedLoss !== before[i]) ? 0 : idle + 1;
 		}
 	}
 
@@ -162,8 +192,12 @@ class HalfBlockRun {
 	async #measure(sets: readonly Coalition[]): Promise<Float64Array> {
 		const { meter, originalLoss } = this.#search;
 		const added = await meter.addedLosses(sets, "half-block cuts");
-		for (const [i, set] of sets.entries())
-			this.#found.set(set.key, { removed: set.removed(), addedLoss: added[i]!, loss: originalLoss + added[i]! });
+		for (const [i, set] of sets.entries()) {
+			const removed = set.removed();
+			this.#found.set(set.key, { removed, addedLoss: added[i]!, loss: originalLoss + added[i]! });
+			const best = this.#search.choice(removed.length);
+			if (!best || added[i]! < best.addedLoss) this.#search.choose(removed, added[i]!, 1);
+		}
 		this.#o.onBatch?.(this.#search.measured);
 		await this.#o.pause?.();
 		return added;

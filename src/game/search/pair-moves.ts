@@ -7,12 +7,13 @@ export class PairMoves {
 	/** Added loss of each shifted pair alone, nats per token, by its position (i + 0.5), of those that were measured. */
 	readonly singles: ReadonlyMap<number, number>;
 	readonly #game: Game;
-	readonly #fixed: ReadonlySet<number>;
+	/** Blocks of which no part moves alone: frozen ones, and those that a rule ties to others. */
+	readonly fixed: ReadonlySet<number>;
 	readonly #criticalLoss: number;
 
 	constructor(game: Game, rules: PairRules, singles: ReadonlyMap<number, number>) {
 		this.#game = game;
-		this.#fixed = fixedBlocks(game, rules.moves);
+		this.fixed = fixedBlocks(game, rules.moves);
 		this.#criticalLoss = rules.criticalLoss;
 		this.singles = singles;
 	}
@@ -25,7 +26,7 @@ export class PairMoves {
 	removals(removed: readonly number[], stays: ReadonlySet<number>): { pair: AdjacentPair; coalition: Coalition }[] {
 		const { players } = this.#game;
 		return adjacentPairs(players, removed).flatMap((pair) => {
-			if (isBlock(pair) || blocksOf(pair).some((block) => this.#fixed.has(block))) return [];
+			if (isBlock(pair) || blocksOf(pair).some((block) => this.fixed.has(block))) return [];
 			const positions = withoutPair(players, removed, pair);
 			if (!this.spares(positions, stays)) return [];
 			const coalition = Coalition.ofRemoved(players, positions);
@@ -34,7 +35,7 @@ export class PairMoves {
 	}
 
 	/**
-	 * Whether a set leaves what is critical. A shifted pair that is critical alone stays. A critical block may lose one part, in a shifted
+	 * Whether a set leaves what is critical, and parts of what is frozen or tied. A shifted pair that is critical alone stays. A critical block may lose one part, in a shifted
 	 * pair that was measured alone and is not critical; it never loses both.
 	 */
 	spares(positions: readonly number[], stays: ReadonlySet<number>): boolean {
@@ -43,6 +44,7 @@ export class PairMoves {
 			const alone = this.singles.get(position);
 			if (alone !== undefined && alone > this.#criticalLoss) return false;
 			const [before, after] = [Math.floor(position), Math.ceil(position)];
+			if (this.fixed.has(before) || this.fixed.has(after)) return false;
 			if (alone === undefined && (stays.has(before) || stays.has(after))) return false;
 			return !(stays.has(after) && positions[at + 1] === position + 1);
 		});

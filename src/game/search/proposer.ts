@@ -1,8 +1,8 @@
 import { Coalition } from "../coalition.js";
 import type { Calibrated, LossFunction, Posterior } from "../predictor.js";
 import type { Random } from "../random.js";
-import { coalitionOfFlags, flagsOf, quickDescent, type SwapSpace, swapNeighbors, swapSpaceOf } from "./proposals.js";
 import type { Search } from "./search.js";
+import { type Terrain, terrainOf } from "./terrain.js";
 
 /** A set worth measuring. @internal */
 export interface Candidate {
@@ -16,24 +16,30 @@ export interface Candidate {
 
 /** Sizes whose draws are searched in one round, so that a round of a large model stays a matter of seconds. */
 const SIZES_A_ROUND = 16;
-/** With more moves than this, descents are kept short. */
-const LARGE = 40;
 
 /** Proposes sets that were not measured yet. @internal */
 export class Proposer {
 	readonly #search: Search;
 	readonly #counts: readonly number[];
 	readonly #random: Random;
-	readonly #space: SwapSpace;
+	readonly #terrain: Terrain;
 	readonly #pause: (() => Promise<void>) | undefined;
+	readonly #isNew: (set: Coalition) => boolean;
 	#turn = 0;
 
-	constructor(search: Search, counts: readonly number[], random: Random, pause: (() => Promise<void>) | undefined) {
+	/** @param wanted sets that may be proposed, of those not measured yet */
+	constructor(
+		search: Search,
+		counts: readonly number[],
+		random: Random,
+		{ pause, wanted = () => true }: { pause?: (() => Promise<void>) | undefined; wanted?: (set: Coalition) => boolean },
+	) {
 		this.#search = search;
 		this.#counts = counts;
 		this.#random = random;
-		this.#space = swapSpaceOf(search);
+		this.#terrain = terrainOf(search);
 		this.#pause = pause;
+		this.#isNew = (set) => wanted(set) && !search.meter.knows(set);
 	}
 
 	/**
@@ -48,7 +54,7 @@ export class Proposer {
 		for (let d = 0; d < draws; d++) {
 			// The last draw is the mean: what the surrogate thinks best, without added doubt.
 			const drawn = d === draws - 1 ? model.mean() : model.draw(() => this.#random.normal());
-			const path = this.#greedyPath(drawn, Math.max(...sizes));
+			const path = this.#terrain.greedyPath(drawn, Math.max(...sizes));
 			for (const size of sizes) {
 				const set = await this.#bestOf(drawn, size, path.get(size), found);
 				if (set) found.set(set.key, set);
@@ -64,10 +70,11 @@ export class Proposer {
 		const costs = this.#search.costs();
 		for (const size of this.#sizes()) {
 			const incumbent = this.#search.choice(size)?.removed ?? [];
-			const start = flagsOf(Coalition.ofRemoved(this.#space.players, incumbent));
-			const fresh = swapNeighbors(start, this.#space)
-				.map(coalitionOfFlags)
-				.filter((set) => !this.#search.meter.knows(set) && !found.has(set.key))
+			const start = this.#terrain.flagsOf(Coalition.ofRemoved(this.#search.game.players, incumbent));
+			const fresh = this.#terrain
+				.neighbors(start)
+				.map((flags) => this.#terrain.coalitionOf(flags))
+				.filter((set) => this.#isNew(set) && !found.has(set.key))
 				.map((coalition) => ({ coalition, cost: coalition.removed().reduce((sum, block) => sum + (costs[block] as number), 0) }))
 				.sort((a, b) => a.cost - b.cost);
 			const share = Math.max(1, Math.floor(room / this.#counts.length));
@@ -93,60 +100,24 @@ export class Proposer {
 		greedy: Uint8Array | undefined,
 		found: ReadonlyMap<string, Coalition>,
 	): Promise<Coalition | undefined> {
-		const isNew = (set: Coalition) => !this.#search.meter.knows(set) && !found.has(set.key);
+		const isNew = (set: Coalition) => this.#isNew(set) && !found.has(set.key);
 		let best: { set: Coalition; loss: number } | undefined;
 		for (const start of this.#starts(drawn, size, greedy)) {
 			await this.#pause?.();
-			const loss = quickDescent(drawn, start, this.#space, this.#space.moves.length > LARGE ? 3 : 6);
-			const set = coalitionOfFlags(start);
+			const loss = this.#terrain.descend(drawn, start);
+			const set = this.#terrain.coalitionOf(start);
 			if ((!best || loss < best.loss) && isNew(set)) best = { set, loss };
 		}
 		return best?.set ?? this.#bestNeighbor(drawn, size, isNew);
-	}
-
-	/** The drawn game's own greedy sets, by size. */
-	#greedyPath(drawn: LossFunction, deepest: number): Map<number, Uint8Array> {
-		const { players, moves } = this.#space;
-		const path = new Map<number, Uint8Array>();
-		const removed = new Uint8Array(players);
-		for (let count = 0; count < deepest; ) {
-			const open = moves.filter((move) => move.length <= deepest - count && move.every((block) => removed[block] === 0));
-			const ordered = open
-				// A unit's blocks one by one: close enough for a start.
-				.map((move) => ({ move, change: move.reduce((sum, block) => sum + drawn.flip(removed, block), 0) / move.length }))
-				.sort((a, b) => a.change - b.change);
-			const next = ordered.find(({ move }) => {
-				const tried = removed.slice();
-				for (const block of move) tried[block] = 1;
-				return this.#space.allows(tried);
-			});
-			if (!next) break;
-			for (const block of next.move) removed[block] = 1;
-			count += next.move.length;
-			path.set(count, removed.slice());
-		}
-		return path;
-	}
-
-	/** A random set of the size, if one can be made: it leads away from the known sets. */
-	#randomStart(size: number): Uint8Array | undefined {
-		const removed = new Uint8Array(this.#space.players);
-		let count = 0;
-		for (const move of this.#random.shuffle(this.#space.moves.slice())) {
-			if (count + move.length > size || move.some((block) => removed[block] === 1)) continue;
-			for (const block of move) removed[block] = 1;
-			count += move.length;
-		}
-		return count === size && this.#space.allows(removed) ? removed : undefined;
 	}
 
 	/** New random sets, for when everything near the best sets is known. */
 	#randomSets(sizes: readonly number[], room: number): Coalition[] {
 		const sets = new Map<string, Coalition>();
 		for (let attempt = 0; sets.size < room && attempt < 20 * room; attempt++) {
-			const flags = this.#randomStart(sizes[attempt % sizes.length] as number);
-			const set = flags && coalitionOfFlags(flags);
-			if (set && !this.#search.meter.knows(set)) sets.set(set.key, set);
+			const flags = this.#terrain.random(sizes[attempt % sizes.length] as number, this.#random);
+			const set = flags && this.#terrain.coalitionOf(flags);
+			if (set && this.#isNew(set)) sets.set(set.key, set);
 		}
 		return [...sets.values()];
 	}
@@ -156,24 +127,20 @@ export class Proposer {
 	 * restored, the drawn game's own greedy set, and a random one.
 	 */
 	#starts(drawn: LossFunction, size: number, greedy: Uint8Array | undefined): Uint8Array[] {
-		const { players, moves } = this.#space;
+		const terrain = this.#terrain;
 		const flags = (count: number) => {
 			const choice = this.#search.choice(count);
-			return choice ? flagsOf(Coalition.ofRemoved(players, choice.removed)) : undefined;
+			return choice ? terrain.flagsOf(Coalition.ofRemoved(this.#search.game.players, choice.removed)) : undefined;
 		};
 		// A descent from a random set is long: on large games one in four draws has one.
-		const wander = moves.length <= LARGE || this.#random.uniform() < 0.25;
-		const starts = [flags(size), greedy, wander ? this.#randomStart(size) : undefined];
-		for (const [count, state] of [
-			[size - 1, 0],
-			[size + 1, 1],
+		const wander = !terrain.large || this.#random.uniform() < 0.25;
+		const starts = [flags(size), greedy, wander ? terrain.random(size, this.#random) : undefined];
+		for (const [count, how] of [
+			[size - 1, "remove"],
+			[size + 1, "put back"],
 		] as const) {
 			const near = flags(count);
-			const single = near && moves.filter((move) => move.length === 1 && near[move[0] as number] === state);
-			if (!near || !single || single.length === 0) continue;
-			const [block] = single.reduce((a, b) => (drawn.flip(near, b[0] as number) < drawn.flip(near, a[0] as number) ? b : a));
-			near[block as number] = 1 - state;
-			if (this.#space.allows(near)) starts.push(near);
+			if (near && terrain.step(drawn, near, how)) starts.push(near);
 		}
 		return starts.filter((start) => start !== undefined);
 	}
@@ -182,14 +149,14 @@ export class Proposer {
 	#bestNeighbor(drawn: LossFunction, size: number, isNew: (set: Coalition) => boolean): Coalition | undefined {
 		const incumbent = this.#search.choice(size);
 		if (!incumbent) return undefined;
-		const start = flagsOf(Coalition.ofRemoved(this.#space.players, incumbent.removed));
+		const start = this.#terrain.flagsOf(Coalition.ofRemoved(this.#search.game.players, incumbent.removed));
 		let best: { set: Coalition; loss: number } | undefined;
-		const neighbors = swapNeighbors(start, this.#space);
+		const neighbors = this.#terrain.neighbors(start);
 		const tried = neighbors.length > 400 ? this.#random.sample(neighbors, 400) : neighbors;
 		for (const neighbor of tried) {
 			const loss = drawn.of(neighbor);
 			if (best && best.loss <= loss) continue;
-			const set = coalitionOfFlags(neighbor);
+			const set = this.#terrain.coalitionOf(neighbor);
 			if (isNew(set)) best = { set, loss };
 		}
 		return best?.set;

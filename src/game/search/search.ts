@@ -114,6 +114,11 @@ export class Search {
 		return this.#pairs?.spares(coalition.removed(), stays) === true && this.game.allows(coalition);
 	}
 
+	/** With half-block cuts: blocks of which no part moves alone. */
+	fixedBlocks(): ReadonlySet<number> {
+		return this.#pairs?.fixed ?? new Set();
+	}
+
 	#pairIndex({ first, second }: AdjacentPair): number {
 		return this.moves.length + first * 2 * this.game.players + second;
 	}
@@ -242,7 +247,9 @@ export class Search {
 /** @throws RangeError for half-block cuts, which the method does not know @internal */
 export function onlyBlocks<Options extends SearchOptions>(method: string, options: Options): Options {
 	if (options.granularity === "half-block")
-		throw new RangeError(`${method} removes whole blocks only: it cannot have granularity half-block`);
+		throw new RangeError(
+			`${method} removes whole blocks only: it cannot have granularity half-block, which greedy, beam, swap, contiguous, leave-one-out, evolutionary, active search and auto know`,
+		);
 	return options;
 }
 

@@ -1,13 +1,15 @@
-import type { Sample } from "../sample.js";
+import type { Granularity } from "../pairs.js";
+import { removedUnits, rowLength, type Sample } from "../sample.js";
 import { Cholesky } from "./cholesky.js";
 import { linkOfLoss } from "./surrogate.js";
 
-/** The cost of each block by an additive ridge fit, with mean 1. Clamped to a fifth and five times the mean, so that none vanishes. */
-export function blockWeights(samples: readonly Sample[], players: number): Float64Array {
+/** The cost of each block (or part) by an additive ridge fit, with mean 1. Clamped to a fifth and five times the mean, so that none vanishes. */
+export function blockWeights(samples: readonly Sample[], blocks: number, granularity: Granularity = "block"): Float64Array {
+	const players = rowLength(blocks, granularity);
 	const gram = new Float64Array(players * players);
 	const moment = new Float64Array(players);
 	for (const sample of samples) {
-		const removed = sample.coalition.removed();
+		const removed = removedUnits(sample.coalition, granularity);
 		for (const i of removed) {
 			moment[i]! += linkOfLoss(sample.addedLoss);
 			for (const j of removed) gram[i * players + j]! += 1;

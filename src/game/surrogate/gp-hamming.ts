@@ -1,12 +1,13 @@
 import type { Coalition } from "../coalition.js";
-import { type Sample, toRows } from "../sample.js";
+import type { Granularity } from "../pairs.js";
+import { rowLength, type Sample, toRows } from "../sample.js";
 import { blockWeights } from "./block-weights.js";
 import { Cholesky } from "./cholesky.js";
 import { MixedLoss, type MixedTerms } from "./mixed-loss.js";
 import { drawParities } from "./parities.js";
-import { type FitOptions, type FitReport, linkOfLoss, playersOf, type PosteriorSurrogate, thinned, valueOfLink } from "./surrogate.js";
+import { type FitReport, linkOfLoss, type PartFitOptions, playersOf, type PosteriorSurrogate, thinned, valueOfLink } from "./surrogate.js";
 
-export interface GpHammingOptions extends FitOptions {
+export interface GpHammingOptions extends PartFitOptions {
 	/** Length scales of the Hamming part to choose from, in blocks of mean weight. @default 2, 4, 8, 16 */
 	readonly lengths?: readonly number[];
 	/** Noise variances to choose from, as shares of the signal's variance. @default 0.0001, 0.001, 0.01 */
@@ -28,15 +29,16 @@ interface Setting {
 /**
  * Gaussian process on log(1 + added loss): an additive part plus exp(-weighted Hamming distance / length), anchored at the original model.
  * A block's weight in the distance is what its own removal costs in an additive fit. So two coalitions that differ in a harmless block
- * are near. Length, noise and share are chosen by marginal likelihood.
+ * are near. Length, noise and share are chosen by marginal likelihood. With granularity `half-block` it is the same over parts of blocks.
  * @throws RangeError for no samples
  */
 export async function fitGpHamming(samples: readonly Sample[], options: GpHammingOptions = {}): Promise<GpHammingSurrogate> {
-	const players = playersOf(samples);
+	const { granularity = "block" } = options;
+	const players = playersOf(samples, granularity);
 	const distinct = [...new Map(samples.map((sample) => [sample.coalition.key, sample])).values()];
 	const used = thinned(distinct, options.maxMasks ?? 800);
-	const weights = blockWeights(thinned(used, TUNING_MASKS), players);
-	const tuning = new Data(thinned(used, TUNING_MASKS), players);
+	const weights = blockWeights(thinned(used, TUNING_MASKS), players, granularity);
+	const tuning = new Data(thinned(used, TUNING_MASKS), players, granularity);
 	let best: { setting: Setting; likelihood: number } | undefined;
 	for (const setting of settingsOf(options)) {
 		await options.pause?.();
@@ -44,7 +46,7 @@ export async function fitGpHamming(samples: readonly Sample[], options: GpHammin
 		const { likelihood } = solve(tuning, weights, setting);
 		if (!best || likelihood > best.likelihood) best = { setting, likelihood };
 	}
-	const data = new Data(used, players);
+	const data = new Data(used, players, granularity);
 	const { setting } = best!;
 	await options.pause?.();
 	const report = { masks: used.length, settings: { ...setting } };
@@ -58,13 +60,19 @@ function settingsOf(options: GpHammingOptions): Setting[] {
 
 /** Rows of coalitions (1 kept) and targets in the link scale. */
 class Data {
+	/** Number of blocks. */
+	readonly players: number;
+	readonly granularity: Granularity;
 	readonly rows: Uint8Array;
 	readonly targets: Float64Array;
 
-	constructor(samples: readonly Sample[], players: number) {
+	constructor(samples: readonly Sample[], players: number, granularity: Granularity) {
+		this.players = players;
+		this.granularity = granularity;
 		this.rows = toRows(
 			samples.map((sample) => sample.coalition),
 			players,
+			granularity,
 		);
 		this.targets = Float64Array.from(samples, (sample) => linkOfLoss(sample.addedLoss));
 	}
@@ -122,7 +130,10 @@ function solve(data: Data, weights: Float64Array, setting: Setting) {
 export class GpHammingSurrogate implements PosteriorSurrogate {
 	readonly kind = "gp-hamming";
 	readonly players: number;
+	readonly granularity: Granularity;
 	readonly fit: FitReport;
+	/** Blocks, or parts of blocks. */
+	readonly #length: number;
 	readonly #data: Data;
 	readonly #weights: Float64Array;
 	readonly #setting: Setting;
@@ -131,7 +142,9 @@ export class GpHammingSurrogate implements PosteriorSurrogate {
 
 	/** @internal */
 	constructor(data: Data, weights: Float64Array, setting: Setting, fit: FitReport) {
-		this.players = weights.length;
+		this.players = data.players;
+		this.granularity = data.granularity;
+		this.#length = rowLength(data.players, data.granularity);
 		this.fit = fit;
 		this.#data = data;
 		this.#weights = weights;
@@ -141,8 +154,8 @@ export class GpHammingSurrogate implements PosteriorSurrogate {
 	}
 
 	predict(coalitions: readonly Coalition[]): Float64Array {
-		const removed = toRows(coalitions, this.players).map((kept) => 1 - kept);
-		return Float64Array.from(coalitions, (_, c) => valueOfLink(this.#mean.of(removed.subarray(c * this.players, (c + 1) * this.players))));
+		const removed = toRows(coalitions, this.players, this.granularity).map((kept) => 1 - kept);
+		return Float64Array.from(coalitions, (_, c) => valueOfLink(this.#mean.of(removed.subarray(c * this.#length, (c + 1) * this.#length))));
 	}
 
 	mean(): MixedLoss {
@@ -156,7 +169,7 @@ export class GpHammingSurrogate implements PosteriorSurrogate {
 	/** A draw from the prior, corrected by the data. */
 	draw(normal: () => number): MixedLoss {
 		const { variance, factor } = this.#solved;
-		const { players } = this;
+		const players = this.#length;
 		const { noise } = this.#setting;
 		const sd = Math.sqrt(variance);
 		const none = this.#terms(new Float64Array(this.#data.targets.length));
@@ -176,11 +189,11 @@ export class GpHammingSurrogate implements PosteriorSurrogate {
 	/** Mean and standard deviation of log(1 + added loss). The deviation is that of a new measurement, noise included. */
 	predictLinks(coalitions: readonly Coalition[]): { mean: Float64Array; sd: Float64Array } {
 		const { kernel, factor, variance, alpha } = this.#solved;
-		const rows = toRows(coalitions, this.players);
+		const rows = toRows(coalitions, this.players, this.granularity);
 		const mean = new Float64Array(coalitions.length);
 		const sd = new Float64Array(coalitions.length);
 		for (let c = 0; c < coalitions.length; c++) {
-			const at = c * this.players;
+			const at = c * this.#length;
 			const covariances = this.#covariances(rows, c);
 			mean[c] = covariances.reduce((sum, covariance, m) => sum + covariance * (alpha[m] as number), 0);
 			const explained = factor.forward(covariances).reduce((sum, x) => sum + x * x, 0);
@@ -191,17 +204,17 @@ export class GpHammingSurrogate implements PosteriorSurrogate {
 
 	#covariances(rows: Uint8Array, row: number): Float64Array {
 		const { kernel, alpha } = this.#solved;
-		return alpha.map((_, m) => kernel.of(rows, row * this.players, this.#data.rows, m * this.players));
+		return alpha.map((_, m) => kernel.of(rows, row * this.#length, this.#data.rows, m * this.#length));
 	}
 
 	/** Variance of the additive part, as a share of the process's variance. */
 	#linearVariances(): Float64Array {
-		return this.#weights.map((weight) => (this.#setting.linearShare * weight * weight) / this.players);
+		return this.#weights.map((weight) => (this.#setting.linearShare * weight * weight) / this.#length);
 	}
 
 	/** The function sum of a_m k(., mask m), on top of a prior draw if there is one. */
 	#terms(dual: Float64Array, prior?: MixedTerms): MixedTerms {
-		const { players } = this;
+		const players = this.#length;
 		const { rows } = this.#data;
 		const count = dual.length;
 		const steps = this.#weights.map((weight) => weight / this.#setting.length);

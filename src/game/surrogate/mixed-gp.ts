@@ -1,13 +1,14 @@
 import type { Coalition } from "../coalition.js";
-import { type Sample, toRows } from "../sample.js";
+import type { Granularity } from "../pairs.js";
+import { removedUnits, type Sample, toRows } from "../sample.js";
 import { blockWeights } from "./block-weights.js";
 import { Cholesky } from "./cholesky.js";
 import { KernelParts, Masks, MixedKernel, type MixedSetting } from "./mixed-kernel.js";
 import { MixedLoss, type MixedTerms } from "./mixed-loss.js";
 import { drawParities } from "./parities.js";
-import { type FitOptions, type FitReport, playersOf, type PosteriorSurrogate, thinned, valueOfLink } from "./surrogate.js";
+import { type FitReport, type PartFitOptions, playersOf, type PosteriorSurrogate, thinned, valueOfLink } from "./surrogate.js";
 
-export interface MixedGpOptions extends FitOptions {
+export interface MixedGpOptions extends PartFitOptions {
 	/** Most coalitions to use, the best of each size and others evenly spaced: the cost grows with the cube. @default 1000 */
 	readonly maxMasks?: number;
 	/** Start of the search for a setting: that of the fit before. @default a usual one */
@@ -19,36 +20,42 @@ export interface MixedGpOptions extends FitOptions {
 /** Coalitions that choose the setting: more cost time and change little. */
 const TUNING_MASKS = 300;
 
-const CHOICES: { readonly [K in keyof MixedSetting]: readonly number[] } = {
+const CHOICES: { readonly [K in keyof MixedSetting]-?: readonly number[] } = {
 	pairs: [0.003, 0.01, 0.03, 0.1, 0.3, 1],
 	reach: [1.5, 4, 12, Number.POSITIVE_INFINITY],
 	rest: [0.001, 0.01, 0.1, 1, 10, 100],
 	length: [1, 2, 4, 8, 16, 32],
 	noise: [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1],
+	smooth: [0, 0.5, 1, 2, 4, 8],
 };
 const USUAL: MixedSetting = { pairs: 0.1, reach: 4, rest: 0.1, length: 8, noise: 1e-4 };
+const USUAL_OF_PARTS: MixedSetting = { ...USUAL, smooth: 1 };
+const SEARCHED = ["noise", "pairs", "rest", "length", "reach"] as const;
 
 /**
  * Gaussian process on log(1 + added loss), 0 at the original model, of three parts: each block's own cost, pairs of blocks (near ones may
  * interact more), and exp(-weighted Hamming distance) for all the rest. Shares, reach, length and noise are chosen by marginal likelihood.
- * @throws RangeError for no samples
+ * With granularity `half-block` the three are over parts of blocks. The own costs of alike parts of nearby blocks are correlated then
+ * ({@link OwnCosts}), and `smooth`, how far that reaches, is chosen with the others.
+ * @throws RangeError for no samples, or half-block cuts among them if blocks are learned
  */
 export async function fitMixedGp(samples: readonly Sample[], options: MixedGpOptions = {}): Promise<MixedGp> {
-	const players = playersOf(samples);
+	const { granularity = "block" } = options;
+	const players = playersOf(samples, granularity);
 	// The original model is known: it is the anchor, and a row of zeros would only make the matrix singular.
 	const distinct = [...new Map(samples.map((sample) => [sample.coalition.key, sample])).values()].filter(
 		(sample) => sample.coalition.size < players,
 	);
 	const used = chosen(distinct, options.maxMasks ?? 1000);
 	const tuning = thinned(used, TUNING_MASKS);
-	const weights = blockWeights(tuning, players);
-	const setting = await chooseSetting(new Masks(tuning, players), weights, options);
+	const weights = blockWeights(tuning, players, granularity);
+	const setting = await chooseSetting(new Masks(tuning, players, granularity), weights, options);
 	await options.pause?.();
 	options.signal?.throwIfAborted();
 	const { reach, ...rest } = setting;
 	const report = { masks: used.length, settings: { ...rest, reach: Number.isFinite(reach) ? reach : "all" } };
-	const masks = new Masks(used, players);
-	const kernel = new MixedKernel(weights, setting);
+	const masks = new Masks(used, players, granularity);
+	const kernel = new MixedKernel(weights, setting, granularity);
 	const factor = await Cholesky.inSlices(await kernel.matrix(masks, options.pause), masks.count, options.pause);
 	return new MixedGp(masks, kernel, factor, report);
 }
@@ -74,7 +81,9 @@ function chosen(samples: readonly Sample[], limit: number): readonly Sample[] {
 
 /** One number after another; each step takes the best of its neighbors on the list. */
 async function chooseSetting(masks: Masks, weights: Float64Array, options: MixedGpOptions): Promise<MixedSetting> {
-	let setting = options.start ?? USUAL;
+	const overParts = masks.granularity === "half-block";
+	const searched = overParts ? ([...SEARCHED, "smooth"] as const) : SEARCHED;
+	let setting = options.start ?? (overParts ? USUAL_OF_PARTS : USUAL);
 	const rounds = options.rounds ?? (options.start ? 1 : 2);
 	if (masks.count === 0 || rounds === 0) return setting;
 	const parts = new KernelParts(masks, weights);
@@ -92,10 +101,10 @@ async function chooseSetting(masks: Masks, weights: Float64Array, options: Mixed
 	let best = await likelihood(setting);
 	for (let round = 0; round < rounds; round++) {
 		const before = best;
-		for (const name of ["noise", "pairs", "rest", "length", "reach"] as const) {
+		for (const name of searched) {
 			for (const direction of [1, -1]) {
 				for (;;) {
-					const next = CHOICES[name][CHOICES[name].indexOf(setting[name]) + direction];
+					const next = CHOICES[name][CHOICES[name].indexOf(setting[name] ?? 0) + direction];
 					if (next === undefined) break;
 					const value = await likelihood({ ...setting, [name]: next });
 					if (!(value > best)) break;
@@ -122,6 +131,7 @@ function evidence(matrix: Float64Array, targets: Float64Array): number {
 export class MixedGp implements PosteriorSurrogate {
 	readonly kind = "mixed-gp";
 	readonly players: number;
+	readonly granularity: Granularity;
 	readonly fit: FitReport;
 	readonly #masks: Masks;
 	readonly #kernel: MixedKernel;
@@ -132,7 +142,8 @@ export class MixedGp implements PosteriorSurrogate {
 
 	/** @internal */
 	constructor(masks: Masks, kernel: MixedKernel, factor: Cholesky, fit: FitReport) {
-		this.players = kernel.players;
+		this.granularity = masks.granularity;
+		this.players = this.granularity === "block" ? kernel.players : kernel.players / 2;
 		this.fit = fit;
 		this.#masks = masks;
 		this.#kernel = kernel;
@@ -157,7 +168,8 @@ export class MixedGp implements PosteriorSurrogate {
 
 	predict(coalitions: readonly Coalition[]): Float64Array {
 		const rows = this.#rows(coalitions);
-		return Float64Array.from(coalitions, (_, c) => valueOfLink(this.#mean.of(rows.subarray(c * this.players, (c + 1) * this.players))));
+		const { players } = this.#kernel;
+		return Float64Array.from(coalitions, (_, c) => valueOfLink(this.#mean.of(rows.subarray(c * players, (c + 1) * players))));
 	}
 
 	marginals(rows: Uint8Array): Float64Array {
@@ -177,17 +189,17 @@ export class MixedGp implements PosteriorSurrogate {
 	}
 
 	predictLinks(coalitions: readonly Coalition[]): { mean: Float64Array; sd: Float64Array } {
-		const { players } = this;
-		const { flags } = this.#masks;
+		const { players } = this.#kernel;
+		const { flags, lists } = this.#masks;
 		const rows = this.#rows(coalitions);
 		const mean = new Float64Array(coalitions.length);
 		const sd = new Float64Array(coalitions.length);
 		for (let c = 0; c < coalitions.length; c++) {
 			const row = rows.subarray(c * players, (c + 1) * players);
-			const list = (coalitions[c] as Coalition).removed();
-			const covariances = Float64Array.from(flags, (known) => this.#kernel.of(known, row, list));
+			const list = removedUnits(coalitions[c] as Coalition, this.granularity);
+			const covariances = Float64Array.from(flags, (known, m) => this.#kernel.of(known, lists[m]!, row, list));
 			const explained = this.#factor.forward(covariances).reduce((sum, x) => sum + x * x, 0);
-			const own = this.#kernel.of(row, row, list);
+			const own = this.#kernel.of(row, list, row, list);
 			mean[c] = this.#mean.of(row);
 			sd[c] = Math.sqrt(this.#variance * (Math.max(0, own - explained) + this.#kernel.setting.noise));
 		}
@@ -204,11 +216,11 @@ export class MixedGp implements PosteriorSurrogate {
 
 	/** A draw from the prior, corrected by the data. The exponential part's draw is made of parities of sets of blocks. */
 	draw(normal: () => number): MixedLoss {
-		const { players, linear, pairs, setting } = this.#kernel;
+		const { players, own, pairs, setting } = this.#kernel;
 		const sd = Math.sqrt(this.#variance);
 		const prior: MixedTerms = {
 			players,
-			linear: linear.map((variance) => sd * Math.sqrt(variance) * normal()),
+			linear: own.draw(sd, normal),
 			pairs: new Float64Array(players * players),
 			centers: new Uint8Array(0),
 			heights: new Float64Array(0),
@@ -232,14 +244,14 @@ export class MixedGp implements PosteriorSurrogate {
 
 	/** The function sum of a_m k(., mask m), on top of a prior draw if there is one. */
 	#terms(dual: Float64Array, prior?: MixedTerms): MixedTerms {
-		const { players, linear, pairs, steps, setting } = this.#kernel;
+		const { players, own, pairs, steps, setting } = this.#kernel;
 		const { lists, rows, count } = this.#masks;
-		const own = new Float64Array(players);
+		const shares = new Float64Array(players);
 		const both = new Float64Array(players * players);
 		for (const [m, list] of lists.entries()) {
 			const a = dual[m] as number;
 			for (const i of list) {
-				own[i]! += a;
+				shares[i]! += a;
 				for (const j of list) both[i * players + j]! += a;
 			}
 		}
@@ -252,7 +264,7 @@ export class MixedGp implements PosteriorSurrogate {
 		}
 		return {
 			players,
-			linear: own.map((sum, i) => sum * (linear[i] as number) + (prior?.linear[i] ?? 0)),
+			linear: own.with(shares).map((sum, i) => sum + (prior?.linear[i] ?? 0)),
 			pairs: both.map((sum, at) => sum * (pairs[at] as number) + (prior?.pairs[at] ?? 0)),
 			centers,
 			heights,
@@ -262,6 +274,6 @@ export class MixedGp implements PosteriorSurrogate {
 	}
 
 	#rows(coalitions: readonly Coalition[]): Uint8Array {
-		return toRows(coalitions, this.players).map((kept) => 1 - kept);
+		return toRows(coalitions, this.players, this.granularity).map((kept) => 1 - kept);
 	}
 }

@@ -1,20 +1,23 @@
-import type { Sample } from "../sample.js";
+import type { Granularity } from "../pairs.js";
+import { removedUnits, rowLength, type Sample } from "../sample.js";
 import { Cholesky } from "./cholesky.js";
 import { linkOfLoss } from "./surrogate.js";
 
 // Ridge regression on blocks and pairs of blocks: over coalitions or over coefficients, whichever are fewer.
 
-/** Data of a fit: removed blocks of each coalition, and log(1 + added loss). */
+/** Data of a fit: removed blocks (or parts) of each coalition, and log(1 + added loss). */
 export interface Design {
+	/** Blocks, or parts of blocks. */
 	readonly players: number;
 	readonly removed: readonly (readonly number[])[];
 	readonly targets: Float64Array;
 }
 
-export function design(samples: readonly Sample[], players: number): Design {
+/** @param players number of blocks */
+export function design(samples: readonly Sample[], players: number, granularity: Granularity = "block"): Design {
 	return {
-		players,
-		removed: samples.map((sample) => sample.coalition.removed()),
+		players: rowLength(players, granularity),
+		removed: samples.map((sample) => removedUnits(sample.coalition, granularity)),
 		targets: Float64Array.from(samples, (sample) => linkOfLoss(sample.addedLoss)),
 	};
 }

@@ -1,10 +1,19 @@
 import type { Coalition } from "../coalition.js";
+import type { Granularity } from "../pairs.js";
 import type { LossFunction } from "../predictor.js";
-import { type Sample, toRows } from "../sample.js";
+import { rowLength, type Sample, toRows } from "../sample.js";
 import { type Coefficients, design, leaveOneOutError, linkOf, type Solution, solveDual, solvePrimal } from "./pairwise-solve.js";
-import { type FitOptions, type FitReport, playersOf, removedOfRows, type PosteriorSurrogate, thinned, valueOfLink } from "./surrogate.js";
+import {
+	type FitReport,
+	type PartFitOptions,
+	playersOf,
+	removedOfRows,
+	type PosteriorSurrogate,
+	thinned,
+	valueOfLink,
+} from "./surrogate.js";
 
-export interface PairwiseOptions extends FitOptions {
+export interface PairwiseOptions extends PartFitOptions {
 	/** Penalties on pair coefficients to choose from, by leave-one-out error in closed form. A single one is used directly. @default 0.001 to 10 */
 	readonly penalties?: readonly number[];
 	/** Penalty on a block's own coefficient, as a share of that on pairs: single removals matter more. @default 0.03 */
@@ -19,18 +28,20 @@ const TUNING_MASKS = 400;
 
 /**
  * Fits log(1 + added loss) = sum of a_i over removed blocks + sum of b_ij over removed pairs by ridge regression.
- * Anchored: the original model has added loss 0 exactly.
+ * Anchored: the original model has added loss 0 exactly. With granularity `half-block` the sums are over removed parts and pairs of parts.
  * @throws RangeError for no samples or an option out of range
  */
 export async function fitPairwise(samples: readonly Sample[], options: PairwiseOptions = {}): Promise<PairwiseSurrogate> {
-	const players = playersOf(samples);
+	const { granularity = "block" } = options;
+	const players = playersOf(samples, granularity);
+	const units = rowLength(players, granularity);
 	const share = positive(options.linearShare ?? 0.03, "linearShare");
 	const penalties = (options.penalties ?? PENALTIES).map((penalty) => positive(penalty, "penalty"));
-	const features = players + (players * (players - 1)) / 2;
+	const features = units + (units * (units - 1)) / 2;
 	const limit = positive(options.maxMasks ?? 1600, "maxMasks");
 	const byPairs = features <= Math.min(samples.length, limit);
 	const used = byPairs ? samples : thinned(samples, limit);
-	const tuning = design(thinned(used, TUNING_MASKS), players);
+	const tuning = design(thinned(used, TUNING_MASKS), players, granularity);
 	let best = { penalty: penalties[0] as number, error: Number.POSITIVE_INFINITY };
 	for (const penalty of penalties.length > 1 ? penalties : []) {
 		await options.pause?.();
@@ -40,9 +51,9 @@ export async function fitPairwise(samples: readonly Sample[], options: PairwiseO
 	}
 	await options.pause?.();
 	const solve = byPairs ? solvePrimal : solveDual;
-	const solution = solve(design(used, players), best.penalty, best.penalty * share);
+	const solution = solve(design(used, players, granularity), best.penalty, best.penalty * share);
 	const settings = { penalty: best.penalty, linearShare: share, noise: Math.sqrt(solution.noise) };
-	return new PairwiseSurrogate(players, solution, { masks: used.length, settings });
+	return new PairwiseSurrogate({ players, granularity }, solution, { masks: used.length, settings });
 }
 
 function positive(value: number, name: string): number {
@@ -73,18 +84,26 @@ class QuadraticLoss implements LossFunction {
 	}
 }
 
-/** Blocks and pairs of blocks, additive in log(1 + added loss). A positive pair is redundant: removing both costs more. */
+interface PairwiseBoard {
+	/** Number of blocks. */
+	readonly players: number;
+	readonly granularity: Granularity;
+}
+
+/** Blocks (or parts) and pairs of them, additive in log(1 + added loss). A positive pair is redundant: removing both costs more. */
 export class PairwiseSurrogate implements PosteriorSurrogate, Coefficients {
 	readonly kind = "pairwise-ridge";
 	readonly players: number;
+	readonly granularity: Granularity;
 	readonly fit: FitReport;
 	readonly linear: Float64Array;
 	readonly pairs: Float64Array;
 	readonly #solution: Solution;
 
 	/** @internal */
-	constructor(players: number, solution: Solution, fit: FitReport) {
+	constructor({ players, granularity }: PairwiseBoard, solution: Solution, fit: FitReport) {
 		this.players = players;
+		this.granularity = granularity;
 		this.linear = solution.linear;
 		this.pairs = solution.pairs;
 		this.fit = fit;
@@ -92,13 +111,11 @@ export class PairwiseSurrogate implements PosteriorSurrogate, Coefficients {
 	}
 
 	predict(coalitions: readonly Coalition[]): Float64Array {
-		return Float64Array.from(removedOfRows(toRows(coalitions, this.players), this.players), (removed) =>
-			valueOfLink(linkOf(this, removed)),
-		);
+		return Float64Array.from(this.#lists(coalitions), (removed) => valueOfLink(linkOf(this, removed)));
 	}
 
 	predictLinks(coalitions: readonly Coalition[]): { mean: Float64Array; sd: Float64Array } {
-		const lists = removedOfRows(toRows(coalitions, this.players), this.players);
+		const lists = this.#lists(coalitions);
 		const { noise } = this.#solution;
 		return {
 			mean: Float64Array.from(lists, (removed) => linkOf(this, removed)),
@@ -132,6 +149,10 @@ export class PairwiseSurrogate implements PosteriorSurrogate, Coefficients {
 
 	toValue(loss: number): number {
 		return valueOfLink(loss);
+	}
+
+	#lists(coalitions: readonly Coalition[]): number[][] {
+		return removedOfRows(toRows(coalitions, this.players, this.granularity), this.linear.length);
 	}
 
 	/** Coefficients of one posterior draw; many draws give the interval of any function of them. */

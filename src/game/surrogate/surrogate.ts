@@ -1,4 +1,5 @@
 import type { Calibrated, Posterior, Predictor } from "../predictor.js";
+import type { Granularity } from "../pairs.js";
 import type { Sample } from "../sample.js";
 
 /** A game learned from measured coalitions. */
@@ -32,13 +33,21 @@ export interface FitOptions {
 	readonly onProgress?: ((done: number) => void) | undefined;
 }
 
-/** @throws RangeError for no samples, or coalitions of different length */
-export function playersOf(samples: readonly Sample[]): number {
+/** Options of a fit that can learn half-block cuts. */
+export interface PartFitOptions extends FitOptions {
+	/** `half-block` learns over the two parts of each block instead of the blocks, from candidates with and without half-block cuts. @default "block" */
+	readonly granularity?: Granularity | undefined;
+}
+
+/** @throws RangeError for no samples, coalitions of different length, or half-block cuts if blocks are learned */
+export function playersOf(samples: readonly Sample[], granularity: Granularity = "block"): number {
 	const players = samples[0]?.coalition.players;
 	if (players === undefined) throw new RangeError("a surrogate needs at least one measured coalition");
 	for (const { coalition } of samples) {
 		if (coalition.players !== players)
 			throw new RangeError(`expected coalitions of one length (${players} blocks), got ${coalition.players} (${coalition})`);
+		if (granularity === "block" && !coalition.whole)
+			throw new RangeError(`a surrogate over whole blocks cannot learn from ${coalition}, which keeps parts of blocks`);
 	}
 	return players;
 }

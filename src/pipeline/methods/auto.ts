@@ -4,6 +4,8 @@ import { ranking } from "../../game/attribution/attribution.js";
 import { auto, HALF_SHARE, type SurrogateReport } from "../../game/search/auto-method.js";
 import { nearHalves, nearRivals } from "../../game/search/rivals.js";
 import { logger } from "../../api/logger.js";
+import type { ShiftedPairImportance } from "../../api/measure.js";
+import type { ShiftedContribution } from "../../game/attribution/shifted-window.js";
 import type { Session } from "../session/session.js";
 import { timeLimit } from "../../game/search/time-limit.js";
 import type { PlanSurrogate } from "../../storage/plan.js";
@@ -12,7 +14,7 @@ import type { Choices, SelectionContext } from "./selection-context.js";
 import { effortOf, racedSets, searchBudget } from "./budget.js";
 
 /** Sets for every size by the surrogate's active search, its contributions and how good it was. */
-export async function chooseAuto({ session, game, search, counts, options }: SelectionContext): Promise<Choices> {
+export async function chooseAuto({ session, game, search, counts, options, ranking: asked }: SelectionContext): Promise<Choices> {
 	const budget = searchBudget(game.players, search.kmax, options, session.tokens.search);
 	const log = logger(options);
 	const half = options.granularity === "half-block";
@@ -32,11 +34,12 @@ export async function chooseAuto({ session, game, search, counts, options }: Sel
 			...(effortOf(options) === "thorough" ? { patience: 0 } : {}),
 			...within(half && maxTime !== undefined ? maxTime / (1 + HALF_SHARE) : maxTime),
 			halves: within(maxTime),
+			shiftedContributions: asked,
 			pause: () => setImmediate(),
 			onBatch: ({ phase, measured }) => log("debug", `${phase}: ${measured} candidates`),
 		}),
 	);
-	const { found, contributions, surrogate, interactions, halfBlocks } = result;
+	const { found, contributions, surrogate, interactions, halfBlocks, shifted } = result;
 	const singles = await session.singleRemovals(found.originalLoss, options.signal, game);
 	const tied = [...found.tied.values()]
 		.flatMap((sets) => sets.slice(0, racedSets[effortOf(options)]))
@@ -56,8 +59,14 @@ export async function chooseAuto({ session, game, search, counts, options }: Sel
 		contributions: contributions ?? singles,
 		masks: found.measured + (halfBlocks?.measured ?? 0),
 		evidence: { interactions, forecasts: found.forecasts, trusted: found.trusted },
+		...(shifted ? { shiftedImportance: shifted.flatMap(importanceOf) } : {}),
 		...planSurrogate(surrogate),
 	};
+}
+
+function importanceOf({ position, value, standardError }: ShiftedContribution): ShiftedPairImportance[] {
+	if (!Number.isFinite(value)) return [];
+	return [{ removed: [position], value, unit: "value", ...(Number.isFinite(standardError) ? { standardError } : {}) }];
 }
 
 function distrust(surrogate: SurrogateReport | undefined): string[] {

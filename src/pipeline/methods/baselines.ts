@@ -83,10 +83,17 @@ export async function chooseRandom(play: SelectionContext): Promise<Choices> {
 		// The original model is measured too.
 		masks: searchBudget(game.players, search.kmax, options, session.tokens.search) - 1,
 		random: new Random(session.seed).fork("random sets"),
+		granularity: options.granularity,
 		...(units ? { units } : {}),
 	});
 	const found = await measured(play, sets);
-	return { found, rivals: [], masks: found.measured };
+	if (options.granularity !== "half-block") return { found, rivals: [], masks: found.measured };
+	const whole = await measured(
+		play,
+		sets.filter((set) => set.whole),
+	);
+	const rivals = [...whole.byCount.values()].map(({ removed }) => ({ removed, method: `${whole.method} of whole blocks` }));
+	return { found, rivals, masks: found.measured };
 }
 
 /** Measures sets; of each size asked for the best one is the answer. */

@@ -168,6 +168,8 @@ export interface ChooseSetting extends Pick<SearchOptions, "onStep"> {
 	readonly counts?: readonly number[];
 	/** @default true */
 	readonly judged?: boolean;
+	/** Whether the importance of shifted pairs is asked for, where they are searched. @default false */
+	readonly ranking?: boolean;
 }
 
 /**
@@ -178,7 +180,7 @@ export async function choose(
 	session: Session,
 	{ method, kmax }: Pick<MethodTask, "method" | "kmax">,
 	options: ChoosingSettings,
-	{ game = session.games.search, counts, judged = true, onStep }: ChooseSetting = {},
+	{ game = session.games.search, counts, judged = true, ranking = false, onStep }: ChooseSetting = {},
 ): Promise<Choices> {
 	const { units } = session.model.blocks;
 	const { signal, granularity } = options;
@@ -186,7 +188,15 @@ export async function choose(
 	const search = { kmax, meter, signal, granularity, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) };
 	const sizes = counts ?? sizesOf(options, kmax);
 	try {
-		const choices = await choosers[method].choose({ session, game, search, counts: sizes, options: { ...options, method }, judged });
+		const choices = await choosers[method].choose({
+			session,
+			game,
+			search,
+			counts: sizes,
+			options: { ...options, method },
+			judged,
+			ranking,
+		});
 		return granularity === "half-block" ? { ...choices, shiftedPairs: shiftedPairCosts(meter.measurements()) } : choices;
 	} finally {
 		// Not every method goes by steps; what an interrupted batch has finished counts too, and the race that comes next may be interrupted.

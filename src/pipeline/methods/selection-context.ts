@@ -1,5 +1,5 @@
 // What a method that chooses is given, and what it gives.
-import type { ShiftedPairCost } from "../../api/measure.js";
+import type { ShiftedPairCost, ShiftedPairImportance } from "../../api/measure.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import type { Game } from "../../game/game.js";
 import type { LossMeter } from "../../game/loss-meter.js";
@@ -26,6 +26,8 @@ export interface Choices {
 	contributions?: Attribution;
 	/** What shifted pairs add alone, those that were measured, in order. Missing for methods on whole blocks. */
 	shiftedPairs?: readonly ShiftedPairCost[];
+	/** What shifted pairs contribute, as far as it was asked for and is known, in order. */
+	shiftedImportance?: readonly ShiftedPairImportance[];
 	surrogate?: PlanSurrogate;
 	/** What a surrogate says beside its sets and contributions. */
 	evidence?: Evidence;
@@ -47,4 +49,6 @@ export interface SelectionContext {
 	readonly options: ChoosingSettings;
 	/** Whether to measure more masks only to say how good a surrogate is. */
 	readonly judged: boolean;
+	/** Whether the importance of shifted pairs is asked for, where they are searched. */
+	readonly ranking: boolean;
 }

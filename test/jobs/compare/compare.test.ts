@@ -153,8 +153,8 @@ describe("compareMethods", () => {
 	it("refuses half-block cuts of methods that remove whole blocks, and of architectures without them", async () => {
 		const { blocks } = await readModelHeader(fixturePath, {});
 		const named = (...methods: string[]) => ({ methods: methods as ComparedMethod[], removeBlocks: [2] });
-		expect(() => comparisonOf(blocks, named("random:half-block"))).toThrow(
-			/^random:half-block is no method; known are auto, .* auto:half-block, /,
+		expect(() => comparisonOf(blocks, named("paper:half-block"))).toThrow(
+			/^paper:half-block is no method; known are auto, .* auto:half-block, /,
 		);
 		expect(() => comparisonOf(blocks, named("greedy:block"))).toThrow(/^greedy:block is no method/);
 		expect(() => comparisonOf(blocks, named("swap:half-block", "swap", "swap:half-block"))).toThrow("swap:half-block is named twice");

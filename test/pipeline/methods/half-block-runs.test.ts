@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../../src/api/index.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
+import { rankText } from "../../../src/cli/rank-views.js";
 import { rankBlocks } from "../../../src/jobs/rank.js";
+import { formatBlocks } from "../../../src/notation.js";
 import { studentT95 } from "../../../src/game/statistics.js";
 import { plannedMasks } from "../../../src/pipeline/methods/registry.js";
 import { listRuns } from "../../../src/storage/runs.js";
@@ -12,7 +14,7 @@ ownHomes();
 const small = { ...smallSplits, search: { workingWeights: "own", granularity: "half-block" } } satisfies PruneOptions;
 
 describe("half-block cuts of a model", () => {
-	it.each(["auto", "greedy", "leave-one-out", "contiguous"] as const)(
+	it.each(["auto", "greedy", "leave-one-out", "contiguous", "evolutionary", "random"] as const)(
 		"%s measures some, and the best set wins the comparison",
 		async (method) => {
 			const { plan } = await pruneGguf(fixturePath, undefined, { ...small, search: { ...small.search, method }, removeBlocks: 3 });
@@ -49,9 +51,23 @@ describe("half-block cuts of a model", () => {
 		expect(report!.blocks.shiftedPairs![4]!.interval).toEqual({ low: added - half, high: added + half });
 	});
 
-	it.each(["auto", "paper", "block-influence", "shapley"] as const)("are not ranked by %s", async (method) => {
+	it("are ranked by the automatic method in its own unit, beside whole blocks", async () => {
+		const search = { ...small.search, method: "auto" } as const;
+		const ranked = await rankBlocks(fixturePath, { ...small, search, removeBlocks: 3 });
+		const stay = new Set([...ranked.critical, ...ranked.frozen].map(({ block }) => block));
+		const open = Array.from({ length: 11 }, (_, block) => block + 0.5).filter((p) => !stay.has(p - 0.5) && !stay.has(p + 0.5));
+		expect(ranked.shiftedImportance!.map(({ removed }) => removed[0])).toEqual(open);
+		expect(ranked.shiftedImportance!.every(({ value, unit }) => value > 0 && value < 1 && unit === "value")).toBe(true);
+		expect(ranked.shiftedPairs!.length).toBeGreaterThan(2);
+		expect(ranked.importance[5]!.unit).toBe("value");
+		const text = rankText(ranked, { width: 100 });
+		for (const position of open) expect(text).toContain(formatBlocks([position]));
+		expect(text).not.toContain("nats added");
+	});
+
+	it.each(["paper", "block-influence", "shapley"] as const)("are not ranked by %s", async (method) => {
 		await expect(rankBlocks(fixturePath, { ...small, search: { ...small.search, method } })).rejects.toThrow(
-			`${method} ranks whole blocks only: --granularity half-block needs --method leave-one-out`,
+			`${method} ranks whole blocks only: --granularity half-block needs --method auto or leave-one-out`,
 		);
 	});
 

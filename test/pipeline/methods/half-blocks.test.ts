@@ -6,7 +6,7 @@ import { leaveOneOutContributions } from "../../../src/game/attribution/leave-on
 import { Coalition } from "../../../src/game/coalition.js";
 import { meanLoss } from "../../../src/game/game.js";
 import type { FunctionGame } from "../../../src/game/function-game.js";
-import { evolutionary } from "../../../src/game/search/evolutionary.js";
+import { paperRepaired } from "../../../src/game/search/paper-repaired.js";
 import { isWhole } from "../../../src/game/parts.js";
 import { raceField, searchBudget } from "../../../src/pipeline/methods/budget.js";
 import { checkBudget, choose, plannedMasks } from "../../../src/pipeline/methods/registry.js";
@@ -15,7 +15,16 @@ import { checkGranularity, checkMethodOptions } from "../../../src/pipeline/pref
 import type { Session } from "../../../src/pipeline/session/session.js";
 import { partGame } from "../../helpers/part-games.js";
 
-const taking = ["auto", "greedy", "leave-one-out", "beam", "swap", "contiguous"] as const satisfies readonly Method[];
+const taking = [
+	"auto",
+	"greedy",
+	"leave-one-out",
+	"beam",
+	"swap",
+	"evolutionary",
+	"contiguous",
+	"random",
+] as const satisfies readonly Method[];
 const half = { granularity: "half-block" } as const;
 
 /** What methods that play a game need of a session. */
@@ -77,8 +86,8 @@ describe("methods with half-block cuts", () => {
 		expect(positions).toEqual([...positions].sort((a, b) => a - b));
 		const all = Array.from({ length: 9 }, (_, i) => i + 0.5);
 		if (method === "auto") expect(all).toEqual(expect.arrayContaining(positions));
-		// It measures runs of three alone.
-		else expect(positions).toEqual(method === "contiguous" ? [] : all);
+		// The others measure sets of three alone.
+		else expect(positions).toEqual(["contiguous", "evolutionary", "random"].includes(method) ? [] : all);
 		if (method === "auto") expect(positions.length).toBeGreaterThan(3);
 		expect((await chosen(method, {})).choices).not.toHaveProperty("shiftedPairs");
 	});
@@ -116,7 +125,7 @@ describe("methods with half-block cuts", () => {
 		const task = { blocks: 30, kmax: 6 };
 		const planned = (method: Method) =>
 			plannedMasks({ ...task, method }, { removeBlocks: 6, ...half }) - plannedMasks({ ...task, method }, { removeBlocks: 6 });
-		expect(taking.map(planned)).toEqual([27, 29, 29, 29, 27, 24]);
+		expect(taking.map(planned)).toEqual([27, 29, 29, 29, 27, 27, 24, 27]);
 	});
 
 	it("swap measures shifted pairs alone too, and says so where its budget is too small", () => {
@@ -131,7 +140,7 @@ describe("methods with half-block cuts", () => {
 			if ((taking as readonly Method[]).includes(method)) expect(() => checkMethodOptions(method, half)).not.toThrow();
 			else
 				expect(() => checkMethodOptions(method, half)).toThrow(
-					`--granularity belongs to --method auto, greedy, leave-one-out, beam, swap, contiguous; ${method} does not read it`,
+					`--granularity belongs to --method auto, greedy, leave-one-out, beam, swap, evolutionary, contiguous, random; ${method} does not read it`,
 				);
 		}
 		expect(() => checkMethodOptions("leave-one-out", { ...half, rounds: 2 })).toThrow(/--rounds/);
@@ -151,6 +160,8 @@ describe("methods with half-block cuts", () => {
 	});
 
 	it("are an error for a search that does not know them", async () => {
-		await expect(evolutionary(partGame(6, 1), { kmax: 2, seed: 1, ...half })).rejects.toThrow(/evolutionary removes whole blocks only/);
+		await expect(paperRepaired(partGame(6, 1), { kmax: 2, seed: 1, masks: 40, ...half })).rejects.toThrow(
+			/paper-repaired removes whole blocks only.*auto know/,
+		);
 	});
 });
