@@ -196,7 +196,7 @@ export interface Estimate {
 	readonly known: number;
 	/** Tokens of all splits to evaluate, about. */
 	readonly tokens: number;
-	/** The time of all steps for which it is known, by the speed measured on this machine. */
+	/** Sum of the steps whose time is known, by the speed measured on this machine. */
 	readonly seconds: number;
 	/** The steps of the run in their order; `seconds` is missing if that step cannot be estimated. */
 	readonly steps: readonly { readonly name: StepName; readonly seconds?: number | undefined }[];

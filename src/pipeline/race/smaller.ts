@@ -5,6 +5,7 @@ import { Coalition } from "../../game/coalition.js";
 import { sensibleLoss } from "../../report/trade.js";
 import type { Choices, ProposedSet } from "../methods/selection-context.js";
 import type { Session } from "../session/session.js";
+import { finalists } from "./finalists.js";
 import { asFinalist, type Finalist } from "./race.js";
 import type { Standing } from "./standing.js";
 
@@ -39,12 +40,14 @@ export async function withSmaller<T extends Decided>(
 	if (!choices || session.metric === "accuracy") return decided;
 	const game = session.games.validation;
 	const measured: Finalist[] = [];
-	for (const set of smallerSets(choices, decided)) {
-		const coalitions = [Coalition.full(game.players), Coalition.ofRemoved(game.players, set.removed)];
-		const [full, one] = await session.timed("validation", () => game.measure(coalitions, { phase: "comparing fewer blocks", signal }));
-		const finalist = asFinalist(session, set, { measured: one!, full: full! });
-		measured.push(finalist);
-		if (finalist.added <= sensibleLoss) break;
+	for (const { removed } of smallerSets(choices, decided)) {
+		// Those that the curve would compare: the set that is best on the search split is not always the best one here.
+		const sets = finalists(session, choices, [removed.length]);
+		const coalitions = [Coalition.full(game.players), ...sets.map((set) => Coalition.ofRemoved(game.players, set.removed))];
+		const [full, ...found] = await session.timed("validation", () => game.measure(coalitions, { phase: "comparing fewer blocks", signal }));
+		const these = found.map((one, i) => asFinalist(session, sets[i]!, { measured: one, full: full! }));
+		measured.push(...these);
+		if (these.some(({ added }) => added <= sensibleLoss)) break;
 	}
 	return { ...decided, finalists: [...decided.finalists, ...measured] };
 }

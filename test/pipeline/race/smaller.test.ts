@@ -54,7 +54,9 @@ describe("measuring them", () => {
 				if (removed.length > 0) asked.push(removed.join());
 				return { coalition, losses: Float64Array.of(2, 3).map((loss) => loss + (removed.length === 0 ? 0 : added[removed.length - 1]!)) };
 			});
-		const session = { metric, games: { validation: { players: 6, measure } }, timed: (_: string, work: () => unknown) => work() };
+		const search = { players: 6, played: () => [] };
+		const games = { validation: { players: 6, measure }, search };
+		const session = { metric, games, finals: { search }, timed: (_: string, work: () => unknown) => work() };
 		return { asked, session: session as unknown as Session };
 	}
 	const chosen = decided(finalist(0.6, 1, 2, 3, 4));
@@ -75,6 +77,14 @@ describe("measuring them", () => {
 		const cheap = measuring([0.04, 0.05, 0.06]);
 		await withSmaller(cheap.session, found(0.03, 0.09, 0.09, 0.5), chosen, {});
 		expect(cheap.asked).toEqual(["1,2,3"]);
+	});
+
+	it("measures the rivals of a size as well, which may be better there", async () => {
+		const { asked, session } = measuring([0.2, 0.2, 0.2]);
+		const choices = { ...found(0.03, 0.2, 0.3, 0.5), rivals: [{ removed: [5], method: "greedy" }] };
+		const { finalists } = await withSmaller(session, choices, chosen, {});
+		expect(asked).toEqual(["1", "5"]);
+		expect(finalists.map(({ method }) => method)).toEqual(["auto", "auto", "greedy"]);
 	});
 
 	it("is left out for named blocks and for accuracy, of which no verdict names a number", async () => {
