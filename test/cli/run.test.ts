@@ -80,6 +80,13 @@ describe("help", () => {
 		for (const command of ["build", "runs clean"]) expect(await all(command)).toContain("--config <FILE>");
 	});
 
+	it.each(["prune", ...commandNames, "runs clean"])("of %s names no option that the command does not take", async (command) => {
+		const [text = ""] = (await run(`${command} --help-all`)).stdout.split("Examples:");
+		const taken = new Set([...text.matchAll(/^ +(?:-\w+, )?--([a-z-]+)/gm)].map(([, flag]) => flag));
+		const named = [...text.matchAll(/--(?:no-)?([a-z][a-z-]*)/g)].map(([, flag]) => flag);
+		expect(named.filter((flag) => !taken.has(flag))).toEqual([]);
+	});
+
 	it("of everything has the commands, the numbering of blocks and the exit codes", async () => {
 		const { stdout } = await run("--help-all");
 		for (const text of [...commandNames, "Research:", "numbered from 0", "130 interrupted"]) expect(stdout).toContain(text);

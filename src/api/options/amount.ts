@@ -160,6 +160,7 @@ export const limitRows = {
 		help: "Questions that --min-accuracy names, in addition to --questions (repeat for several files)",
 		group: "limits",
 		commands: ["prune", "apply"],
+		per: { apply: { help: "Questions that --min-accuracy names (repeat for several files)" } },
 	},
 	ignoreLimits: {
 		flag: "ignore-limits",
