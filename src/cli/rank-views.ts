@@ -56,7 +56,7 @@ export function rankText(result: RankResult, style: TextStyle): string {
 function shiftedRows({ shiftedPairs = [], shiftedImportance, importance }: RankResult) {
 	if (shiftedImportance)
 		return shiftedImportance.map(({ removed, value, standardError, unit }) => ({ block: removed[0]!, value, standardError, unit }));
-	// Of a search that was stopped early only single removals are known.
+	// A search that was stopped early knows single removals only.
 	if (importance.some(({ unit }) => unit !== "nats")) return [];
 	return shiftedPairs.map(({ removed, added, standardError }) => ({ block: removed[0]!, value: added, standardError, unit: "nats" }));
 }

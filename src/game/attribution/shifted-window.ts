@@ -24,7 +24,7 @@ export interface ShiftedContribution {
 	readonly position: number;
 	/** Mean of v(S) - v(S without the pair); NaN if no background keeps both parts. */
 	readonly value: number;
-	/** Of the surrogate and of the sample of backgrounds together; NaN if a size has no background that keeps both parts. */
+	/** Covers the surrogate and the sample of backgrounds; NaN if a size has no background that keeps both parts. */
 	readonly standardError: number;
 }
 

@@ -19,7 +19,7 @@ import { linkOfLoss } from "../surrogate/surrogate.js";
 export interface AutoOptions extends Omit<AutoSearchOptions, "fit" | "trust"> {
 	/**
 	 * Ends the search of half-block cuts, which comes after that of whole blocks, and bounds its batches. Its evaluations are part of the
-	 * budget: a fifth, and at most a quarter of what whole blocks took. @default as `stop` and `fits`
+	 * budget: a half, and at most as many as whole blocks took. @default as `stop` and `fits`
 	 */
 	readonly halves?: Pick<AutoSearchOptions, "stop" | "fits">;
 	/** With half-block cuts: also says what each shifted pair contributes. @default false */
@@ -91,12 +91,12 @@ export async function auto(game: Game, options: AutoOptions): Promise<AutoResult
 	const halfBlocks = await halfBlockSearch(game, {
 		...options,
 		...options.halves,
-		fit: learn,
+		...(found.trusted === false ? {} : { fit: learn }),
 		onBatch: (measured) => options.onBatch?.({ phase: "half-block cuts", measured: found.measured + measured, byCount: found.byCount }),
 		meter,
 		counts,
 		starts: [...starts, ...nearRivals(game, found, counts).map(({ removed }) => removed)],
-		budget: Math.max(0, Math.min(budget - found.measured, Math.ceil(HALF_SHARE * found.measured))),
+		budget: Math.max(0, Math.min(budget - found.measured, Math.ceil((1 / WHOLE_SHARE - 1) * found.measured))),
 	});
 	const shifted = options.shiftedContributions && found.model ? await shiftedOf(game, found, meter, options) : undefined;
 	return { ...blocks, halfBlocks, ...(shifted ? { shifted } : {}) };
@@ -112,12 +112,14 @@ async function shiftedOf(game: Game, found: AutoSearchResult, meter: LossMeter, 
 	return shiftedContributions(model, { kmax, seed, keep, pause, signal });
 }
 
-/** Evaluations of half-block cuts, as a share of those of whole blocks. */
+/** Evaluations that an effort gives to half-block cuts, as a share of those without them. */
 export const HALF_SHARE = 0.25;
+/** What whole blocks get of the evaluations, and of the time. */
+export const WHOLE_SHARE = 0.5;
 
 /** What whole blocks get of a budget for both: at least the single removals and a set of each size. */
 function blocksBudget(budget: number, players: number, kmax: number): number {
-	return Math.max(Math.ceil(budget / (1 + HALF_SHARE)), Math.min(budget, players + 1 + kmax));
+	return Math.max(Math.ceil(WHOLE_SHARE * budget), Math.min(budget, players + 1 + kmax));
 }
 
 /** The method on whole blocks. */

@@ -18,10 +18,7 @@ export interface HalfBlockOptions extends SearchOptions, Pick<AutoSearchOptions,
 	readonly counts: readonly number[];
 	/** Sets of whole blocks that are known to be good; their cuts are moved by half a block. The first of each size is the best. */
 	readonly starts: readonly (readonly number[])[];
-	/**
-	 * Fits a surrogate over parts to everything that the meter knows; `previous` is the result of the fit before. It proposes what is measured
-	 * instead of exchanges. @default none
-	 */
+	/** Fits a surrogate over parts to everything that the meter knows; `previous` is the result of the fit before. @default none */
 	readonly fit?: AutoSearchOptions["fit"];
 	/** Of the surrogate's draws. @default 1 */
 	readonly seed?: number | string;
@@ -39,14 +36,17 @@ export interface HalfBlockResult {
 /** Parts of the budget: for shifted pairs alone, and for greedy steps. The rest moves cuts of the best sets. */
 const SINGLES = 0.4;
 const GREEDY = 0.45;
-/** Exchanges measured at once, and batches of them that may improve nothing. */
+/** Exchanges measured at once, and sets that the surrogate proposes before it is fitted again. */
 const BATCH = 12;
+const PROPOSED = 4;
+/** Batches that may improve nothing. */
 const PATIENCE = 3;
 
 /**
- * Measures shifted pairs alone, those first whose blocks cost least alone, then lazy greedy over blocks and pairs, then the best sets of each
- * size with a cut, or a run of neighboring blocks, moved by half a block, until none helps. What is left of the budget goes to single
- * exchanges, the cheapest by what is known of single moves first, until three batches in a row improve nothing.
+ * Measures shifted pairs alone, those first whose blocks cost least alone, then lazy greedy over blocks and pairs. What is left of the budget
+ * goes to sets that the surrogate proposes, until three batches in a row improve nothing. Without a surrogate it goes to the best sets of
+ * each size with a cut, or a run of neighboring blocks, moved by half a block, until none helps, and then to single exchanges, the cheapest
+ * by what is known of single moves first.
  * @throws RangeError for an option out of range; whatever the game throws
  */
 export async function halfBlockSearch(game: Game, options: HalfBlockOptions): Promise<HalfBlockResult> {
@@ -57,10 +57,13 @@ export async function halfBlockSearch(game: Game, options: HalfBlockOptions): Pr
 	const { onStep: _, ...rest } = options;
 	const search = await Search.start(game, "half-block", { ...rest, granularity: "half-block", shiftedSingles });
 	const run = new HalfBlockRun(search, options);
+	await run.know(options.starts);
 	await run.descend();
-	await run.moveCuts();
 	if (options.fit) await run.propose(options.fit);
-	else await run.exchange();
+	else {
+		await run.moveCuts();
+		await run.exchange();
+	}
 	return run.result();
 }
 
@@ -78,6 +81,12 @@ class HalfBlockRun {
 
 	#room(): number {
 		return this.#o.stop?.() ? 0 : this.#o.budget - this.#search.measured;
+	}
+
+	/** Takes those sets into account that are measured already. */
+	async know(starts: readonly (readonly number[])[]): Promise<void> {
+		const sets = starts.map((start) => Coalition.ofRemoved(this.#search.game.players, start));
+		await this.#measure(sets.filter((set) => this.#search.meter.knows(set)));
 	}
 
 	/** Lazy greedy over blocks and pairs. Known sets cost nothing, so that a step has as many new ones as its share of the budget holds. */
@@ -102,8 +111,6 @@ class HalfBlockRun {
 
 	/** Moves cuts of the best sets by half a block, the sizes in turn. */
 	async moveCuts(): Promise<void> {
-		const { players } = this.#search.game;
-		await this.#measure(this.#o.starts.map((start) => Coalition.ofRemoved(players, start)).filter((set) => this.#search.meter.knows(set)));
 		while (this.#room() > 0) {
 			const each = Math.max(1, Math.ceil(this.#room() / this.#o.counts.length));
 			const sets = this.#o.counts.flatMap((count) => this.#moved(count).slice(0, each));
@@ -114,7 +121,7 @@ class HalfBlockRun {
 	}
 
 	/** Rounds: the surrogate is fitted, and the sets that it expects most of are measured. */
-	async propose(fit: NonNullable<HalfBlockOptions["fit"]>): Promise<void> {
+	async propose(learn: NonNullable<HalfBlockOptions["fit"]>): Promise<void> {
 		const { counts, seed = 1, pause } = this.#o;
 		const proposer = new Proposer(this.#search, counts, new Random(seed).fork("half-block cuts"), {
 			pause,
@@ -123,9 +130,10 @@ class HalfBlockRun {
 		let model: SearchModel | undefined;
 		for (let idle = 0; idle < PATIENCE && this.#room() > 0; ) {
 			const before = counts.map((count) => this.#ofSize(count)[0]?.addedLoss);
-			model = await fit(await this.#search.meter.samples(), model);
-			const proposed = (await proposer.fromPosterior(model, Math.min(BATCH, this.#room()))).map(({ coalition }) => coalition);
-			const batch = this.#affordable(proposed, BATCH, (set) => set);
+			model = await learn(await this.#search.meter.samples(), model);
+			const room = Math.min(Math.max(PROPOSED, counts.length), this.#room());
+			const proposed = (await proposer.fromPosterior(model, room)).map(({ coalition }) => coalition);
+			const batch = this.#affordable(proposed, room, (set) => set);
 			if (batch.length === 0) return;
 			await this.#measure(batch);
 			idle = counts.some((count, i) => this.#ofSize(count)[0]?.addedLoss !== before[i]) ? 0 : idle + 1;

@@ -1,7 +1,7 @@
 // The automatic method on the search split of a session.
 import { setImmediate } from "node:timers/promises";
 import { ranking } from "../../game/attribution/attribution.js";
-import { auto, HALF_SHARE, type SurrogateReport } from "../../game/search/auto-method.js";
+import { auto, type SurrogateReport, WHOLE_SHARE } from "../../game/search/auto-method.js";
 import { nearHalves, nearRivals } from "../../game/search/rivals.js";
 import { logger } from "../../api/logger.js";
 import type { ShiftedPairImportance } from "../../api/measure.js";
@@ -32,7 +32,7 @@ export async function chooseAuto({ session, game, search, counts, options, ranki
 			seed: session.seed,
 			counts,
 			...(effortOf(options) === "thorough" ? { patience: 0 } : {}),
-			...within(half && maxTime !== undefined ? maxTime / (1 + HALF_SHARE) : maxTime),
+			...within(half && maxTime !== undefined ? WHOLE_SHARE * maxTime : maxTime),
 			halves: within(maxTime),
 			shiftedContributions: asked,
 			pause: () => setImmediate(),

@@ -138,7 +138,7 @@ describe("the automatic method", () => {
 			expect(one.halfBlocks).toBeUndefined();
 			expect(both.evaluated).toBeLessThanOrEqual(75);
 			expect(other.found.measured + other.halfBlocks!.measured).toBe(both.evaluated);
-			expect(other.halfBlocks!.measured).toBeLessThanOrEqual(Math.ceil(0.25 * other.found.measured));
+			expect(other.halfBlocks!.measured).toBeLessThanOrEqual(other.found.measured);
 			expect([...other.found.byCount.values()].every(({ removed }) => isWhole(removed))).toBe(true);
 			whole!.push(one.found.byCount.get(kmax)!.addedLoss);
 			halves!.push(Math.min(other.found.byCount.get(kmax)!.addedLoss, other.halfBlocks!.byCount.get(kmax)![0]!.addedLoss));

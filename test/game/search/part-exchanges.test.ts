@@ -20,7 +20,7 @@ const spaceOf = (players: number, options: { fixed?: readonly number[]; allows?:
 };
 const flags = (players: number, removed: readonly number[]) => partFlagsOf(Coalition.ofRemoved(players, removed));
 const text = (set: Uint8Array) => coalitionOfParts(set).removed().join(" ");
-const after = (players: number, removed: readonly number[]) =>
+const oneLess = (players: number, removed: readonly number[]) =>
 	adjacentPairs(players, removed).map((pair) => withoutPair(players, removed, pair).join(" "));
 
 /** A quadratic loss over parts. */
@@ -54,7 +54,7 @@ describe("exchanges of pairs of parts", () => {
 
 	it("what comes back is every pair that may have gone last, whatever was merged", () => {
 		for (const set of removalsOf(5, 3)) {
-			const before = removalsOf(5, 2).filter((smaller) => after(5, smaller).includes(set.join(" ")));
+			const before = removalsOf(5, 2).filter((smaller) => oneLess(5, smaller).includes(set.join(" ")));
 			const back = pairsGone(flags(5, set)).map(({ first, second }) => {
 				const next = flags(5, set);
 				next[first] = 0;
@@ -67,8 +67,8 @@ describe("exchanges of pairs of parts", () => {
 
 	it("neighbors are what one pair back and another one out give", () => {
 		for (const set of removalsOf(5, 2)) {
-			const smaller = removalsOf(5, 1).filter((one) => after(5, one).includes(set.join(" ")));
-			const expected = new Set(smaller.flatMap((one) => after(5, one)));
+			const smaller = removalsOf(5, 1).filter((one) => oneLess(5, one).includes(set.join(" ")));
+			const expected = new Set(smaller.flatMap((one) => oneLess(5, one)));
 			expected.delete(set.join(" "));
 			expect(partNeighbors(flags(5, set), spaceOf(5)).map(text).sort()).toEqual([...expected].sort());
 		}

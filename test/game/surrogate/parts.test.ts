@@ -32,13 +32,13 @@ async function measured(game: FunctionGame, sets: readonly Coalition[]): Promise
 const drawn = (game: FunctionGame, count: number, seed: number, exclude = new Set<string>()) =>
 	alternatingDesign(game, { kmax: 4, count, random: new Random(seed), exclude });
 
-describe.each(Object.entries(fits))("%s over parts of blocks", (_, fit) => {
+describe.each(Object.entries(fits))("%s over parts of blocks", (_, learn) => {
 	it("predicts sets with half-block cuts that it has not seen", async () => {
 		const game = partGame(10, 4);
 		const training = await measured(game, drawn(game, 220, 1));
 		const known = new Set(training.map(({ coalition }) => coalition.key));
 		const heldOut = (await measured(game, drawn(game, 120, 2, known))).slice(1);
-		const model = await fit(training, half);
+		const model = await learn(training, half);
 		expect(model.players).toBe(10);
 		const { within, coverage90 } = judgeSurrogate(model, heldOut, { training });
 		expect(within.spearman).toBeGreaterThan(0.85);
@@ -47,7 +47,7 @@ describe.each(Object.entries(fits))("%s over parts of blocks", (_, fit) => {
 
 	it("predicts whole blocks too, and what it draws is around what it says", async () => {
 		const game = partGame(8, 2);
-		const model = await fit(await measured(game, drawn(game, 90, 3)), half);
+		const model = await learn(await measured(game, drawn(game, 90, 3)), half);
 		const sets = [[2], [1.5, 4], [0, 3.5, 5.5]].map((removed) => Coalition.ofRemoved(8, removed));
 		const { mean, sd } = model.predictLinks(sets);
 		const values = model.predict(sets);
@@ -72,8 +72,8 @@ describe.each(Object.entries(fits))("%s over parts of blocks", (_, fit) => {
 	it("over whole blocks refuses half-block cuts, to learn and to predict", async () => {
 		const game = partGame(8, 2);
 		const cuts = await measured(game, drawn(game, 30, 3));
-		await expect(fit(cuts)).rejects.toThrow(/a surrogate over whole blocks cannot learn from [01af]+, which keeps parts of blocks/);
-		const whole = await fit(await measured(game, windowDesign(game, { kmax: 3, count: 40, random: new Random(1) })));
+		await expect(learn(cuts)).rejects.toThrow(/a surrogate over whole blocks cannot learn from [01af]+, which keeps parts of blocks/);
+		const whole = await learn(await measured(game, windowDesign(game, { kmax: 3, count: 40, random: new Random(1) })));
 		expect(whole.granularity).toBe("block");
 		expect(() => whole.predict([Coalition.ofRemoved(8, [2.5])])).toThrow(/expected whole blocks, got .*; use granularity half-block/);
 	});
