@@ -3,6 +3,7 @@ import { factsOfShape } from "./facts.mjs";
 import { predict, scaledSpeeds } from "./predict.mjs";
 import { published } from "./published.mjs";
 import { duration, size } from "./units.mjs";
+import { usual } from "./work.mjs";
 
 const none = "Nothing is measured yet.";
 /** Models of the last table, with the type of their weights. */
@@ -129,15 +130,22 @@ const cellsOf = ({ name, type, facts, removed, prompt, seconds, memory, machine,
 	...[duration(seconds), memory, machine, how],
 ];
 
+const interrupted = ({ interrupted: first }) => first !== undefined;
+
 function expectationRow(here, facts, { name, type, machine }) {
 	const removed = Math.round(facts.blocks / 4);
-	const isDefault = ({ asked }) => (asked.windows ?? 10) === 10 && asked.effort === undefined && asked.removed !== undefined;
+	const isDefault = ({ asked: { windows = usual.windows, windowLength = usual.windowLength, effort, removed: count } }) =>
+		windows === usual.windows && windowLength === usual.windowLength && effort === undefined && count !== undefined;
 	const isSame = ({ facts: { weights, blockBytes } }) => weights === facts.weights && blockBytes === facts.blockBytes;
 	const same = here.find((result) => isSame(result) && isDefault(result));
 	const cells = (found) => cellsOf({ name, type, facts, machine, ...found });
 	if (same) {
 		const { asked, straight, speeds } = same;
-		const measured = { seconds: straight.seconds, memory: size(straight.peak.resident), how: "measured" };
+		const measured = {
+			seconds: straight.seconds,
+			memory: size(straight.peak.resident),
+			how: interrupted(same) ? "measured, in two parts" : "measured",
+		};
 		return cells({ removed: asked.removed, prompt: speeds.prompt, ...measured });
 	}
 	const distance = ({ facts: other }) => Math.abs(Math.log(other.activeBlockWeights / facts.activeBlockWeights));
@@ -145,8 +153,7 @@ function expectationRow(here, facts, { name, type, machine }) {
 	const speeds = scaledSpeeds(nearest.speeds, nearest, facts);
 	const { seconds, memory } = predict(facts, {
 		...howOf(nearest),
-		windows: 10,
-		effort: "standard",
+		...usual,
 		...speeds,
 		removed,
 		correction: correctionOf(here),

@@ -45,8 +45,10 @@ function missingText(given: number, { command }: Refused): string {
 function unknownText(unknown: string, { words, options }: Refused): string {
 	const names = [...new Set(unknown.split(", ").map(kebab))];
 	const parts = names.map((name) => {
-		const isOption = words.some((word) => word.startsWith("-") && kebab(word.replace(/^-+/, "").split("=")[0]!) === name);
-		if (!isOption) return `${name}${didYouMean(words[0] === "runs" ? closestOf(name, runsCommandNames) : [])}`;
+		const written = (text: string) => words.some((word) => word.startsWith("-") && kebab(word.replace(/^-+/, "").split("=")[0]!) === text);
+		// yargs takes --no-report for report.
+		if (written(`no-${name}`)) return `--no-${name}${didYouMean(meantOptions(name, options).map((meant) => `--no-${meant}`))}`;
+		if (!written(name)) return `${name}${didYouMean(words[0] === "runs" ? closestOf(name, runsCommandNames) : [])}`;
 		return `${name.length > 1 ? "--" : "-"}${name}${didYouMean(meantOptions(name, options).map((meant) => `--${meant}`))}`;
 	});
 	return `Unknown argument${parts.length > 1 ? "s" : ""}: ${parts.join(", ")}`;

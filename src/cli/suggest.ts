@@ -1,18 +1,25 @@
 /** Other words for options, some of them those of llama.cpp; the first that a command takes is meant. */
-const synonyms: Readonly<Record<string, readonly string[]>> = {
-	...{ blocks: ["remove-blocks", "remove"], layers: ["remove-blocks", "remove"], "n-layers": ["remove-blocks"] },
-	...{ "max-perplexity": ["max-ppl-ratio"], perplexity: ["max-ppl-ratio"], ppl: ["max-ppl-ratio"], kl: ["max-kl"] },
-	...{ size: ["target-size"], "max-size": ["target-size"], speedup: ["target-speedup"] },
-	...{ gpu: ["gpu-layers"], ngl: ["gpu-layers"], "n-gpu-layers": ["gpu-layers"] },
-	...{ force: ["overwrite"], text: ["calibration"] },
-};
+const synonyms = new Map<string, readonly string[]>(
+	Object.entries({
+		...{
+			blocks: ["remove-blocks", "max-blocks", "remove"],
+			layers: ["remove-blocks", "max-blocks", "remove"],
+			"n-layers": ["remove-blocks"],
+		},
+		...{ "num-layers": ["remove-blocks"], "prune-layers": ["remove-blocks", "remove"], "max-layers": ["max-blocks", "remove-blocks"] },
+		...{ "max-perplexity": ["max-ppl-ratio"], perplexity: ["max-ppl-ratio"], ppl: ["max-ppl-ratio"], kl: ["max-kl"] },
+		...{ size: ["target-size"], "max-size": ["target-size"], speedup: ["target-speedup"] },
+		...{ gpu: ["gpu-layers"], ngl: ["gpu-layers"], "n-gpu-layers": ["gpu-layers"] },
+		...{ force: ["overwrite"], text: ["calibration"] },
+	}),
+);
 
 /** Options that are named where several begin with what was typed. */
 const mostMeant = 3;
 
 /** Flags that an unknown one most likely means: by another word for it, as its beginning, or misspelled. */
 export function meantOptions(word: string, flags: readonly string[]): string[] {
-	const synonym = synonyms[word]?.find((flag) => flags.includes(flag));
+	const synonym = synonyms.get(word)?.find((flag) => flags.includes(flag));
 	if (synonym !== undefined) return [synonym];
 	const longer = word.length < 3 ? [] : flags.filter((flag) => flag.startsWith(word));
 	if (longer.length > 0 && longer.length <= mostMeant) return longer;

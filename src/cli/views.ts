@@ -73,7 +73,7 @@ function estimateLines({ evaluations, known, tokens, seconds, steps }: NonNullab
 	return [
 		`This run would take about ${formatDuration(seconds)}${isWhole ? "" : ", and what cannot be estimated"}:`,
 		...steps.map((step) => `  ${step.name.padEnd(width)}  ${step.seconds === undefined ? "not known" : formatDuration(step.seconds)}`),
-		`It would measure up to ${formatInteger(evaluations)} candidates, in all about ${formatCount(tokens)} tokens.`,
+		`It would measure ${evaluations === 1 ? "1 candidate" : `up to ${formatInteger(evaluations)} candidates`}, in all about ${formatCount(tokens)} tokens.`,
 		...(known > 0 ? [`${formatInteger(known)} more are known from earlier runs.`] : []),
 		"Dry run: no model, plan or report was written.",
 	];
@@ -107,7 +107,7 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 
 /** How to go on from a file that was written. Healing and quantizing are measured on little self-generated text, removing alone not at all. */
 function nextLines({ commands: [run, measure], heal, quantized }: ApplyResult): string[] {
-	const why = heal || quantized ? "Measure its quality on your text" : "Quality was not measured";
+	const why = heal || quantized ? "Measure its quality on your text" : "This command measured no quality";
 	return [...(measure === undefined ? [] : [`${why}: ${measure}`]), ...(run === undefined ? [] : [`Run it: ${run}`])];
 }
 

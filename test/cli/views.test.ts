@@ -299,7 +299,12 @@ describe("the other commands", () => {
 		const measure = "prune-gguf evaluate o.gguf --text FILE --against m.gguf";
 		const applied = { model, removed: [2], output, seconds: 2 };
 		const text = applyText({ ...applied, commands: ["llama-cli -m o.gguf", measure] }, {});
-		expect(text.split("\n").slice(-4)).toEqual(["Time: 2.0 s", `Quality was not measured: ${measure}`, "Run it: llama-cli -m o.gguf", ""]);
+		expect(text.split("\n").slice(-4)).toEqual([
+			"Time: 2.0 s",
+			`This command measured no quality: ${measure}`,
+			"Run it: llama-cli -m o.gguf",
+			"",
+		]);
 		expect(applyText({ ...applied, commands: ["llama-cli -m o.gguf"] }, {})).not.toContain("not measured");
 		expect(text).toMatch(
 			/^Removed 1 of 4 blocks: 2\.\n[\s\S]*\nfile size +4\.0 MB +3\.0 MB +-25\.0 %\n\nFile: o\.gguf \(3\.0 MB\)\nVerified: same losses, bit for bit\n/,

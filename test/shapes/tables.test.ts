@@ -57,6 +57,18 @@ describe("tables of what was measured", () => {
 		expect([compared, expected]).toEqual(["Nothing is measured yet.", "Nothing is measured yet."]);
 		const shortened = tablesOf([{ ...run, asked: { removed: 4, windows: 4 }, straight }]).expected;
 		expect(shortened).not.toContain("| measured |");
+		// Rows that are computed are those of the default text, however short that of the nearest run was.
+		const timesOf = (asked: object) =>
+			tablesOf([{ ...run, asked: { removed: 4, ...asked }, straight }])
+				.expected.split("\n")
+				.slice(3, 7);
+		const correction = (asked: object) => correctionOf([{ ...run, asked: { removed: 4, ...asked }, straight }]);
+		const short = { windowLength: 64, effort: "quick" };
+		const seconds = predict(factsOfShape("8b", "Q4_0"), {
+			...{ prompt: 60 * (973_144_064 / 6_979_584_000), generation: 12 * (1_313_243_136 / 4_357_857_280) },
+			...{ removed: 8, windows: 10, windowLength: 128, effort: "standard", correction: correction(short), available: 0.9 * 8 * 2 ** 30 },
+		}).seconds;
+		expect(timesOf(short)[1]).toContain(` ${duration(seconds)} |`);
 	});
 
 	it("say how long Ctrl+C took", () => {

@@ -57,7 +57,9 @@ export function stepTimes(session: Session, planned: PlannedSeconds, run: Steppe
 	if (!Object.values(planned).every(Number.isFinite)) return times;
 	const { load = 0, calibration: drawing = 0 } = session.timings;
 	times.set("Searching", { evaluations: planned.search });
-	if (healing !== undefined) times.set(comparingStep(options), { evaluations: planned.compare, other: healing });
+	// Blocks that are named are measured on the search split too, without a step of its own.
+	const compare = planned.compare + (options.remove ? planned.search : 0);
+	if (healing !== undefined) times.set(comparingStep(options), { evaluations: compare, other: healing });
 	const { proof } = session.model.blocks;
 	const writing = writingTime({ proof, load, evaluation: planned.heldOut, quantizing }, options);
 	if (writing) times.set("Writing and verifying", writing);

@@ -210,7 +210,8 @@ export function alternativesVerdict({
 		return { better: "quantizing", ...against, text: `${both} ${text}${poor ? "" : share}${twice}` };
 	}
 	if (winner === "first") return { ...against, ...prunedWins({ pruned, items, windows }, best, { both, twice }) };
-	return { better: "undecided", ...against, text: `${both} The two are statistically tied.${poor ? ` ${bothPoor}.` : share}${twice}` };
+	const damaged = isPoor(best) ? bothPoor : "Removing blocks is poor at this size: choose a larger file";
+	return { better: "undecided", ...against, text: `${both} The two are statistically tied.${poor ? ` ${damaged}.` : share}${twice}` };
 }
 
 /** The next larger version stands for those that were not tried. */

@@ -12,7 +12,7 @@ import type { Standing } from "./standing.js";
 type Decided = Standing & { readonly chosen: Finalist };
 
 /**
- * The searched sets that are measured, the most blocks first, until one is sensible: those of fewer blocks than any that was raced whose
+ * The searched sets that are measured, the most blocks first, until one is sensible: at most three of those of fewer blocks than any that was raced whose
  * cost on the search split is small, and at last the smallest.
  */
 export function smallerSets(
@@ -25,9 +25,10 @@ export function smallerSets(
 	const smaller = [...found.byCount.values()]
 		.filter(({ removed, addedLoss }) => removed.length > 0 && removed.length < least && Number.isFinite(addedLoss))
 		.sort((a, b) => b.removed.length - a.removed.length);
-	return smaller
-		.filter(({ addedLoss }, i) => addedLoss <= sensibleLoss || i === smaller.length - 1)
-		.map(({ removed }) => ({ removed, method: found.method }));
+	const cheap = smaller.filter(({ addedLoss }, i) => addedLoss <= sensibleLoss || i === smaller.length - 1);
+	// Each takes an evaluation or more: the most blocks, the middle and the fewest say enough.
+	const some = cheap.length > 3 ? [cheap[0]!, cheap[cheap.length >> 1]!, cheap.at(-1)!] : cheap;
+	return some.map(({ removed }) => ({ removed, method: found.method }));
 }
 
 /** The decision with such sets among those that were measured: none if its cost is small, or no verdict is made of the metric. */

@@ -123,7 +123,7 @@ function fewerBlocks({ removed, curve, healed, quantized }: JudgedRemoval): stri
 	// Where validation found a number too dear or broken, the search has nothing to say about it or about more.
 	const bound = Math.min(...smaller.filter(({ split }) => split === "validation").map((point) => point.removed.length), removed.length);
 	const promising = fewer.find((point) => point.removed.length < bound && point.added! <= sensibleLoss);
-	if (promising) return `Try to remove ${blocksText(promising)}: ${cost(promising.added!)} on the search split. Expect more on other text.`;
+	if (promising) return unknown;
 	const isOne = ({ removed: set }: Point) => set.length === 1;
 	const one = validated.find(isOne) ?? (bound > 1 ? fewer.find(isOne) : undefined);
 	if (!one) return unknown;
@@ -139,7 +139,7 @@ function evenOne(
 	const rise = added! >= damagingLoss ? "more than doubles perplexity" : `raises perplexity by ${about} ${riseText(added!)}`;
 	const cost = metric === "kl" ? `costs ${about} ${natsBesideBound(added!)} nats of KL divergence` : rise;
 	if (healed) return `Even one block ${cost} before healing.`;
-	return `Even one block ${cost}${quantized === undefined ? "" : " before quantizing"}: this model is too small to prune cheaply.`;
+	return `Even one block ${cost}${quantized === undefined ? "" : " before quantizing"}: no number of blocks is cheap on this text.`;
 }
 
 const blocksText = ({ removed: { length } }: Point) => `${length} block${length === 1 ? "" : "s"} (-n ${length})`;
