@@ -34,7 +34,7 @@ function blockBefore(position: number): number | undefined {
 }
 
 /** The removed positions of a cut. @param removed positions, ascending */
-export const cutPositions = ({ first, last }: Pick<Cut, "first" | "last">, removed: readonly number[]): number[] =>
+export const removedIn = ({ first, last }: Pick<Cut, "first" | "last">, removed: readonly number[]): number[] =>
 	removed.filter((position) => position >= first && position <= last);
 
 /** The part whose matrix is fitted at a half-block cut: the attention part before it, or the feed-forward part behind it. */

@@ -1,4 +1,4 @@
-import { cutsOf, cutPositions } from "./cuts.js";
+import { cutsOf, removedIn } from "./cuts.js";
 
 /**
  * The same sets with one run of removed positions moved by one block, earlier or later; runs never touch.
@@ -17,7 +17,7 @@ export function shiftedRuns(removed: readonly number[], blocks: number): number[
 /** Runs of positions that are one block apart: a cut holds several if only a feed-forward part is kept between. */
 function runsOf(removed: readonly number[]): { first: number; last: number }[] {
 	return cutsOf(removed).flatMap((cut) => {
-		const positions = cutPositions(cut, removed);
+		const positions = removedIn(cut, removed);
 		const turn = positions.findIndex((position, i) => i > 0 && position !== positions[i - 1]! + 1);
 		const { first, last } = cut;
 		return turn < 0

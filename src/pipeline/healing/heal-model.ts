@@ -8,7 +8,7 @@ import { factorText, healFactors } from "./head-factors.js";
 import { checkHealMemory, healableCuts, healBytes, kindsOf, shapeOf } from "./memory.js";
 import { defaultHealTokens, healTextOf, healWindows } from "./text.js";
 import { applyFactors } from "../../model/fitting/factors.js";
-import { cutParts, placesOf, cutPositions } from "../../model/fitting/cuts.js";
+import { cutParts, placesOf, removedIn } from "../../model/fitting/cuts.js";
 import { healCuts } from "../../model/fitting/heal.js";
 import type { HealedCut } from "../../model/fitting/job.js";
 import { orRestored, restore } from "../../model/fitting/standing.js";
@@ -211,7 +211,7 @@ function planCut({ before, recipe, tuning, ...cut }: HealedCut, tensors: readonl
 export function noteUnhealed({ applied, cuts, heads, validation }: PlanHeal, removed: readonly number[], options: JobOptions): void {
 	const log = logger(options);
 	for (const { reason, ...cut } of cuts) {
-		const gone = formatBlocks(cutPositions(cut, removed));
+		const gone = formatBlocks(removedIn(cut, removed));
 		if (reason !== undefined) log("warning", `the cut of ${/^\d+$/.test(gone) ? "block" : "blocks"} ${gone} is not healed: ${reason}`);
 	}
 	const found = heads !== undefined || cuts.some(({ recipe }) => recipe !== undefined);

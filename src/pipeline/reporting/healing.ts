@@ -1,5 +1,5 @@
 // The healing part of a report, from a plan.
-import { cutPositions } from "../../model/fitting/cuts.js";
+import { removedIn } from "../../model/fitting/cuts.js";
 import type { ReportHeal } from "../../report/report-data.js";
 import type { PlanHeal } from "../../storage/plan-heal.js";
 
@@ -12,7 +12,7 @@ export function healData(
 		...{ applied, tokens: fit.count * fit.length, addedBytes },
 		cuts: cuts.map(({ before, first, last, part, tensor, type, norm, recipe, explained, tuning, reason }) => ({
 			...(before === null ? {} : { before }),
-			removed: cutPositions({ first, last }, removed),
+			removed: removedIn({ first, last }, removed),
 			...(part ? { part } : {}),
 			...(tensor ? { tensor } : {}),
 			...(type ? { type } : {}),

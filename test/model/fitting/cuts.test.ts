@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cutParts, cutsOf, placesOf, cutPositions } from "../../../src/model/fitting/cuts.js";
+import { cutParts, cutsOf, placesOf, removedIn } from "../../../src/model/fitting/cuts.js";
 import { shiftedRuns } from "../../../src/model/fitting/neighbors.js";
 import { keptParts } from "../../../src/game/parts.js";
 
@@ -31,7 +31,7 @@ describe("cuts", () => {
 			{ before: 2, first: 2.5, last: 6 },
 			{ before: 8, first: 8.5, last: 10 },
 		]);
-		expect(cuts.map((cut) => cutPositions(cut, removed))).toEqual([[0], [2.5, 3.5, 5, 6], [8.5, 10]]);
+		expect(cuts.map((cut) => removedIn(cut, removed))).toEqual([[0], [2.5, 3.5, 5, 6], [8.5, 10]]);
 		expect(cutsOf([1, 2.5]).map(({ first }) => first)).toEqual([1, 2.5]);
 	});
 });

@@ -204,7 +204,7 @@ describe("a run that heals a half-block cut", () => {
 		expect(heal!.cuts[0]!.part).toBeUndefined();
 		expect(result.report!.heal!.cuts.map((cut) => cut.removed)).toEqual([[3], [7.5, 8.5]]);
 		expect(result.report!.verdict.headline).toMatch(/: 3, 7f-9a; healed\.$/);
-		expect(readFileSync(`${output}.html`, "utf8")).toContain("<td>7f-9a</td>");
+		expect(readFileSync(`${output}.html`, "utf8")).toContain('<th scope="row">7f-9a</th><td>7 (attention part)</td>');
 		expect((await GgufFile.read(output)).number("llama.block_count")).toBe(9);
 	});
 
