@@ -114,9 +114,7 @@ describe("a verdict's details", () => {
 		expect(adviceOf(lossCurve("validation", [0, 0.2]), { healed: true })).toBe(
 			"Even one block raises perplexity by about 22 % before healing.",
 		);
-		expect(adviceOf(lossCurve("validation", [0, 0.2]), { quantized: "Q4_0" })).toContain(
-			"by about 22 % before quantizing: no number model",
-		);
+		expect(adviceOf(lossCurve("validation", [0, 0.2]), { quantized: "Q4_0" })).toContain("by about 22 % before quantizing: no number");
 	});
 
 	it("says of one block that even it costs too much", () => {
