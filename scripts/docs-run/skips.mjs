@@ -20,6 +20,7 @@ export const slow = [
 	{ find: /\bprune-gguf compare\b/, why: "it runs many methods" },
 	{ find: /--target-speedup\b/, why: "it measures the speed several times" },
 	{ find: /\bprune-gguf frontier\b.* --/, why: "it measures many combinations" },
+	{ find: /^npx .*(?:--max-ppl-ratio|--min-accuracy)\b/, why: "it compares numbers of blocks" },
 	{ find: /--heal\b/, why: "it heals" },
 	{ find: /--quantize(?:-from|d-alternatives)?\b/, why: "it quantizes" },
 	{ find: /--target-size\b/, why: "it tries several sizes" },

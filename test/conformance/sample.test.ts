@@ -11,7 +11,7 @@ import { faultsOf } from "./record.js";
 // model for most kinds of rules. All others run only there.
 
 const folder = tempFolder();
-const sample = ["llama", "gemma3"];
+const sample = ["llama"];
 const own = ["rwkv6-rescale-3", "gemma4-shared-kv"];
 
 describe.skipIf(!hasTools)("removing blocks is exact", () => {
