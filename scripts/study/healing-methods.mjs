@@ -82,6 +82,8 @@ function settings({ model, evaluator: { ubatch, threads }, removed, fit, tuning,
  */
 async function rescale(input) {
 	const { model, evaluator, removed, tuning } = input;
+	if (!removed.every(Number.isInteger))
+		throw new Error("rescale is for whole blocks: states between the parts of a block are not looked at");
 	const estimates = await enlargements(input);
 	let best;
 	for (const [name, factors] of Object.entries(estimates)) {

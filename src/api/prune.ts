@@ -59,7 +59,7 @@ export interface HealOptions {
 
 export interface HealingOptions {
 	/**
-	 * Recover part of the loss at each cut by a least-squares fit of the matrix before it, on self-generated text: no training, and no extra
+	 * Recover part of the loss at each cut by a least-squares fit of one matrix beside it, on self-generated text: no training, and no extra
 	 * files. Kept only if the validation split says that it helps. An object heals, and says how. With a plan: whether to heal as the plan
 	 * says (`true` is not needed). @default false; with a plan as it says
 	 */

@@ -86,9 +86,10 @@ function nativeSettings(options: Omit<EquationOptions, "target">, fittedTo: read
 
 /**
  * The states after some of the kept blocks: windows x length x width x 4 bytes each.
- * @throws EvaluationError if the architecture's graph does not give them, DisposedError, or `signal.reason`
+ * @throws EvaluationError if the architecture's graph does not give them, RangeError for what is no block, DisposedError, or `signal.reason`
  */
 export async function hiddenStates(model: LoadedModel, run: BlockRun, after: readonly number[]): Promise<HiddenStates[]> {
+	if (!after.every(Number.isInteger)) throw new RangeError(`hidden states after ${after.join(", ")}: expected numbers of blocks`);
 	const states = await model.runJob(run.signal, (native, cancel) =>
 		native.hiddenStates(run.windows.tokens, nativeRun(run), Int32Array.from(after), cancel),
 	);

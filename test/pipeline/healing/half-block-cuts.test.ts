@@ -202,6 +202,7 @@ describe("a run that heals a half-block cut", () => {
 			{ before: 2, first: 3, last: 3, tensor: "blk.2.ffn_down.weight" },
 			{ before: 7, first: 7.5, last: 8.5, part: "feed-forward", tensor: "blk.9.ffn_down.weight" },
 		]);
+		expect(heal!.cuts.map(({ recipe }) => recipe !== undefined)).toEqual([true, true]);
 		expect(heal!.cuts[0]!.part).toBeUndefined();
 		expect(result.report!.heal!.cuts.map((cut) => cut.removed)).toEqual([[3], [7.5, 8.5]]);
 		expect(result.report!.verdict.headline).toMatch(/: 3, 7f-9a; healed\.$/);
@@ -248,8 +249,10 @@ it.each(firstOf(1, ["greedy", "contiguous"] as const))("a search for half-block 
 		...{ ...small, windows: 6, windowLength: 64, removeBlocks: 2, heal: { tokens: 2048 } },
 		search: { method, granularity: "half-block" },
 	});
-	expect(plan!.heal!.cuts.length).toBeGreaterThan(0);
+	expect(plan!.heal).toMatchObject({ applied: true });
+	expect(plan!.heal!.cuts.filter(({ recipe }) => recipe !== undefined).length).toBeGreaterThan(0);
 	expect(plan!.removed).toHaveLength(2);
+	expect(plan!.removed.some((position) => !Number.isInteger(position))).toBe(true);
 	expect(made!.verification).toMatch(/bit for bit/);
 	const again = out();
 	await applyPlan(fixturePath, again, { plan: `${output}.plan.json`, threads: 2 });
