@@ -1,10 +1,10 @@
 import { formatBlocksOf, formatBytes, formatDifference, formatInteger, formatLoss } from "../report/format.js";
+import { countedCuts } from "../report/heal.js";
 import type { PlanHeal } from "./api.js";
 
 /** What healing did, as a line for people. */
 export function healLine({ applied, cuts, heads, fit, addedBytes, heldOut }: PlanHeal): string {
-	const healed = new Set(cuts.flatMap(({ recipe, first }) => (recipe === undefined ? [] : [first]))).size;
-	const all = new Set(cuts.map(({ first }) => first)).size;
+	const { all, healed } = countedCuts(cuts.map(({ recipe, first }) => ({ at: `${first}`, healed: recipe !== undefined })));
 	if (!applied) {
 		const found = healed > 0 || heads !== undefined;
 		const reason = found ? undefined : cuts.find((cut) => cut.reason)?.reason;

@@ -1,18 +1,24 @@
 /** Other words for options, some of them those of llama.cpp; the first that a command takes is meant. */
-const synonyms = new Map<string, readonly string[]>(
-	Object.entries({
-		...{
-			blocks: ["remove-blocks", "max-blocks", "remove"],
-			layers: ["remove-blocks", "max-blocks", "remove"],
-			"n-layers": ["remove-blocks"],
-		},
-		...{ "num-layers": ["remove-blocks"], "prune-layers": ["remove-blocks", "remove"], "max-layers": ["max-blocks", "remove-blocks"] },
-		...{ "max-perplexity": ["max-ppl-ratio"], perplexity: ["max-ppl-ratio"], ppl: ["max-ppl-ratio"], kl: ["max-kl"] },
-		...{ size: ["target-size"], "max-size": ["target-size"], speedup: ["target-speedup"] },
-		...{ gpu: ["gpu-layers"], ngl: ["gpu-layers"], "n-gpu-layers": ["gpu-layers"] },
-		...{ force: ["overwrite"], text: ["calibration"] },
-	}),
-);
+const synonyms = new Map<string, readonly string[]>([
+	["blocks", ["remove-blocks", "max-blocks", "remove"]],
+	["layers", ["remove-blocks", "max-blocks", "remove"]],
+	["n-layers", ["remove-blocks"]],
+	["num-layers", ["remove-blocks"]],
+	["prune-layers", ["remove-blocks", "remove"]],
+	["max-layers", ["max-blocks", "remove-blocks"]],
+	["max-perplexity", ["max-ppl-ratio"]],
+	["perplexity", ["max-ppl-ratio"]],
+	["ppl", ["max-ppl-ratio"]],
+	["kl", ["max-kl"]],
+	["size", ["target-size"]],
+	["max-size", ["target-size"]],
+	["speedup", ["target-speedup"]],
+	["gpu", ["gpu-layers"]],
+	["ngl", ["gpu-layers"]],
+	["n-gpu-layers", ["gpu-layers"]],
+	["force", ["overwrite"]],
+	["text", ["calibration"]],
+]);
 
 /** Options that are named where several begin with what was typed. */
 const mostMeant = 3;

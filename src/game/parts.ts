@@ -25,6 +25,14 @@ export function keptParts(blocks: number, positions: Iterable<number>): boolean[
 	return kept;
 }
 
+/** One byte per part, 1 if it is removed. @param positions removed ones @throws RangeError as {@link keptParts} */
+export function removedFlags(blocks: number, positions: Iterable<number>): Uint8Array {
+	return Uint8Array.from(keptParts(blocks, positions), (kept) => (kept ? 0 : 1));
+}
+
+/** Whether both parts are of one block of the original. */
+export const isWholeBlock = ({ attention, feedForward }: StackedBlock): boolean => attention === feedForward;
+
 function noSuchPosition(position: number, blocks: number): string {
 	return `block ${position} is not one of 0..${blocks - 1}, and no shifted pair between two of them`;
 }

@@ -10,7 +10,7 @@ import { checkedRemoval, checkProvable, type ReadHeader, readModelHeader, ReadOn
 import { type Applied, applyGated } from "../pipeline/pruning/apply-gated.js";
 import { type HealAsked, healAsAsked, type HealPlan } from "../pipeline/pruning/heal-as-asked.js";
 import { type GateRequest, hasGate, readGate } from "../pipeline/preflight/gate-limits.js";
-import { quoted } from "../pipeline/preflight/command-line.js";
+import { quoted, runInLlama } from "../pipeline/preflight/command-line.js";
 import { filesRead } from "../pipeline/preflight/output-files.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
 import { checkQuantizing, originalOf, type ModelWeights } from "../pipeline/writing/quantize-weights.js";
@@ -83,9 +83,8 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 
 /** What runs the file and, where no limit was measured, what measures its quality. */
 function commandsAfter(model: string, { output, limits }: Applied): string[] {
-	const path = quoted(output.path);
-	const measure = `prune-gguf evaluate ${path} --text FILE --against ${quoted(model)}`;
-	return [`llama-cli -m ${path}`, ...(limits ? [] : [measure])];
+	const measure = `prune-gguf evaluate ${quoted(output.path)} --text FILE --against ${quoted(model)}`;
+	return [runInLlama(output.path), ...(limits ? [] : [measure])];
 }
 
 /** Checks all that can be checked before the model is loaded. */

@@ -3,8 +3,7 @@ import type { ReportHeal } from "./report-data.js";
 
 /** What healing did, in one sentence. */
 export function healSentence({ applied, tokens, addedBytes, cuts, heads = [], splits, seconds }: ReportHeal): string {
-	const places = new Set(cuts.map(({ removed }) => removed.join()));
-	const healed = new Set(cuts.flatMap(({ kind, removed }) => (kind === undefined ? [] : [removed.join()]))).size;
+	const { all, healed } = countedCuts(cuts.map(({ kind, removed }) => ({ at: removed.join(), healed: kind !== undefined })));
 	const heldOut = splits.find(({ split }) => split === "heldOut");
 	if (!applied) {
 		const found = healed > 0 || heads.length > 0;
@@ -14,7 +13,13 @@ export function healSentence({ applied, tokens, addedBytes, cuts, heads = [], sp
 		? `: loss ${formatLoss(heldOut.before)} -> ${formatLoss(heldOut.after)} (${formatDifference(heldOut.difference, heldOut.standardError)})`
 		: "";
 	const scaled = heads.length === 0 ? "" : `, attention heads of ${formatBlocksOf(heads)} rescaled`;
-	return `Healed ${healed} of ${places.size} cuts on ${formatCount(tokens)} tokens in ${formatDuration(seconds)}${scaled}${sizeText(addedBytes)}${change}.`;
+	return `Healed ${healed} of ${all} cuts on ${formatCount(tokens)} tokens in ${formatDuration(seconds)}${scaled}${sizeText(addedBytes)}${change}.`;
+}
+
+/** Cuts by where they are: one with two matrices counts once. */
+export function countedCuts(matrices: readonly { readonly at: string; readonly healed: boolean }[]): { all: number; healed: number } {
+	const places = (list: typeof matrices) => new Set(list.map(({ at }) => at)).size;
+	return { all: places(matrices), healed: places(matrices.filter(({ healed }) => healed)) };
 }
 
 function sizeText(addedBytes: number): string {

@@ -139,6 +139,11 @@ describe("usage errors", () => {
 		["m.gguf --size 1GB", /--size \(did you mean --target-size\?\)/],
 		["m.gguf --target 1GB", /--target \(did you mean --target-size or --target-speedup\?\)/],
 		["m.gguf --max 4", /Unknown argument: --max\n/],
+		["m.gguf --num-layers 3", /--num-layers \(did you mean --remove-blocks\?\)/],
+		["m.gguf --no-repot", /--no-repot \(did you mean --no-report\?\)/],
+		["frontier m.gguf --blocks 3", /--blocks \(did you mean --max-blocks\?\)/],
+		// No name of what every object has is taken for a word of ours.
+		["m.gguf --constructor 3", /Unknown argument: --constructor$/m],
 		["m.gguf --gpu 9", /--gpu \(did you mean --gpu-layers\?\)/],
 		["m.gguf --layers 4", /--layers \(did you mean --remove-blocks\?\)/],
 		["speed m.gguf --layers 4", /--layers \(did you mean --remove\?\)/],

@@ -1,5 +1,5 @@
 import { AlternatingSets } from "../alternating.js";
-import { keptParts } from "../parts.js";
+import { removedFlags } from "../parts.js";
 import type { LossFunction, Posterior } from "../predictor.js";
 import { Random } from "../random.js";
 import { averageOfSizes, type SeenSize } from "./size-average.js";
@@ -76,7 +76,7 @@ function backgroundsOf(players: number, { kmax, keep }: ShiftedWindowOptions, ra
 	);
 	return Array.from({ length: kmax }, (_, size) =>
 		Array.from({ length: size === 0 ? 1 : each }, () => sets.draw(size, random)).flatMap((positions) =>
-			positions ? [Uint8Array.from(keptParts(players, positions), (kept) => (kept ? 0 : 1))] : [],
+			positions ? [removedFlags(players, positions)] : [],
 		),
 	);
 }

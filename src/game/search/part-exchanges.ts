@@ -1,9 +1,8 @@
 // Exchanges of pairs of parts in sets with half-block cuts, on a cheap loss over parts. A set is one byte per part, 1 removed.
 import { Coalition } from "../coalition.js";
 import type { AdjacentPair } from "../pairs.js";
-import { removedPositions } from "../parts.js";
+import { removedFlags, removedPositions } from "../parts.js";
 import type { LossFunction } from "../predictor.js";
-import { rowLength, removedUnits } from "../sample.js";
 
 /** What may be exchanged. @internal */
 export interface PartSpace {
@@ -16,9 +15,7 @@ export interface PartSpace {
 
 /** @internal */
 export function partFlagsOf(coalition: Coalition): Uint8Array {
-	const flags = new Uint8Array(rowLength(coalition.players, "half-block"));
-	for (const part of removedUnits(coalition, "half-block")) flags[part] = 1;
-	return flags;
+	return removedFlags(coalition.players, coalition.removed());
 }
 
 /** Inverse of {@link partFlagsOf}. @throws RangeError if the kept parts do not alternate @internal */

@@ -1,6 +1,7 @@
 // Where a surrogate's draws are searched: sets of removed blocks, or of removed parts of blocks, as flags (1 removed).
 import { AlternatingSets } from "../alternating.js";
 import type { Coalition } from "../coalition.js";
+import { removedFlags } from "../parts.js";
 import type { LossFunction } from "../predictor.js";
 import type { Random } from "../random.js";
 import {
@@ -81,11 +82,11 @@ class BlockTerrain implements Terrain {
 				.sort((a, b) => a.change - b.change);
 			const next = ordered.find(({ move }) => {
 				const tried = removed.slice();
-				for (const block of move) tried[block] = 1;
+				setMove(tried, move, 1);
 				return this.#space.allows(tried);
 			});
 			if (!next) break;
-			for (const block of next.move) removed[block] = 1;
+			setMove(removed, next.move, 1);
 			count += next.move.length;
 			path.set(count, removed.slice());
 		}
@@ -97,7 +98,7 @@ class BlockTerrain implements Terrain {
 		let count = 0;
 		for (const move of random.shuffle(this.#space.moves.slice())) {
 			if (count + move.length > size || move.some((block) => removed[block] === 1)) continue;
-			for (const block of move) removed[block] = 1;
+			setMove(removed, move, 1);
 			count += move.length;
 		}
 		return count === size && this.#space.allows(removed) ? removed : undefined;
@@ -110,8 +111,8 @@ class BlockTerrain implements Terrain {
 			const out = moves[random.integer(moves.length)] as readonly number[];
 			if (out.length !== back.length || back.some((block) => flags[block] === 0) || out.some((block) => flags[block] === 1)) continue;
 			const next = flags.slice();
-			for (const block of back) next[block] = 0;
-			for (const block of out) next[block] = 1;
+			setMove(next, back, 0);
+			setMove(next, out, 1);
 			if (!this.#space.allows(next)) continue;
 			flags.set(next);
 			return;
@@ -126,6 +127,10 @@ class BlockTerrain implements Terrain {
 		flags[block as number] = 1 - state;
 		return this.#space.allows(flags);
 	}
+}
+
+function setMove(flags: Uint8Array, move: readonly number[], state: 0 | 1): void {
+	for (const block of move) flags[block] = state;
 }
 
 /** Moves are pairs of neighbors in the stack as it is: whole blocks, merged ones, and shifted pairs. */
@@ -161,11 +166,9 @@ class PartTerrain implements Terrain {
 	}
 
 	random(size: number, random: Random): Uint8Array | undefined {
-		const { players } = this.#space;
 		const positions = this.#sets.draw(size, random);
-		const flags = new Uint8Array(2 * players);
-		for (const position of positions ?? []) flags.fill(1, 2 * position, 2 * position + 2);
-		return positions && this.#space.allows(flags) ? flags : undefined;
+		const flags = positions && removedFlags(this.#space.players, positions);
+		return flags && this.#space.allows(flags) ? flags : undefined;
 	}
 
 	exchange(flags: Uint8Array, random: Random): void {

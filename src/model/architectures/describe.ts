@@ -1,5 +1,5 @@
 import type { GgufFile } from "../gguf/file.js";
-import { isWhole, type StackedBlock, stackWithout } from "../../game/parts.js";
+import { isWhole, isWholeBlock, type StackedBlock, stackWithout } from "../../game/parts.js";
 import { countProblem } from "./counts.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys } from "./keys.js";
@@ -115,7 +115,7 @@ function checkKept(kept: readonly (number | StackedBlock)[], { model, checks, pa
 		const fault = outOfRange(half, blocks) ?? (isAscending(half) ? undefined : "kept blocks must be ascending");
 		if (fault) return fault;
 	}
-	const whole = stack.every(({ attention, feedForward }) => attention === feedForward);
+	const whole = stack.every(isWholeBlock);
 	if (stack.some(({ attention, feedForward }) => feedForward < attention)) return "a feed-forward part comes after its attention part";
 	if (!whole && !parts.allowed) return `half-block cuts are not possible: ${parts.reason}`;
 	if (stack.length === 0 || stack.length === blocks) return undefined;

@@ -6,7 +6,7 @@ import type { BlockVersion } from "../runtime/addon.js";
 import { Evaluator } from "../runtime/evaluator.js";
 import type { LoadedModel } from "../runtime/loaded-model.js";
 import { orRestored, whileHealed } from "./standing.js";
-import { type StackedBlock, stackWithout } from "../../game/parts.js";
+import { isWholeBlock, type StackedBlock, stackWithout } from "../../game/parts.js";
 import { scalableColumns, scalableRows, type Scaling, scaleGroups } from "./scaling.js";
 import { type HealedTensor, readTensor } from "./tensors.js";
 import { average } from "../../game/statistics.js";
@@ -127,7 +127,7 @@ class FactorSearch {
 		);
 		for (const { i, block, place } of places) {
 			if (healed.includes(place.tensor.name)) continue;
-			const shared = isWhole(block) && this.#evaluator.resumes({ toBytes: () => this.#mask }, block.attention) ? i : 0;
+			const shared = isWholeBlock(block) && this.#evaluator.resumes({ toBytes: () => this.#mask }, block.attention) ? i : 0;
 			left -= passesOf(place.groups, shared, kept.length - shared);
 			if (left < 0) break;
 			const found = await this.#ofPlace(block, place, now);
@@ -175,7 +175,7 @@ class FactorSearch {
 
 	/** Mean divergence of the pruned model with each of these values for a matrix of a block. */
 	async #divergencesWith(block: StackedBlock, tensors: readonly HealedTensor[]): Promise<number[]> {
-		if (!isWhole(block)) return this.#divergencesInTurns(tensors);
+		if (!isWholeBlock(block)) return this.#divergencesInTurns(tensors);
 		const { windows, positions, reference, signal } = this.#input;
 		const versions: BlockVersion[] = tensors.map((tensor) => ({ block: block.attention, matrices: [tensor] }));
 		const masks = versions.map((_, version) => {
@@ -194,8 +194,6 @@ class FactorSearch {
 		return found;
 	}
 }
-
-const isWhole = ({ attention, feedForward }: StackedBlock) => attention === feedForward;
 
 /**
  * Cost of a matrix, in passes through the pruned model.

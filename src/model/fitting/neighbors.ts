@@ -1,3 +1,4 @@
+import { keptParts } from "../../game/parts.js";
 import { cutsOf, removedIn } from "./cuts.js";
 
 /**
@@ -5,9 +6,9 @@ import { cutsOf, removedIn } from "./cuts.js";
  * @param removed ascending
  */
 export function shiftedRuns(removed: readonly number[], blocks: number): number[][] {
-	const parts = new Set(removed.flatMap((position) => [2 * position, 2 * position + 1]));
+	const kept = keptParts(blocks, removed);
 	const moved = (from: number, to: number, beyond: number) => {
-		const taken = [2 * to, 2 * to + 1, beyond].some((part) => parts.has(part));
+		const taken = [2 * to, 2 * to + 1, beyond].some((part) => kept[part] === false);
 		if (taken || to < 0 || 2 * to + 1 >= 2 * blocks) return [];
 		return [[...removed.filter((position) => position !== from), to].sort((a, b) => a - b)];
 	};

@@ -72,9 +72,9 @@ export function reasonedBlocks(choices: Choices | undefined): Plan["critical"] {
 
 /** What decided between sets of the same size; nothing where there were no two. */
 function raceFacts({ races }: Session, { race: { further, byDivergence }, winners, finalists }: Standing): Pick<Plan, "finalComparison"> {
-	const sets = new Map(finalists.map(({ removed }) => [removed.join(), removed.length]));
-	const sizes = [...sets.values()];
-	if (![...winners.keys()].some((size) => sizes.filter((other) => other === size).length > 1)) return {};
+	const sizeOfSet = new Map(finalists.map(({ removed }) => [removed.join(), removed.length]));
+	const raced = [...sizeOfSet.values()].filter((size) => winners.has(size));
+	if (raced.length === new Set(raced).size) return {};
 	const parts = further.map((sets, part) => ({ sha256: races.hashOf(part), sets: sets.length }));
 	return { finalComparison: { by: byDivergence ? "divergence" : "metric", further: parts } };
 }

@@ -75,6 +75,9 @@ function wordsOf({ kind }: OptionValue, given: unknown): string[] {
 	}
 }
 
+/** What runs a file in llama.cpp. */
+export const runInLlama = (path: string): string => `llama-cli -m ${quoted(path)}`;
+
 /** A word for a shell. */
 export function quoted(word: string): string {
 	return /^[\w@%+=:,./\\-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

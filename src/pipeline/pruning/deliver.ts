@@ -1,6 +1,6 @@
 // What a run does with the set that it chose: the file, its plan, the report.
 import type { JobOptions, PruneResult } from "../../api/index.js";
-import { quoted } from "../preflight/command-line.js";
+import { quoted, runInLlama } from "../preflight/command-line.js";
 import type { GateCheck } from "../gate/verdict.js";
 import { healChosen } from "../healing/of-session.js";
 import { alternativesIfAsked, type AskedAlternatives, type Delivered } from "./alternatives.js";
@@ -122,7 +122,7 @@ async function deliverModel(
 	const { metric } = remains;
 	return {
 		...{ model: facts.model, plan, planPath, output: made.output, curve: curveOf(facts.decided), metric },
-		...{ disagreements: facts.decided.race.disagreements, ...report, commands: [`llama-cli -m ${quoted(output)}`] },
+		...{ disagreements: facts.decided.race.disagreements, ...report, commands: [runInLlama(output)] },
 		seconds: (Date.now() - run.started) / 1000,
 	};
 }

@@ -3,7 +3,7 @@
 import type { JobOptions } from "../../api/index.js";
 import { Coalition } from "../../game/coalition.js";
 import { sensibleLoss } from "../../report/trade.js";
-import type { Choices, ProposedSet } from "../methods/selection-context.js";
+import type { Choices } from "../methods/selection-context.js";
 import type { Session } from "../session/session.js";
 import { finalists } from "./finalists.js";
 import { asFinalist, type Finalist } from "./race.js";
@@ -12,14 +12,11 @@ import type { Standing } from "./standing.js";
 type Decided = Standing & { readonly chosen: Finalist };
 
 /**
- * The searched sets that are measured, the most blocks first, until one is sensible: at most three of those of fewer blocks than any that was raced whose
- * cost on the search split is small, and at last the smallest.
+ * Numbers of blocks of which sets are measured, the largest first, until one is sensible: at most three that are below any that was raced
+ * and whose cost on the search split is small, the smallest number always among them.
  */
-export function smallerSets(
-	{ found }: Pick<Choices, "found">,
-	{ chosen, finalists }: Pick<Decided, "chosen" | "finalists">,
-): ProposedSet[] {
-	const size = ({ removed }: ProposedSet) => removed.length;
+export function smallerCounts({ found }: Pick<Choices, "found">, { chosen, finalists }: Pick<Decided, "chosen" | "finalists">): number[] {
+	const size = ({ removed }: { readonly removed: readonly number[] }) => removed.length;
 	if (chosen.added <= sensibleLoss || finalists.some((one) => size(one) < size(chosen) && one.added <= sensibleLoss)) return [];
 	const least = Math.min(size(chosen), ...finalists.map(size));
 	const smaller = [...found.byCount.values()]
@@ -28,7 +25,7 @@ export function smallerSets(
 	const cheap = smaller.filter(({ addedLoss }, i) => addedLoss <= sensibleLoss || i === smaller.length - 1);
 	// Each takes an evaluation or more: the most blocks, the middle and the fewest say enough.
 	const some = cheap.length > 3 ? [cheap[0]!, cheap[cheap.length >> 1]!, cheap.at(-1)!] : cheap;
-	return some.map(({ removed }) => ({ removed, method: found.method }));
+	return some.map(size);
 }
 
 /** The decision with such sets among those that were measured: none if its cost is small, or no verdict is made of the metric. */
@@ -41,9 +38,9 @@ export async function withSmaller<T extends Decided>(
 	if (!choices || session.metric === "accuracy") return decided;
 	const game = session.games.validation;
 	const measured: Finalist[] = [];
-	for (const { removed } of smallerSets(choices, decided)) {
+	for (const count of smallerCounts(choices, decided)) {
 		// Those that the curve would compare: the set that is best on the search split is not always the best one here.
-		const sets = finalists(session, choices, [removed.length]);
+		const sets = finalists(session, choices, [count]);
 		const coalitions = [Coalition.full(game.players), ...sets.map((set) => Coalition.ofRemoved(game.players, set.removed))];
 		const [full, ...found] = await session.timed("validation", () => game.measure(coalitions, { phase: "comparing fewer blocks", signal }));
 		const these = found.map((one, i) => asFinalist(session, sets[i]!, { measured: one, full: full! }));

@@ -116,30 +116,22 @@ function fewerBlocks({ removed, curve, healed, quantized }: JudgedRemoval): stri
 	const best = validated.find(({ added }) => added! <= sensibleLoss);
 	const cost = (added: number) =>
 		curve.metric === "kl" ? `the KL divergence is ${natsBesideBound(added)} nats per token` : risesBy(added);
-	if (best) {
-		const before = healed ? " before healing" : quantized === undefined ? "" : " before quantizing";
-		return `Remove ${blocksText(best)}: ${cost(best.added!)} on the validation split${before}.`;
-	}
+	const stage = healed ? " before healing" : quantized === undefined ? "" : " before quantizing";
+	if (best) return `Remove ${blocksText(best)}: ${cost(best.added!)} on the validation split${stage}.`;
 	// Where validation found a number too dear or broken, the search has nothing to say about it or about more.
 	const bound = Math.min(...smaller.filter(({ split }) => split === "validation").map((point) => point.removed.length), removed.length);
-	const promising = fewer.find((point) => point.removed.length < bound && point.added! <= sensibleLoss);
-	if (promising) return unknown;
+	if (fewer.some((point) => point.removed.length < bound && point.added! <= sensibleLoss)) return unknown;
 	const isOne = ({ removed: set }: Point) => set.length === 1;
 	const one = validated.find(isOne) ?? (bound > 1 ? fewer.find(isOne) : undefined);
 	if (!one) return unknown;
-	return evenOne(one, { metric: curve.metric, healed, quantized });
+	return `Even one block ${evenOne(one, curve.metric)}${stage}${healed ? "" : ": no number of blocks is cheap on this text"}.`;
 }
 
 /** Blocks are chosen on the search split, so that a cost there is the least to expect. */
-function evenOne(
-	{ added, split }: Point,
-	{ metric, healed, quantized }: Pick<ReportCurve, "metric"> & Pick<JudgedRemoval, "healed" | "quantized">,
-): string {
+function evenOne({ added, split }: Point, metric: ReportCurve["metric"]): string {
 	const about = split === "search" ? "at least" : "about";
-	const rise = added! >= damagingLoss ? "more than doubles perplexity" : `raises perplexity by ${about} ${riseText(added!)}`;
-	const cost = metric === "kl" ? `costs ${about} ${natsBesideBound(added!)} nats of KL divergence` : rise;
-	if (healed) return `Even one block ${cost} before healing.`;
-	return `Even one block ${cost}${quantized === undefined ? "" : " before quantizing"}: no number of blocks is cheap on this text.`;
+	if (metric === "kl") return `costs ${about} ${natsBesideBound(added!)} nats of KL divergence`;
+	return added! >= damagingLoss ? "more than doubles perplexity" : `raises perplexity by ${about} ${riseText(added!)}`;
 }
 
 const blocksText = ({ removed: { length } }: Point) => `${length} block${length === 1 ? "" : "s"} (-n ${length})`;

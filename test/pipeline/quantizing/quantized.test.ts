@@ -249,6 +249,9 @@ describe("the verdict", () => {
 		});
 		expect(judge(further(0.7), damaged).text).toMatch(new RegExp(`less than pruning\\. ${poor}$`));
 		expect(judge([item("Q2_K", 990, 0.71, 0.01)], damaged)).toMatchObject({ better: "undecided", text: expect.stringMatching(poor) });
+		expect(judge([item("Q2_K", 990, 0.66, -0.01)], damaged).text).toMatch(
+			/tied\. Removing blocks is poor at this size: choose a larger file\.$/,
+		);
 		const text = judge([item("Q2_K", 990, 0.5, -0.2)], damaged).text;
 		expect(text).toMatch(/Quantizing is the better way to this size\.$/);
 		expect(judge([item("Q2_K", 990, 0.9, -0.3)], { pruned: 1.2 }).text).toMatch(/Quantizing is better, but both are poor at this size/);

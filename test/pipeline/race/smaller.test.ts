@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Coalition } from "../../../src/game/coalition.js";
 import type { Choices } from "../../../src/pipeline/methods/selection-context.js";
 import type { Finalist, Race } from "../../../src/pipeline/race/race.js";
-import { smallerSets, withSmaller } from "../../../src/pipeline/race/smaller.js";
+import { smallerCounts, withSmaller } from "../../../src/pipeline/race/smaller.js";
 import { standingOf } from "../../../src/pipeline/race/standing.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 
@@ -27,13 +27,14 @@ function decided(...finalists: Finalist[]) {
 }
 
 describe("fewer blocks than cost too much", () => {
-	const sizes = (choices: Choices, ...finalists: Finalist[]) =>
-		smallerSets(choices, decided(...finalists)).map(({ removed }) => removed.length);
+	const sizes = (choices: Choices, ...finalists: Finalist[]) => smallerCounts(choices, decided(...finalists));
 
 	it("are those that the search found cheap, the most blocks first, and at last the fewest", () => {
 		expect(sizes(found(0.03, 0.09, 0.2, 0.5), finalist(0.6, 1, 2, 3, 4))).toEqual([2, 1]);
 		expect(sizes(found(0.2, 0.3, 0.5), finalist(0.6, 1, 2, 3))).toEqual([1]);
 		expect(sizes(found(Number.NaN, 0.05, 0.5), finalist(Number.NaN, 1, 2, 3))).toEqual([2]);
+		// At most three: each takes an evaluation or more.
+		expect(sizes(found(0.01, 0.02, 0.03, 0.04, 0.05, 0.6), finalist(0.6, 1, 2, 3, 4, 5, 6))).toEqual([5, 3, 1]);
 	});
 
 	it("are none where what was chosen is cheap, or validation knows already", () => {
