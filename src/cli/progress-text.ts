@@ -6,21 +6,23 @@ import { printable } from "./printable.js";
 /**
  * `[2/5] Searching  64/100 candidates, about 40 s (1 min in all)`.
  * @param since seconds since the event came
+ * @param grown whether more is measured in the step than was planned when it began: the line says what
  */
-export function progressText(event: ProgressEvent, since = 0): string {
+export function progressText(event: ProgressEvent, since = 0, grown = false): string {
 	const { step, steps, name } = event;
-	const details = [amountText(event), timeText(event, since)].filter((part) => part !== "").join(", ");
+	const details = [amountText(event, grown), timeText(event, since)].filter((part) => part !== "").join(", ");
 	const text = `${steps > 1 ? `[${step}/${steps}] ` : ""}${name}${details === "" ? "" : `  ${details}`}`;
 	return printable(text).replaceAll(/[\t\n]/g, " ");
 }
 
-/** Candidates and questions say what is done; everything else is named. One candidate is no count. */
-function amountText({ name, phase, done, total, unit }: ProgressEvent): string {
+/** Candidates and questions say what is done, and what for beyond the plan; everything else is named. One candidate is no count. */
+function amountText({ name, phase, done, total, unit }: ProgressEvent, grown: boolean): string {
 	const named = phase === name ? "" : phase;
 	if (total <= 0 || (unit === "candidates" && total <= 1)) return named;
 	if (unit === "percent") return [named, ...(done > 0 ? [`${Math.floor((100 * done) / total)} %`] : [])].filter(Boolean).join(", ");
 	if (unit === "bytes") return `${named}${named === "" ? "" : ", "}${formatBytes(done)} of ${formatBytes(total)}`;
 	const count = `${formatInteger(done)}/${formatInteger(total)} ${unit}`;
+	if (grown && named !== "") return `${count}, ${named}`;
 	return unit === "tokens" && named !== "" ? `${named}, ${count}` : count;
 }
 

@@ -25,6 +25,8 @@ const drawPause = 200;
 /** Without a terminal a line comes after so many milliseconds at most, and with a tenth of a step after so many at least. */
 const longest = 10_000;
 const shortest = 3_000;
+/** One without news, of which only the time left is another, comes after so many. */
+const unchanged = 60_000;
 const tenths = 10;
 const usualColumns = 80;
 /** Goes to the beginning of the line, and empties it. */
@@ -41,6 +43,10 @@ export class ProgressReporter {
 	#came = 0;
 	#written = Number.NEGATIVE_INFINITY;
 	#tenth = 0;
+	/** Candidates of the step when it began. */
+	#planned = 0;
+	/** What the last line without a terminal told, but for the time left. */
+	#told = "";
 	/** What stands on the terminal. */
 	#line = "";
 	#timer: NodeJS.Timeout | undefined;
@@ -63,10 +69,13 @@ export class ProgressReporter {
 			// A line does not keep the process alive.
 			this.#timer.unref();
 		}
-		if (begins) this.#tenth = tenthOf(event);
+		if (begins) {
+			this.#tenth = tenthOf(event);
+			this.#planned = event.total;
+		}
 		if (this.#redraws) {
 			if (begins || this.#since() >= drawPause) this.#draw();
-		} else if (begins || this.#isDue()) this.#writeLine();
+		} else if (this.#hasNews() && (begins || this.#isDue())) this.#writeLine();
 	}
 
 	/** Writes text, made printable, on lines of its own without tearing the line of progress, which comes below it. */
@@ -87,7 +96,7 @@ export class ProgressReporter {
 
 	#tick(): void {
 		if (this.#redraws) this.#draw();
-		else if (this.#since() >= longest) this.#writeLine();
+		else if (this.#since() >= (this.#hasNews() ? longest : unchanged)) this.#writeLine();
 	}
 
 	#draw(): void {
@@ -102,7 +111,12 @@ export class ProgressReporter {
 		return this.#since() >= (tenthOf(this.#event!) > this.#tenth ? shortest : longest);
 	}
 
+	#hasNews(): boolean {
+		return this.#told !== this.#news();
+	}
+
 	#writeLine(): void {
+		this.#told = this.#news();
 		this.#written = this.#now();
 		this.#tenth = tenthOf(this.#event!);
 		this.#stream.write(`${this.#text()}\n`);
@@ -110,7 +124,19 @@ export class ProgressReporter {
 
 	/** What is left has become less since the event came. */
 	#text(): string {
-		return progressText(this.#event!, (this.#now() - this.#came) / 1000);
+		return progressText(this.#event!, (this.#now() - this.#came) / 1000, this.#isGrown());
+	}
+
+	/** The line without the time left. */
+	#news(): string {
+		const { secondsLeft: _here, secondsLeftInAll: _all, ...event } = this.#event!;
+		return progressText(event, 0, this.#isGrown());
+	}
+
+	/** Names within a search are no news to people. */
+	#isGrown(): boolean {
+		const { name, total, unit } = this.#event!;
+		return unit === "candidates" && name !== "Searching" && this.#planned > 0 && total > this.#planned;
 	}
 
 	#since(): number {

@@ -125,18 +125,62 @@ describe("ProgressReporter", () => {
 		reporter.stop();
 	});
 
-	it("says every ten seconds that it goes on, also where nothing comes", () => {
+	it("says every minute that it goes on, also where nothing comes; the time left alone is no news", () => {
 		const { stream, reporter } = capture(false);
-		reporter.update(event(3, { secondsLeft: 60 }));
-		vi.advanceTimersByTime(25_000);
+		reporter.update(event(3, { secondsLeft: 240 }));
+		vi.advanceTimersByTime(15_000);
+		reporter.update(event(3, { secondsLeft: 300 }));
+		vi.advanceTimersByTime(15_000);
+		expect(stream.text).toBe("[2/5] Searching  3/100 candidates, about 4 min\n");
+		vi.advanceTimersByTime(100_000);
 		expect(stream.text.trimEnd().split("\n")).toEqual([
-			"[2/5] Searching  3/100 candidates, about 1 min",
-			"[2/5] Searching  3/100 candidates, about 50 s",
-			"[2/5] Searching  3/100 candidates, about 40 s",
+			"[2/5] Searching  3/100 candidates, about 4 min",
+			"[2/5] Searching  3/100 candidates, about 4 min",
+			"[2/5] Searching  3/100 candidates, about 3 min",
 		]);
 		reporter.stop();
-		vi.advanceTimersByTime(60_000);
+		vi.advanceTimersByTime(120_000);
 		expect(stream.text.trimEnd().split("\n")).toHaveLength(3);
+	});
+
+	it("writes what came soon after another line when ten seconds are over, once", () => {
+		const { stream, reporter } = capture(false);
+		const copying = (done: number) => event(done, { phase: "making a F16 copy in memory", unit: "percent" });
+		reporter.update(event(0));
+		reporter.update(copying(100));
+		for (let i = 0; i < 20; i++) {
+			vi.advanceTimersByTime(2000);
+			reporter.update(copying(100));
+		}
+		expect(stream.text.trimEnd().split("\n")).toEqual([
+			"[2/5] Searching  0/100 candidates",
+			"[2/5] Searching  making a F16 copy in memory, 100 %",
+		]);
+		reporter.stop();
+	});
+
+	it("says what a step measures beyond what it began with", () => {
+		const { stream, reporter } = capture(false);
+		const comparing = (done: number, total: number, phase: string) =>
+			event(done, { step: 3, name: "Comparing with the original", total, phase });
+		reporter.update(comparing(0, 2, "comparing finalists"));
+		vi.advanceTimersByTime(5000);
+		reporter.update(comparing(2, 2, "comparing finalists"));
+		vi.advanceTimersByTime(5000);
+		reporter.update(comparing(3, 4, "measuring the pruned model on more text"));
+		vi.advanceTimersByTime(5000);
+		// A search names its ways, which are no news to people.
+		reporter.update(event(2, { step: 4, total: 9 }));
+		vi.advanceTimersByTime(5000);
+		reporter.update(event(9, { step: 4, total: 12 }));
+		expect(stream.text.trimEnd().split("\n")).toEqual([
+			"[3/5] Comparing with the original  0/2 candidates",
+			"[3/5] Comparing with the original  2/2 candidates",
+			"[3/5] Comparing with the original  3/4 candidates, measuring the pruned model on more text",
+			"[4/5] Searching  2/9 candidates",
+			"[4/5] Searching  9/12 candidates",
+		]);
+		reporter.stop();
 	});
 
 	it("draws one line again and again on a terminal, and takes it away at the end", () => {
@@ -158,10 +202,11 @@ describe("ProgressReporter", () => {
 	it("writes plain lines on a terminal that cannot draw a line again", () => {
 		const { stream, reporter } = capture(true, { redraws: false });
 		reporter.update(event(0));
+		reporter.update(event(1));
 		vi.advanceTimersByTime(10_000);
 		reporter.print("a note");
 		reporter.stop();
-		expect(stream.text).toBe("[2/5] Searching  0/100 candidates\n[2/5] Searching  0/100 candidates\na note\n");
+		expect(stream.text).toBe("[2/5] Searching  0/100 candidates\n[2/5] Searching  1/100 candidates\na note\n");
 	});
 
 	it("draws the last news of many within a fifth of a second", () => {

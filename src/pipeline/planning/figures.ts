@@ -60,7 +60,7 @@ async function beforeAfter(
 	options: JobOptions,
 ): Promise<[original: Measurement, after: Measurement]> {
 	const sets = [Coalition.full(game.players), Coalition.ofRemoved(game.players, removed)];
-	const [original, after] = await game.measure(sets, { phase: "measuring the pruned model", signal: options.signal });
+	const [original, after] = await game.measure(sets, { phase: "measuring the pruned model on more text", signal: options.signal });
 	return [original!, after!];
 }
 

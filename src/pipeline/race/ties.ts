@@ -153,7 +153,7 @@ async function measureParts(
 	while (measured.length < count) {
 		const game = await further(first + measured.length);
 		if (!game) break;
-		measured.push(await game.measure(sets, { phase: "comparing tied candidates", signal }));
+		measured.push(await game.measure(sets, { phase: "comparing tied candidates on more text", signal }));
 	}
 	return measured;
 }
