@@ -38,7 +38,7 @@ export function summaryText(report: Report, places: SummaryPlaces = {}, style: T
 	const sections = [
 		[...lines(report.verdict.headline).map((line) => paint("bold", line, style)), ...fileLine(report, places)],
 		[...verdictLines(report, style), ...changeLines(report, width, style)],
-		[...figuresTable(report, style), ...lines(captionText(report))],
+		[...figuresTable(report, style), ...lines(unclearSpeedText(report)), ...lines(captionText(report))],
 		[...lines(tiedText(report, mostTied)), ...endLines(report, places, lines)],
 	];
 	const further = [
@@ -104,6 +104,21 @@ function figuresTable(report: Report, style: TextStyle): string[] {
 	const columns = [{ title: "" }, { title: "original", align: right }, { title: "pruned", align: right }, { title: "change" }];
 	const cells = rows.map(({ title, before, after, change }) => [title, before, after, change]);
 	return formatTable(columns, cells, style).trimEnd().split("\n");
+}
+
+/** A change of speed that is not measurable is within the noise of a quiet machine up to this ratio of its ends. */
+const quietRange = 1.3;
+
+/** What to do if other programs drowned the change of a speed; undefined if they did not. */
+export function unclearSpeedText(report: Report): string | undefined {
+	const isUnclear = overviewFigures(report).measured.some(
+		({ unit, interval }) =>
+			unit !== "bytes" && interval && interval.low <= 1 && interval.high >= 1 && interval.high > quietRange * interval.low,
+	);
+	if (!isUnclear) return undefined;
+	const removed = report.removal?.removed ?? [];
+	const second = report.output ? "OUT" : `--remove ${formatBlocks(removed).replaceAll(", ", ",")}`;
+	return `The speed is unclear: close other programs, run prune-gguf speed MODEL ${second}.`;
 }
 
 /** What perplexity is measured on, and memory for, and what stands beside a change. */

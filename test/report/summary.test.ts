@@ -3,7 +3,15 @@ import { type JudgedRemoval, removalVerdict } from "../../src/pipeline/reporting
 import { speedChange } from "../../src/report/figures.js";
 import { gateLine } from "../../src/report/gate.js";
 import type { Report } from "../../src/report/report-data.js";
-import { quantizedText, type SummaryPlaces, speedText, summaryText, tiedText, wrapped } from "../../src/report/summary.js";
+import {
+	quantizedText,
+	type SummaryPlaces,
+	speedText,
+	summaryText,
+	tiedText,
+	unclearSpeedText,
+	wrapped,
+} from "../../src/report/summary.js";
 import { madeUpReport } from "../helpers/report.js";
 
 const { limits, collapse, alternatives, textCheck, ...usual } = madeUpReport();
@@ -62,6 +70,23 @@ Time: 4 min 59 s
 Run it: llama-cli -m out.gguf
 `,
 		);
+	});
+
+	it("says what to do where other programs drowned the speed", () => {
+		const at = (low: number, high: number) => {
+			const figures = usual.speed!.figures.map((figure) =>
+				figure.name === "generation" ? { ...figure, interval: { low, high } } : figure,
+			);
+			return made(0.05, {}, { speed: { ...usual.speed!, figures } });
+		};
+		expect(summaryText(at(0.58, 1.8), places)).toContain(
+			"\nThe speed is unclear: close other programs, run prune-gguf speed MODEL OUT.\nPerplexity is measured",
+		);
+		const { output, ...unwritten } = at(0.58, 1.8);
+		expect(unclearSpeedText(unwritten)).toMatch(/run prune-gguf speed MODEL --remove 4-5,14\.$/);
+		// Little effect, measured well; a wide interval without 1.
+		expect(unclearSpeedText(at(0.97, 1.04))).toBeUndefined();
+		expect(unclearSpeedText(at(1.1, 1.9))).toBeUndefined();
 	});
 
 	it("says what to do instead of a costly removal", () => {
