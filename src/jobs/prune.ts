@@ -24,6 +24,7 @@ import { cleanPartials } from "../pipeline/preflight/leftovers.js";
 import { checkQuantizing, originalOf, type ModelWeights } from "../pipeline/writing/quantize-weights.js";
 import { quantizingSeconds } from "../pipeline/quantizing/time.js";
 import { type Run, reportRun, runFacts, watched } from "../pipeline/reporting/run.js";
+import type { TargetSpeeds } from "../pipeline/reporting/verdict.js";
 import type { RunFacts } from "../pipeline/reporting/facts.js";
 import { fewestOf, mostThatMeet } from "../pipeline/pruning/amount.js";
 import { mostHealedThatMeet } from "../pipeline/pruning/amount-healed.js";
@@ -80,6 +81,8 @@ interface Request {
 	readonly header: ReadHeader;
 	/** Whose weights are quantized, if they are not the model's. */
 	readonly original: ModelWeights | undefined;
+	/** What was measured for a target speed-up. */
+	readonly speeds: TargetSpeeds | undefined;
 	/** In which a target speed-up was measured; 0 without one. */
 	readonly speedSeconds: number;
 }
@@ -100,13 +103,14 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	if (own?.isThere)
 		logger(job)("note", `${output} exists: an earlier run of this command wrote and verified it. The rest of that run is done now`);
 	const [speed, speedSeconds] = job.targetSpeedup === undefined ? [undefined, 0] : await timed(() => atSpeed(header, job));
-	const options = speed ? settledJob(job, speed) : job;
+	const options = speed ? settledJob(job, { removeBlocks: speed.removeBlocks, speedupOf: speed.speedupOf }) : job;
+	const speeds = speed && { of: speed.speedupOf, ratios: speed.ratios };
 	const amount = speed ? { blocks: speed.removeBlocks } : (asked as Amount);
 	const removable = await removableOf(amount, header, originalFile, options);
 	const partly = checkEverProvable(model, header.blocks, removable.named);
 	if (partly) logger(options)("warning", partly);
 	const original = await originalOf(options, header, originalFile);
-	const request = { output, options, run: { ...begun, own }, amount, removable, limits, header, original, speedSeconds };
+	const request = { output, options, run: { ...begun, own }, amount, removable, limits, header, original, speeds, speedSeconds };
 	await checkDisk(request);
 	return request;
 }
@@ -170,7 +174,7 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const taken = amount === "curve" ? undefined : await decide(session, raced, { amount, removable, gate }, options);
 	const decision = taken && (await withSmaller(session, choices, taken, options));
 	const decided = decision ?? standingOf(raced);
-	const facts = runFacts(session, { output, choices, decided, warnings: run.warnings }, options);
+	const facts = runFacts(session, { output, choices, decided, speeds: request.speeds, warnings: run.warnings }, options);
 	if (!decision) return showCurve(session, facts, request, options);
 	return deliver(session, decision, { output, facts, original, gate, run }, options);
 }

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { healFromV1 } from "./plan-v1.js";
-import { finiteNumber, finiteOrNull, position, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
+import { finiteNumber, finiteOrNull, parsedAs, position, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
 
 // What a plan says of healing: enough to do it again, and what it gave.
 
@@ -102,16 +102,3 @@ export function readKeptFigure(text: string): number | undefined {
 /** The number of tokens that was found for a time; undefined for what is torn. */
 export const readKeptTokens = (text: string): number | undefined =>
 	parsedAs(v.strictObject({ healTokens: positiveWhole }), text)?.healTokens;
-
-function parsedAs<T extends v.GenericSchema>(
-	schema: T,
-	text: string,
-	change = (value: unknown): unknown => value,
-): v.InferOutput<T> | undefined {
-	try {
-		const parsed = v.safeParse(schema, change(JSON.parse(text)));
-		return parsed.success ? parsed.output : undefined;
-	} catch {
-		return undefined;
-	}
-}

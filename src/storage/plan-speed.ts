@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { positiveWhole, wholeNumber } from "./plan-values.js";
+import { parsedAs, positiveWhole, wholeNumber } from "./plan-values.js";
 
 // What a plan says of speed and memory: two models, or views of one, measured in turns on one machine.
 
@@ -56,3 +56,16 @@ export type PlanSpeed = v.InferOutput<typeof speedSchema>;
 export type SpeedSideFigures = PlanSpeed["before"];
 /** Speed after / before. */
 export type SpeedRatio = NonNullable<PlanSpeed["ratio"]>["prompt"];
+
+const keptSpeed = v.strictObject({
+	/** ISO 8601. */
+	measured: v.pipe(v.string(), v.isoTimestamp()),
+	count: positiveWhole,
+	/** Numbers of blocks that it may take as well. */
+	range: v.optional(v.strictObject({ least: positiveWhole, most: positiveWhole })),
+	/** Of the model without so many blocks. */
+	ratios: v.array(v.strictObject({ blocks: positiveWhole, ...ratio.entries })),
+});
+
+/** What was measured for a target speed-up; undefined for what is torn. */
+export const readKeptSpeed = (text: string): v.InferOutput<typeof keptSpeed> | undefined => parsedAs(keptSpeed, text);

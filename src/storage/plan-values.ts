@@ -31,3 +31,17 @@ const blocksText = v.pipe(
 export const blockSet = v.lazy(
 	(value): v.GenericSchema<string | number[], number[]> => (typeof value === "string" ? blocksText : positions),
 );
+
+/** What JSON text says, if it is by the schema; undefined for what is torn. @param change what is done to it before */
+export function parsedAs<T extends v.GenericSchema>(
+	schema: T,
+	text: string,
+	change = (value: unknown): unknown => value,
+): v.InferOutput<T> | undefined {
+	try {
+		const parsed = v.safeParse(schema, change(JSON.parse(text)));
+		return parsed.success ? parsed.output : undefined;
+	} catch {
+		return undefined;
+	}
+}

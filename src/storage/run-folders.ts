@@ -66,6 +66,8 @@ const PLAN = /\.plan\.json$/;
 export const KEPT_WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
 /** What healing sets gave: of no use without the ledgers either. */
 export const HEALED = /^[0-9a-f]{12}\.heal\.json$/;
+/** What was measured for a target speed-up. */
+export const KEPT_SPEED = /^[0-9a-f]{12}\.speed\.json$/;
 /** What a run that was ended before its report had written. */
 export const WRITTEN = /^[0-9a-f]{12}\.written\.json$/;
 /** Left by a process that was killed while it took a lock. */
@@ -119,7 +121,7 @@ async function leftoversIn(folder: string): Promise<KeptFile[]> {
 	for (const { name } of await entries(folder)) {
 		const path = join(folder, name);
 		const owner = LOCK.test(name) ? await lockOwner(lockedBy(folder, name)) : WRITTEN.test(name) ? await lockOwner(path) : undefined;
-		if (!owner && [LOCK, KEPT_WINDOWS, HEALED, WRITTEN].some((kind) => kind.test(name))) {
+		if (!owner && [LOCK, KEPT_WINDOWS, HEALED, KEPT_SPEED, WRITTEN].some((kind) => kind.test(name))) {
 			// One that its run has deleted since is no left-over.
 			const file = await describeFile(path).catch(() => undefined);
 			if (file) found.push(file);

@@ -16,6 +16,7 @@ import {
 	LOCK_REST,
 	lockedBy,
 	type RunFolder,
+	KEPT_SPEED,
 	KEPT_WINDOWS,
 	WRITTEN,
 } from "./run-folders.js";
@@ -89,6 +90,11 @@ export function windowsPath(folder: string, key: string): string {
 /** Path of what is kept of healing in a run folder: what a set gave or was compared by, or a number of tokens. @param key 12 hexadecimal digits or more */
 export function keptHealPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.heal.json`);
+}
+
+/** Path of what was measured for a target speed-up, in a run folder. @param key 12 hexadecimal digits or more */
+export function keptSpeedPath(folder: string, key: string): string {
+	return join(folder, `${key.slice(0, 12)}.speed.json`);
 }
 
 /** Path of the ledger with a key in a run folder. */
@@ -246,7 +252,7 @@ async function deleteFile(path: string): Promise<boolean> {
 async function sweep({ path: folder, ledgers }: RunFolder): Promise<void> {
 	const names = (await entries(folder)).map((entry) => entry.name);
 	const bare = ledgers.length > 0 && !names.some((name) => LEDGER.test(name)) && !(await hasLiveRun(folder));
-	const rest = bare ? [LOCK_REST, KEPT_WINDOWS, HEALED, WRITTEN] : [LOCK_REST];
+	const rest = bare ? [LOCK_REST, KEPT_WINDOWS, HEALED, KEPT_SPEED, WRITTEN] : [LOCK_REST];
 	for (const name of names) {
 		const dead = LOCK.test(name) && !(await lockOwner(lockedBy(folder, name)));
 		if (dead || rest.some((kind) => kind.test(name))) await deleteKept(join(folder, name), name).catch(() => {});

@@ -11,6 +11,7 @@ import { partialName } from "../../src/storage/partials.js";
 import {
 	deleteRuns,
 	keptPlanPath,
+	keptSpeedPath,
 	ledgerPath,
 	listRuns,
 	makeRunFolder,
@@ -140,11 +141,13 @@ describe("deleteRuns", () => {
 		const folder = await makeRunFolder(small, { cache });
 		const { pid } = spawnSync(process.execPath, ["-e", ""]);
 		const windows = windowsPath(folder, "12".repeat(6));
+		const speed = keptSpeedPath(folder, "34".repeat(6));
 		const over = `${runLockPath(folder, "ab".repeat(6))}.lock`;
 		const put = () => {
 			writeFileSync(windows, "[]");
+			writeFileSync(speed, "{}");
 			writeFileSync(over, JSON.stringify({ pid, host: hostname(), start: "" }));
-			for (const path of [windows, over]) utimesSync(path, daysAgo(5), daysAgo(5));
+			for (const path of [windows, speed, over]) utimesSync(path, daysAgo(5), daysAgo(5));
 		};
 		put();
 		const lock = await lockFile(runLockPath(folder, "cd".repeat(6)));
@@ -154,10 +157,10 @@ describe("deleteRuns", () => {
 		await lock.release();
 		put();
 		const [kept] = await listRuns({ cache });
-		expect(kept).toMatchObject({ leftovers: [{ path: windows, size: 2 }, { path: over }], lastUsed: daysAgo(5) });
+		expect(kept).toMatchObject({ leftovers: [{ path: windows, size: 2 }, { path: speed }, { path: over }], lastUsed: daysAgo(5) });
 		expect((await deleteRuns({ cache, olderThanDays: 10, now })).deleted).toEqual([]);
 		expect(existsSync(windows)).toBe(true);
-		expect((await deleteRuns({ cache, model: "ab12ab" })).deleted).toEqual(expect.arrayContaining([windows]));
+		expect((await deleteRuns({ cache, model: "ab12ab" })).deleted).toEqual(expect.arrayContaining([windows, speed]));
 		expect(existsSync(folder)).toBe(false);
 	});
 

@@ -5,6 +5,7 @@ import type { Plan } from "../../storage/plan.js";
 import type { Choices } from "../methods/selection-context.js";
 import type { Sizes } from "../preflight/model-sizes.js";
 import type { Standing } from "../race/standing.js";
+import type { TargetSpeeds } from "./verdict.js";
 import type { PlanOrigin } from "../planning/origin.js";
 
 /** What a run knows when it has ended. */
@@ -19,6 +20,8 @@ export interface RunFacts {
 	readonly frozen: Plan["frozen"];
 	readonly choices: Choices | undefined;
 	readonly decided: Standing;
+	/** What was measured for a target speed-up. */
+	readonly speeds?: TargetSpeeds | undefined;
 	/** What was warned of. */
 	readonly warnings: readonly string[];
 }

@@ -41,7 +41,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		format: REPORT_FORMAT,
 		version: REPORT_VERSION,
 		created: plan?.created ?? new Date().toISOString(),
-		verdict: plan ? verdictOn(plan, origin, { curve, extras, output }) : suggestionVerdict(suggestion!),
+		verdict: plan ? verdictOn(plan, origin, { curve, extras, output, speeds: facts.speeds }) : suggestionVerdict(suggestion!),
 		model: {
 			...{ name: model.name, sha256: origin.sha256, architecture: model.architecture },
 			...{ blocks: model.blocks, parameters: model.parameters, bytes: model.size },
@@ -98,15 +98,16 @@ function sizesOf({ model, sizes }: RunFacts, plan: Plan, output: WrittenFile | u
 }
 
 /** What the verdict reads besides the plan. */
-type VerdictParts = Pick<Report, "curve"> & { readonly extras: ReportExtras | undefined; readonly output: WrittenFile | undefined };
+type VerdictParts = Pick<Report, "curve"> &
+	Pick<RunFacts, "speeds"> & { readonly extras: ReportExtras | undefined; readonly output: WrittenFile | undefined };
 
-function verdictOn(plan: Plan, { options }: PlanOrigin, { curve, extras, output }: VerdictParts): Report["verdict"] {
+function verdictOn(plan: Plan, { options }: PlanOrigin, { curve, extras, output, speeds }: VerdictParts): Report["verdict"] {
 	const heldOut = plan.losses.heldOut && writtenLosses(plan, plan.losses.heldOut);
 	const split = plan.calibration.heldOut;
 	const { interval } = errorOf(heldOut?.difference ?? null, heldOut?.standardError, split ? fewestWindows(split.count, split.sources) : 0);
 	const refused = options.heal === false || plan.quantized?.from !== undefined;
 	return removalVerdict({
-		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined, curve },
+		...{ removed: plan.removed, blocks: plan.model.blocks, written: output !== undefined, curve, speeds },
 		...{ healed: plan.heal?.applied, healable: plan.heal === undefined && !refused },
 		...{ quantized: plan.quantized?.type, hasAlternatives: plan.quantizedAlternatives !== undefined },
 		quantizingCosts: quantizingCosts(plan),

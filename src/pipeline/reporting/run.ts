@@ -34,16 +34,16 @@ export function watched<Options extends JobOptions>(options: Options, warnings: 
 }
 
 /** What is known beside the session. */
-export type KnownFacts = Pick<RunFacts, "choices" | "decided" | "warnings"> & { readonly output: string | undefined };
+export type KnownFacts = Pick<RunFacts, "choices" | "decided" | "speeds" | "warnings"> & { readonly output: string | undefined };
 
 /** What the report needs of a session, taken while it is open. */
-export function runFacts(session: Session, { output, choices, decided, warnings }: KnownFacts, options: AskedSettings): RunFacts {
+export function runFacts(session: Session, { output, choices, decided, speeds, warnings }: KnownFacts, options: AskedSettings): RunFacts {
 	const { model, metric } = session;
 	return {
 		...{ model: summarize(model), metric, origin: planOrigin(session, output, options.asked), sizes: sizesWithout(model) },
 		inputs: model.file.paths,
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
-		...{ choices, decided, warnings },
+		...{ choices, decided, speeds, warnings },
 	};
 }
 

@@ -1,7 +1,9 @@
 // The verdict on a run, and what to do instead if it is poor.
-import { formatDifference, formatRatio } from "../../report/format.js";
+import type { Speedup } from "../../api/speed.js";
+import { formatDifference, formatRatio, formatSignificant } from "../../report/format.js";
 import { formatBlocks } from "../../notation.js";
 import type { Report, ReportCurve } from "../../report/report-data.js";
+import type { SpeedRatio } from "../../storage/plan-speed.js";
 import { damagingLoss, natsBesideBound, riseText, sensibleLoss, smallRise } from "../../report/trade.js";
 
 /** What the verdict is about. */
@@ -27,10 +29,18 @@ export interface JudgedRemoval {
 	readonly interval?: { readonly low: number; readonly high: number } | undefined;
 	/** What other numbers of blocks cost. */
 	readonly curve?: ReportCurve | undefined;
+	/** What was measured for a target speed-up, by the number of removed blocks. */
+	readonly speeds?: TargetSpeeds | undefined;
 	/** What is newly wrong with the texts that the model writes. */
 	readonly worseTexts?: string | undefined;
 	/** Whether the limits that were given are met. */
 	readonly limits?: "met" | "missed" | undefined;
+}
+
+/** How many times as fast the model is without so many blocks, spread over it. */
+export interface TargetSpeeds {
+	readonly of: Speedup;
+	readonly ratios: ReadonlyMap<number, SpeedRatio>;
 }
 
 type Trade = NonNullable<Report["verdict"]["trade"]>;
@@ -91,12 +101,24 @@ function limitsSentence(trade: Trade, { limits }: JudgedRemoval): string {
 /** What to do instead, the most telling first. */
 function adviceOn(judged: JudgedRemoval): string[] {
 	const { healable, quantized, quantizingCosts, hasAlternatives, added } = judged;
-	const advice = [fewerBlocks(judged)];
+	const speeds = speedsOfFewer(judged);
+	const advice = [fewerBlocks(judged), ...(speeds === undefined ? [] : [speeds])];
 	if (healable && added !== null) advice.push("--heal may recover part of the loss without training.");
 	if (quantizingCosts) advice.push(`A type with more bits than ${quantized} costs less.`);
 	if (quantized === undefined && !hasAlternatives)
 		advice.push("For a smaller file, quantizing may cost less: --quantized-alternatives measures it.");
 	return advice;
+}
+
+/** Numbers that are named. */
+const mostSpeeds = 3;
+
+/** What fewer blocks bring of the speed that was asked for, the most blocks first. */
+function speedsOfFewer({ removed, speeds }: JudgedRemoval): string | undefined {
+	const fewer = [...(speeds?.ratios ?? [])].filter(([count]) => count < removed.length).sort(([a], [b]) => b - a);
+	if (fewer.length === 0) return undefined;
+	const texts = fewer.slice(0, mostSpeeds).map(([count, { value }]) => `x ${formatSignificant(value)} without ${count}`);
+	return `Fewer blocks bring less speed: ${speeds!.of} was ${texts.join(", ")}.`;
 }
 
 type Point = ReportCurve["series"][number]["points"][number] & Pick<ReportCurve["series"][number], "split">;

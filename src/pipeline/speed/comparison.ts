@@ -5,6 +5,7 @@ import { runSpeed, type SpeedShape } from "../../model/runtime/speed.js";
 import { type SideModel, speedSide } from "./speed.js";
 import type { Speedup } from "../../api/speed.js";
 import { probeWithin, ratioOf, shapeWithin } from "./figures.js";
+import type { TurnSeconds } from "./settle.js";
 import type { SpeedRatio } from "../../storage/plan-speed.js";
 
 /** Compares others with one model, which was run once to see how much can be measured in how many seconds. */
@@ -36,6 +37,11 @@ export class SpeedComparison {
 	 * @param seconds that this should take, about
 	 */
 	async ratios(others: readonly SideModel[], seconds: number): Promise<SpeedRatio[]> {
+		return (await this.turns(others, seconds)).map(({ before, after }) => ratioOf(before, after));
+	}
+
+	/** The seconds of the repetitions that these ratios are made of. */
+	async turns(others: readonly SideModel[], seconds: number): Promise<TurnSeconds[]> {
 		if (others.length === 0) return [];
 		const { signal, progress } = this.#options;
 		const [whole, ...rest] = await runSpeed([{ model: this.#model }, ...others.map(speedSide)], {
@@ -44,6 +50,6 @@ export class SpeedComparison {
 				progress?.work({ phase: "measuring the speed", done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
 		});
 		const name = this.#of === "prompt" ? "promptSeconds" : "generationSeconds";
-		return rest.map((side) => ratioOf(whole![name], side[name]));
+		return rest.map((side) => ({ before: whole![name], after: side[name] }));
 	}
 }

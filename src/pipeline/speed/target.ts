@@ -6,10 +6,12 @@ import { Random } from "../../game/random.js";
 import { type Header, nearestCounts } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { defaultMethod, factsOf } from "../../api/methods.js";
-import { formatSignificant, formatSpeedup } from "../../report/format.js";
+import { formatSpeedup } from "../../report/format.js";
 import { loadModel } from "../../model/runtime/load-model.js";
 import { speedups } from "../../api/speed.js";
 import { SpeedComparison } from "./comparison.js";
+import { KeptSpeed } from "./kept.js";
+import { isOpen, type SettledCount, settleCount, type SpeedGoal } from "./settle.js";
 import type { SpeedRatio } from "../../storage/plan-speed.js";
 import type { AmountSettings, MachineSettings, MethodSettings, QuantizeSettings, UnknownSettings } from "../../api/options/settings.js";
 
@@ -33,10 +35,12 @@ export function checkSpeedup({ targetSpeedup, speedupOf }: Pick<AmountSettings, 
 /** Seconds that one comparison should take. */
 const comparisonSeconds = 12;
 
-/** What a speed-up takes, and what it is of. */
+/** What a speed-up takes, what it is of, and what was measured for it. */
 export interface SpeedAmount {
 	readonly removeBlocks: number;
 	readonly speedupOf: Speedup;
+	/** How many times as fast the model is without so many blocks, as far as it was measured; ascending. */
+	readonly ratios: ReadonlyMap<number, SpeedRatio>;
 }
 
 type SpeedAsked = Pick<AmountSettings, "targetSpeedup" | "speedupOf"> &
@@ -49,11 +53,13 @@ type SpeedAsked = Pick<AmountSettings, "targetSpeedup" | "speedupOf"> &
 /**
  * The number of blocks that a speed-up takes: the fewest whose measured one reaches it. Which blocks go is not known
  * yet: sets of that size spread over the model stand for them, which is exact where all blocks are alike.
- * The model is freed again: what a run needs of memory is judged before its weights are in it, and with them mapped they would count twice.
+ * What was measured is kept, so that a dry run, the run after it and one that goes on remove as many blocks.
  * @throws InvalidOptionError where it cannot be reached, with the most that was measured
  */
-export async function atSpeed({ path, file, blocks }: Header, options: SpeedAsked): Promise<SpeedAmount> {
-	const { targetSpeedup: value, speedupOf: of = "generation" } = options;
+export async function atSpeed(header: Header, options: SpeedAsked): Promise<SpeedAmount> {
+	const { path, blocks } = header;
+	const { speedupOf: of = "generation" } = options;
+	const target = options.targetSpeedup!;
 	const tied = !factsOf(options.method ?? defaultMethod).runs;
 	if (options.quantize !== undefined)
 		logger(options)("warning", `the target speed-up is measured before quantizing: ${options.quantize} changes the speed further`);
@@ -63,64 +69,48 @@ export async function atSpeed({ path, file, blocks }: Header, options: SpeedAske
 		if (set) sets.set(count, set);
 	}
 	if (sets.size === 0) throw new InvalidOptionError(`${path}: no blocks that can be removed were found, so no speed-up can be measured`);
+	const counts = [...sets.keys()];
+	const kept = await KeptSpeed.of(header, { target, of, counts }, options);
+	const earlier = await kept.read();
+	const goal = { target, of, blocks };
+	const found = earlier ?? (await measured(header, { goal, sets }, options));
+	if (!earlier) await kept.write(found);
+	const note = `target speed-up ${target}: removing ${found.count} of ${blocks.blocks} blocks makes ${of} ${formatSpeedup(found.ratios.get(found.count)!)}, measured with blocks spread over the model`;
+	const before = earlier && `speed measured earlier (${dayOf(earlier.measured)}; delete ${kept.path} to measure again): `;
+	logger(options)("note", `${before ?? ""}${note}`);
+	if (isOpen(counts, found.range)) logger(options)("warning", openText(found, goal, kept.path));
+	return { removeBlocks: found.count, speedupOf: of, ratios: found.ratios };
+}
+
+/**
+ * Measures through masks of the loaded model. It is freed again: what a run needs of memory is judged before its weights are in it, and with
+ * them mapped they would count twice.
+ */
+async function measured(
+	{ path, file }: Header,
+	{ goal, sets }: { readonly goal: SpeedGoal; readonly sets: ReadonlyMap<number, readonly number[]> },
+	options: SpeedAsked,
+): Promise<SettledCount> {
 	const model = await loadModel(path, { ...options, file });
 	try {
-		const comparison = await SpeedComparison.of(model, of, options);
-		const known = new Map<number, SpeedRatio>();
-		const ratios = async (counts: readonly number[]) => {
-			const found = await comparison.ratios(
-				counts.map((one) => ({ model, removed: sets.get(one)! })),
-				comparisonSeconds,
-			);
-			for (const [i, one] of counts.entries()) known.set(one, found[i]!);
-			return found.map((ratio) => ratio.value);
-		};
-		const count = await fewest([...sets.keys()], value!, ratios, { of, blocks });
-		logger(options)(
-			"note",
-			`target speed-up ${value}: removing ${count} of ${blocks.blocks} blocks makes ${of} ${formatSpeedup(known.get(count)!)}, measured with blocks spread over the model`,
-		);
-		return { removeBlocks: count, speedupOf: of };
+		const comparison = await SpeedComparison.of(model, goal.of, options);
+		const sides = (counts: readonly number[]) => counts.map((one) => ({ model, removed: sets.get(one)! }));
+		return await settleCount([...sets.keys()], goal, (counts) => comparison.turns(sides(counts), comparisonSeconds));
 	} finally {
 		await model.dispose();
 	}
 }
 
-/**
- * The fewest blocks whose ratio reaches the target: first the most that can go, which also says about where to look, then around that.
- * @param counts ascending
- * @param ratios measures how many times as fast the model is without so many blocks, one a count
- */
-export async function fewest(
-	counts: readonly number[],
-	target: number,
-	ratios: (counts: readonly number[]) => Promise<readonly number[]>,
-	{ of, blocks }: { of: Speedup; blocks: Pick<BlockPlan, "blocks"> },
-): Promise<number> {
-	const last = counts.length - 1;
-	const [largest] = await ratios([counts[last]!]);
-	if (largest! < target) {
-		throw new InvalidOptionError(
-			`target-speedup ${target} cannot be reached: without ${counts[last]} of ${blocks.blocks} blocks ${of} is ${formatSignificant(largest!)} times as fast, the most that was measured. Ask for less.`,
-		);
-	}
-	// Every block takes the same share of the time, nearly.
-	const share = (1 - 1 / largest!) / counts[last]!;
-	const expected = (1 - 1 / target) / share;
-	let below = -1;
-	let above = last;
-	let guess = counts.findIndex((count) => count >= expected - 1e-9);
-	while (above - below > 1) {
-		const center = Math.min(Math.max(guess, below + 1), above - 1);
-		const tried = [center - 1, center, center + 1].filter((i) => i > below && i < above);
-		const found = await ratios(tried.map((i) => counts[i]!));
-		// Neighbors may change places by chance: the fewest that reaches it counts.
-		const reaching = tried.find((_, k) => found[k]! >= target);
-		if (reaching !== undefined) above = reaching;
-		below = Math.max(below, ...tried.filter((i) => i < above));
-		guess = reaching === undefined ? below + 1 : above - 1;
-	}
-	return counts[above]!;
+/** `2026-11-28 02:50 UTC`. */
+const dayOf = (time: string) => `${time.slice(0, 10)} ${time.slice(11, 16)} UTC`;
+
+/** Says what was measured and what it may be as well. @param path of what is kept */
+function openText({ count, range, ratios }: SettledCount, { target, of, blocks }: SpeedGoal, path: string): string {
+	const speed = `without ${count} of ${blocks.blocks} blocks ${of} was ${formatSpeedup(ratios.get(count)!)}`;
+	return (
+		`the number of blocks for target-speedup ${target} is uncertain: ${speed}, so it may take from ${range!.least} to ${range!.most} blocks. ` +
+		`Another program may be using the processor. To measure again, close other programs and delete ${path}. Or give a number with --remove-blocks.`
+	);
 }
 
 /** A removable set of so many blocks spread over the model; undefined where none was found. */

@@ -32,6 +32,15 @@ describe("the verdict on a set", () => {
 		);
 	});
 
+	it("says what fewer blocks bring of a target speed-up, as far as it was measured", () => {
+		const ratios = new Map([1, 2, 3, 11].map((count) => [count, { value: 12 / (12 - count) }]));
+		const { advice } = removalVerdict({ ...outcome(0.316), speeds: { of: "generation", ratios } });
+		expect(advice![1]).toBe("Fewer blocks bring less speed: generation was x 1.20 without 2, x 1.09 without 1.");
+		const none = removalVerdict({ ...outcome(0.316), speeds: { of: "generation", ratios: new Map([[3, { value: 1.3 }]]) } });
+		expect(none.advice!.join()).not.toContain("less speed");
+		expect(removalVerdict(outcome(0.316)).advice!.join()).not.toContain("less speed");
+	});
+
 	// 0.1 nats is the bound of a suggestion, ln 2 doubles the perplexity.
 	it.each([
 		[-0.05, "sensible", "Sensible: perplexity falls by 4.9 %."],

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { InvalidOptionError } from "../../../src/errors.js";
 import {
 	median,
 	orderStatistic95,
@@ -9,7 +8,7 @@ import {
 	sideOf,
 	usualSpeedShape,
 } from "../../../src/pipeline/speed/figures.js";
-import { fewest, spreadSet } from "../../../src/pipeline/speed/target.js";
+import { spreadSet } from "../../../src/pipeline/speed/target.js";
 
 describe("the ratio of two speeds", () => {
 	it("is the median of the repetitions' own, so that a slow spell of the machine does not count", () => {
@@ -72,44 +71,6 @@ describe("the shape of a short measurement", () => {
 			expect(generatedTokens).toBeGreaterThanOrEqual(1);
 			expect(promptTokens + generatedTokens).toBeLessThanOrEqual(most);
 		}
-	});
-});
-
-describe("the fewest blocks for a speed-up", () => {
-	const model = { of: "generation", blocks: { blocks: 30 } } as const;
-	/** A block takes 1 part of the time, everything else 6. */
-	const speedup = (count: number) => 36 / (36 - count);
-	const counts = Array.from({ length: 29 }, (_, i) => i + 1);
-
-	it("are found with few measurements", async () => {
-		for (const target of [1.01, 1.05, 1.3, 2, 4, 5.1]) {
-			const asked: number[] = [];
-			const found = await fewest(
-				counts,
-				target,
-				async (some) => {
-					asked.push(...some);
-					return some.map(speedup);
-				},
-				model,
-			);
-			expect(found).toBe(counts.find((count) => speedup(count) >= target));
-			expect(asked.length).toBeLessThanOrEqual(7);
-		}
-	});
-
-	it("are found if the time of a block is uneven, and only some numbers can be removed", async () => {
-		const odd = (count: number) => (count < 12 ? 1 + count / 100 : 2);
-		const some = [4, 8, 12, 16, 20, 24];
-		expect(await fewest(some, 1.5, async (asked) => asked.map(odd), model)).toBe(12);
-		expect(await fewest(some, 1.02, async (asked) => asked.map(odd), model)).toBe(4);
-		expect(await fewest([5], 1.04, async (asked) => asked.map(odd), model)).toBe(5);
-	});
-
-	it("are refused where no number reaches it, with the most that was measured", async () => {
-		const job = fewest(counts, 6, async (some) => some.map(speedup), model);
-		await expect(job).rejects.toThrow(InvalidOptionError);
-		await expect(job).rejects.toThrow(/target-speedup 6 cannot be reached: without 29 of 30 blocks generation is 5\.14 times as fast/);
 	});
 });
 

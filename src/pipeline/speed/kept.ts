@@ -1,0 +1,64 @@
+// What was measured for a target speed-up, kept in the model's run folder: the next run takes the same number of blocks.
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import type { JobOptions } from "../../api/index.js";
+import type { MachineSettings } from "../../api/options/settings.js";
+import type { Speedup } from "../../api/speed.js";
+import { computingIdentity } from "../../model/evaluation/kept.js";
+import { loadAddon } from "../../model/runtime/load-addon.js";
+import { announceMachine } from "../../model/runtime/load-model.js";
+import { defaultThreads } from "../../model/runtime/threads.js";
+import { writeAtomically } from "../../storage/atomic-file.js";
+import { hashOf } from "../../storage/hash.js";
+import { readKeptSpeed } from "../../storage/plan-speed.js";
+import { keptSpeedPath, makeRunFolder } from "../../storage/runs.js";
+import type { Header } from "../preflight/model-header.js";
+import { modelIdentity } from "../session/session.js";
+import type { SettledCount } from "./settle.js";
+
+/** Bumped when a number of blocks is found in another way. */
+const version = 1;
+
+/** What was asked for. */
+export interface SpeedQuestion {
+	readonly target: number;
+	readonly of: Speedup;
+	/** Numbers of blocks that can be removed. */
+	readonly counts: readonly number[];
+}
+
+/** The file of an answer. */
+export class KeptSpeed {
+	readonly path: string;
+	readonly #counts: readonly number[];
+
+	private constructor(path: string, counts: readonly number[]) {
+		this.path = path;
+		this.#counts = counts;
+	}
+
+	/** Of this model with these threads on this backend. The model is not loaded for it. */
+	static async of({ path, file }: Header, question: SpeedQuestion, options: MachineSettings & JobOptions): Promise<KeptSpeed> {
+		await announceMachine(options);
+		const addon = await loadAddon({ signal: options.signal });
+		const machine = await computingIdentity({ backend: addon.info() }, options);
+		const sha256 = await modelIdentity(file, options);
+		const folder = await makeRunFolder({ name: basename(path), sha256 });
+		const asked = { ...question, threads: options.threads ?? defaultThreads() };
+		return new KeptSpeed(keptSpeedPath(folder, hashOf(["speed", version, asked, machine])), question.counts);
+	}
+
+	/** What an earlier run found, and when it was measured, in ISO 8601; undefined if there is none, or it is torn. */
+	async read(): Promise<(SettledCount & { readonly measured: string }) | undefined> {
+		const kept = await readFile(this.path, "utf8").then(readKeptSpeed, () => undefined);
+		if (!kept?.ratios.some(({ blocks }) => blocks === kept.count) || !this.#counts.includes(kept.count)) return undefined;
+		const { count, range, measured } = kept;
+		return { count, range, measured, ratios: new Map(kept.ratios.map(({ blocks, ...ratio }) => [blocks, ratio])) };
+	}
+
+	async write({ count, range, ratios }: SettledCount): Promise<void> {
+		const listed = [...ratios].map(([blocks, ratio]) => ({ blocks, ...ratio }));
+		const text = JSON.stringify({ measured: new Date().toISOString(), count, range, ratios: listed });
+		await writeAtomically(this.path, { overwrite: true }, (handle) => handle.writeFile(text));
+	}
+}
