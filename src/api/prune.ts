@@ -198,6 +198,9 @@ export interface Estimate {
 	readonly tokens: number;
 	/** Sum of the steps whose time is known, by the speed measured on this machine. */
 	readonly seconds: number;
-	/** The steps of the run in their order; `seconds` is missing if that step cannot be estimated. */
+	/**
+	 * The steps of the run in their order; `seconds` is missing if that step cannot be estimated. Healing has an entry of its own, also if it
+	 * happens while finalists are compared.
+	 */
 	readonly steps: readonly { readonly name: StepName; readonly seconds?: number | undefined }[];
 }

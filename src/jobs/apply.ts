@@ -225,7 +225,7 @@ async function healOnSamples(job: HealPlan, options: ApplyJob): Promise<Healing>
 	};
 	const healing = await healModel(
 		{ ...place, tuning, own: true, ...splits },
-		jobWith(options, await withHealTime(place, work, healingOf(options))),
+		jobWith(options, (await withHealTime(place, work, healingOf(options))).options),
 	);
 	await restore(model, healing.tensors);
 	return healing;

@@ -155,13 +155,18 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const method = healable.method;
 	if (!named) checkBudget({ method, blocks: header.blocks.blocks, kmax }, healable, session.tokens.search);
 	const { estimate, seconds } = await announceWork(session, removable, healable);
-	const times = await timesOf(session, seconds, { ...request, options: healable });
+	const inTime = await withHealTimeOf(session, named ?? kmax, healingOf(healable));
+	const times = await timesOf(session, seconds, { ...request, options: healable }, inTime.seconds);
 	if (healable.dryRun) {
 		const steps = stepsOf(output, amount === "curve", { ...healable, dryRun: false });
-		return finish(session, { curve: [], commands: [], estimate: { ...estimate, ...estimatedSteps(steps, times) } }, run);
+		return finish(
+			session,
+			{ curve: [], commands: [], estimate: { ...estimate, ...estimatedSteps(steps, times, asksToHeal(healable)) } },
+			run,
+		);
 	}
 
-	const options = settledJob(healable, foundHealing(await withHealTimeOf(session, named ?? kmax, healingOf(healable))));
+	const options = settledJob(healable, foundHealing(inTime.options));
 	const { progress } = options;
 	for (const [step, time] of times) progress?.expect(step, time);
 	progress?.begin("Searching", { total: estimate.evaluations + estimate.known, done: Math.max(1, estimate.known), limit: options.maxTime });
@@ -180,13 +185,18 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 }
 
 /** How long the steps take: measured as far as somebody wants to know. Limits decide while they heal how many sets that is. */
-async function timesOf(session: Session, planned: PlannedSeconds, request: Request): Promise<ReadonlyMap<StepName, StepTime>> {
+async function timesOf(
+	session: Session,
+	planned: PlannedSeconds,
+	request: Request,
+	inTime: number | undefined,
+): Promise<ReadonlyMap<StepName, StepTime>> {
 	const { output, amount, removable, original, options, speedSeconds } = request;
 	const { named, kmax } = removable;
 	const { onProgress, dryRun, quantize, signal } = options;
 	const measured = dryRun || onProgress !== undefined;
 	const unknown = amount === "gate" && asksToHeal(options);
-	const healing = unknown ? undefined : await healSecondsOf(session, { removed: named ?? kmax, measured }, options);
+	const healing = unknown ? undefined : (inTime ?? (await healSecondsOf(session, { removed: named ?? kmax, measured }, options)));
 	const { file, threads } = session.model;
 	const types = quantize === undefined ? [] : [quantize];
 	const made = { model: session.model, file, types };

@@ -99,6 +99,7 @@ export function readKeptFigure(text: string): number | undefined {
 	return kept && (kept.figure ?? Number.POSITIVE_INFINITY);
 }
 
-/** The number of tokens that was found for a time; undefined for what is torn. */
-export const readKeptTokens = (text: string): number | undefined =>
-	parsedAs(v.strictObject({ healTokens: positiveWhole }), text)?.healTokens;
+const keptTokens = v.strictObject({ healTokens: positiveWhole, seconds: v.optional(finiteNumber) });
+
+/** The number of tokens that was found for a time, and the seconds that healing takes with them, about; undefined for what is torn. */
+export const readKeptTokens = (text: string): v.InferOutput<typeof keptTokens> | undefined => parsedAs(keptTokens, text);

@@ -95,7 +95,7 @@ async function settleHealing(session: Session, { kmax }: FrontierRequest, option
 	const how = { alike: true, references: session.referenceBytes };
 	const asked = healingOf(options);
 	const healable = asksToHeal(options) ? checkHealable(session.model, kmax, asked, how) : asked;
-	return settledJob(options, foundHealing(await withHealTimeOf(session, kmax, healable, true)));
+	return settledJob(options, foundHealing((await withHealTimeOf(session, kmax, healable, true)).options));
 }
 
 function announce(session: Session, { kmax, types }: FrontierRequest, options: FrontierJob): void {

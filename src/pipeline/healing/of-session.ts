@@ -7,7 +7,7 @@ import type { Gate, GateSplit } from "../gate/gate.js";
 import { Coalition } from "../../game/coalition.js";
 import { mostSets, type RacedHealed } from "./race.js";
 import { healableCuts, mostCuts, settleKind, shapeOf } from "./memory.js";
-import { healSeconds, type KnownSpeed, onlySet, withHealTime } from "./time-budget.js";
+import { healSeconds, type HealInTime, type KnownSpeed, onlySet, withHealTime } from "./time-budget.js";
 import { healAgain, type Healing, healModel, noteUnhealed } from "./heal-model.js";
 import { isRefusal } from "../../model/fitting/heal.js";
 import { restore, whileHealed } from "../../model/fitting/standing.js";
@@ -140,8 +140,8 @@ export async function withHealTimeOf<T extends HealSettings & MachineSettings & 
 	removed: readonly number[] | number,
 	options: T,
 	every = false,
-): Promise<T> {
-	return asksToHeal(options) ? withHealTime(session, aheadOf(session, removed, options, every), options) : options;
+): Promise<HealInTime<T>> {
+	return asksToHeal(options) ? withHealTime(session, aheadOf(session, removed, options, every), options) : { options };
 }
 
 /** What healing in a run takes, for its progress. */

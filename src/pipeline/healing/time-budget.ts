@@ -1,6 +1,7 @@
 // How many tokens healing can be fitted to in a given time, by how fast this machine draws, runs and solves.
 import { readFile } from "node:fs/promises";
 import type { JobOptions, MachineOptions } from "../../api/index.js";
+import { InvalidOptionError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
 import type { GgufFile } from "../../model/gguf/index.js";
 import { timed } from "../session/timings.js";
@@ -120,31 +121,66 @@ export interface HealPlace {
 	readonly referenceBytes?: number | undefined;
 }
 
+/** Options whose time became a number of tokens, and the seconds that healing takes with them, about; undefined if no time was given. */
+export interface HealInTime<T> {
+	readonly options: T;
+	readonly seconds?: number | undefined;
+}
+
 /**
  * The options with as many tokens as can be drawn and fitted to in `healTime`, where that is given: at least 1,024, and no more than fit in
  * memory. What is found is kept in the run folder, so that a run that was stopped goes on with the same text.
+ * @throws InvalidOptionError if even 1,024 tokens take more than twice that time
  */
 export async function withHealTime<T extends HealSettings & JobOptions & MachineOptions>(
 	place: HealPlace,
 	ahead: HealedSetsAhead & Pick<HealWork, "tuning" | "judged">,
 	options: T,
-): Promise<T> {
+): Promise<HealInTime<T>> {
 	const { healTime, healKind, healHeads } = options;
-	if (healTime === undefined) return options;
+	if (healTime === undefined) return { options };
 	const { model, evaluator, folder } = place;
 	const heads = healHeads === true;
 	const asked = { healTime, healKind, heads, ahead, threads: evaluator.threads, ubatch: evaluator.ubatch };
 	const path = keptHealPath(folder, hashOf(["heal-time", version, asked, await computingIdentity(model, options)]));
 	const kept = await readFile(path, "utf8").then(readKeptTokens, () => undefined);
 	const work = { ...ahead, heads, normed: isNormed(model.file), kinds: kindsOf(healKind) };
-	const found = kept ?? (await tokensIn(healTime, place, work, options));
-	// What was found is kept to: other text would make all of the healing anew.
-	const healTokens = kept ?? Math.min(found, tokensInMemory(model.file, work, place.referenceBytes));
-	if (kept === undefined) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ healTokens })));
-	const bound = healTokens < found ? "fit in memory" : `${formatDuration(healTime)} allow`;
-	const earlier = kept === undefined ? "" : " (cached from an earlier run)";
-	logger(options)("note", `healing uses ${healTokens.toLocaleString("en")} tokens, as many as ${bound}${earlier}`);
-	return { ...options, healTokens, healTime: undefined };
+	if (kept) {
+		// What was found is kept to: other text would make all of the healing anew.
+		logger(options)("note", `${tokensText(kept.healTokens, healTime, kept.seconds)} (cached from an earlier run)`);
+		return { options: { ...options, healTokens: kept.healTokens, healTime: undefined }, seconds: kept.seconds };
+	}
+	const { tokens, cost } = await tokensIn(healTime, place, work, options);
+	const healTokens = Math.min(tokens, tokensInMemory(model.file, work, place.referenceBytes));
+	const seconds = cost.fixed + healTokens * cost.perToken;
+	await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ healTokens, seconds })));
+	const text = healTokens < tokens ? `${usesText(healTokens)}, as many as fit in memory` : tokensText(healTokens, healTime, seconds);
+	logger(options)("note", text);
+	return { options: { ...options, healTokens, healTime: undefined }, seconds };
+}
+
+const usesText = (tokens: number) => `healing uses ${tokens.toLocaleString("en")} tokens`;
+
+/** How many tokens healing uses, and why. @param seconds that it takes with them, about */
+export function tokensText(tokens: number, healTime: number, seconds = 0): string {
+	const isLeast = tokens === fewestTokens && seconds > healTime;
+	return `${usesText(tokens)}, ${isLeast ? "the fewest that it can use" : `as many as ${formatDuration(healTime)} allow`}`;
+}
+
+/**
+ * What is said if even the fewest tokens take longer than allowed: a warning, as an estimate may be off by that much.
+ * @param least seconds that these take, about
+ * @throws InvalidOptionError if they take more than twice as long
+ */
+export function overTimeText(least: number, healTime: number): string | undefined {
+	if (least <= healTime) return undefined;
+	const few = fewestTokens.toLocaleString("en");
+	const text = `healing takes about ${formatDuration(least)} even with ${few} tokens`;
+	if (least <= 2 * healTime) return `${text}, more than the ${formatDuration(healTime)} that --heal allows`;
+	throw new InvalidOptionError(
+		`${text}, more than twice the ${formatDuration(healTime)} that --heal allows. Give --heal=${Math.ceil(least / 60)}m or more, or leave out --heal. ` +
+			"To heal blocks that you name, prune-gguf apply takes less time: it compares no candidates.",
+	);
 }
 
 /** What a run has measured already, or need not do. */
@@ -193,23 +229,25 @@ function tokensInMemory(file: GgufFile, { mostCuts, heads, kinds }: HealWork, re
 	return tokensThatFit(file, shape, availableMemory()) ?? fewestTokens;
 }
 
-async function tokensIn(seconds: number, place: HealPlace, work: HealWork, options: HealSettings & JobOptions): Promise<number> {
+async function tokensIn(
+	seconds: number,
+	place: HealPlace,
+	work: HealWork,
+	options: HealSettings & JobOptions,
+): Promise<{ readonly tokens: number; readonly cost: HealForecast }> {
 	const started = performance.now();
 	const speed = await measureSpeed(place, options);
-	const { fixed, perToken } = forecast(work, speed, fitSizes(place.model.file));
+	const cost = forecast(work, speed, fitSizes(place.model.file));
+	const { fixed, perToken } = cost;
 	const log = logger(options);
 	log(
 		"debug",
 		`tokens a second: ${(1 / speed.draw).toFixed(0)} drawn, ${(1 / speed.pass).toFixed(0)} run; GFLOP/s: ${(speed.summing / 1e9).toFixed(1)} in equations, ${(speed.solving / 1e9).toFixed(1)} in solutions; healing takes ${fixed.toFixed(1)} s and ${(fewestTokens * perToken).toFixed(2)} s for every ${fewestTokens} tokens`,
 	);
 	const left = seconds - (performance.now() - started) / 1000;
-	const least = fixed + fewestTokens * perToken;
-	if (least > left)
-		log(
-			"warning",
-			`healing takes about ${formatDuration(least)} even with ${fewestTokens} tokens, more than the ${formatDuration(seconds)} that --heal allows`,
-		);
-	return tokensWithin(left, { fixed, perToken });
+	const over = overTimeText(fixed + fewestTokens * perToken, seconds);
+	if (over) log("warning", over);
+	return { tokens: tokensWithin(left, cost), cost };
 }
 
 /** Whole thousands (of 1,024), at least one. */

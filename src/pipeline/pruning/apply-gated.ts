@@ -60,7 +60,7 @@ export async function applyGated(job: GatedJob, options: GatedSettings): Promise
 		const healable =
 			asksToHeal(options) && !plan ? checkHealable(session.model, removed, how, { references: session.referenceBytes }) : how;
 		await session.measureOriginal(options.signal);
-		const settled = plan ? measuring : settledJob(measuring, foundHealing(await withHealTimeOf(session, removed, healable)));
+		const settled = plan ? measuring : settledJob(measuring, foundHealing((await withHealTimeOf(session, removed, healable)).options));
 		if (plan) noteOtherText(session, plan, measuring);
 		await expectGated(session, job, settledJob(measuring, foundHealing(healable)));
 		const gate = Gate.open(session, limits, settled);

@@ -67,11 +67,21 @@ export function stepTimes(session: Session, planned: PlannedSeconds, run: Steppe
 	return times;
 }
 
-/** A run step by step, and the sum of the steps that are known. */
-export function estimatedSteps(steps: readonly StepName[], times: ReadonlyMap<StepName, StepTime>): Pick<Estimate, "steps" | "seconds"> {
-	const estimated = steps.map((name) => {
+/**
+ * A run step by step, and the sum of the steps that are known.
+ * @param heals whether sets are healed: if they are while they are compared, that has a line of its own
+ */
+export function estimatedSteps(
+	steps: readonly StepName[],
+	times: ReadonlyMap<StepName, StepTime>,
+	heals = false,
+): Pick<Estimate, "steps" | "seconds"> {
+	const row = (name: StepName, seconds: number | undefined) => ({ name, ...(seconds === undefined ? {} : { seconds }) });
+	const estimated = steps.flatMap((name) => {
 		const time = times.get(name);
-		return { name, ...(time ? { seconds: (time.evaluations ?? 0) + (time.other ?? 0) } : {}) };
+		const { evaluations = 0, other = 0 } = time ?? {};
+		if (!heals || name !== "Comparing finalists") return [row(name, time && evaluations + other)];
+		return [row(name, time && evaluations), row("Healing", time && other)];
 	});
 	return { steps: estimated, seconds: estimated.reduce((sum, { seconds = 0 }) => sum + seconds, 0) };
 }

@@ -3,7 +3,15 @@ import type { LogEvent, PruneOptions } from "../../../src/api/index.js";
 import { applyPlan } from "../../../src/jobs/apply.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
-import { forecast, forecastAgain, type HealWork, onlySet, tokensWithin } from "../../../src/pipeline/healing/time-budget.js";
+import {
+	forecast,
+	forecastAgain,
+	type HealWork,
+	onlySet,
+	overTimeText,
+	tokensText,
+	tokensWithin,
+} from "../../../src/pipeline/healing/time-budget.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
@@ -69,6 +77,24 @@ describe("the time that healing takes", () => {
 		expect(tokensWithin(5, cost)).toBe(1024);
 	});
 
+	it("is a warning if the least is longer than allowed, and refused if it is more than twice that", () => {
+		expect(overTimeText(170, 180)).toBeUndefined();
+		expect(overTimeText(190, 180)).toBe(
+			"healing takes about 3 min 10 s even with 1,024 tokens, more than the 3 min 0 s that --heal allows",
+		);
+		expect(overTimeText(360, 180)).toMatch(/more than the 3 min 0 s that --heal allows$/);
+		expect(() => overTimeText(5280, 180)).toThrow(InvalidOptionError);
+		expect(() => overTimeText(5280, 180)).toThrow(
+			/1 h 28 min even with 1,024 tokens, more than twice the 3 min 0 s that --heal allows\. Give --heal=88m or more, or leave out --heal\./,
+		);
+	});
+
+	it("does not say that a time allows what takes longer", () => {
+		expect(tokensText(4096, 180, 170)).toBe("healing uses 4,096 tokens, as many as 3 min 0 s allow");
+		expect(tokensText(1024, 180, 170)).toBe("healing uses 1,024 tokens, as many as 3 min 0 s allow");
+		expect(tokensText(1024, 180, 300)).toBe("healing uses 1,024 tokens, the fewest that it can use");
+	});
+
 	it("is counted for the cuts of a set that is known", () => {
 		expect(onlySet([7, 3, 6])).toEqual({ sets: 1, headSets: 1, raced: 0, cuts: 2, mostCuts: 2 });
 		expect(onlySet([1, 0])).toMatchObject({ cuts: 0 });
@@ -101,9 +127,9 @@ describe("--heal=TIME", () => {
 		expect(runs[1]!.notes.join("\n")).toMatch(/as many as 5.0 s allow \(cached from an earlier run\)$/m);
 		expect(runs.map(({ phases }) => phases.has("timing healing"))).toEqual([true, false]);
 
-		const least = await run(0.001);
-		expect(least.options.heal).toMatchObject({ tokens: 1024 });
-		expect(runs[2]!.notes.join("\n")).toMatch(/healing takes about .* even with 1024 tokens, more than the .* that --heal allows/);
+		await expect(run(0.001)).rejects.toThrow(
+			/even with 1,024 tokens, more than twice the .* that --heal allows\. Give --heal=\d+m or more/,
+		);
 	});
 
 	it.runIf(thorough)("is kept to by apply too", async () => {
@@ -115,8 +141,6 @@ describe("--heal=TIME", () => {
 	});
 
 	it("is that of all sets of a frontier, before any is searched for", async () => {
-		const stop = new AbortController();
-		const onLog = ({ message }: LogEvent) => void (message.startsWith("healing uses 1,024 tokens") && stop.abort(new Error("enough")));
 		const phases = new Set<string>();
 		const onProgress = ({ phase }: { phase: string }) => void phases.add(phase);
 		const run = findFrontier(fixturePath, {
@@ -124,11 +148,9 @@ describe("--heal=TIME", () => {
 			quantize: { types: [] },
 			maxBlocks: 3,
 			heal: { time: 0.01 },
-			onLog,
 			onProgress,
-			signal: stop.signal,
 		});
-		await expect(run).rejects.toThrow("enough");
+		await expect(run).rejects.toThrow(/more than twice the .* that --heal allows/);
 		const opening = ["loading the model", "generating text", "finding the fastest settings"];
 		expect([...phases].filter((phase) => !opening.includes(phase))).toEqual(["timing healing"]);
 	});

@@ -105,6 +105,22 @@ describe("the time of the steps", () => {
 		expect(estimatedSteps(["Searching"], times)).toEqual({ steps: [{ name: "Searching", seconds: 60 }], seconds: 60 });
 	});
 
+	it("has healing on a line of its own in a dry run, and in the sum", () => {
+		const times = stepTimes(session, planned, { output, options: { heal: true }, healing: 600, quantizing: 0 });
+		const { steps, seconds } = estimatedSteps(["Searching", "Comparing finalists"], times, true);
+		expect(steps).toEqual([
+			{ name: "Searching", seconds: 60 },
+			{ name: "Comparing finalists", seconds: 9 },
+			{ name: "Healing", seconds: 600 },
+		]);
+		expect(seconds).toBe(669);
+		const unknown = stepTimes(session, planned, { output, options: { heal: true }, healing: undefined, quantizing: 0 });
+		expect(estimatedSteps(["Comparing finalists"], unknown, true).steps).toEqual([{ name: "Comparing finalists" }, { name: "Healing" }]);
+		// Named blocks have a step for it.
+		const named = stepTimes(session, planned, { output, options: { heal: true, remove: [3] }, healing: 600, quantizing: 0 });
+		expect(estimatedSteps(["Healing"], named, true).steps).toEqual([{ name: "Healing", seconds: 669 }]);
+	});
+
 	it("is the same of a plan that is carried out", () => {
 		const { times, progress } = watched();
 		const work = { proof: "bits", load: 3, evaluation: 2, compared: 2 } as const;
