@@ -23,9 +23,9 @@ const readers = (option: MethodOption, taken: readonly RankMethod[] = methods) =
 const effortHelp = (taken: readonly RankMethod[]) =>
 	`How many candidates are evaluated: ${efforts.join(", ")} (${readers("effort", taken)})`;
 const timeHelp = (taken: readonly RankMethod[]) =>
-	`Time for the search, e.g. 20m; the best result so far counts; without --effort it is thorough (${readers("maxTime", taken)})`;
+	`Time for the search, e.g. 20m; the best result so far counts. Time is the limit then, so the effort is thorough unless you give --effort (${readers("maxTime", taken)})`;
 const tokensHelp = (taken: readonly RankMethod[]) =>
-	`Most tokens that the search measures; without --effort it is thorough (${readers("maxTokens", taken)})`;
+	`Most tokens that the search measures. Tokens are the limit then, so the effort is thorough unless you give --effort (${readers("maxTokens", taken)})`;
 const evaluationsHelp = (taken: readonly RankMethod[]) => `Most candidates that are evaluated (${readers("maxEvaluations", taken)})`;
 const evaluationsDefault = (taken: readonly RankMethod[]) =>
 	`by effort; paper 8000, paper-repaired 1000${taken.some(isEstimator) ? ", estimators 26 per block, 300 to 800" : ""}`;
