@@ -37,7 +37,7 @@ export class KeptSpeed {
 		this.#counts = counts;
 	}
 
-	/** Of this model with these threads on this backend. The model is not loaded for it. */
+	/** The answer for this model, with these threads, on this backend. The model is not loaded for it. */
 	static async of({ path, file }: Header, question: SpeedQuestion, options: MachineSettings & JobOptions): Promise<KeptSpeed> {
 		await announceMachine(options);
 		const addon = await loadAddon({ signal: options.signal });
