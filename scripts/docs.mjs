@@ -26,11 +26,38 @@ const commands = [
 	["config"],
 ];
 
+/** Commands with options of a function, by their keys in the table of options. */
+const withOptions = {
+	prune: "prune",
+	apply: "apply",
+	evaluate: "evaluate",
+	speed: "speed",
+	frontier: "frontier",
+	rank: "rank",
+	compare: "compare",
+	build: "build",
+	clean: "runs clean",
+};
+
+/** The names of options on the command line and in the library. */
+function namesTable(rowsOf) {
+	const names = new Map();
+	for (const [key, command] of Object.entries(withOptions)) {
+		for (const { flag, path } of rowsOf(key)) {
+			const row = `| \`--${flag}\` | \`${path}\` |`;
+			names.set(row, [...(names.get(row) ?? []), command]);
+		}
+	}
+	const rows = [...names].map(([row, commands]) => `${row} ${commands.join(", ")} |`).sort();
+	return ["| option | in the library | of |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
 /**
- * The text of docs/cli.md: what `--help-all` of every command prints.
+ * The text of docs/cli.md: what `--help-all` of every command prints, and what each option is called in the library.
  * @param runCli of src/cli/run.ts, compiled or not
+ * @param rowsOf of src/api/options/table.ts
  */
-export async function cliMarkdown(runCli) {
+export async function cliMarkdown(runCli, rowsOf) {
 	const parts = [
 		"# Command line",
 		"<!-- Made from the --help-all of every command by `npm run build && node scripts/docs.mjs`; change it in src/api/options/ and src/cli/. -->",
@@ -40,6 +67,11 @@ export async function cliMarkdown(runCli) {
 		const help = await helpOf(runCli, command);
 		parts.push(`## ${["prune-gguf", ...command].join(" ")}`, `\`\`\`text\n${help.trimEnd()}\n\`\`\``);
 	}
+	parts.push(
+		"## Names in the library",
+		'Messages and advice name options as they are written here. This is where they are in the options of a [function](api.md): `limits.maxKl` is `{ limits: { maxKl: 0.1 } }`. A command with `--quantize Q4_K_M` is `quantize: "Q4_K_M"`, or `{ type, from }`; `--heal=25600` is `heal: { tokens: 25600 }`, and `--heal=10m` is `heal: { time: 600 }`. `--json`, `--quiet`, `--verbose` and `--config` are of the command line only.',
+		namesTable(rowsOf),
+	);
 	return `${parts.join("\n\n")}\n`;
 }
 
@@ -90,13 +122,14 @@ export function architecturePage() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	writeFileSync(join(root, "docs", "developers", "architecture.md"), architecturePage());
+	const { reportSchema } = await import("../dist/report/report-data.js");
+	writeFileSync(join(root, "docs", "report.schema.json"), reportJsonSchema(reportSchema));
 	writeFileSync(join(root, "docs", "api-reference.md"), apiReference(root));
 	const { runCli } = await import("../dist/cli/run.js");
 	const { architectureTableMarkdown } = await import("../dist/model/architectures/index.js");
-	writeFileSync(join(root, "docs", "cli.md"), await cliMarkdown(runCli));
+	const { rowsOf } = await import("../dist/api/options/table.js");
+	writeFileSync(join(root, "docs", "cli.md"), await cliMarkdown(runCli, rowsOf));
 	writeFileSync(join(root, "docs", "research", "architectures.md"), architectureTableMarkdown());
 	const { configSchema } = await import("../dist/cli/config-schema.js");
 	writeFileSync(join(root, "docs", "config.schema.json"), configJsonSchema(configSchema()));
-	const { reportSchema } = await import("../dist/report/report-data.js");
-	writeFileSync(join(root, "docs", "report.schema.json"), reportJsonSchema(reportSchema));
 }

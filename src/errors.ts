@@ -32,7 +32,10 @@ export class PruneGgufError extends Error {
 	}
 }
 
-const subclass = (code: PruneGgufErrorCode) =>
+/** Without the static members of Error, whose types would need those of Node.js. */
+type Subclass = new (message: string, options?: ErrorOptions) => PruneGgufError;
+
+const subclass = (code: PruneGgufErrorCode): Subclass =>
 	class extends PruneGgufError {
 		constructor(message: string, options?: ErrorOptions) {
 			super(code, message, options);

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { rowsOf } from "../src/api/options/table.js";
 import { commandNames } from "../src/cli/command-list.js";
 import { runCli } from "../src/cli/run.js";
 import { exitCodes } from "../src/cli/exit.js";
@@ -21,9 +22,9 @@ const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", ..
 /** The script that writes the pages; it is plain JavaScript, so its type is declared here. */
 async function cliMarkdown(): Promise<string> {
 	const script = (await import(new URL("../scripts/docs.mjs", import.meta.url).href)) as {
-		cliMarkdown(run: typeof runCli): Promise<string>;
+		cliMarkdown(run: typeof runCli, rows: typeof rowsOf): Promise<string>;
 	};
-	return script.cliMarkdown(runCli);
+	return script.cliMarkdown(runCli, rowsOf);
 }
 
 describe("docs", () => {

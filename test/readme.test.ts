@@ -34,16 +34,19 @@ function userFolder(): string {
 	return folder;
 }
 
+const disposable = "lib.esnext.disposable.d.ts";
+
 /** Compiles a file against the package's declarations; returns the complaints. */
-function compile(file: string): string[] {
+function compile(file: string, more: ts.CompilerOptions = {}): string[] {
 	const program = ts.createProgram([file], {
 		target: ts.ScriptTarget.ES2022,
 		module: ts.ModuleKind.NodeNext,
 		moduleResolution: ts.ModuleResolutionKind.NodeNext,
-		lib: ["lib.es2023.d.ts", "lib.esnext.disposable.d.ts"],
+		lib: ["lib.es2023.d.ts", disposable],
 		types: ["node"],
 		strict: true,
 		skipLibCheck: true,
+		...more,
 	});
 	const complaints = ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
 	program.emit();
@@ -66,6 +69,18 @@ describe("the examples", () => {
 			writeFileSync(file, text);
 			expect(compile(file), text).toEqual([]);
 		});
+	});
+
+	it("need no types of Node.js, also where declarations are checked", () => {
+		const folder = userFolder();
+		const file = join(folder, "plain.ts");
+		writeFileSync(
+			file,
+			'import { pruneGguf } from "prune-gguf";\nimport { auto } from "prune-gguf/research";\nexport { auto, pruneGguf };\n',
+		);
+		expect(
+			compile(file, { types: [], skipLibCheck: false, preserveSymlinks: true, lib: ["lib.es2023.d.ts", "lib.dom.d.ts", disposable] }),
+		).toEqual([]);
 	});
 
 	it.skipIf(findAddon() === undefined)("of the README does what it says", () => {

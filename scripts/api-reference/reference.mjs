@@ -2,6 +2,8 @@
 //
 // The compiler's API makes it, which is a dependency already: TypeDoc and its Markdown plugin would be two more packages with their own, and
 // what order and tables to use would have to be told them by a plugin of this project.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { basesOf, docOf, exportsOf, membersOf, signature, tagsOf, written } from "./symbols.mjs";
 
 /** The jobs, in the order in which someone meets them; other functions follow. */
@@ -23,10 +25,13 @@ const jobs = [
 /** Types that a JSON Schema in this folder describes. */
 const schemas = { Report: "report.schema.json" };
 
+/** Members of types without declarations whose members are listed to the last: what programs read most. */
+const wholly = new Set(["losses"]);
+
 /** @returns {string} the text of docs/api-reference.md */
 export function apiReference(root) {
 	const { ts, checker, exported } = exportsOf(root);
-	const page = new Page(ts, checker, exported);
+	const page = new Page(ts, checker, exported, root);
 	const { functions, classes, errors, constants, types } = page.kinds;
 	const isJob = ({ name }) => jobs.includes(name);
 	const main = functions.filter(isJob).sort((a, b) => jobs.indexOf(a.name) - jobs.indexOf(b.name));
@@ -59,8 +64,21 @@ export function apiReference(root) {
 	return `${[...intro, ...sections.flatMap(([title, parts]) => [`## ${title}`, ...parts])].join("\n\n")}\n`;
 }
 
+/** What a schema says of a member: `outer.inner`, `list[].inner`. */
+function descriptionIn(schema, name) {
+	const at = name
+		.replace(/\?$/, "")
+		.split(".")
+		.reduce((one, part) => {
+			const member = one?.properties?.[part.replaceAll("[]", "")];
+			return part.endsWith("[]") ? member?.items : member;
+		}, schema);
+	return at?.description ?? "";
+}
+
 class Page {
-	constructor(ts, checker, exported) {
+	constructor(ts, checker, exported, root) {
+		this.root = root;
 		this.ts = ts;
 		this.checker = checker;
 		this.kinds = this.#sort(exported);
@@ -122,10 +140,18 @@ class Page {
 			const bases = basesOf(declaration);
 			if (bases.length > 0) parts.push(`Also has the members of ${bases.map((base) => this.type(base)).join(", ")}.`);
 			parts.push(this.members(membersOf(declaration, this.checker)));
-		} else if (schemas[symbol.name]) parts.push(`Described by [${schemas[symbol.name]}](${schemas[symbol.name]}).`);
+		} else if (schemas[symbol.name]) parts.push(...this.#described(declaration, schemas[symbol.name]));
 		else if (this.ts.isTypeLiteralNode(declaration.type)) parts.push(this.members(membersOf(declaration.type, this.checker)));
 		else parts.push(this.#alias(declaration));
 		return parts.filter((part) => part !== "").join("\n\n");
+	}
+
+	/** A type that a JSON Schema describes: its members, with what the schema says of them. */
+	#described({ type }, file) {
+		const schema = JSON.parse(readFileSync(join(this.root, "docs", file), "utf8"));
+		const rows = this.#propertiesOf(this.checker.getTypeFromTypeNode(type), "", 2);
+		const said = rows.map((row) => ({ ...row, doc: row.doc || descriptionIn(schema, row.name) }));
+		return [this.members(said), `[${file}](${file}) describes it whole, as JSON Schema.`];
 	}
 
 	/** A schema or a list of the code is no help: what it amounts to is. */
@@ -157,7 +183,8 @@ class Page {
 				doc: docOf(property, this.checker),
 				plain,
 			};
-			return [row, ...(plain && levels > 1 ? this.#propertiesOf(object, `${name}${list}.`, levels - 1) : [])];
+			const deeper = wholly.has(name) ? Number.POSITIVE_INFINITY : levels - 1;
+			return [row, ...(plain && deeper > 0 ? this.#propertiesOf(object, `${name}${list}.`, deeper) : [])];
 		});
 	}
 

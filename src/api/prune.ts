@@ -174,6 +174,11 @@ export interface PruneResult {
 	/** The page that was written; missing if none was asked for, or it could not be written (which is a warning). */
 	readonly reportPath?: string | undefined;
 	readonly modelCardPath?: string | undefined;
+	/**
+	 * Whether the signal ended the job after the model was written and verified: what was not measured by then is missing (`plan.speed`,
+	 * `plan.quantizedAlternatives`, samples of the report). The same call measures it. Missing otherwise.
+	 */
+	readonly interrupted?: true | undefined;
 	/** In the unit of the metric. */
 	readonly curve: readonly CurvePoint[];
 	readonly metric: Metric;

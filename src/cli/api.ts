@@ -26,6 +26,7 @@ export type { CommandOptions, NumberRange, OptionCommand, OptionGroup, OptionVal
 export { groupTitles } from "../api/options/row.js";
 export type { Settings } from "../api/options/settings.js";
 export { methodOptions } from "../api/methods.js";
+export { closest, closestOf } from "../api/options/closest.js";
 export { optionsFrom, shareOf } from "../api/options/shape.js";
 export { type CommandRow, exclusiveFlags, rowsOf } from "../api/options/table.js";
 export { LimitsNotMetError, InvalidCandidateError, InvalidOptionError, PruneGgufError } from "../errors.js";

@@ -1,9 +1,10 @@
 // What yargs complains of, in our words: with the argument that is missing, and the option or command that was meant.
+import { closestOf } from "./api.js";
 import { kebab } from "./arguments.js";
 import { type CommandFacts, nameOf, usageOf } from "./command-facts.js";
 import { runsCommandNames } from "./commands/runs.js";
 import { UsageError } from "./exit.js";
-import { closestOf, didYouMean, meantOptions } from "./suggest.js";
+import { didYouMean, meantOptions } from "./suggest.js";
 
 /** Begins the complaint of missing arguments, of which a message is made below. */
 const tooFew = "missing arguments: ";

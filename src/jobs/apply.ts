@@ -9,6 +9,7 @@ import { healAgainSeconds, healSeconds, type KnownSpeed, onlySet, withHealTime }
 import { checkedRemoval, checkProvable, type ReadHeader, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { type Applied, applyGated } from "../pipeline/pruning/apply-gated.js";
 import { type HealAsked, healAsAsked, type HealPlan } from "../pipeline/pruning/heal-as-asked.js";
+import { checkCall } from "../pipeline/preflight/call.js";
 import { type GateRequest, hasGate, readGate } from "../pipeline/preflight/gate-limits.js";
 import { quoted, runInLlama } from "../pipeline/preflight/command-line.js";
 import { filesRead } from "../pipeline/preflight/output-files.js";
@@ -43,6 +44,7 @@ import { type ApplyJob, healingOf, jobWith, resolveJob } from "../pipeline/prefl
  * @throws the errors of loading and writing
  */
 export async function applyPlan(model: string, output: string, options: ApplyOptions): Promise<ApplyResult> {
+	checkCall("apply", { model, output }, options);
 	const given = resolveJob("apply", options);
 	if ((given.planFile === undefined) === (given.remove === undefined))
 		throw new InvalidOptionError("give either a plan or a list of blocks to remove");

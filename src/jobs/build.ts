@@ -1,5 +1,6 @@
 import type { BuildOptions, BuildResult } from "../api/build.js";
 import { type BuildStep, compileAddon } from "../model/runtime/build.js";
+import { checkCall } from "../pipeline/preflight/call.js";
 import { checkKeys } from "../pipeline/preflight/option-keys.js";
 import { RunProgress } from "../pipeline/progress/run-progress.js";
 
@@ -9,6 +10,7 @@ import { RunProgress } from "../pipeline/progress/run-progress.js";
  * @throws BuildError with what to install, or with the compiler's last lines
  */
 export async function buildAddon(options: BuildOptions = {}): Promise<BuildResult> {
+	checkCall("build", {}, options);
 	checkKeys("build", options);
 	const { onProgress, ...build } = options;
 	const progress = new RunProgress({ onProgress }, ["Building"]);

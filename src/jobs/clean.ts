@@ -1,4 +1,5 @@
 import type { CleanOptions, CleanResult } from "../api/runs.js";
+import { checkCall } from "../pipeline/preflight/call.js";
 import { checkKeys } from "../pipeline/preflight/option-keys.js";
 import { deleteRuns } from "../storage/runs.js";
 
@@ -7,6 +8,7 @@ import { deleteRuns } from "../storage/runs.js";
  * @throws InvalidOptionError if nothing says what to delete, no model has that name, or a name of an option is none
  */
 export async function cleanRuns(options: CleanOptions): Promise<CleanResult> {
+	checkCall("clean", {}, options);
 	checkKeys("clean", options);
 	return deleteRuns(options);
 }

@@ -2,6 +2,7 @@
 import type { EvaluateOptions, EvaluateResult, QuestionsOptions, QuestionsResult } from "../api/index.js";
 import { measureQuestions } from "../model/evaluation/multiple-choice.js";
 import { measureText } from "../model/evaluation/perplexity.js";
+import { checkCall } from "../pipeline/preflight/call.js";
 import { checkKeys } from "../pipeline/preflight/option-keys.js";
 import { RunProgress } from "../pipeline/progress/run-progress.js";
 
@@ -14,6 +15,7 @@ import { RunProgress } from "../pipeline/progress/run-progress.js";
  * @throws NotEnoughMemoryError, UnsupportedArchitectureError, EvaluationError, InvalidOptionError, InvalidCandidateError and the errors of loading
  */
 export async function evaluateModel(path: string, options: EvaluateOptions): Promise<EvaluateResult> {
+	checkCall("evaluate", { path }, options);
 	checkKeys("evaluate", options);
 	return measureText(path, { ...options, progress: new RunProgress(options, ["Loading the model", "Measuring"]) });
 }
@@ -26,6 +28,7 @@ export async function evaluateModel(path: string, options: EvaluateOptions): Pro
  * @throws InvalidQuestionsError, FileError, InvalidOptionError, InvalidCandidateError and the errors of loading
  */
 export async function evaluateQuestions(path: string, options: QuestionsOptions): Promise<QuestionsResult> {
+	checkCall("questions", { path }, options);
 	checkKeys("questions", options);
 	return measureQuestions(path, { ...options, progress: new RunProgress(options, ["Loading the model", "Measuring"]) });
 }

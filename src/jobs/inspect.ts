@@ -3,12 +3,14 @@ import type { InspectResult } from "../api/index.js";
 import { describeBlocks, removedFrom } from "../model/architectures/index.js";
 import { GgufFile, ggmlTypeName } from "../model/gguf/index.js";
 import { formatBlocks } from "../notation.js";
+import { checkFiles } from "../pipeline/preflight/call.js";
 
 /**
  * What a file holds and which of its blocks can be removed. Reads the header only; needs no addon.
- * @throws InvalidGgufError, FileError
+ * @throws InvalidGgufError, FileError, InvalidOptionError
  */
 export async function inspectModel(path: string): Promise<InspectResult> {
+	checkFiles("inspectModel", { path });
 	const file = await GgufFile.read(path);
 	const blocks = describeBlocks(file);
 	const types: Record<string, number> = {};

@@ -5,6 +5,7 @@ import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.
 import { deliver, finish } from "../pipeline/pruning/deliver.js";
 import { healSecondsOf, withHealTimeOf } from "../pipeline/healing/of-session.js";
 import { Gate } from "../pipeline/gate/gate.js";
+import { checkCall } from "../pipeline/preflight/call.js";
 import { type GateRequest, readGate } from "../pipeline/preflight/gate-limits.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { raceHealed } from "../pipeline/healing/race.js";
@@ -89,6 +90,7 @@ interface Request {
 
 /** Checks all that can be checked before the model is measured. */
 async function requestOf(model: string, output: string | undefined, given: PruneOptions): Promise<Request> {
+	checkCall("prune", output === undefined ? { model } : { model, output }, given);
 	const begun = { started: Date.now(), warnings: [] as string[] };
 	const job = resolveJob("prune", watched(given, begun.warnings));
 	const asked = amountOf(job);
@@ -178,6 +180,7 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const raced = await race(session, field, options);
 	const taken = amount === "curve" ? undefined : await decide(session, raced, { amount, removable, gate }, options);
 	const decision = taken && (await withSmaller(session, choices, taken, options));
+	if (decision && choices) best.choose(decision.chosen);
 	const decided = decision ?? standingOf(raced);
 	const facts = runFacts(session, { output, choices, decided, speeds: request.speeds, warnings: run.warnings }, options);
 	if (!decision) return showCurve(session, facts, request, options);

@@ -5,6 +5,7 @@ import { cutVerdicts } from "../game/attribution/cut.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { InvalidOptionError } from "../errors.js";
 import { joinedUnits } from "../game/moves.js";
+import { checkCall } from "../pipeline/preflight/call.js";
 import { type Header, readModelHeader } from "../pipeline/preflight/model-header.js";
 import { logger } from "../api/logger.js";
 import { importanceRows } from "../pipeline/planning/plan.js";
@@ -24,6 +25,7 @@ import { type RankJob, resolveRank } from "../pipeline/preflight/job.js";
  */
 export async function rankBlocks(model: string, given: RankOptions = {}): Promise<RankResult> {
 	const started = Date.now();
+	checkCall("rank", { model }, given);
 	const options = resolveRank(given);
 	const { method } = options;
 	if (!rankMethods.includes(method))

@@ -63,8 +63,12 @@ const split = v.strictObject({
 	drawn: v.optional(v.strictObject({ positions: positiveWhole, of: positiveWhole, standardError: v.optional(finiteOrNull) })),
 });
 
-/** After - before: mean over the windows, paired, and its standard error; null with fewer than two windows. */
-const difference = { difference: finiteOrNull, standardError: finiteOrNull };
+const difference = {
+	/** After - before: mean over the windows, paired; null if not finite. */
+	difference: finiteOrNull,
+	/** Standard error of the difference; null with fewer than two windows. */
+	standardError: finiteOrNull,
+};
 
 const splitLosses = v.strictObject({
 	original: measured,

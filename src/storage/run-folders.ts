@@ -171,8 +171,15 @@ async function scan(path: string): Promise<{ firstLine: string; lines: number }>
 	return { firstLine: Buffer.from(firstLine, "latin1").toString("utf8"), lines };
 }
 
+/** What lies in a folder, as far as it matters here. */
+interface Entry {
+	readonly name: string;
+	isFile(): boolean;
+	isDirectory(): boolean;
+}
+
 /** What lies in a folder, by name; nothing where it is not there. @throws FileError where it cannot be read */
-export async function entries(directory: string) {
+export async function entries(directory: string): Promise<Entry[]> {
 	try {
 		return (await readdir(directory, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
 	} catch (error) {

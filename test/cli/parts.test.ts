@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { closest, editDistance } from "../../src/api/options/closest.js";
 import { blocksOption, fractionOption, integerOption, numberOption } from "../../src/cli/coerce.js";
-import { closest, editDistance } from "../../src/cli/suggest.js";
 import { InvalidOptionError } from "../../src/errors.js";
 import { blocksArgument } from "../../src/notation.js";
 

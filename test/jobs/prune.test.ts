@@ -6,6 +6,7 @@ import { applyPlan } from "../../src/jobs/apply.js";
 import { blocksOption } from "../../src/cli/coerce.js";
 import { GgufFile } from "../../src/model/gguf/index.js";
 import { inspectModel } from "../../src/jobs/inspect.js";
+import { formatBlocks } from "../../src/notation.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
 import { rankBlocks } from "../../src/jobs/rank.js";
 import { Ledger } from "../../src/storage/ledger.js";
@@ -217,6 +218,24 @@ it.each<[string, PruneOptions]>([
 	expect(best.message).toMatch(/^ {2}\d: [\d, -]+ \([+-]\d+\.\d{3}\)$/m);
 	expect(best.message).toMatch(/take one of them: --remove [\d,-]+$/);
 	expect(best.sets!.length).toBeGreaterThan(0);
+});
+
+it("a run that is interrupted while it writes names the set that was chosen", async () => {
+	const controller = new AbortController();
+	const reason = new Error("stopped");
+	const notes: LogEvent[] = [];
+	const options = { ...small, removeBlocks: 3 };
+	const run = pruneGguf(fixturePath, out(), {
+		...options,
+		signal: controller.signal,
+		onLog: (event) => notes.push(event),
+		onProgress: ({ name }) => name === "Writing and verifying" && controller.abort(reason),
+	});
+	await expect(run).rejects.toBe(reason);
+	const told = notes.filter(({ sets }) => sets !== undefined);
+	const { plan } = await pruneGguf(fixturePath, undefined, options);
+	expect(told.map(({ sets }) => sets)).toEqual([[{ removed: plan!.removed, added: expect.any(Number), chosen: true }]]);
+	expect(told[0]!.message).toContain(`The final comparison chose ${formatBlocks(plan!.removed)}: `);
 });
 
 it("rankBlocks says what each block's removal adds", async () => {

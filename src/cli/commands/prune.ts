@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import type { Argv } from "yargs";
+import { closest } from "../api.js";
 import { type CliContext, type GlobalArguments, outcome } from "../context.js";
 import { UsageError } from "../exit.js";
 import { defineCommand, modelPositional, optionsOf, outputPositional, withOptions } from "../options.js";
-import { closest } from "../suggest.js";
 import { pruneText } from "../views.js";
 
 const builder = (cli: Argv<GlobalArguments>) =>

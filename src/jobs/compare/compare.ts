@@ -12,6 +12,7 @@ import { announce, expectComparison, plannedOf } from "./work.js";
 import { InvalidOptionError } from "../../errors.js";
 import { Coalition, distinct } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
+import { checkCall } from "../../pipeline/preflight/call.js";
 import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { inputFiles, metricOf } from "../../pipeline/preflight/metric.js";
 import { usefulMasks } from "../../pipeline/pruning/estimate.js";
@@ -41,6 +42,7 @@ import type { ChoosingSettings } from "../../api/options/settings.js";
  */
 export async function compareMethods(model: string, given: CompareOptions = {}): Promise<CompareResult> {
 	const started = Date.now();
+	checkCall("compare", { model }, given);
 	const options = resolveJob("compare", given);
 	const header = await readModelHeader(model, options);
 	const { file, blocks } = header;

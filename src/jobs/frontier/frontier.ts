@@ -15,6 +15,7 @@ import { expectFrontier, gridEvaluations } from "./work.js";
 import { quantizingSeconds } from "../../pipeline/quantizing/time.js";
 import { healSecondsOf, withHealTimeOf } from "../../pipeline/healing/of-session.js";
 import { checkHealable } from "../../pipeline/healing/memory.js";
+import { checkCall } from "../../pipeline/preflight/call.js";
 import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { checkGranularity, checkMethodOptions } from "../../pipeline/preflight/method-options.js";
@@ -42,6 +43,7 @@ import { type FrontierJob, foundHealing, healingOf, resolveJob, settledJob } fro
  */
 export async function findFrontier(model: string, given: FrontierOptions = {}): Promise<FrontierResult> {
 	const started = Date.now();
+	checkCall("frontier", { model }, given);
 	const options = resolveJob("frontier", given);
 	const { method } = options;
 	checkMethodOptions(method, options.asked);

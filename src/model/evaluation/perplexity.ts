@@ -1,4 +1,4 @@
-import { CalibrationError, InvalidOptionError } from "../../errors.js";
+import { CalibrationError, InvalidCandidateError, InvalidOptionError } from "../../errors.js";
 import { GgufFile } from "../gguf/file.js";
 import { beyondBlocks, readBlocks } from "../../notation.js";
 import { readInput } from "../../storage/input-file.js";
@@ -127,12 +127,13 @@ function perplexityWindows(model: Model, text: string, windowLength: number, nam
 /**
  * The removed blocks of a measurement, ascending.
  * @param blocks of the model
- * @throws InvalidOptionError if a block does not exist, or for what is no set of blocks
+ * @throws InvalidCandidateError if a block does not exist
+ * @throws InvalidOptionError for what is no set of blocks
  */
 export function blocksToRemove(given: readonly number[] | string | undefined, blocks: number): readonly number[] {
 	const read = readBlocks(given ?? []);
 	if ("problem" in read) throw new InvalidOptionError(`remove: ${read.problem}`);
 	const problem = beyondBlocks(read.positions, blocks);
-	if (problem !== undefined) throw new InvalidOptionError(problem);
+	if (problem !== undefined) throw new InvalidCandidateError(problem);
 	return read.positions;
 }

@@ -6,6 +6,7 @@ export const presets = ["llama-perplexity", "full"] as const;
 export type Preset = (typeof presets)[number];
 
 export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOptions {
+	/** Path of a text file, UTF-8. */
 	readonly text: string;
 	/**
 	 * `llama-perplexity`: that program's own computation, with the same bits; the logits of up to 2,048 tokens are held at a time. `full`: every

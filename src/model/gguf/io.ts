@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { FileError, InvalidGgufError } from "../../errors.js";
 import { openInput } from "../../storage/input-file.js";
+import type { ReadableFile, WritableFile } from "./types.js";
 
 /** @throws FileError if the file is missing, unreadable or not a regular file */
 export const openForReading = (path: string): Promise<{ handle: FileHandle; size: number }> =>
@@ -10,7 +11,7 @@ export const openForReading = (path: string): Promise<{ handle: FileHandle; size
  * Fills `buffer` from `offset` on. A read may deliver less than requested, so it is repeated until the buffer is full.
  * @throws InvalidGgufError if the file ends before
  */
-export async function readFully(handle: FileHandle, path: string, buffer: Uint8Array, offset: number): Promise<void> {
+export async function readFully(handle: ReadableFile, path: string, buffer: Uint8Array, offset: number): Promise<void> {
 	let done = 0;
 	while (done < buffer.length) {
 		const { bytesRead } = await handle.read(buffer, done, buffer.length - done, offset + done);
@@ -24,7 +25,7 @@ export async function readFully(handle: FileHandle, path: string, buffer: Uint8A
 }
 
 /** Writes all of `buffer` at `offset`. */
-export async function writeFully(handle: FileHandle, buffer: Uint8Array, offset: number): Promise<void> {
+export async function writeFully(handle: WritableFile, buffer: Uint8Array, offset: number): Promise<void> {
 	let done = 0;
 	while (done < buffer.length) {
 		const { bytesWritten } = await handle.write(buffer, done, buffer.length - done, offset + done);

@@ -1,5 +1,5 @@
-import type { FileHandle } from "node:fs/promises";
 import { readFully, writeFully } from "./io.js";
+import type { ReadableFile, WritableFile } from "./types.js";
 
 const BUFFER_BYTES = 8 * 2 ** 20;
 
@@ -17,7 +17,7 @@ export class Sink {
 	#flushed = 0;
 
 	constructor(
-		private readonly handle: FileHandle,
+		private readonly handle: WritableFile,
 		private readonly total: number,
 		private readonly options: GgufWriteOptions,
 	) {}
@@ -45,7 +45,7 @@ export class Sink {
 		}
 	}
 
-	async copy(source: FileHandle, path: string, offset: number, size: number): Promise<void> {
+	async copy(source: ReadableFile, path: string, offset: number, size: number): Promise<void> {
 		for (let done = 0; done < size; ) {
 			const room = await this.#room(size - done);
 			await readFully(source, path, room, offset + done);

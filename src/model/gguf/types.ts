@@ -80,6 +80,16 @@ export interface GgufTensor {
 	readonly source: GgufTensorSource;
 }
 
+/** A file to write to, such as a `FileHandle` of Node.js. */
+export interface WritableFile {
+	write(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>;
+}
+
+/** A file to read from, such as a `FileHandle` of Node.js. */
+export interface ReadableFile {
+	read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
+}
+
 /** A tensor to write: its bytes are copied from a file, or given. */
 export interface GgufContentTensor {
 	readonly name: string;

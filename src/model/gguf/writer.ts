@@ -13,6 +13,7 @@ import {
 	MAX_DIMS,
 	MAX_NAME_BYTES,
 	VALUE_TYPES,
+	type WritableFile,
 } from "./types.js";
 import { decodeValue } from "./value.js";
 
@@ -37,7 +38,7 @@ export function writtenSize(content: GgufContent): number {
  * @throws InvalidGgufError if a source has become shorter
  * @throws the signal's reason once it is aborted
  */
-export async function writeGguf(handle: FileHandle, content: GgufContent, options: GgufWriteOptions = {}): Promise<void> {
+export async function writeGguf(handle: WritableFile, content: GgufContent, options: GgufWriteOptions = {}): Promise<void> {
 	options.signal?.throwIfAborted();
 	const total = writtenSize(content);
 	const sink = new Sink(handle, total, options);

@@ -17,7 +17,10 @@ export type StepName =
 	| "Loading the model"
 	| "Building";
 
-/** How far a job is. Steps never go backwards, and `done` is never more than `total`. */
+/**
+ * How far a job is. Steps never go backwards, and `done` is never more than `total`. `done` starts again with each phase; candidates and
+ * questions are counted over the whole step.
+ */
 export interface ProgressEvent {
 	/** Number of the step, from 1. */
 	readonly step: number;
@@ -25,7 +28,7 @@ export interface ProgressEvent {
 	readonly steps: number;
 	/** Of the step. */
 	readonly name: StepName;
-	/** What is being done within the step, more precisely; the name of the step when it begins, or if there is no more to say. */
+	/** What is being done within the step, more precisely. The name of the step when it begins, or if there is no more to say. */
 	readonly phase: string;
 	readonly done: number;
 	/** 0 if nothing is counted. It can grow while a step goes on: what has to be measured follows from what was. */
@@ -53,6 +56,16 @@ export interface Work {
 export interface StepTime {
 	readonly evaluations?: number | undefined;
 	readonly other?: number | undefined;
+	/** What `other` is the sum of, in its order, where that is known. */
+	readonly phases?: readonly PhaseTime[] | undefined;
+}
+
+/** How long one phase of a step takes. @internal */
+export interface PhaseTime {
+	readonly phase: string;
+	readonly seconds: number;
+	/** Whether it counts from 0 to its total several times: what is left of one of them is not what is left of the phase. */
+	readonly repeated?: boolean | undefined;
 }
 
 /** What is known of a step when it begins. @internal */
@@ -79,18 +92,31 @@ export interface JobProgress {
 	runsOn(machine: string): void;
 }
 
+/** A set of blocks that an aborted job knows. */
+export interface ProposedRemoval {
+	readonly removed: readonly number[];
+	/** To the metric, nats. */
+	readonly added: number;
+	/** Whether the final comparison chose it. */
+	readonly chosen?: true | undefined;
+}
+
 export interface LogEvent {
 	/** Notes and warnings are for people; debug lines are details of what was chosen and found. */
 	readonly level: "note" | "warning" | "debug";
 	readonly message: string;
 	/**
-	 * In the note of an aborted search: the best set so far of each size, and what it adds to the metric on the searched text, nats.
+	 * In the note of an aborted job: the best set so far of each size, and what it adds to the metric on the searched text, nats. Once the
+	 * final comparison has chosen a set, that set alone, with what it adds on the validation split.
 	 */
-	readonly sets?: readonly { readonly removed: readonly number[]; readonly added: number }[] | undefined;
+	readonly sets?: readonly ProposedRemoval[] | undefined;
 }
 
 export interface JobOptions {
-	/** Ends the job early, which then throws the signal's reason. @default never */
+	/**
+	 * Ends the job early: the promise rejects with the signal's reason. What was measured is in the cache, and the same call goes on from
+	 * there. Once `pruneGguf` has written and verified the model, it resolves instead, and `interrupted` of its result says so. @default never
+	 */
 	readonly signal?: AbortSignal | undefined;
 	/** Called while something takes long. @default nothing is reported */
 	readonly onProgress?: ((event: ProgressEvent) => void) | undefined;

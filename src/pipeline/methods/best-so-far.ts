@@ -30,9 +30,18 @@ export function bestMeasured(game: Pick<LedgerGame, "played" | "allows">, kmax: 
 	return best.sets();
 }
 
+function tellChosen({ removed, added: cost }: { removed: readonly number[]; added: number }, metric: Metric, options: JobOptions): void {
+	logger(options)(
+		"note",
+		`The final comparison chose ${formatBlocks(removed)}: ${formatDifference(cost)} ${added[metric]} on the validation split.\nTo take it without a search: --remove ${blocksArgument(removed)}`,
+		{ sets: [{ removed, added: cost, chosen: true }] },
+	);
+}
+
 /** Follows a search step by step. */
 export class BestSoFar {
 	readonly #sets = new Map<number, SearchStep>();
+	#chosen: (Pick<SearchStep, "removed"> & { readonly added: number }) | undefined;
 
 	/** To be called after each step. */
 	readonly onStep = (step: SearchStep): void => {
@@ -45,8 +54,17 @@ export class BestSoFar {
 		return [...this.#sets.values()].sort((a, b) => a.count - b.count);
 	}
 
-	/** Tells which sets there are, as a note that programs can read too: nothing where there is none. */
+	/** To be called once the final comparison has chosen a set, with what it adds to the metric on the validation split. */
+	choose({ removed, added }: { readonly removed: readonly number[]; readonly added: number }): void {
+		this.#chosen = { removed, added };
+	}
+
+	/** Tells which sets there are, or which one was chosen, as a note that programs can read too: nothing where there is none. */
 	tell(metric: Metric, options: JobOptions): void {
+		if (this.#chosen) {
+			tellChosen(this.#chosen, metric, options);
+			return;
+		}
 		const sets = this.sets();
 		const last = sets.at(-1);
 		if (!last) return;

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { type BlockPlan, type CountOptions, describeBlocks } from "../../model/architectures/index.js";
-import { FileError, InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
+import { FileError, InvalidCandidateError, InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
 import { GgufFile } from "../../model/gguf/index.js";
 import { beyondBlocks, formatBlocks, readBlocks } from "../../notation.js";
 import { storedBytes, partSizes, weightOf } from "./model-sizes.js";
@@ -104,17 +104,20 @@ const readFile = (path: string, { signal }: ModelHeaderOptions) => GgufFile.read
 /**
  * A set of blocks without repetitions, ascending.
  * @param given positions in any order, or text
- * @throws InvalidOptionError where they cannot be removed from this model
+ * @throws InvalidOptionError for what is no set of blocks, or an empty one
+ * @throws InvalidCandidateError where they cannot be removed from this model
  */
 export function checkedRemoval(path: string, blocks: BlockPlan, given: readonly number[] | string): number[] {
 	const read = readBlocks(given);
 	if ("problem" in read) throw new InvalidOptionError(`remove: ${read.problem}`);
 	const removed = read.positions;
 	if (removed.length === 0) throw new InvalidOptionError("nothing to remove: the list of blocks is empty");
-	const problem = beyondBlocks(removed, blocks.blocks) ?? blocks.check(removed);
+	const beyond = beyondBlocks(removed, blocks.blocks);
+	if (beyond !== undefined) throw new InvalidCandidateError(`${path}: ${beyond}`);
+	const problem = blocks.check(removed);
 	if (problem === undefined) return removed;
 	const groups = blocks.units ? `; blocks go in groups: ${blocks.units.map(formatBlocks).join(", ")}` : "";
-	throw new InvalidOptionError(
+	throw new InvalidCandidateError(
 		`blocks ${formatBlocks(removed)} cannot be removed from ${path}: ${problem} (at most ${blocks.maxRemovable} of ${blocks.blocks} blocks can go${groups})`,
 	);
 }

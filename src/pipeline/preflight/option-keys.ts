@@ -1,5 +1,6 @@
 // Names of options that a function does not read are a mistake, not a wish: types tell who writes TypeScript, this tells the others.
 import type { CommandOptions } from "../../api/options/row.js";
+import { closest } from "../../api/options/closest.js";
 import { isPlain } from "../../api/options/shape.js";
 import { type CommandRow, optionTable, rowsTaken, type SettingName, type TakenRow } from "../../api/options/table.js";
 import { InvalidOptionError } from "../../errors.js";
@@ -8,7 +9,7 @@ import { InvalidOptionError } from "../../errors.js";
 const ofEvery = ["signal", "onProgress", "onLog"];
 
 /** What takes options: a command's function, or that of its questions. */
-type Taker = keyof CommandOptions;
+export type Taker = keyof CommandOptions;
 
 /** A function, and how what it takes differs from the rows of its command. */
 interface Reader {
@@ -31,6 +32,9 @@ const functions: Readonly<Record<Taker, Reader>> = {
 	build: { name: "buildAddon", beside: ["variant"] },
 	clean: { name: "cleanRuns", beside: ["now", "cache"] },
 };
+
+/** A function as programs call it. */
+export const functionName = (taker: Taker): string => functions[taker].name;
 
 /** What took over from options that have no name of their own any more. */
 const replaced: Readonly<Record<string, string>> = { removeFraction: 'removeBlocks: "25%"', speedupOf: "targetSpeedup: { prompt: 1.3 }" };
@@ -101,8 +105,24 @@ function checkFields(known: Known, group: string, value: object): void {
 function unknown(known: Known, key: string): InvalidOptionError {
 	const { name } = functions[known.taker];
 	const now = hintFor(known, key);
-	return new InvalidOptionError(`${name} does not read ${key}: ${now === undefined ? "leave it out" : `it is now ${now}`}`);
+	const meant = now === undefined ? meantBy(known, key) : undefined;
+	const hint = now !== undefined ? `it is now ${now}` : meant !== undefined ? `did you mean ${meant}?` : "leave it out";
+	return new InvalidOptionError(`${name} does not read ${key}: ${hint}`);
 }
+
+/** What a misspelled name most likely means. A name that another function reads is none. */
+function meantBy({ paths }: Known, key: string): string | undefined {
+	if (allPaths.has(key)) return undefined;
+	const [group, field] = key.split(".") as [string, string | undefined];
+	const named = (path: string) => (field === undefined ? [path.split(".")[0]!, path.split(".").at(-1)!] : [path.split(".")[1] ?? ""]);
+	const candidates = [...paths].filter((path) => field === undefined || path.startsWith(`${group}.`));
+	const meant = closest(field ?? group, candidates.flatMap(named));
+	const path = candidates.find((one) => named(one).includes(meant ?? ""));
+	return path !== undefined && meant === path.split(".")[0] ? meant : path;
+}
+
+/** Names of options of all functions, and of their groups. */
+const allPaths: ReadonlySet<string> = new Set(Object.values(optionTable).flatMap(({ path }) => [path, path.split(".")[0]!]));
 
 /**
  * The names that options had before they were nested are those of their rows; on the command line they may have others. A name within a

@@ -87,6 +87,12 @@ export interface ReportTargets {
 	readonly card?: string | undefined;
 }
 
+/** The files of a report, as many as are written. */
+export function reportFiles(output: string, options: ReportSettings): string[] {
+	const { page, data, card } = reportTargets(output, options);
+	return [page, data, card].filter((path) => path !== undefined);
+}
+
 /**
  * Names of the files, from the options and the output's name.
  * @throws InvalidOptionError where the page is named like its JSON

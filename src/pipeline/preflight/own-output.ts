@@ -22,6 +22,8 @@ interface Kept<Made> {
 	readonly state: string;
 	readonly removed: readonly number[];
 	readonly made: Made;
+	/** Files of the report, by their paths, as the system tells them from any other: where the run was interrupted, and wrote them. */
+	readonly reports?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The output of a run, which it, or an earlier run of the same command, wrote; `Made` is what is kept of it, plain JSON. */
@@ -32,6 +34,8 @@ export class OwnOutput<Made = unknown> {
 	#path: string | undefined;
 	/** By an earlier run. */
 	readonly #before: Kept<Made> | undefined;
+	/** The same, of what this run wrote or took over. */
+	#kept: Kept<Made> | undefined;
 	/** Held from when the model is kept until the run has ended: so long it is no earlier run's. */
 	#lock: Lock | undefined;
 
@@ -40,6 +44,7 @@ export class OwnOutput<Made = unknown> {
 		this.#command = command;
 		this.#path = found?.path;
 		this.#before = found?.kept;
+		this.#kept = found?.kept;
 	}
 
 	/**
@@ -103,13 +108,34 @@ export class OwnOutput<Made = unknown> {
 	async keep(folder: string, temporary: string, removed: readonly number[], made: Made): Promise<void> {
 		const path = writtenPath(folder, this.output);
 		await this.#hold(path);
-		const kept: Kept<Made> = { command: this.#command, state: (await stateOf(temporary)) ?? "", removed, made };
+		await this.#write(path, { command: this.#command, state: (await stateOf(temporary)) ?? "", removed, made });
+	}
+
+	async #write(path: string, kept: Kept<Made>): Promise<void> {
 		try {
 			await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(kept)));
 			this.#path = path;
+			this.#kept = kept;
 		} catch {
 			this.#path = undefined;
 		}
+	}
+
+	/** Whether a file is of the report that an interrupted run of this command wrote: it may be replaced. */
+	async hasReport(path: string): Promise<boolean> {
+		const state = this.#before?.reports?.[resolve(path)];
+		return state !== undefined && state === (await stateOf(path));
+	}
+
+	/**
+	 * The run was interrupted after it wrote everything: the same command measures the rest, and writes the report again.
+	 * @param reports files of the report that were written
+	 */
+	async leave(reports: readonly string[]): Promise<void> {
+		if (this.#path === undefined || this.#kept === undefined) return this.done();
+		const states = await Promise.all(reports.map(async (path) => [resolve(path), (await stateOf(path)) ?? ""] as const));
+		await this.#write(this.#path, { ...this.#kept, reports: Object.fromEntries(states) });
+		await this.release();
 	}
 
 	/** The run is done: its output is one as any other. */

@@ -1,6 +1,6 @@
 // The steps of a job: where it is, how far, and how long it still takes.
 import type { JobOptions, ProgressEvent, StepName } from "../../api/index.js";
-import type { JobProgress, StepTime, StepWork, Work } from "../../model/runtime/job-options.js";
+import type { JobProgress, PhaseTime, StepTime, StepWork, Work } from "../../model/runtime/job-options.js";
 import { Count } from "./count.js";
 
 /** Most steps of a job. */
@@ -9,6 +9,14 @@ const mostSteps = 5;
 const enoughMeasured = 3;
 /** How far that speed may be from the expected one: a few evaluations can mislead. */
 const farthest = 4;
+
+/** Seconds between two events of the same phase: what is quicker is told when it ends. */
+const tellPause = 0.05;
+
+/** What was told last of work that is not counted in candidates. */
+interface Told extends Pick<Work, "phase" | "done" | "total"> {
+	readonly at: number;
+}
 
 /** Whom a job tells, and its clock. */
 export interface ProgressOptions extends Pick<JobOptions, "onProgress" | "onLog"> {
@@ -34,6 +42,7 @@ export class RunProgress implements JobProgress {
 	/** Work of the step that is not counted, now and before: seconds. */
 	#aside: { readonly phase: string; readonly since: number; readonly first: number } | undefined;
 	#asideBefore = 0;
+	#told: Told | undefined;
 	#started = false;
 	#machine: string | undefined;
 
@@ -85,10 +94,24 @@ export class RunProgress implements JobProgress {
 			this.#endAside();
 			this.#aside = { phase, since: this.#now(), first: done };
 		}
+		if (!this.#isNews({ phase, done, total })) return;
 		const { since, first } = this.#aside;
 		const spent = this.#now() - since;
 		// What was done before the first news of it, by an earlier run for example, says nothing of the speed.
 		this.#tell({ ...work, done }, done > first && spent > 0 ? (spent / (done - first)) * (total - done) : undefined);
+	}
+
+	/** Whether work is worth an event: it begins or ends, or another whole percent is done some time after the last event. */
+	#isNews({ phase, done, total }: Omit<Told, "at">): boolean {
+		const at = this.#now();
+		const told = this.#told;
+		const percent = (part: number) => (total > 0 ? Math.floor((100 * part) / total) : part);
+		if (told?.phase === phase && told.total === total && done >= told.done) {
+			if (done === told.done && total > 0) return false;
+			if (done < total && (at - told.at < tellPause || percent(done) === percent(told.done))) return false;
+		}
+		this.#told = { phase, done, total, at };
+		return true;
 	}
 
 	#endAside(): void {
@@ -104,6 +127,7 @@ export class RunProgress implements JobProgress {
 		this.#begun = this.#now();
 		this.#aside = undefined;
 		this.#asideBefore = 0;
+		this.#told = undefined;
 		this.#count = new Count(total, done);
 		this.#limit = limit === undefined ? undefined : this.#begun + limit;
 	}
@@ -133,8 +157,20 @@ export class RunProgress implements JobProgress {
 		const time = this.#expected.get(this.#name);
 		if (counted) return left === undefined ? undefined : left + Math.max(0, (time?.other ?? 0) - this.#asideBefore);
 		if (!time) return this.#at === this.#steps.length - 1 ? left : undefined;
+		const phases = this.#phasesLeft(time, left);
+		if (phases !== undefined) return phases;
 		const known = this.#secondsOf(time) - (this.#now() - this.#begun);
 		return Math.max(left ?? 0, known);
+	}
+
+	/** The same of a step whose phases are known, while it is at one of them: what is left of that one, and those after it. */
+	#phasesLeft({ phases = [] }: StepTime, left: number | undefined): number | undefined {
+		const at = phases.findIndex(({ phase }) => phase === this.#aside?.phase);
+		if (at < 0) return undefined;
+		const { seconds, repeated }: PhaseTime = phases[at]!;
+		const expected = Math.max(0, seconds - (this.#now() - this.#aside!.since));
+		const here = left === undefined || repeated ? Math.max(left ?? 0, expected) : left;
+		return phases.slice(at + 1).reduce((sum, later) => sum + later.seconds, here);
 	}
 
 	#secondsOf({ evaluations = 0, other = 0 }: StepTime): number {

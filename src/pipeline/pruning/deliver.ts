@@ -1,5 +1,5 @@
 // What a run does with the set that it chose: the file, its plan, the report.
-import type { JobOptions, PruneResult } from "../../api/index.js";
+import type { PruneResult } from "../../api/index.js";
 import { quoted, runInLlama } from "../preflight/command-line.js";
 import type { GateCheck } from "../gate/verdict.js";
 import { healChosen } from "../healing/of-session.js";
@@ -9,8 +9,9 @@ import type { Healing } from "../healing/heal-model.js";
 import { logger } from "../../api/logger.js";
 import { keptName, writePlanBeside } from "../planning/keep.js";
 import { makePlan, type PlanningSettings } from "../planning/plan.js";
-import { type MeasuredPair, measurePair, type PairSettings } from "./measure-pair.js";
+import { attempt, type MeasuredPair, measurePair, type PairSettings } from "./measure-pair.js";
 import { inputFiles } from "../preflight/metric.js";
+import { reportFiles } from "../preflight/output-files.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
 import { type ReportRunSettings, type Run, reportRun } from "../reporting/run.js";
 import { type Session, summarize } from "../session/session.js";
@@ -115,14 +116,15 @@ async function deliverModel(
 	if (made.quantized) plan.quantized = made.quantized;
 	plan.limits = made.limits ?? plan.limits;
 	await keep({ overwrite: run.own?.isThere || (options.overwrite ?? false), inputs });
-	const { extras } = await measureWritten(chosen, { removed: plan.removed, output, original, healing }, options);
+	const { extras, interrupted } = await measureWritten(chosen, { removed: plan.removed, output, original, healing }, options);
 	if (plan.quantizedAlternatives || plan.speed) await keep({ overwrite: true, inputs });
 	const report = await reportRun(facts, { plan, output: made.output, timings, extras }, run, options);
-	await run.own?.done();
+	await (interrupted ? run.own?.leave(reportFiles(output, options)) : run.own?.done());
 	const { metric } = remains;
 	return {
 		...{ model: facts.model, plan, planPath, output: made.output, curve: curveOf(facts.decided), metric },
 		...{ disagreements: facts.decided.race.disagreements, ...report, commands: [runInLlama(output)] },
+		...(interrupted ? { interrupted } : {}),
 		seconds: (Date.now() - run.started) / 1000,
 	};
 }
@@ -130,10 +132,15 @@ async function deliverModel(
 /** What is measured after the model was written, for the plan and the report. The session is closed. */
 async function measureWritten({ plan, remains }: Chosen, delivered: Delivered, options: MeasuringSettings): Promise<MeasuredPair> {
 	options.progress?.begin("Measuring");
-	plan.quantizedAlternatives = await unlessStopped(options, () => alternativesIfAsked(remains, delivered, options));
+	let interrupted: true | undefined;
+	const onStopped = () => {
+		interrupted = true;
+	};
+	const compare = () => alternativesIfAsked(remains, delivered, options);
+	plan.quantizedAlternatives = await attempt("quantized alternatives were", options, compare, onStopped);
 	const pair = await measurePair(remains, { removed: plan.removed, output: delivered.output }, options);
 	plan.speed = pair.speed;
-	return pair;
+	return interrupted ? { ...pair, interrupted } : pair;
 }
 
 /** Writes the plan alone. The session stays open. */
@@ -180,17 +187,6 @@ function withoutTexts(healing: Healing | undefined, options: PairSettings): Pair
 	if (!healing?.section.applied || !options.samples) return options;
 	logger(options)("note", "samples of a healed model need its file: give an output for them");
 	return { ...options, samples: 0 };
-}
-
-/** What is measured after the model was written: an interruption then is a warning. */
-async function unlessStopped<T>(options: JobOptions, work: () => Promise<T>): Promise<T | undefined> {
-	try {
-		return await work();
-	} catch (error) {
-		if (!options.signal?.aborted) throw error;
-		logger(options)("warning", "quantized alternatives were not measured: interrupted. The model is written and verified");
-		return undefined;
-	}
 }
 
 type Finished = Omit<PruneResult, "model" | "metric" | "disagreements" | "seconds"> & Partial<Pick<PruneResult, "disagreements">>;

@@ -14,7 +14,7 @@ import { runSpeed } from "../../model/runtime/speed.js";
 import type { Model } from "../../model/runtime/model.js";
 import { timedIn } from "../session/timings.js";
 import type { Remains } from "./remains.js";
-import { contextOf, type SideModel, speedOf, speedSide } from "../speed/speed.js";
+import { contextOf, type SideModel, speedOf, speedPhase, speedSide } from "../speed/speed.js";
 import { probeWithin, shapeWithin } from "../speed/figures.js";
 import type { PlanSpeed } from "../../storage/plan-speed.js";
 import { asksToHeal } from "../preflight/heal-options.js";
@@ -34,6 +34,8 @@ export type PairSettings = Pick<Settings<"prune">, "speed" | "samples"> &
 const usualSamples = 4;
 /** Prompts at most. */
 export const mostSamples = 64;
+/** What progress says while both models write. */
+export const textsPhase = "writing sample texts";
 /** What measuring the speed in the main job should take, seconds. */
 export const speedSeconds = 16;
 
@@ -47,6 +49,8 @@ export interface MeasuredPair {
 	readonly speed?: PlanSpeed | undefined;
 	/** Sections of the report. */
 	readonly extras: ReportExtras;
+	/** Whether the signal ended it after the model was written. */
+	readonly interrupted?: true | undefined;
 }
 
 /** What is asked for: speed and texts where a model is written, otherwise where they are named. */
@@ -80,29 +84,48 @@ export async function measurePair(remains: Remains, job: PairJob, options: PairS
 		logger(options)("note", `the held-out split has prompts for ${windows} samples, not for ${ask.samples}: raise --windows for more`);
 	const written = output !== undefined;
 	const { timings } = remains;
-	const measured = await attempt("speed and samples were", options, written, () =>
-		withSides(remains, job, options, async (sides) => {
-			const measureSpeed = () => timedIn(timings, "speed", () => quickSpeed(sides, remains, options));
-			const speed = ask.speed ? await attempt("the speed was", options, written, measureSpeed) : undefined;
-			const draw = () => timedIn(timings, "samples", () => drawTexts(sides, ask.samples, remains, options));
-			const pairs = ask.samples > 0 ? await attempt("samples were", options, written, draw) : undefined;
-			if (speed) warnOfTarget(speed, options);
-			return { speed, extras: { ...speedExtras(speed), ...textExtras(pairs ?? [], output, options) } };
-		}),
+	let interrupted: true | undefined;
+	const onStopped = () => {
+		interrupted = true;
+	};
+	const stoppable = written ? onStopped : undefined;
+	const measured = await attempt(
+		"speed and samples were",
+		options,
+		() =>
+			withSides(remains, job, options, async (sides) => {
+				const measureSpeed = () => timedIn(timings, "speed", () => quickSpeed(sides, remains, options));
+				const speed = ask.speed ? await attempt("the speed was", options, measureSpeed, stoppable) : undefined;
+				const draw = () => timedIn(timings, "samples", () => drawTexts(sides, ask.samples, remains, options));
+				const pairs = ask.samples > 0 ? await attempt("samples were", options, draw, stoppable) : undefined;
+				if (speed) warnOfTarget(speed, options);
+				return { speed, extras: { ...speedExtras(speed), ...textExtras(pairs ?? [], output, options) } };
+			}),
+		stoppable,
 	);
-	return measured ?? { extras: {} };
+	return { ...(measured ?? { extras: {} }), ...(interrupted ? { interrupted } : {}) };
 }
 
 /**
  * What fails here is a warning: a model that gives no finite logits writes no text, but has a speed. So is an interruption where the model
  * is written already.
+ * @param onStopped called for such an interruption; undefined where no model is written, and the job is to reject
  */
-async function attempt<T>(what: string, options: JobOptions, written: boolean, work: () => Promise<T>): Promise<T | undefined> {
+export async function attempt<T>(
+	what: string,
+	options: JobOptions,
+	work: () => Promise<T>,
+	onStopped: (() => void) | undefined,
+): Promise<T | undefined> {
 	try {
 		return await work();
 	} catch (error) {
-		if (options.signal?.aborted && written) {
-			logger(options)("warning", `${what} not measured: interrupted. The model is written and verified`);
+		if (options.signal?.aborted && onStopped) {
+			logger(options)(
+				"warning",
+				`${what} not measured: interrupted. The model is written and verified; the same command measures the rest`,
+			);
+			onStopped();
 			return undefined;
 		}
 		options.signal?.throwIfAborted();
@@ -152,7 +175,7 @@ async function quickSpeed(sides: BothSides, { threads }: Remains, options: PairS
 	const { signal, gpuLayers } = options;
 	const { facts } = sides.before.model;
 	const context = contextOf(sides.before.model);
-	options.progress?.work({ phase: "measuring the speed", done: 0, total: 100, unit: "percent" });
+	options.progress?.work({ phase: speedPhase, done: 0, total: 100, unit: "percent" });
 	const [probe] = await runSpeed([speedSide(sides.before)], { ...probeWithin(facts.contextLength), context, threads, signal });
 	const shape = shapeWithin(probe!, speedSeconds, 2, facts.contextLength);
 	return speedOf(sides, { shape, context, threads, gpuLayers }, options);
@@ -165,15 +188,14 @@ function drawTexts(
 	options: JobOptions,
 ): Promise<ContinuationPair[]> {
 	const { removed } = after;
+	const tell = (fraction: number) =>
+		options.progress?.work({ phase: textsPhase, done: Math.round(100 * fraction), total: 100, unit: "percent" });
+	tell(0);
 	const mask = removed && Coalition.ofRemoved(after.model.facts.blocks, removed);
 	return drawPairs(
 		{ model: before.model },
 		{ model: after.model, mask },
-		{
-			...{ windows, prompts, seed, signal: options.signal },
-			onProgress: (fraction) =>
-				options.progress?.work({ phase: "writing sample texts", done: Math.round(100 * fraction), total: 100, unit: "percent" }),
-		},
+		{ windows, prompts, seed, signal: options.signal, onProgress: tell },
 	);
 }
 

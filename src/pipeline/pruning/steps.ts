@@ -5,7 +5,8 @@ import type { JobProgress, StepTime } from "../../model/runtime/job-options.js";
 import { writtenTokens } from "../../model/evaluation/continuations.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import type { Session } from "../session/session.js";
-import { speedSeconds, wanted } from "./measure-pair.js";
+import { speedSeconds, textsPhase, wanted } from "./measure-pair.js";
+import { speedPhase } from "../speed/speed.js";
 
 /** What says which steps there are. */
 export type SteppedSettings = Pick<Settings<"prune">, "speed" | "samples" | "dryRun" | "quantizedAlternatives"> &
@@ -136,5 +137,11 @@ function measuringTime(
 	const drawn = Object.values(splits).reduce((sum, { tokens }) => sum + tokens.length, 0);
 	// Two models write them, each greedily and sampled; a chat turn beside the prompts.
 	const texts = samples === 0 ? 0 : (4 * (samples + 1) * writtenTokens * drawing) / drawn;
-	return { other: (output === undefined ? 0 : 2 * load) + (speed ? speedSeconds : 0) + texts };
+	const phases = [
+		// The original and the written file.
+		...(output === undefined ? [] : [{ phase: "loading the model", seconds: 2 * load, repeated: true }]),
+		...(speed ? [{ phase: speedPhase, seconds: speedSeconds }] : []),
+		...(samples > 0 ? [{ phase: textsPhase, seconds: texts }] : []),
+	];
+	return { other: phases.reduce((sum, { seconds }) => sum + seconds, 0), phases };
 }

@@ -10,6 +10,7 @@ import { cardText } from "../../report/card.js";
 import { REPORT_VERSION, type Report, reportSchema } from "../../report/report-data.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import type { ReportTargets } from "../preflight/output-files.js";
+import type { OwnOutput } from "../preflight/own-output.js";
 import type { InputSettings, OverwriteSettings } from "../../api/options/settings.js";
 
 /**
@@ -58,8 +59,8 @@ export interface ReportPlace {
 	readonly targets: ReportTargets;
 	/** Files that were read: none of them is replaced. */
 	readonly inputs: readonly string[];
-	/** Whether an earlier run of the same command was ended while it did: what is there stays. @default false */
-	readonly finishing?: boolean | undefined;
+	/** Where an earlier run of the same command was ended: what is there stays, unless that run wrote it. */
+	readonly own?: Pick<OwnOutput, "hasReport"> | undefined;
 }
 
 /**
@@ -67,15 +68,17 @@ export interface ReportPlace {
  */
 export async function writeReport(
 	report: Report,
-	{ targets: { page, data, card }, inputs, finishing = false }: ReportPlace,
+	{ targets: { page, data, card }, inputs, own }: ReportPlace,
 	options: ReportFileSettings,
 ): Promise<Pick<PruneResult, "report" | "reportPath" | "modelCardPath">> {
 	const settings = { overwrite: options.overwrite ?? false, inputs: [...inputs, ...inputFiles(options)] };
 	const write = async (name: string, path: string | undefined, make: () => string | Promise<string>) => {
-		if (path === undefined || (finishing && existsSync(path))) return path;
+		if (path === undefined) return path;
+		const again = await own?.hasReport(path);
+		if (own && !again && existsSync(path)) return path;
 		try {
 			const text = await make();
-			await writeAtomically(path, settings, (handle) => handle.writeFile(text));
+			await writeAtomically(path, again ? { ...settings, overwrite: true } : settings, (handle) => handle.writeFile(text));
 			return path;
 		} catch (error) {
 			logger(options)("warning", `${name} could not be written, nothing else is lost: ${(error as Error).message}`);

@@ -57,7 +57,7 @@ export async function reportRun(
 	const targets = reportTargets(outcome.output?.path, options);
 	try {
 		const report = makeReport(facts, { ...outcome, seconds: (Date.now() - started) / 1000 });
-		return await writeReport(report, { targets, inputs: facts.inputs, finishing: own?.isThere }, options);
+		return await writeReport(report, { targets, inputs: facts.inputs, own: own?.isThere ? own : undefined }, options);
 	} catch (error) {
 		logger(options)("warning", `the report could not be made, nothing else is lost: ${(error as Error).message}`);
 		return {};

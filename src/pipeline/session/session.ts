@@ -177,7 +177,7 @@ export class Session {
 			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backend.systemInfo.trim()}`);
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
-			if (resumed > 0) log("note", `${resumed} candidates are cached from an earlier run (${ledger})`);
+			if (resumed > 0 && plan.masks > 1) log("note", `${resumed} candidates are cached from an earlier run (${ledger})`);
 			const { vocabulary } = model.facts;
 			const kept = new Map(held.map((split) => [split, bytesOfReference(positions([split]), vocabulary)]));
 			const session = new Session({ model, sha256, folder, seed, metric, calibration, questions, games, lock, held: kept });

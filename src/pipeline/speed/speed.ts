@@ -5,6 +5,7 @@ import { vocabularyDifference } from "../../model/evaluation/rival.js";
 import { Coalition } from "../../game/coalition.js";
 import { checkedRemoval } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
+import { checkCall } from "../preflight/call.js";
 import { checkKeys } from "../preflight/option-keys.js";
 import { RunProgress } from "../progress/run-progress.js";
 import { loadModel } from "../../model/runtime/load-model.js";
@@ -27,6 +28,7 @@ import type { PlanSpeed } from "../../storage/plan-speed.js";
  */
 export async function measureSpeed(model: string, given: SpeedOptions = {}): Promise<SpeedResult> {
 	const started = Date.now();
+	checkCall("speed", { model }, given);
 	checkKeys("speed", given);
 	const progress = new RunProgress(given, ["Loading the model", "Measuring"]);
 	const options = { ...given, progress };
@@ -82,6 +84,9 @@ export function speedSide({ model, removed = [] }: SideModel): SpeedSide {
 	return removed.length === 0 ? { model } : { model, mask: Coalition.ofRemoved(model.facts.blocks, removed) };
 }
 
+/** What progress says while the speed is measured. */
+export const speedPhase = "measuring the speed";
+
 /** Measures a pair, or one model. @throws as `runSpeed` */
 export async function speedOf(
 	{ before, after }: PairOfSides,
@@ -94,8 +99,7 @@ export async function speedOf(
 	const sides = after ? [before, after] : [before];
 	const found = await runSpeed(sides.map(speedSide), {
 		...{ ...shape, context, threads, signal },
-		onProgress: (done, total) =>
-			progress?.work({ phase: "measuring the speed", done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
+		onProgress: (done, total) => progress?.work({ phase: speedPhase, done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
 	});
 	const figures = sides.map(({ model, removed = [] }, i) => sideOf(found[i]!, shape, sizesWithout(model)(removed).bytes));
 	const ratio = (name: "promptSeconds" | "generationSeconds") => ratioOf(found[0]![name], found[1]![name]);

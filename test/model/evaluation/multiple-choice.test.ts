@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applyPlan } from "../../../src/jobs/apply.js";
-import { InvalidOptionError, InvalidQuestionsError } from "../../../src/errors.js";
+import { InvalidCandidateError, InvalidOptionError, InvalidQuestionsError } from "../../../src/errors.js";
 import { batchChoices, packQuestions, scoreChoices, tokenizeQuestions } from "../../../src/model/evaluation/choices.js";
 import type { TokenizedChoice } from "../../../src/model/evaluation/prepared-questions.js";
 import { measureQuestions } from "../../../src/model/evaluation/multiple-choice.js";
@@ -173,7 +173,7 @@ describe("measureQuestions", () => {
 	it("refuses what it cannot answer", async () => {
 		const path = writeQuestions(at("few.jsonl"), madeUpQuestions(model, 2));
 		await expect(measureQuestions(fixturePath, { questions: path, maxQuestions: 0 })).rejects.toThrow(InvalidOptionError);
-		await expect(measureQuestions(fixturePath, { questions: path, remove: [12] })).rejects.toThrow(InvalidOptionError);
+		await expect(measureQuestions(fixturePath, { questions: path, remove: [12] })).rejects.toThrow(InvalidCandidateError);
 		await expect(measureQuestions(fixturePath, { questions: path, signal: AbortSignal.abort(new Error("mine")) })).rejects.toThrow("mine");
 	});
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { applyPlan } from "../../../src/jobs/apply.js";
 import type { LogEvent } from "../../../src/api/index.js";
-import { CalibrationError, InvalidOptionError } from "../../../src/errors.js";
+import { CalibrationError, InvalidCandidateError, InvalidOptionError } from "../../../src/errors.js";
 import { encodeEntry } from "../../../src/model/gguf/index.js";
 import { measureText, summarizeLosses } from "../../../src/model/evaluation/perplexity.js";
 import { Model } from "../../../src/model/runtime/model.js";
@@ -143,7 +143,7 @@ describe("measureText", () => {
 		await expect(measureText(fixturePath, { text: join(folder, "nowhere.txt") })).rejects.toThrow(CalibrationError);
 		await expect(measureText(fixturePath, { text, windowLength: 3 })).rejects.toThrow(InvalidOptionError);
 		await expect(measureText(fixturePath, { text, windowLength: 257 })).rejects.toThrow(InvalidOptionError);
-		await expect(measureText(fixturePath, { text, windowLength: 64, remove: [12] })).rejects.toThrow(InvalidOptionError);
+		await expect(measureText(fixturePath, { text, windowLength: 64, remove: [12] })).rejects.toThrow(InvalidCandidateError);
 		const short = join(folder, "short.txt");
 		writeFileSync(short, "A short text.");
 		await expect(measureText(fixturePath, { text: short, windowLength: 64 })).rejects.toThrow(/two windows of 64/);

@@ -128,6 +128,6 @@ describe("measureSpeed", () => {
 
 	it("refuses two things to compare with, and blocks that cannot be removed", async () => {
 		await expect(measureSpeed(fixturePath, { against: fixturePath, remove: [1] })).rejects.toThrow(InvalidOptionError);
-		await expect(measureSpeed(fixturePath, { remove: [99] })).rejects.toThrow(InvalidOptionError);
+		await expect(measureSpeed(fixturePath, { remove: [99] })).rejects.toThrow(InvalidCandidateError);
 	});
 });

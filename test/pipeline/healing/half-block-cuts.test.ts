@@ -243,7 +243,7 @@ describe("a run that heals a half-block cut", () => {
 	});
 });
 
-it.each(firstOf(1, ["greedy", "swap"] as const))("a search for half-block cuts (%s) is healed as it was measured", async (method) => {
+it.each(firstOf(1, ["greedy", "contiguous"] as const))("a search for half-block cuts (%s) is healed as it was measured", async (method) => {
 	const output = out();
 	const { plan, output: made } = await pruneGguf(fixturePath, output, {
 		...{ ...small, windows: 6, windowLength: 64, removeBlocks: 2, heal: { tokens: 2048 } },

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Metric } from "../../../src/api/index.js";
+import type { LogEvent, Metric } from "../../../src/api/index.js";
 import { BestSoFar } from "../../../src/pipeline/methods/best-so-far.js";
 
 it("tells the best set of each size, in the unit of the metric", () => {
@@ -15,4 +15,20 @@ it("tells the best set of each size, in the unit of the metric", () => {
 	expect(told("kl")).toContain("KL divergence");
 	expect(told("accuracy")).toContain("nats per question");
 	expect(told("accuracy")).not.toContain("per token");
+});
+
+it("tells only the set that was chosen, once there is one", () => {
+	const best = new BestSoFar();
+	best.onStep({ count: 3, removed: [3, 9, 10], addedLoss: 0.4, tried: 1 });
+	best.choose({ removed: [3, 6, 10], added: 0.412 });
+	const events: LogEvent[] = [];
+	best.tell("loss", { onLog: (event) => events.push(event) });
+	expect(events).toEqual([
+		{
+			level: "note",
+			message:
+				"The final comparison chose 3, 6, 10: +0.412 added loss (nats per token) on the validation split.\nTo take it without a search: --remove 3,6,10",
+			sets: [{ removed: [3, 6, 10], added: 0.412, chosen: true }],
+		},
+	]);
 });

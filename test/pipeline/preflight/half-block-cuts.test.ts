@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { settingsFrom } from "../../../src/api/options/shape.js";
-import { InvalidOptionError } from "../../../src/errors.js";
+import { InvalidCandidateError, InvalidOptionError } from "../../../src/errors.js";
 import { inspectModel } from "../../../src/jobs/inspect.js";
 import { describeBlocks } from "../../../src/model/architectures/index.js";
 import { blocksToRemove } from "../../../src/model/evaluation/perplexity.js";
@@ -34,8 +34,9 @@ describe("what options say of half-block cuts", () => {
 	it("is refused beyond the end of the model, with the nearest range", () => {
 		const message = "there is no block 12: the blocks are 0 to 11; the nearest range is 9f-11a";
 		expect(() => blocksToRemove("9f-13a", 12)).toThrow(message);
-		expect(() => checkedRemoval("m.gguf", allowing, "3, 9f-13a")).toThrow(
-			`blocks 3, 9f-13a cannot be removed from m.gguf: ${message} (at most 11 of 12 blocks can go)`,
+		expect(() => checkedRemoval("m.gguf", allowing, "3, 9f-13a")).toThrow(new InvalidCandidateError(`m.gguf: ${message}`));
+		expect(() => checkedRemoval("m.gguf", allowing, [3, 12])).toThrow(
+			new InvalidCandidateError("m.gguf: there is no block 12: the blocks are 0 to 11"),
 		);
 	});
 

@@ -60,6 +60,18 @@ it.each([
 	expect(() => checkKeys(taker, options)).toThrow(message);
 });
 
+it.each([
+	["prune", { removeBlock: 3 }, "pruneGguf does not read removeBlock: did you mean removeBlocks?"],
+	["prune", { serach: {} }, "pruneGguf does not read serach: did you mean search?"],
+	["prune", { search: { metod: "greedy" } }, "pruneGguf does not read search.metod: did you mean search.method?"],
+	["prune", { maxPplRato: 1.2 }, "pruneGguf does not read maxPplRato: did you mean limits.maxPplRatio?"],
+	// Another function reads it.
+	["rank", { speed: true }, "rankBlocks does not read speed: leave it out"],
+	["prune", { somethingElse: 1 }, "pruneGguf does not read somethingElse: leave it out"],
+] as const)("%s answers %j with the nearest name", (taker, options, message) => {
+	expect(() => checkKeys(taker, options)).toThrow(new InvalidOptionError(message));
+});
+
 it("takes what has no row, and null for nothing", () => {
 	expect(() => checkKeys("clean", { all: true, now: new Date(), cache: "folder" })).not.toThrow();
 	expect(() => checkKeys("build", { variant: "debug", jobs: 2, onProgress: () => {} })).not.toThrow();

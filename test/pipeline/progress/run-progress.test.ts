@@ -104,6 +104,30 @@ describe("the steps of a job", () => {
 		);
 	});
 
+	it("are told of work of milliseconds when it begins and ends, of longer work with each percent", () => {
+		const { clock, events, progress } = started();
+		const load = (done: number, total = 100) => progress.work({ phase: "loading the model", done, total, unit: "percent" });
+		for (let done = 0; done <= 100; done++) {
+			clock.now += 0.0001;
+			load(done);
+		}
+		load(100);
+		expect(events.map(({ done }) => done)).toEqual([0, 100]);
+		// Another model.
+		load(0);
+		clock.now += 1;
+		load(40);
+		load(41);
+		clock.now += 0.1;
+		load(42);
+		expect(events.map(({ done }) => done)).toEqual([0, 100, 0, 40, 42]);
+		for (let done = 0; done < 1000; done++) {
+			clock.now += 0.1;
+			progress.work({ phase: "writing the file", done, total: 1000, unit: "bytes" });
+		}
+		expect(events.slice(5).map(({ done }) => done)).toEqual(Array.from({ length: 100 }, (_, i) => 10 * i));
+	});
+
 	it("say once what the job runs on", () => {
 		const { progress, notes } = started();
 		progress.runsOn("CPU, 2 threads");
@@ -186,6 +210,35 @@ describe("the time left", () => {
 		progress.work({ phase: "measuring the speed", done: 0, total: 0, unit: "percent" });
 		expect(last().secondsLeft).toBeUndefined();
 		expect(last().secondsLeftInAll).toBe(12);
+	});
+
+	it("of a step whose phases are known follows them: the rest of the one that it is at, and those after it", () => {
+		const { clock, progress, last } = started(["Writing and verifying", "Measuring"]);
+		const phases = [
+			{ phase: "loading the model", seconds: 4, repeated: true },
+			{ phase: "measuring the speed", seconds: 16 },
+			{ phase: "writing sample texts", seconds: 6 },
+		];
+		progress.expect("Measuring", { other: 26, phases });
+		progress.begin("Measuring");
+		expect(last().secondsLeftInAll).toBe(26);
+		const work = (phase: string, done: number) => progress.work({ phase, done, total: 100, unit: "percent" });
+		work("loading the model", 0);
+		clock.now += 1;
+		work("loading the model", 100);
+		// The second model is still to come.
+		expect(last().secondsLeftInAll).toBe(3 + 16 + 6);
+		clock.now += 1;
+		work("measuring the speed", 0);
+		expect(last().secondsLeftInAll).toBe(16 + 6);
+		clock.now += 2;
+		work("measuring the speed", 50);
+		expect(last().secondsLeftInAll).toBe(2 + 6);
+		clock.now += 2;
+		work("writing sample texts", 0);
+		clock.now += 1;
+		work("writing sample texts", 75);
+		expect(last().secondsLeftInAll).toBeCloseTo(1 / 3, 9);
 	});
 
 	it("in all keeps what a counted step does besides while it counts", () => {

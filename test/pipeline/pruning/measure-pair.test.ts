@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import type { LogEvent, PruneOptions } from "../../../src/api/index.js";
-import { InvalidOptionError } from "../../../src/errors.js";
+import { InvalidOptionError, OutputExistsError } from "../../../src/errors.js";
 import { drawPairs, writtenTokens } from "../../../src/model/evaluation/continuations.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
@@ -45,6 +45,32 @@ describe("speed and texts of a run", () => {
 		const page = readFileSync(report, "utf8");
 		expect(page).toContain("Text from both models");
 		expect(page).toContain("KV cache");
+	});
+
+	it("are measured by the same call where it was interrupted after it wrote the model", async () => {
+		const [output, report] = [out(), `${fresh("report")}.html`];
+		const options = { ...asUsual, report, remove: [3], samples: 1 };
+		const controller = new AbortController();
+		const events: LogEvent[] = [];
+		const stopped = await pruneGguf(fixturePath, output, {
+			...options,
+			signal: controller.signal,
+			onLog: (event) => events.push(event),
+			onProgress: ({ phase }) => phase === "measuring the speed" && controller.abort(),
+		});
+		expect(stopped.interrupted).toBe(true);
+		expect(stopped.plan!.speed).toBeUndefined();
+		expect(stopped.output!.path).toBe(output);
+		const warnings = events.filter(({ level }) => level === "warning").map(({ message }) => message);
+		expect(warnings.join()).toContain("the speed was not measured: interrupted. The model is written and verified; the same command");
+		expect(readReport(report.replace(/html$/, "json")).speed).toBeUndefined();
+		const rest = await pruneGguf(fixturePath, output, options);
+		expect(rest.interrupted).toBeUndefined();
+		expect(rest.plan!.speed).toMatchObject({ through: "file" });
+		const made = readReport(report.replace(/html$/, "json"));
+		expect(made.speed).toBeDefined();
+		expect(made.samples!.length).toBe(2);
+		await expect(pruneGguf(fixturePath, output, options)).rejects.toThrow(OutputExistsError);
 	});
 
 	it("are left out where they are not wanted", async () => {
