@@ -9,7 +9,7 @@
 
 namespace {
 
-// info(): the backends that this addon was built for
+// info(): how this addon was built, and the devices that it can use
 Napi::Value info(const Napi::CallbackInfo & call) {
     const Napi::Env env = call.Env();
     Napi::Object result = Napi::Object::New(env);
@@ -27,6 +27,10 @@ Napi::Value info(const Napi::CallbackInfo & call) {
         entry.Set("totalBytes", double(total));
         devices.Set(uint32_t(i), entry);
     }
+    Napi::Object build = Napi::Object::New(env);
+    build.Set("compiler", PRUNE_GGUF_COMPILER);
+    build.Set("level", PRUNE_GGUF_LEVEL);
+    result.Set("build", build);
     result.Set("devices", devices);
     result.Set("systemInfo", llama_print_system_info());
     result.Set("gpuOffload", llama_supports_gpu_offload());

@@ -1,11 +1,13 @@
 // Writes the pages that are made from the code: docs/cli.md, docs/api-reference.md, docs/research/architectures.md,
-// docs/report.schema.json, docs/config.schema.json, and the picture in docs/developers/architecture.md. Needs `npm run build` first.
+// docs/report.schema.json, docs/config.schema.json, the tables in docs/developers/binaries.md and the picture in
+// docs/developers/architecture.md. Needs `npm run build` first.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { apiReference } from "./api-reference/reference.mjs";
+import { binariesPage } from "./prebuild/table.mjs";
 import { housePicture, withPicture } from "./structure/picture.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -124,6 +126,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	writeFileSync(join(root, "docs", "developers", "architecture.md"), architecturePage());
 	const { reportSchema } = await import("../dist/report/report-data.js");
 	writeFileSync(join(root, "docs", "report.schema.json"), reportJsonSchema(reportSchema));
+	const binaries = join(root, "docs", "developers", "binaries.md");
+	writeFileSync(binaries, binariesPage(binaries));
 	writeFileSync(join(root, "docs", "api-reference.md"), apiReference(root));
 	const { runCli } = await import("../dist/cli/run.js");
 	const { architectureTableMarkdown } = await import("../dist/model/architectures/index.js");

@@ -58,14 +58,23 @@ export interface CancelToken {
 	cancel(): void;
 }
 
-/** Devices that the addon was built for. */
+/** How the addon was built, and its devices. */
 export interface AddonInfo {
+	build: AddonBuild;
 	devices: { name: string; description: string; gpu: boolean; freeBytes: number; totalBytes: number }[];
 	systemInfo: string;
 	gpuOffload: boolean;
 	/** Contexts of llama.cpp that this process has made for measuring, and how many of them it still holds. */
 	contextsMade: number;
 	contextsLive: number;
+}
+
+/** Results of two builds may differ in their last bits. */
+export interface AddonBuild {
+	/** Name and version, for example "GNU 12.2.0" or "zig 0.17.1 (clang 22.1.8)". */
+	compiler: string;
+	/** Instructions of the CPU that it uses: "native" (those of the machine that compiled it), "default", or the level of a prebuilt binary. */
+	level: string;
 }
 
 /** Facts about a loaded model, from llama.cpp. */

@@ -1,0 +1,39 @@
+// A process with one addon (PRUNE_GGUF_ADDON), which compare.mjs asks for one measurement after another.
+//   argument: JSON { model, text?, tokens?, count, length, threads }
+import { readFileSync } from "node:fs";
+import { Coalition, makeWindows, Model } from "../../dist/index.js";
+
+const job = JSON.parse(process.argv[2]);
+const model = await Model.load(job.model, { threads: job.threads });
+const { blocks } = model.facts;
+const windows = makeWindows(tokensOf(job).slice(0, job.count * job.length), job.length);
+const evaluator = model.createEvaluator({ threads: job.threads });
+const full = Coalition.full(blocks);
+const works = {
+	original: [full],
+	batch: [full, ...Array.from({ length: blocks }, (_, i) => Coalition.ofRemoved(blocks, [i]))],
+};
+
+function tokensOf({ tokens, text, count, length }) {
+	if (tokens === undefined) return model.tokenize(readFileSync(text, "utf8").slice(0, 12 * count * length));
+	const bytes = readFileSync(tokens);
+	return new Int32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+}
+
+/** Seconds, and the mean loss of every candidate. */
+async function measure(name) {
+	const started = performance.now();
+	const evaluations = await evaluator.evaluate(works[name], windows);
+	const seconds = (performance.now() - started) / 1000;
+	return { seconds, losses: evaluations.map(({ losses }) => losses.reduce((sum, loss) => sum + loss, 0) / losses.length) };
+}
+
+process.on("message", async (name) => {
+	if (name === "end") {
+		await model.dispose();
+		process.disconnect();
+		return;
+	}
+	process.send(await measure(name));
+});
+process.send("ready");

@@ -1,0 +1,128 @@
+// Times addons beside each other in one run: npm run build && node scripts/prebuild/compare.mjs [NAME|FILE.node ...]
+//   [--native FILE.node] [--rounds 15] [--threads N] [--models fixture,smollm2] [--output FILE] [--record]
+//
+// NAME: a folder of prebuilds/; without one, all of this platform that load. --native: what the ratios are to, build/cpu/Release by default.
+// Each addon has a process of its own. They measure in turn, in another order each round, so a slow minute of the machine meets all of them.
+// A ratio is the median over the rounds of (seconds of the native build) / (seconds of this one): above 1 is faster than native.
+import { createRequire } from "node:module";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { defaultThreads } from "../../dist/model/runtime/threads.js";
+import { startMeasuring } from "./measuring.mjs";
+import { recordResult } from "./results.mjs";
+import { targetsOf } from "./targets.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const { values: options, positionals } = parseArgs({
+	allowPositionals: true,
+	options: {
+		native: { type: "string", default: join(root, "build", "cpu", "Release", "prune_gguf.node") },
+		rounds: { type: "string", default: "15" },
+		threads: { type: "string", default: String(defaultThreads()) },
+		models: { type: "string", default: "fixture,smollm2" },
+		output: { type: "string" },
+		record: { type: "boolean", default: false },
+	},
+});
+const shared = join(root, "..", "shared");
+const models = {
+	fixture: {
+		model: join(root, "fixture", "fixture-12l.gguf"),
+		tokens: join(root, "fixture", "fixture-12l.windows-10x128.i32"),
+		works: { original: "12-block model", batch: "12-block model, single removals" },
+	},
+	smollm2: {
+		model: join(shared, "models", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+		text: join(shared, "text", "moby-dick.txt"),
+		works: { original: "SmolLM2" },
+	},
+};
+
+const median = (list) => {
+	const sorted = [...list].sort((a, b) => a - b);
+	return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+};
+
+/** Addons by name; the native one first. */
+function addons() {
+	const prebuilt = (name) => join(root, "prebuilds", name, "prune_gguf.node");
+	const all = targetsOf(process.platform, process.arch).filter((target) => existsSync(prebuilt(target.name)) && runsHere(target));
+	const named = positionals.length > 0 ? positionals : all.map((target) => target.name);
+	const files = named.map((name) => [name, name.endsWith(".node") ? resolve(name) : prebuilt(name)]);
+	return new Map([["native", resolve(options.native)], ...files]);
+}
+
+/** Whether this CPU has what a target needs. */
+function runsHere({ needs, name }) {
+	const flags = new Set(/^(?:flags|Features)\s*:\s*(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1].split(" "));
+	const missing = needs.filter((flag) => !flags.has(flag));
+	if (missing.length > 0) process.stderr.write(`${name} is not compared: this CPU lacks ${missing.join(", ")}\n`);
+	return missing.length === 0;
+}
+
+/** Medians, ratios and the largest difference of a mean loss, of one work on one model. */
+async function compare(children, work, rounds) {
+	const names = [...children.keys()];
+	const seconds = new Map(names.map((name) => [name, []]));
+	const losses = new Map();
+	for (const name of names) losses.set(name, (await children.get(name).ask(work)).losses);
+	for (let round = 0; round < rounds; round++) {
+		const order = names.map((_, i) => names[(i + round) % names.length]);
+		for (const name of round % 2 ? order.reverse() : order) seconds.get(name).push((await children.get(name).ask(work)).seconds);
+	}
+	const native = seconds.get("native");
+	return names.map((name) => ({
+		name,
+		seconds: Number(median(seconds.get(name)).toFixed(5)),
+		ratio: Number(median(seconds.get(name).map((value, i) => native[i] / value)).toFixed(3)),
+		lossDifference: Math.max(...losses.get(name).map((loss, i) => Math.abs(loss - losses.get("native")[i]))),
+	}));
+}
+
+/** Writes the ratios of prebuilt binaries to results.json. */
+function recordSpeeds() {
+	const { cpu, threads, beside } = report;
+	for (const { name } of targetsOf(process.platform, process.arch)) {
+		const found = report.results.flatMap(({ title, rows }) => {
+			const row = rows.find((one) => one.name === name);
+			return row ? [[title, { ratio: row.ratio, seconds: row.seconds, lossDifference: row.lossDifference }]] : [];
+		});
+		if (found.length > 0) recordResult(name, "speed", { works: Object.fromEntries(found), beside, cpu, threads });
+	}
+}
+
+/** What built an addon, as its info() says. */
+function builtBy(addon) {
+	const { compiler, level } = createRequire(import.meta.url)(addon).info().build ?? {};
+	return `${compiler}, ${level}`;
+}
+
+const beside = builtBy(resolve(options.native));
+const report = {
+	date: new Date().toISOString().slice(0, 10),
+	cpu: cpus()[0]?.model,
+	threads: Number(options.threads),
+	beside,
+	results: [],
+};
+for (const name of options.models.split(",")) {
+	const { works, ...files } = models[name];
+	const job = { ...files, count: 10, length: 128, threads: report.threads };
+	const children = new Map([...addons()].map(([label, addon]) => [label, startMeasuring(addon, job)]));
+	for (const child of children.values()) await child.next();
+	for (const [work, title] of Object.entries(works)) {
+		const rows = await compare(children, work, Number(options.rounds));
+		report.results.push({ title, rows });
+		process.stdout.write(`${title} (10 windows of 128 tokens, ${options.rounds} rounds, ${options.threads} threads)\n`);
+		for (const row of rows)
+			process.stdout.write(
+				`  ${row.name.padEnd(24)} ${row.seconds.toFixed(4)} s  ${row.ratio.toFixed(3)}  loss ${row.lossDifference.toExponential(1)}\n`,
+			);
+	}
+	for (const child of children.values()) child.end();
+}
+if (options.record) recordSpeeds();
+if (options.output) writeFileSync(options.output, `${JSON.stringify(report, undefined, "\t")}\n`);

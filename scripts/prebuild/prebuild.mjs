@@ -1,0 +1,148 @@
+// Makes prebuilt binaries in prebuilds/.
+//   npm run prebuild [-- NAME ... | here | all] [--record]
+// NAME: of targets.mjs. "here": all levels of this platform. Without a name: all that this machine can make. --record: writes sizes to
+// results.json, for docs/developers/binaries.md.
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { copyFile, mkdir, rename, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { inspectBinary } from "./check.mjs";
+import { configureArguments } from "./configure.mjs";
+import { describeBinary } from "./record.mjs";
+import { recordResult } from "./results.mjs";
+import { canBuild, targets, targetsOf } from "./targets.mjs";
+import { clangVersion, findZig, zigVersion } from "./zig.mjs";
+
+export const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
+const work = join(root, "build", "prebuild");
+const say = (line) => process.stderr.write(`${line}\n`);
+
+/** The targets that were asked for. @throws {Error} if a name is not known, or cannot be made here */
+export function wanted(names, host = process) {
+	if (names.length === 0 || names.includes("all")) return targets.filter((target) => canBuild(target, host.platform));
+	const found = names.flatMap((name) => {
+		if (name === "here") return targetsOf(host.platform, host.arch);
+		const target = targets.find((one) => one.name === name);
+		if (!target) throw new Error(`there is no target ${name}. Targets: ${targets.map((one) => one.name).join(", ")}, here, all`);
+		return [target];
+	});
+	if (found.length === 0) throw new Error(`there is no prebuilt binary for ${host.platform}-${host.arch}`);
+	for (const { name, madeOn } of found.filter((target) => !canBuild(target, host.platform)))
+		throw new Error(madeOn === "darwin" ? `${name} is made on macOS only` : `${name} is made on Linux or macOS, not on Windows`);
+	return [...new Set(found)];
+}
+
+/** Runs a program to its end. @throws {Error} with its last lines */
+function runToEnd(command, args, env = process.env) {
+	const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: "utf8", env, maxBuffer: 1 << 28 });
+	if (status === 0) return;
+	const lines = `${stdout ?? ""}${stderr ?? ""}`.trim().split("\n").slice(-30).join("\n");
+	throw new Error(error ? `${command} could not be started: ${error.message}` : `${command} ${args[0]} ended with ${status}:\n${lines}`);
+}
+
+/** Makes one binary and checks it. @returns what binary.json says */
+export async function makeBinary(target) {
+	const zig = target.zigTarget === undefined ? undefined : findZig(join(root, "build", "tools"), say);
+	const compiler = zig ? `zig ${zigVersion} (clang ${clangVersion(zig)})` : appleClang();
+	const folder = join(work, target.name);
+	const cache = join(work, "zig-cache");
+	const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache };
+	await mkdir(folder, { recursive: true });
+	say(`${target.name}: ${compiler}`);
+	runToEnd("cmake", await configureArguments(target, { root, folder, zig, compiler }), env);
+	runToEnd("cmake", ["--build", folder, "--target", "prune_gguf", "--parallel", String(availableParallelism())], env);
+	return keepBinary(target, join(folder, "Release", "prune_gguf.node"), compiler);
+}
+
+/** Puts a checked binary where the package looks for it. */
+async function keepBinary(target, file, compiler) {
+	const { arch, faults, asks } = target.platform === "darwin" ? checkMac(file, target) : inspectBinary(file, target.platform);
+	if (arch !== target.arch) faults.push(`it is for ${arch}`);
+	if (faults.length > 0) throw new Error(`${target.name} is not fit to be shipped:\n${faults.map((fault) => `  ${fault}`).join("\n")}`);
+	const record = describeBinary(target, { root, file, compiler, asks });
+	const folder = join(root, "prebuilds", target.name);
+	await mkdir(folder, { recursive: true });
+	await copyFile(file, join(folder, "prune_gguf.node.partial"));
+	await rename(join(folder, "prune_gguf.node.partial"), join(folder, "prune_gguf.node"));
+	await writeFile(join(folder, "binary.json"), `${JSON.stringify(record, undefined, "\t")}\n`);
+	return record;
+}
+
+function appleClang() {
+	const { stdout } = spawnSync("c++", ["--version"], { encoding: "utf8" });
+	const version = /Apple clang version (\S+)/.exec(stdout ?? "")?.[1];
+	if (!version) throw new Error("Apple's clang is not there. Install it with: xcode-select --install");
+	return `Apple clang ${version}`;
+}
+
+/** otool names the libraries; everything outside the system would be missing elsewhere. */
+function checkMac(file, target) {
+	runToEnd("strip", ["-x", file]);
+	const { stdout } = spawnSync("otool", ["-L", file], { encoding: "utf8" });
+	const libraries = [...(stdout ?? "").matchAll(/^\t(\S+) \(/gm)].map((match) => match[1]).filter((path) => !path.endsWith(".node"));
+	const faults = libraries.filter((path) => !/^\/(usr\/lib|System\/Library)\//.test(path)).map((path) => `it loads ${path}`);
+	const { stdout: archs } = spawnSync("lipo", ["-archs", file], { encoding: "utf8" });
+	const arch = { arm64: "arm64", x86_64: "x64" }[(archs ?? "").trim()] ?? String(archs).trim();
+	return { arch, faults, asks: { macos: target.cmake.CMAKE_OSX_DEPLOYMENT_TARGET, libraries } };
+}
+
+/**
+ * `npm run build` also runs a script of this name, before itself, since npm takes it for its hook. Only the command line of npm tells.
+ */
+export function isHookOfBuild(env = process.env, parent = process.ppid) {
+	if (env.npm_lifecycle_event !== "prebuild") return false;
+	let id = parent;
+	for (let i = 0; i < 4; i++) {
+		const { line, up } = processLine(id);
+		if (/\brun(-script)?\s+prebuild\b/.test(line)) return false;
+		if (/^npm\b|\bnpm(-cli\.js)?\s/.test(line)) return true;
+		id = up;
+	}
+	return true;
+}
+
+function processLine(id) {
+	try {
+		const line = readFileSync(`/proc/${id}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+		return {
+			line,
+			up: Number(
+				readFileSync(`/proc/${id}/stat`, "utf8")
+					.replace(/^.*\) \S /, "")
+					.split(" ")[0],
+			),
+		};
+	} catch {
+		const { stdout } = spawnSync("ps", ["-o", "ppid=,args=", "-p", String(id)], { encoding: "utf8" });
+		const match = /^\s*(\d+)\s+(.*)$/.exec((stdout ?? "").trim());
+		return { line: match?.[2] ?? "", up: Number(match?.[1] ?? 0) };
+	}
+}
+
+function recordBuild({ name, bytes, compiler, asks }) {
+	const packed = gzipSync(readFileSync(join(root, "prebuilds", name, "prune_gguf.node")), { level: 9 });
+	recordResult(name, "build", { bytes, packedBytes: packed.length, compiler, asks });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	const names = process.argv.slice(2).filter((argument) => argument !== "--record");
+	const record = process.argv.includes("--record");
+	try {
+		if (names.length > 0 || !isHookOfBuild())
+			for (const target of wanted(names)) {
+				const started = Date.now();
+				const made = await makeBinary(target);
+				if (record) recordBuild(made);
+				const { bytes, asks } = made;
+				say(
+					`${target.name}: ${(bytes / 1e6).toFixed(1)} MB after ${Math.round((Date.now() - started) / 1000)} s, asks for ${JSON.stringify(asks)}`,
+				);
+			}
+	} catch (error) {
+		say(`error: ${error.message}`);
+		process.exitCode = 1;
+	}
+}

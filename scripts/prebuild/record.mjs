@@ -1,0 +1,70 @@
+// prebuilds/NAME/binary.json: what a prebuilt binary is, and what it was made from.
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+
+/** Files whose change makes a binary out of date. */
+const inputs = ["native", "CMakeLists.txt", "vendor/llama.cpp.json", "scripts/prebuild/targets.mjs", "scripts/prebuild/configure.mjs"];
+
+const readJson = (path) => JSON.parse(readFileSync(path, "utf8"));
+const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
+
+/** Hash of everything in the repository that binaries are made from. The pin stands for llama.cpp. */
+export function sourcesHash(root) {
+	const hash = createHash("sha256");
+	for (const path of inputs.flatMap((input) => filesOf(join(root, input))).sort())
+		hash.update(`${relative(root, path).replaceAll("\\", "/")}\0${sha256(readFileSync(path))}\0`);
+	return hash.digest("hex");
+}
+
+function filesOf(path) {
+	const isFolder = readdirSafe(path);
+	return isFolder ? isFolder.flatMap((name) => filesOf(join(path, name))) : [path];
+}
+
+function readdirSafe(path) {
+	try {
+		return readdirSync(path);
+	} catch (error) {
+		if (error.code === "ENOTDIR") return undefined;
+		throw error;
+	}
+}
+
+/** The contents of binary.json. */
+export function describeBinary(target, { root, file, compiler, asks }) {
+	const bytes = readFileSync(file);
+	return {
+		name: target.name,
+		platform: target.platform,
+		arch: target.arch,
+		libc: target.libc,
+		libcVersion: target.libcVersion,
+		level: target.level,
+		needs: target.needs,
+		compiler,
+		llamaCpp: readJson(join(root, "vendor", "llama.cpp.json")).version,
+		packageVersion: readJson(join(root, "package.json")).version,
+		sha256: sha256(bytes),
+		bytes: bytes.length,
+		asks,
+		sources: sourcesHash(root),
+	};
+}
+
+/**
+ * Why a folder below prebuilds/ must not be packed, or undefined.
+ * @param {string} root the package
+ */
+export function whyNotPack(root, name) {
+	const folder = join(root, "prebuilds", name);
+	const file = join(folder, "prune_gguf.node");
+	if (!existsSync(file)) return "the binary is missing";
+	if (!existsSync(join(folder, "binary.json"))) return "binary.json is missing";
+	const record = readJson(join(folder, "binary.json"));
+	if (record.name !== name) return `binary.json is of ${record.name}`;
+	if (record.packageVersion !== readJson(join(root, "package.json")).version) return `it was made for version ${record.packageVersion}`;
+	if (record.sources !== sourcesHash(root)) return "the sources changed after it was made";
+	if (record.sha256 !== sha256(readFileSync(file))) return "the file is not the one that binary.json describes";
+	return undefined;
+}

@@ -1,0 +1,71 @@
+// The tables of docs/developers/binaries.md, from targets.mjs and results.json. `npm run docs` writes them into the page.
+import { readFileSync } from "node:fs";
+import { readResults } from "./results.mjs";
+import { targets } from "./targets.mjs";
+
+const megabytes = (bytes) => (bytes === undefined ? "-" : `${(bytes / 1e6).toFixed(1)} MB`);
+const platforms = { linux: "Linux", win32: "Windows", darwin: "macOS" };
+
+function libcOf({ libc, libcVersion, platform, cmake }) {
+	if (platform === "darwin") return `macOS ${cmake.CMAKE_OSX_DEPLOYMENT_TARGET}`;
+	return libc === null ? "UCRT" : `${libc} ${libcVersion}`;
+}
+
+/** In words, how a binary was tested. Nothing recorded is nothing tested. */
+function testedHow({ build, tests, run }, target) {
+	if (!build) return target.madeOn === "darwin" ? "not made yet: needs macOS" : "not made yet";
+	const parts = [target.platform === "darwin" ? "libraries checked" : "symbols and libraries checked"];
+	if (tests) parts.push(`${tests.passed} tests passed${tests.failed ? `, ${tests.failed} failed` : ""}`);
+	if (run) parts.push(run.how);
+	if (!tests && !run) parts.push("never run");
+	return parts.join("; ");
+}
+
+function binariesTable(results) {
+	const rows = targets.map((target) => {
+		const result = results[target.name] ?? {};
+		const { build } = result;
+		const sizes = `${megabytes(build?.bytes)} | ${megabytes(build?.packedBytes)}`;
+		const asks = build?.asks.glibc ? `${libcOf(target)} (asks for ${build.asks.glibc})` : libcOf(target);
+		return `| \`${target.name}\` | ${platforms[target.platform]} ${target.arch} | ${target.level} | ${asks} | ${build?.compiler ?? "-"} | ${sizes} | ${testedHow(result, target)} |`;
+	});
+	return [
+		"| name | platform | level | C library | compiler | size | compressed | tested how |",
+		"|---|---|---|---|---|---|---|---|",
+		...rows,
+	].join("\n");
+}
+
+function needsTable() {
+	const rows = targets.map(
+		({ name, needs }) =>
+			`| \`${name}\` | ${needs.length > 0 ? needs.map((flag) => `\`${flag}\``).join(" ") : "nothing beyond every CPU of its kind"} |`,
+	);
+	return ["| name | the CPU must have |", "|---|---|", ...rows].join("\n");
+}
+
+function speedTable(results) {
+	const measured = targets.filter((target) => results[target.name]?.speed);
+	if (measured.length === 0) return "Not measured yet.";
+	const { works } = results[measured[0].name].speed;
+	const titles = Object.keys(works);
+	const rows = measured.map(({ name }) => {
+		const { speed } = results[name];
+		const cells = titles.map((title) => (speed.works[title] ? speed.works[title].ratio.toFixed(2) : "-"));
+		return `| \`${name}\` | ${cells.join(" | ")} | ${speed.beside} | ${speed.cpu}, ${speed.threads} threads | ${speed.date} |`;
+	});
+	return [`| name | ${titles.join(" | ")} | beside | CPU | date |`, `|${"---|".repeat(titles.length + 4)}`, ...rows].join("\n");
+}
+
+/** The page with its tables made from today's targets and results. */
+export function withBinaryTables(page, results = readResults()) {
+	const tables = { binaries: binariesTable(results), needs: needsTable(), speed: speedTable(results) };
+	return Object.entries(tables).reduce((text, [name, table]) => {
+		const pattern = new RegExp(`(<!-- ${name}: made by npm run docs: begin -->\n)[\\s\\S]*?(\n<!-- ${name}: end -->)`);
+		if (!pattern.test(text)) throw new Error(`docs/developers/binaries.md lacks the place of the table ${name}`);
+		return text.replace(pattern, (_, begin, end) => `${begin}\n${table}\n${end}`);
+	}, page);
+}
+
+/** Reads the page at a path. */
+export const binariesPage = (path) => withBinaryTables(readFileSync(path, "utf8"));

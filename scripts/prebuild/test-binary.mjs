@@ -1,0 +1,33 @@
+// Runs the tests of the native part with prebuilt binaries of this platform: node scripts/prebuild/test-binary.mjs NAME ... [--record]
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { recordResult } from "./results.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+/** What computes with the addon: losses, hidden states, least squares, quantizing, files of damaged models. */
+const folders = ["test/native", "test/model/runtime", "test/model/fitting"];
+
+const { values: options, positionals: names } = parseArgs({
+	allowPositionals: true,
+	options: { record: { type: "boolean", default: false } },
+});
+for (const name of names) {
+	const addon = join(root, "prebuilds", name, "prune_gguf.node");
+	const { stdout, status } = spawnSync(process.execPath, [join(root, "scripts", "test.mjs"), ...folders], {
+		cwd: root,
+		encoding: "utf8",
+		stdio: ["ignore", "pipe", "inherit"],
+		env: { ...process.env, PRUNE_GGUF_ADDON: addon },
+		maxBuffer: 1 << 28,
+	});
+	const match = /^(\d+) passed, (\d+) failed/m.exec(stdout);
+	const [passed, failed] = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 1)];
+	if (status !== 0) {
+		process.stdout.write(stdout);
+		process.exitCode = 1;
+	}
+	process.stdout.write(`${name}: ${passed} passed, ${failed} failed\n`);
+	if (options.record) recordResult(name, "tests", { passed, failed, node: process.version });
+}
