@@ -66,7 +66,7 @@ export class NoSpaceError extends subclass("NO_SPACE") {}
 export class NotEnoughMemoryError extends subclass("NOT_ENOUGH_MEMORY") {}
 /** The written file does not compute what was measured; it was not left under its name. */
 export class VerificationError extends subclass("VERIFICATION_FAILED") {}
-/** The native addon could not be built; the message names what to install. */
+/** The native addon could not be built; the message says what is missing or in the way, and what to do. */
 export class BuildError extends subclass("BUILD_FAILED") {}
 /** The native addon is not there; the message lists what was tried and the command that builds it. */
 export class AddonNotFoundError extends subclass("ADDON_NOT_FOUND") {}

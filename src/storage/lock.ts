@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { link, readFile, rename, unlink, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
 import { FileError } from "../errors.js";
-import { processSpace } from "./process-space.js";
+import { processFacts, processSpace } from "./process-space.js";
 
 /** Who holds a lock file. */
 export interface LockOwner {
@@ -42,8 +42,44 @@ const SILENT = 600_000;
  * @throws FileError where another live process holds it
  */
 export async function lockFile(path: string): Promise<Lock> {
+	const taken = await tryLock(path);
+	if ("release" in taken) return taken;
+	throw inUse(taken, path);
+}
+
+/** How a lock is waited for. */
+export interface LockWait {
+	readonly signal?: AbortSignal | undefined;
+	/** Called once for each holder that is waited for. */
+	readonly onWait?: ((owner: LockOwner) => void) | undefined;
+	/** Milliseconds between two looks. @default 500 */
+	readonly every?: number | undefined;
+}
+
+/**
+ * Takes the lock as `lockFile` does, and waits while another live process holds it.
+ * @throws FileError for a holder of another machine or container that has not touched its lock for 10 minutes: it may be gone
+ * @throws the signal's reason once it is aborted
+ */
+export async function waitForLock(path: string, { signal, onWait, every = 500 }: LockWait = {}): Promise<Lock> {
+	let told: string | undefined;
+	for (;;) {
+		signal?.throwIfAborted();
+		const taken = await tryLock(path);
+		if ("release" in taken) return taken;
+		if (isElsewhere(taken) && isSilent(`${path}.lock`)) throw inUse(taken, path);
+		const owner = JSON.stringify(taken);
+		if (owner !== told) onWait?.(taken);
+		told = owner;
+		// Rejects with an error of its own, where the signal's reason is wanted.
+		await delay(every, undefined, { signal }).catch(() => {});
+	}
+}
+
+/** The lock, or the live process that holds it. */
+async function tryLock(path: string): Promise<Lock | LockOwner> {
 	const lockPath = `${path}.lock`;
-	const own: LockOwner = { pid: process.pid, host: hostname(), start: startOf(process.pid), space: processSpace() };
+	const own: LockOwner = { pid: process.pid, host: hostname(), start: processFacts(process.pid)?.start ?? "", space: processSpace() };
 	const content = `${JSON.stringify(own)}\n`;
 	for (let attempt = 0; attempt < 20; attempt++) {
 		if (await create(lockPath, content)) {
@@ -58,7 +94,8 @@ export async function lockFile(path: string): Promise<Lock> {
 				},
 			};
 		}
-		await evictStale(lockPath, path);
+		const live = await evictStale(lockPath);
+		if (live) return live;
 	}
 	throw new FileError(`${lockPath} could not be taken: other processes keep taking it. Try again.`);
 }
@@ -104,32 +141,34 @@ async function createPlain(lockPath: string, content: string): Promise<boolean> 
 	}
 }
 
-async function evictStale(lockPath: string, path: string): Promise<void> {
+/** Removes a lock that was left behind. @returns who holds it, if it was not */
+async function evictStale(lockPath: string): Promise<LockOwner | undefined> {
 	let content = await readIfThere(lockPath);
 	if (content === "") {
 		await delay(200);
 		content = await readIfThere(lockPath);
 	}
-	if (content === undefined) return;
-	refuseIfLive(parseOwner(content), lockPath, path);
+	if (content === undefined) return undefined;
+	const owner = parseOwner(content);
+	if (owner && isLive(owner, lockPath)) return owner;
 	const moved = `${lockPath}.stale-${process.pid}-${randomBytes(4).toString("hex")}`;
 	try {
 		await rename(lockPath, moved);
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
 		throw new FileError(`the stale lock ${lockPath} cannot be taken over: ${(error as Error).message}`, { cause: error });
 	}
 	// Between reading and renaming another process may have taken over: then what was moved is its lock, and goes back.
 	const movedContent = await readIfThere(moved);
 	if (movedContent !== undefined && movedContent !== content) await link(moved, lockPath).catch(() => {});
 	await unlink(moved).catch(() => {});
+	return undefined;
 }
 
-function refuseIfLive(owner: LockOwner | undefined, lockPath: string, path: string): void {
-	if (!owner || !isLive(owner, lockPath)) return;
+function inUse(owner: LockOwner, path: string): FileError {
 	const where = owner.host !== hostname() ? ` on ${owner.host}` : isElsewhere(owner) ? " in another container" : "";
-	throw new FileError(
-		`${path} is in use by process ${owner.pid}${where}. Wait until that run has ended; if there is no such run, delete ${lockPath}.`,
+	return new FileError(
+		`${path} is in use by process ${owner.pid}${where}. Wait until that run has ended; if there is no such run, delete ${path}.lock.`,
 	);
 }
 
@@ -142,8 +181,9 @@ function isLive(owner: LockOwner, lockPath: string): boolean {
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
 	}
-	const start = startOf(owner.pid);
-	return start === "" || owner.start === "" || start === owner.start;
+	const facts = processFacts(owner.pid);
+	if (!facts) return true;
+	return !facts.ended && (owner.start === "" || facts.start === owner.start);
 }
 
 /** A process of another machine (a shared home directory) or container cannot be asked whether it lives. */
@@ -157,16 +197,6 @@ function isSilent(lockPath: string): boolean {
 		return Date.now() - statSync(lockPath).mtimeMs > SILENT;
 	} catch {
 		return true;
-	}
-}
-
-/** Start time of a process in clock ticks since boot, from procfs; empty where there is none. */
-function startOf(pid: number): string {
-	try {
-		const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-		return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-	} catch {
-		return "";
 	}
 }
 

@@ -4,7 +4,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FileError } from "../../src/errors.js";
-import { lockFile, lockOwner } from "../../src/storage/lock.js";
+import { lockFile, lockOwner, waitForLock } from "../../src/storage/lock.js";
 
 let folder: string;
 let path: string;
@@ -84,5 +84,41 @@ describe("lockFile", () => {
 		lockOf(deadPid());
 		const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => lockFile(path)));
 		expect(outcomes.filter((outcome) => outcome.status === "fulfilled")).toHaveLength(1);
+	});
+});
+
+describe("waitForLock", () => {
+	it("waits until the holder is done, and tells once for whom", async () => {
+		const lock = await lockFile(path);
+		const told: number[] = [];
+		const waiting = waitForLock(path, { every: 10, onWait: ({ pid }) => told.push(pid) });
+		await new Promise((resolve) => setTimeout(resolve, 100));
+		expect(told).toEqual([process.pid]);
+		await lock.release();
+		await (await waiting).release();
+		expect(readdirSync(folder)).toEqual([]);
+	});
+
+	it("takes a lock that nobody holds at once", async () => {
+		lockOf(deadPid());
+		const told: number[] = [];
+		await (await waitForLock(path, { onWait: ({ pid }) => told.push(pid) })).release();
+		expect(told).toEqual([]);
+	});
+
+	it("ends with the signal's reason", async () => {
+		const lock = await lockFile(path);
+		const controller = new AbortController();
+		const reason = new Error("enough");
+		setTimeout(() => controller.abort(reason), 50);
+		await expect(waitForLock(path, { signal: controller.signal })).rejects.toBe(reason);
+		await lock.release();
+	});
+
+	it("does not wait for a process of another machine that may be gone", async () => {
+		lockOf(1, "elsewhere");
+		const old = new Date(Date.now() - 11 * 60_000);
+		utimesSync(`${path}.lock`, old, old);
+		await expect(waitForLock(path)).rejects.toThrow(/on elsewhere.*delete .*\.lock/);
 	});
 });

@@ -1,14 +1,17 @@
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { BuildError } from "../../errors.js";
-import { lockFile } from "../../storage/lock.js";
+import { type Lock, type LockOwner, waitForLock } from "../../storage/lock.js";
+import { explainFailure } from "./build-failures.js";
+import { BuildRecord, checkBuildSpace, makeBuildFolder, notWritable, placeAddon } from "./build-folder.js";
+import { clearLeftovers, markRunning, unmarkRunning } from "./build-leftovers.js";
+import { ensureSources, hasSources, requireReferenceSources } from "./build-sources.js";
+import { findCompilers, missingTools, missingToolsMessage } from "./build-tools.js";
 import type { ProgressEvent } from "./job-options.js";
-import { type Backend, buildRoot, builtAddon, packageRoot } from "./paths.js";
+import { type Backend, buildRoot, llamaPin, packageRoot, packageVersion } from "./paths.js";
 import { runTool } from "./run-tool.js";
 
 /** @public */
@@ -38,6 +41,16 @@ export interface BuildStep {
 /** What is compiled, and who is told. */
 export interface CompileOptions extends Omit<BuildOptions, "onProgress"> {
 	onStep?: ((step: BuildStep) => void) | undefined;
+	/** Folders other than those of this package, for tests. @internal */
+	places?: BuildPlaces | undefined;
+}
+
+/** Where a build finds its sources, and where it goes. */
+export interface BuildPlaces {
+	/** Folder that holds CMakeLists.txt, native/ and vendor/. */
+	readonly root: string;
+	/** Folder of builds. */
+	readonly builds: string;
 }
 
 /** What a build gave. */
@@ -74,101 +87,175 @@ export function defaultBackend(): Backend {
 }
 
 /**
- * Compiles the addon with the vendored llama.cpp; without changes it takes seconds.
+ * Compiles the addon with the vendored llama.cpp; without changes it takes seconds. While another process builds the same, it waits and
+ * takes what that one made. What a killed build compiled is kept.
  * @throws BuildError with what to install, or with the compiler's last lines
  */
 export async function compileAddon(options: CompileOptions = {}): Promise<BuildResult> {
 	const started = Date.now();
 	const backend = options.backend ?? defaultBackend();
+	const places = options.places ?? { root: packageRoot, builds: buildRoot() };
+	const kind = kindOf(backend, options.variant);
+	const folder = join(places.builds, kind.name);
 	const report = (step: string, fraction: number) => options.onStep?.({ step, fraction });
 	options.signal?.throwIfAborted();
-	requireTools();
-	report("finding the sources of llama.cpp", 0);
-	await ensureSources((line) => report(line, 0), options.signal);
-	if (options.referenceTools) requireReferenceSources();
-
-	const kind = kindOf(backend, options.variant);
-	const folder = join(buildRoot(), kind.name);
-	await mkdir(folder, { recursive: true });
-	const lock = await lockFile(folder);
+	requireTools(places.root);
+	await makeBuildFolder(folder);
+	const { lock, waited } = await takeTurn(folder, options);
 	try {
-		report("configuring", 0);
-		const configure = await configureCommand(folder, backend, kind, options.referenceTools ?? false);
-		await runTool(configure, { cwd: packageRoot, signal: options.signal });
+		report("finding the sources of llama.cpp", 0);
+		await ensureSources(places.root, (line) => report(line, 0), options.signal);
+		if (options.referenceTools) requireReferenceSources(places.root);
+		const addon = join(folder, kind.config, "prune_gguf.node");
 		const targets = ["prune_gguf", ...(options.referenceTools ? referenceTargets : [])];
-		const build = [
-			"cmake",
-			"--build",
-			folder,
-			"--config",
-			kind.config,
-			"--parallel",
-			String(options.jobs ?? availableParallelism()),
-			"--target",
-			...targets,
-		];
-		const onLine = (line: string) => {
-			const fraction = buildFraction(line);
-			if (fraction !== undefined) report("compiling llama.cpp", fraction);
-		};
-		await runTool(build, { cwd: packageRoot, signal: options.signal, onLine });
-		const addon = options.variant === undefined ? builtAddon(backend) : join(folder, kind.config, "prune_gguf.node");
-		if (!existsSync(addon))
-			throw new BuildError(`the build ended without an error, but did not make ${addon}: delete the folder of the build and try again`);
-		if (options.variant === undefined) await writeFile(join(buildRoot(), "active.json"), JSON.stringify({ backend }));
+		const record = new BuildRecord(folder, { ...kind, targets, version: packageVersion, llamaCpp: llamaPin.commit });
+		if (!(waited && existsSync(addon) && (await record.isMade())))
+			await compile({ options, backend, places, kind, folder, addon, targets, record });
+		if (options.variant === undefined) await writeFile(join(places.builds, "active.json"), JSON.stringify({ backend }));
 		report("done", 1);
 		return { addon, backend, seconds: (Date.now() - started) / 1000 };
+	} catch (error) {
+		throw notWritable(folder, error);
 	} finally {
 		await lock.release();
 	}
 }
 
-async function ensureSources(log: (line: string) => void, signal: AbortSignal | undefined): Promise<void> {
-	// A packed prune-gguf carries the sources without the pin's stamp; a clone fetches them.
-	const sources = join(packageRoot, "vendor", "llama.cpp");
-	if (existsSync(join(sources, "CMakeLists.txt")) && !existsSync(join(sources, ".pin"))) return;
-	const { fetchLlama } = (await import(pathToFileURL(join(packageRoot, "scripts", "fetch-llama.mjs")).href)) as {
-		fetchLlama(options: { root: string; log(line: string): void; signal?: AbortSignal | undefined }): Promise<string>;
+/** Waits for another build in the folder. */
+async function takeTurn(folder: string, { signal, onStep }: CompileOptions): Promise<{ readonly lock: Lock; readonly waited: boolean }> {
+	let waited = false;
+	const onWait = ({ pid }: LockOwner) => {
+		waited = true;
+		onStep?.({ step: `waiting for process ${pid}, which builds the same`, fraction: 0 });
 	};
 	try {
-		await fetchLlama({ root: packageRoot, log, signal });
-	} catch (cause) {
-		signal?.throwIfAborted();
-		throw new BuildError(`the sources of llama.cpp could not be downloaded: ${(cause as Error).message}`, { cause });
+		return { lock: await waitForLock(folder, { signal, onWait }), waited };
+	} catch (error) {
+		throw notWritable(folder, error);
 	}
 }
 
-/** A packed prune-gguf carries what the addon needs; llama.cpp's own tools are left out. */
-function requireReferenceSources(root = packageRoot): void {
-	const needed = ["tools/perplexity/CMakeLists.txt", "tools/quantize/CMakeLists.txt", "tests/test-llama-archs.cpp"];
-	const missing = needed.filter((path) => !existsSync(join(root, "vendor", "llama.cpp", path)));
-	if (missing.length === 0) return;
-	throw new BuildError(
-		`the reference tools (--reference-tools) need sources of llama.cpp that this installation lacks (${missing.join(", ")}): only the tests use them. ` +
-			"Build them in a clone of prune-gguf's repository, or build without --reference-tools.",
-	);
+/** One build, as its steps need it. */
+interface Compilation {
+	readonly options: CompileOptions;
+	readonly backend: Backend;
+	readonly places: BuildPlaces;
+	readonly kind: BuildKind;
+	readonly folder: string;
+	/** Where the addon appears once it is whole. */
+	readonly addon: string;
+	readonly targets: readonly string[];
+	readonly record: BuildRecord;
 }
 
-async function configureCommand(folder: string, backend: Backend, kind: BuildKind, referenceTools: boolean): Promise<string[]> {
+async function compile(compilation: Compilation): Promise<void> {
+	const { options, places, kind, folder, addon, targets, record } = compilation;
+	const report = (step: string, fraction: number) => options.onStep?.({ step, fraction });
+	if (await clearLeftovers(folder, places.root)) report("going on after a build that was killed", 0);
+	if (options.variant === undefined) await checkBuildSpace(folder, { referenceTools: options.referenceTools ?? false });
+	await record.begin();
+	const onLine = (line: string) => {
+		const fraction = buildFraction(line);
+		if (fraction !== undefined) report("compiling llama.cpp", fraction);
+	};
+	report("configuring", 0);
+	await configure(compilation);
+	const jobs = String(options.jobs ?? availableParallelism());
+	const build = ["cmake", "--build", folder, "--config", kind.config, "--parallel", jobs, "--target", ...targets];
+	await runHere(compilation, build, onLine);
+	const linked = join(folder, "linked", "prune_gguf.node");
+	if (!existsSync(linked))
+		throw new BuildError(`the build ended without an error, but did not make ${linked}: delete the folder of the build and try again`);
+	await placeAddon(linked, addon);
+	await unmarkRunning(folder);
+	await record.end();
+}
+
+/** Runs a program that writes into the folder; the folder tells while it does, and after it was killed. */
+async function runHere(
+	{ options, places, folder }: Compilation,
+	command: readonly string[],
+	onLine?: (line: string) => void,
+): Promise<void> {
+	let inOrder = false;
+	const explain = (lines: readonly string[]) => {
+		inOrder = endedInOrder(lines);
+		return explainFailure(lines);
+	};
+	let marked: Promise<void> | undefined;
+	const onStart = (pid: number) => {
+		marked = markRunning(folder, pid);
+		marked.catch(() => {});
+	};
+	try {
+		await runTool(command, { cwd: places.root, signal: options.signal, onLine, onStart, explain });
+		await marked;
+	} catch (error) {
+		if (inOrder) await unmarkRunning(folder);
+		throw error;
+	}
+}
+
+/** Whether a program that failed said so itself, having cleaned up: not so if it was killed. */
+function endedInOrder(lines: readonly string[]): boolean {
+	const text = lines.slice(-20).join("\n");
+	const said = /^ninja: build stopped|^g?make(?:\[\d+\])?: \*\*\* .*Error \d+|^-- Configuring incomplete|^CMake Error/m.test(text);
+	return said && !/Error 137|Killed/.test(text);
+}
+
+/** A build folder that another generator, compiler or place was configured for is configured anew, once. */
+async function configure(compilation: Compilation): Promise<void> {
+	const { options, folder } = compilation;
+	const command = await configureCommand(compilation);
+	const cache = join(folder, "CMakeCache.txt");
+	const again = existsSync(cache);
+	try {
+		await runHere(compilation, command);
+	} catch (error) {
+		options.signal?.throwIfAborted();
+		if (!again || !(error instanceof BuildError)) throw error;
+		await rm(cache, { force: true });
+		await rm(join(folder, "CMakeFiles"), { recursive: true, force: true });
+		await runHere(compilation, command);
+	}
+}
+
+async function configureCommand({ options, backend, places, kind, folder }: Compilation): Promise<string[]> {
 	const { BuildSystem } = createRequire(import.meta.url)("cmake-js") as {
 		BuildSystem: new (options: object) => { cmake: { getConfigureCommand(): Promise<string[]> } };
 	};
 	const onOff = (value: boolean) => (value ? "ON" : "OFF");
 	const system = new BuildSystem({
-		directory: packageRoot,
+		directory: places.root,
 		out: folder,
 		config: kind.config,
 		log: { level: "silent" },
+		...compilersToName(),
 		cMakeOptions: {
-			PRUNE_GGUF_REFERENCE_TOOLS: onOff(referenceTools),
+			PRUNE_GGUF_REFERENCE_TOOLS: onOff(options.referenceTools ?? false),
 			GGML_CUDA: onOff(backend === "cuda"),
 			GGML_VULKAN: onOff(backend === "vulkan"),
 			GGML_RPC: onOff(backend === "rpc"),
 			GGML_METAL: onOff(backend === "metal"),
+			PRUNE_GGUF_LINKED: join(folder, "linked"),
 			...kind.definitions,
 		},
 	});
-	return [...(await system.cmake.getConfigureCommand()), "-B", folder];
+	try {
+		return [...(await system.cmake.getConfigureCommand()), "-B", folder];
+	} catch (cause) {
+		const { message } = cause as Error;
+		throw new BuildError(explainFailure([message]) ?? message, { cause });
+	}
+}
+
+/** cmake-js takes g++ and clang++ for the only compilers, and refuses others unless it is told their names; CMake knows them all. */
+function compilersToName(): { readonly cppCompilerPath?: string; readonly cCompilerPath?: string } {
+	if (process.platform === "win32") return {};
+	const withoutNames = findCompilers({ env: {} })?.cpp;
+	if (withoutNames === "g++" || withoutNames === "clang++") return {};
+	const found = findCompilers();
+	return found ? { cppCompilerPath: found.cpp, cCompilerPath: found.c } : {};
 }
 
 /** Progress in a line of make (`[ 42%] ...`) or ninja (`[12/120] ...`). */
@@ -178,22 +265,7 @@ export function buildFraction(line: string): number | undefined {
 	return match[3] === undefined ? Number(match[1]) / 100 : Number(match[1]) / Number(match[3]);
 }
 
-function requireTools(): void {
-	const found = (tool: string) => spawnSync(tool, ["--version"], { stdio: "ignore" }).status === 0;
-	const missing: string[] = [];
-	if (!found("cmake")) missing.push("cmake");
-	if (process.platform !== "win32" && !["c++", "g++", "clang++", process.env.CXX ?? ""].some((tool) => tool !== "" && found(tool))) {
-		missing.push("a C++ compiler");
-	}
-	if (!existsSync(join(packageRoot, "vendor", "llama.cpp", "CMakeLists.txt")) && !found("git")) missing.push("git");
-	if (missing.length === 0) return;
-	const how =
-		process.platform === "darwin"
-			? "xcode-select --install && brew install cmake"
-			: process.platform === "win32"
-				? "Visual Studio Build Tools (C++), CMake and Git for Windows"
-				: "Debian/Ubuntu: apt install g++ cmake git; Fedora: dnf install gcc-c++ cmake git";
-	throw new BuildError(
-		`${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} needed to build the addon, but not found. Install: ${how}`,
-	);
+function requireTools(root: string): void {
+	const missing = missingTools({ sources: hasSources(root) });
+	if (missing.length > 0) throw new BuildError(missingToolsMessage(missing));
 }

@@ -8,22 +8,28 @@ export interface RunToolOptions {
 	readonly signal?: AbortSignal | undefined;
 	/** Called with every line that the program writes. */
 	readonly onLine?: ((line: string) => void) | undefined;
+	/** Called once the program runs. It leads a process group and, except on Windows, a session of its own. */
+	readonly onStart?: ((pid: number) => void) | undefined;
+	/** Says in plain words why the program failed, from the lines that it wrote. @default its last lines speak for themselves */
+	readonly explain?: ((lines: readonly string[]) => string | undefined) | undefined;
 }
 
-/** Number of lines kept for the error, and number that it shows. */
-const KEPT_LINES = 60;
+/** Number of lines kept for the error, and number that it shows: without an explanation, and with one. */
+const KEPT_LINES = 400;
 const SHOWN_LINES = 30;
+const SHOWN_BESIDE = 6;
 
 /**
  * Runs a program such as cmake, which starts make, which starts compilers: they all end with it.
  * @throws BuildError with its last lines if it fails or cannot be started
  */
-export function runTool(command: readonly string[], { cwd, signal, onLine }: RunToolOptions = {}): Promise<void> {
+export function runTool(command: readonly string[], { cwd, signal, onLine, onStart, explain }: RunToolOptions = {}): Promise<void> {
 	const [program, ...args] = command as [string, ...string[]];
 	return new Promise((resolve, reject) => {
 		if (signal?.aborted) return reject(signal.reason);
 		// A process group, so that it can be ended together. Ctrl+C then reaches it through the signal.
 		const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"], detached: process.platform !== "win32" });
+		if (child.pid !== undefined) onStart?.(child.pid);
 		const end = () => endGroup(child);
 		const abort = () => {
 			end();
@@ -41,16 +47,18 @@ export function runTool(command: readonly string[], { cwd, signal, onLine }: Run
 			release();
 			reject(new BuildError(`${program} could not be started: ${cause.message}`, { cause }));
 		});
-		child.on("close", (code) => {
+		child.on("close", (code, by) => {
 			release();
 			if (signal?.aborted) reject(signal.reason);
 			else if (code === 0) resolve();
-			else {
-				const last = lines.slice(-SHOWN_LINES).join("\n");
-				reject(new BuildError(`${command.slice(0, 2).join(" ")} ended with ${code}. Its last lines:\n${last}`));
-			}
+			else reject(failure(`${command.slice(0, 2).join(" ")} ended with ${code ?? by}`, lines, explain?.(lines)));
 		});
 	});
+}
+
+function failure(what: string, lines: readonly string[], why: string | undefined): BuildError {
+	const last = lines.slice(why === undefined ? -SHOWN_LINES : -SHOWN_BESIDE).join("\n");
+	return new BuildError(why === undefined ? `${what}. Its last lines:\n${last}` : `${why}.\n${what}. Its last lines:\n${last}`);
 }
 
 function collectLines(child: ChildProcess, onLine: RunToolOptions["onLine"]): string[] {

@@ -1,0 +1,127 @@
+// The folder of a build: whether it can be used, what it holds, and how its addon appears.
+import { randomBytes } from "node:crypto";
+import { copyFile, mkdir, open, readFile, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { BuildError, FileError } from "../../errors.js";
+
+const MB = 1e6;
+
+/** Bytes of the disk that a finished build takes; measured, and a quarter more. */
+const NEEDED = { addon: 100 * MB, referenceTools: 430 * MB };
+
+/** Makes the folder. @throws BuildError if it cannot be written */
+export async function makeBuildFolder(folder: string): Promise<void> {
+	try {
+		await makeFolders(folder);
+	} catch (cause) {
+		throw notWritable(folder, cause);
+	}
+}
+
+/** As `mkdir` does with `recursive`, which says ENOENT for a file system that is read-only. */
+async function makeFolders(folder: string): Promise<void> {
+	try {
+		await mkdir(folder);
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === "EEXIST" && (await stat(folder)).isDirectory()) return;
+		if (code !== "ENOENT" || dirname(folder) === folder) throw error;
+		await makeFolders(dirname(folder));
+		await mkdir(folder);
+	}
+}
+
+/** An error of files in the folder, in the words of a build; others as they are. */
+export function notWritable(folder: string, cause: unknown): unknown {
+	const at = cause instanceof FileError ? cause.cause : cause;
+	const code = (at as NodeJS.ErrnoException | undefined)?.code;
+	if (code === "ENOSPC" || code === "EDQUOT") return diskFull(folder, cause);
+	const rights: readonly (string | undefined)[] = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"];
+	if (!rights.includes(code)) return cause;
+	return new BuildError(
+		`the addon would be built in ${folder}, which cannot be written (${(at as Error).message}). Make it writable, or set PRUNE_GGUF_HOME to a folder that is.`,
+		{ cause },
+	);
+}
+
+function diskFull(folder: string, cause: unknown): BuildError {
+	return new BuildError(`the disk of ${folder} is full. Make space and try again: what is compiled is kept.`, { cause });
+}
+
+/** What decides how much is compiled. */
+export interface BuildAmount {
+	readonly referenceTools: boolean;
+	/** Bytes that are free. @default those of the folder's disk */
+	readonly free?: number | undefined;
+}
+
+/** Checks that the disk has room for what is not there yet. @throws BuildError that says how much, and where */
+export async function checkBuildSpace(folder: string, { referenceTools, free }: BuildAmount): Promise<void> {
+	const needed = (referenceTools ? NEEDED.referenceTools : NEEDED.addon) - (await bytesIn(folder));
+	const there = free ?? (await freeBytes(folder));
+	if (there === undefined || there >= needed) return;
+	throw new BuildError(
+		`building needs ${Math.ceil(needed / MB)} MB in ${folder}, and its disk has ${Math.floor(there / MB)} MB free. Make space and try again.`,
+	);
+}
+
+async function freeBytes(folder: string): Promise<number | undefined> {
+	const { bavail, bsize } = await statfs(folder);
+	// Some file systems of networks do not say.
+	return bavail === 0 && bsize === 0 ? undefined : bavail * bsize;
+}
+
+async function bytesIn(folder: string): Promise<number> {
+	const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+	const sizes = files.map(async (entry) => (await stat(join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0);
+	return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+/**
+ * Puts a linked addon under its name, whole or not at all: a process that loads it while it is built finds the old one or the new one. The
+ * same bytes stay as they are.
+ * @throws BuildError if another program holds the old one, as Windows lets it, or the disk is full
+ */
+export async function placeAddon(linked: string, addon: string): Promise<void> {
+	const made = await readFile(linked);
+	if ((await readFile(addon).catch(() => undefined))?.equals(made)) return;
+	const temporary = `${addon}.${process.pid}-${randomBytes(4).toString("hex")}.partial`;
+	try {
+		await mkdir(dirname(addon), { recursive: true });
+		await copyFile(linked, temporary);
+		const handle = await open(temporary, "r+");
+		await handle.sync().finally(() => handle.close());
+		await rename(temporary, addon);
+	} catch (cause) {
+		const { code } = cause as NodeJS.ErrnoException;
+		if (process.platform === "win32" && (code === "EPERM" || code === "EBUSY" || code === "EACCES"))
+			throw new BuildError(`${addon} is in use. End the programs that use it, and build again.`, { cause });
+		throw notWritable(dirname(addon), cause);
+	} finally {
+		await rm(temporary, { force: true });
+	}
+}
+
+/** What a finished build was made of: written at its end, gone while one is under way. */
+export class BuildRecord {
+	readonly #path: string;
+	readonly #text: string;
+
+	constructor(folder: string, asked: object) {
+		this.#path = join(folder, "made.json");
+		this.#text = JSON.stringify(asked);
+	}
+
+	/** Whether the folder holds a finished build of just this. */
+	async isMade(): Promise<boolean> {
+		return (await readFile(this.#path, "utf8").catch(() => "")) === this.#text;
+	}
+
+	async begin(): Promise<void> {
+		await rm(this.#path, { force: true });
+	}
+
+	async end(): Promise<void> {
+		await writeFile(this.#path, this.#text);
+	}
+}

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { explainFailure } from "../../../src/model/runtime/build-failures.js";
+
+/** Signs as CMake 3.25, GCC 12, Ninja and cmake-js write them, and words of what is said instead. */
+const cases: readonly (readonly [name: string, lines: readonly string[], words: RegExp])[] = [
+	[
+		"a full disk",
+		["[7/90] Building CXX object a.o", "/tmp/x.s: fatal error: can't write 4096 bytes to section .text of a.o: 'No space left on device'"],
+		/^the disk became full\. Make space/,
+	],
+	[
+		"an old cmake",
+		["CMake Error at CMakeLists.txt:1 (cmake_minimum_required):", "  CMake 3.15 or higher is required.  You are running version 3.10.2"],
+		/^cmake 3\.10\.2 is too old: 3\.15 or newer/,
+	],
+	[
+		"a compiler that CMakeLists.txt refuses",
+		["CMake Error at CMakeLists.txt:14 (message):", "  The compiler GNU 8.2.0 is too old: 9 or newer is needed"],
+		/^the C\+\+ compiler \(GNU 8\.2\.0\) is too old: C\+\+17.*GCC 9/,
+	],
+	[
+		"a compiler without C++17",
+		[
+			"-- The CXX compiler identification is GNU 4.2.0",
+			'  target_compile_features The compiler feature "cxx_std_17" is not known to',
+			"  CXX compiler",
+		],
+		/^the C\+\+ compiler \(GNU 4\.2\.0\) is too old/,
+	],
+	["a library without std::filesystem", ["a.cpp:1:10: fatal error: filesystem: No such file or directory"], /^the C\+\+ compiler is too old/],
+	[
+		"no make",
+		['CMake was unable to find a build program corresponding to "Unix Makefiles".  CMAKE_MAKE_PROGRAM is not set.'],
+		/^make or ninja is missing\. Install with: /,
+	],
+	["no compiler", ["  No CMAKE_CXX_COMPILER could be found."], /^there is no C\+\+ compiler\. Install with: /],
+	["no compiler on Windows", ["There is no Visual C++ compiler installed. Install Visual C++ Build Toolset"], /^there is no C\+\+ compiler/],
+	[
+		"a compiler that CXX names and is not there",
+		["  Could not find compiler set in environment variable CXX:", "", "  /opt/gcc/bin/g++.", "", "CMake Error"],
+		/^\/opt\/gcc\/bin\/g\+\+ is not there: CXX .* unset CXX$/,
+	],
+	[
+		"a compiler that lacks a part",
+		['  The C++ compiler "/usr/bin/c++"', "  is not able to compile a simple test program."],
+		/^the C\+\+ compiler cannot make a program/,
+	],
+	["too little memory", ["c++: fatal error: Killed signal terminated program cc1plus"], /^a compiler was ended.*--jobs 1$/],
+	["rights", ["Error: cannot open /x/a.o: Permission denied"], /cannot be written/],
+];
+
+describe("explainFailure", () => {
+	it.each(cases)("says what is meant: %s", (_name, lines, words) => {
+		expect(explainFailure(["-- first", ...lines, "ninja: build stopped: subcommand failed."])).toMatch(words);
+	});
+
+	it("tells each of them from the others, and is silent about an error in the code", () => {
+		const said = cases.map(([, lines]) => explainFailure(lines));
+		expect(new Set(said).size).toBeGreaterThan(cases.length - 2);
+		expect(explainFailure(["native/addon.cpp:3:1: error: expected ';' before '}' token"])).toBeUndefined();
+		expect(explainFailure([])).toBeUndefined();
+	});
+
+	it("reads CMake's sentences across its lines", () => {
+		expect(explainFailure(["CMake 3.15 or higher is", "required.  You are running", "version 3.1"])).toMatch(/^cmake 3\.1 is too old/);
+	});
+});

@@ -1,0 +1,213 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BuildError } from "../../../src/errors.js";
+import { compileAddon } from "../../../src/model/runtime/build.js";
+import { byGroup } from "../../../src/model/runtime/build-leftovers.js";
+import { checkBuildSpace, placeAddon } from "../../../src/model/runtime/build-folder.js";
+import { FakeBuild, type FakeCmake } from "../../helpers/fake-build.js";
+import { makeReadOnly } from "../../helpers/read-only.js";
+
+// With programs that stand for cmake and compilers: nothing is compiled. Windows has no scripts that could stand for them.
+
+let fake: FakeBuild;
+const before = { ...process.env };
+beforeEach(() => {
+	fake = new FakeBuild();
+});
+afterEach(() => {
+	Object.assign(process.env, { PATH: before.PATH, FAKE_CMAKE: "{}" });
+	rmSync(fake.root, { recursive: true, force: true });
+});
+
+async function build(told: FakeCmake = {}): Promise<string[]> {
+	const steps: string[] = [];
+	Object.assign(process.env, fake.env(told));
+	await compileAddon({ backend: "cpu", places: fake.places, onStep: ({ step }) => steps.push(step) });
+	return steps;
+}
+
+const until = async (is: () => boolean) => {
+	for (let i = 0; i < 1200 && !is(); i++) await new Promise((resolve) => setTimeout(resolve, 25));
+	expect(is()).toBe(true);
+};
+
+const isAlive = (pid: number) => {
+	try {
+		process.kill(pid, 0);
+		return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+	} catch {
+		return false;
+	}
+};
+
+describe.skipIf(process.platform === "win32")("compileAddon", () => {
+	it("puts the addon in its place, and remembers which backend was built", async () => {
+		const steps = await build();
+		expect(readFileSync(fake.addon, "utf8")).toBe("whole addon");
+		expect(readdirSync(join(fake.folder, "Release"))).toEqual(["prune_gguf.node"]);
+		expect(JSON.parse(readFileSync(join(fake.places.builds, "active.json"), "utf8"))).toEqual({ backend: "cpu" });
+		expect(steps).toEqual(["finding the sources of llama.cpp", "configuring", "compiling llama.cpp", "compiling llama.cpp", "done"]);
+	});
+
+	it("keeps the addon that is there while another is linked, and if that fails", async () => {
+		await build();
+		await expect(build({ half: true, failsToBuild: ["ninja: build stopped: subcommand failed."] })).rejects.toThrow(BuildError);
+		expect(readFileSync(fake.addon, "utf8")).toBe("whole addon");
+	});
+
+	it.each([
+		["cmake", "cmake", /^cmake is needed to build the addon, but not found\. Install with: /],
+		["a compiler", "g++", /^a C\+\+ compiler is needed/],
+		["make and ninja", "ninja", /^make or ninja is needed/],
+	])("says that %s is missing", async (_name, program, message) => {
+		rmSync(join(fake.programs, program));
+		await expect(build()).rejects.toThrow(message);
+		expect(existsSync(fake.places.builds)).toBe(false);
+	});
+
+	it("says that git is missing, if the sources are", async () => {
+		rmSync(join(fake.places.root, "vendor"), { recursive: true });
+		await expect(build()).rejects.toThrow(/^git is needed/);
+	});
+
+	it("says in plain words why cmake failed, with its last lines", async () => {
+		const lines = ["CMake Error at CMakeLists.txt:1:", "  CMake 3.15 or higher is required.  You are running version 3.10.2"];
+		const failed = build({ failsToConfigure: lines });
+		await expect(failed).rejects.toThrow(/^cmake 3\.10\.2 is too old[^]*\n[^]*ended with 1\. Its last lines:\n[^]*You are running/);
+	});
+
+	it("configures anew what was configured for another generator", async () => {
+		mkdirSync(join(fake.folder, "CMakeFiles"), { recursive: true });
+		writeFileSync(join(fake.folder, "CMakeCache.txt"), "of another generator");
+		await build();
+		expect(fake.log()).toEqual(["configure", "configure", "build", "compile a.o", "compile b.o"]);
+		expect(existsSync(join(fake.folder, "CMakeFiles"))).toBe(false);
+	});
+
+	const unwritable = /^the addon would be built in .*cpu, which cannot be written.* PRUNE_GGUF_HOME/;
+
+	it("names the folder that cannot be made, and the setting for another", async () => {
+		writeFileSync(fake.places.builds, "a file");
+		await expect(build()).rejects.toThrow(unwritable);
+	});
+
+	it.each(["of a first build", "of an earlier build"])("the same for the read-only folder %s", async (which) => {
+		mkdirSync(which.includes("first") ? fake.places.builds : fake.folder, { recursive: true });
+		const undo = makeReadOnly(fake.places.builds);
+		if (!undo) return;
+		try {
+			await expect(build()).rejects.toThrow(unwritable);
+		} finally {
+			undo();
+		}
+	});
+});
+
+describe.skipIf(process.platform === "win32")("two builds at once", () => {
+	it("the second waits, says so, and takes what the first has made", async () => {
+		const first = fake.inProcess({ waits: 1500 });
+		await until(() => fake.log().includes("build"));
+		const steps = await build();
+		expect(steps).toEqual([`waiting for process ${first.pid}, which builds the same`, "finding the sources of llama.cpp", "done"]);
+		expect(fake.log()).toEqual(["configure", "build", "compile a.o", "compile b.o"]);
+		expect(readFileSync(fake.addon, "utf8")).toBe("whole addon");
+	});
+
+	it("the second builds by itself if the first one fails", async () => {
+		fake.inProcess({ waits: 1000, half: true, failsToBuild: ["ninja: build stopped: subcommand failed."] });
+		await until(() => fake.log().includes("build"));
+		const steps = await build();
+		expect(steps.at(-1)).toBe("done");
+		expect(fake.log().filter((line) => line === "build")).toHaveLength(2);
+		expect(readFileSync(fake.addon, "utf8")).toBe("whole addon");
+	});
+});
+
+/** As if it had been compiled a minute ago. */
+const age = (name: string) => {
+	const at = new Date(Date.now() - 60_000);
+	utimesSync(join(fake.folder, name), at, at);
+};
+
+describe.skipIf(process.platform === "win32")("after a build that was killed", () => {
+	it.skipIf(process.platform !== "linux")("the next one ends what still runs, and goes on with what was finished", async () => {
+		const first = fake.inProcess({ compiler: true, waits: 60_000 });
+		await until(() => existsSync(`${fake.folder}.compiler`) && existsSync(join(fake.folder, "running.json")));
+		const compiler = Number(readFileSync(`${fake.folder}.compiler`, "utf8"));
+		process.kill(first.pid!, "SIGKILL");
+		await until(() => !isAlive(first.pid!));
+		expect(isAlive(compiler)).toBe(true);
+		expect(existsSync(fake.addon)).toBe(false);
+		age("a.o");
+		const steps = await build();
+		expect(steps).toContain("going on after a build that was killed");
+		expect(isAlive(compiler)).toBe(false);
+		// What was written last could be half of it.
+		expect(fake.log()).toEqual(["configure", "build", "compile a.o", "compile b.o", "configure", "build", "compile b.o"]);
+		expect(readFileSync(fake.addon, "utf8")).toBe("whole addon");
+	});
+
+	it("make may be what was killed: its half-linked addon never gets its name", async () => {
+		await expect(build({ half: true, killed: true })).rejects.toThrow(/ended with SIGKILL/);
+		expect(readFileSync(join(fake.folder, "linked", "prune_gguf.node"), "utf8")).toBe("hal");
+		expect(existsSync(fake.addon)).toBe(false);
+		age("a.o");
+		await build();
+		expect(fake.log().filter((line) => line.startsWith("compile"))).toEqual(["compile a.o", "compile b.o", "compile b.o"]);
+		expect(readFileSync(fake.addon, "utf8")).toBe("whole addon");
+	});
+
+	it("what failed by itself is not compiled again", async () => {
+		await expect(build({ failsToBuild: ["a.cpp:1:1: error: x", "ninja: build stopped: subcommand failed."] })).rejects.toThrow(/error: x/);
+		await build();
+		expect(fake.log().filter((line) => line.startsWith("compile"))).toEqual(["compile a.o", "compile b.o"]);
+	});
+
+	it("leaves programs alone that only got the number of its session since", async () => {
+		const other = fake.inProcess({ compiler: true, waits: 60_000 });
+		await until(() => existsSync(join(fake.folder, "running.json")) && existsSync(`${fake.folder}.compiler`));
+		const mark = JSON.parse(readFileSync(join(fake.folder, "running.json"), "utf8")) as { pid: number; start: string };
+		const compiler = Number(readFileSync(`${fake.folder}.compiler`, "utf8"));
+		const { clearLeftovers } = await import("../../../src/model/runtime/build-leftovers.js");
+		const elsewhere = join(fake.root, "elsewhere");
+		mkdirSync(elsewhere);
+		writeFileSync(join(elsewhere, "running.json"), JSON.stringify(mark));
+		await clearLeftovers(elsewhere, elsewhere);
+		writeFileSync(join(elsewhere, "running.json"), JSON.stringify({ ...mark, start: "1" }));
+		if (process.platform === "linux") await clearLeftovers(elsewhere, fake.folder);
+		expect(isAlive(mark.pid) && isAlive(compiler)).toBe(true);
+		// The way without procfs finds the group by the folder that cmake's command names.
+		expect(byGroup(mark, fake.folder).sort()).toEqual([mark.pid, compiler].sort());
+		expect(byGroup(mark, elsewhere)).toEqual([]);
+		other.kill("SIGTERM");
+		process.kill(-mark.pid, "SIGKILL");
+	});
+});
+
+describe("the folder of a build", () => {
+	it("needs room on its disk for what is not there yet, and says how much and where", async () => {
+		await expect(checkBuildSpace(fake.root, { referenceTools: false, free: 20e6 })).rejects.toThrow(
+			new RegExp(`^building needs \\d+ MB in ${fake.root}, and its disk has 20 MB free\\. Make space`),
+		);
+		await checkBuildSpace(fake.root, { referenceTools: false, free: 200e6 });
+		await expect(checkBuildSpace(fake.root, { referenceTools: true, free: 200e6 })).rejects.toThrow(BuildError);
+		writeFileSync(join(fake.root, "built"), Buffer.alloc(150e6));
+		await checkBuildSpace(fake.root, { referenceTools: false, free: 0 });
+		await checkBuildSpace(fake.places.root, { referenceTools: false });
+	});
+
+	it("leaves an addon of the same bytes untouched, and replaces another in one step", async () => {
+		const [linked, addon] = [join(fake.root, "linked"), join(fake.root, "Release", "addon")];
+		writeFileSync(linked, "one");
+		await placeAddon(linked, addon);
+		const old = new Date(2020, 1, 1);
+		utimesSync(addon, old, old);
+		await placeAddon(linked, addon);
+		expect(readdirSync(join(fake.root, "Release"))).toEqual(["addon"]);
+		expect((await import("node:fs")).statSync(addon).mtimeMs).toBe(old.getTime());
+		writeFileSync(linked, "two");
+		await placeAddon(linked, addon);
+		expect(readFileSync(addon, "utf8")).toBe("two");
+	});
+});

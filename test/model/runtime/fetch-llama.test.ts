@@ -1,0 +1,84 @@
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { makeReadOnly } from "../../helpers/read-only.js";
+
+// Fetching the sources with programs that stand for npm, git and tar: nothing is downloaded.
+
+const { fetchLlama } = (await import(new URL("../../../scripts/fetch-llama.mjs", import.meta.url).href)) as {
+	fetchLlama(options: { root: string }): Promise<string>;
+};
+
+let folder: string;
+let vendor: string;
+const path = process.env.PATH;
+const program = (name: string, text: string) => {
+	writeFileSync(join(folder, "programs", name), `#!/bin/sh\n${text}\n`);
+	chmodSync(join(folder, "programs", name), 0o755);
+};
+const npmSays = (...lines: string[]) =>
+	program("npm", `[ "$1" = --version ] && exit 0\n${lines.map((line) => `echo "${line}" >&2`).join("\n")}\nexit 1`);
+
+beforeEach(() => {
+	folder = mkdtempSync(join(tmpdir(), "prune-gguf-fetch-"));
+	vendor = join(folder, "root", "vendor");
+	mkdirSync(vendor, { recursive: true });
+	mkdirSync(join(folder, "programs"));
+	const pin = { version: "v1", commit: "abc", package: "some-package", packageVersion: "1.2.3", integrity: "sha512-x", bundle: "b", keep: [], drop: [] };
+	writeFileSync(join(vendor, "llama.cpp.json"), JSON.stringify(pin));
+	for (const name of ["npm", "git", "tar"]) program(name, "exit 0");
+	process.env.PATH = join(folder, "programs");
+});
+afterEach(() => {
+	process.env.PATH = path;
+	rmSync(folder, { recursive: true, force: true });
+});
+
+const fetched = () => fetchLlama({ root: join(folder, "root") });
+
+describe.skipIf(process.platform === "win32")("fetching the sources of llama.cpp", () => {
+	it.each(["EAI_AGAIN", "ENOTFOUND", "ECONNREFUSED", "ETIMEDOUT"])("says that there is no network (%s)", async (code) => {
+		npmSays(`npm error code ${code}`, "npm error syscall getaddrinfo");
+		await expect(fetched()).rejects.toThrow(`npm's registry cannot be reached (${code}). Check the network`);
+		expect(readdirSync(vendor)).toEqual(["llama.cpp.json"]);
+	});
+
+	it("says that the registry has no such package", async () => {
+		npmSays("npm error code E404");
+		await expect(fetched()).rejects.toThrow("npm's registry did not give some-package@1.2.3 (E404)");
+	});
+
+	it("says that the disk became full", async () => {
+		npmSays("npm error code ENOSPC");
+		await expect(fetched()).rejects.toThrow(/^the disk of .* is full\. Make space/);
+	});
+
+	it.each(["git", "npm", "tar"])("says that %s is missing, and how to install it", async (name) => {
+		rmSync(join(folder, "programs", name));
+		await expect(fetched()).rejects.toThrow(new RegExp(`^${name} is needed to download llama\\.cpp, but not found\\. Install with: `));
+	});
+
+	it("says so before the download if the sources cannot be written", async (context) => {
+		const undo = makeReadOnly(vendor);
+		if (!undo) return context.skip();
+		try {
+			await expect(fetched()).rejects.toThrow(/^the sources belong in .*vendor, which cannot be written/);
+		} finally {
+			undo();
+		}
+	});
+
+	it("is not stopped by what a process of the same number left", async () => {
+		npmSays("npm error code E404");
+		mkdirSync(join(vendor, `llama.cpp.partial-${process.pid}`));
+		await expect(fetched()).rejects.toThrow("E404");
+	});
+
+	it("deletes what a killed one left, and leaves what a living one works on", async () => {
+		npmSays("npm error code E404");
+		for (const name of ["llama.cpp.partial", "llama.cpp.partial-999999999", `llama.cpp.partial-${process.ppid}`]) mkdirSync(join(vendor, name));
+		await expect(fetched()).rejects.toThrow("E404");
+		expect(readdirSync(vendor).sort()).toEqual(["llama.cpp.json", `llama.cpp.partial-${process.ppid}`]);
+	});
+});
