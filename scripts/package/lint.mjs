@@ -1,0 +1,30 @@
+// Checks the package: npm run lint:package [-- --release]
+//
+// What it holds, its package.json (publint, every message counts), and that its types resolve. --release: also what is made for packing, such
+// as binaries and notices.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { contentFaults, packedFiles } from "./contents.mjs";
+import { typeFaults } from "./types.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
+const { release } = parseArgs({ options: { release: { type: "boolean", default: false } } }).values;
+
+if (!existsSync(join(root, "dist", "index.js"))) {
+	process.stderr.write("error: dist/ is missing: run npm run build first\n");
+	process.exit(1);
+}
+const packed = packedFiles(root);
+const { messages, pkg } = await publint({ pkgDir: root, level: "suggestion", strict: true, pack: "npm" });
+const faults = [
+	...contentFaults(packed, { release }),
+	...messages.map((message) => `package.json: ${formatMessage(message, pkg, { color: false })}`),
+	...typeFaults(root),
+];
+for (const fault of faults) process.stderr.write(`error: ${fault}\n`);
+process.stdout.write(`${packed.files.length} files, ${(packed.size / 1e6).toFixed(1)} MB packed, ${(packed.unpackedSize / 1e6).toFixed(1)} MB unpacked\n`);
+process.exitCode = faults.length > 0 ? 1 : 0;

@@ -1,0 +1,94 @@
+// Installs a packed package as users do, in an empty folder with an empty cache, and times it to its first measured candidate.
+//   node scripts/package/try-package.mjs PACKAGE.tgz [MODEL.gguf ...] [--with npm|pnpm]
+//
+// No script of npm runs, and except on Windows no program but node, npm and sh is in the path: nothing can be compiled. Without a model it
+// takes the 12-block model of this clone. It fails if a model is not measured, or if something was built after all.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, delimiter, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const windows = process.platform === "win32";
+
+const { values: options, positionals } = parseArgs({
+	allowPositionals: true,
+	options: { with: { type: "string", default: "npm" } },
+});
+const [tarball, ...models] = positionals.map((path) => resolve(path));
+if (tarball === undefined || !existsSync(tarball)) {
+	process.stderr.write("error: name the package: node scripts/package/try-package.mjs PACKAGE.tgz\n");
+	process.exit(2);
+}
+if (models.length === 0) models.push(join(root, "fixture", "fixture-12l.gguf"));
+
+/** Prints seconds from its own start, by the clock of the system, to the first measured candidate. */
+const measure = `
+import { pruneGguf } from "prune-gguf";
+const [model, started] = [process.argv[2], Number(process.argv[3])];
+let first;
+await pruneGguf(model, undefined, {
+	removeBlocks: 1,
+	search: { effort: "quick" },
+	onProgress: ({ unit, done }) => {
+		if (unit === "candidates" && done > 0) first ??= (Date.now() - started) / 1000;
+	},
+});
+console.log(JSON.stringify({ first, all: (Date.now() - started) / 1000 }));
+`;
+
+/** A folder with the only programs that are found. */
+function programs(folder) {
+	mkdirSync(folder);
+	const found = (name) => (process.env.PATH ?? "").split(delimiter).find((path) => existsSync(join(path, name)));
+	for (const name of ["node", "npm", "npx", "pnpm", "sh", "env"]) {
+		const path = found(name);
+		if (path) symlinkSync(join(path, name), join(folder, name));
+	}
+	return folder;
+}
+
+const work = mkdtempSync(join(tmpdir(), "prune-gguf-try-"));
+const project = join(work, "project");
+const home = join(work, "home");
+mkdirSync(project);
+writeFileSync(join(project, "package.json"), JSON.stringify({ name: "try", private: true, type: "module" }));
+const env = { ...process.env, PRUNE_GGUF_HOME: home, ...(windows ? {} : { PATH: programs(join(work, "programs")) }) };
+delete env.PRUNE_GGUF_ADDON;
+
+function run(command, args) {
+	const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: project, env, encoding: "utf8", shell: windows });
+	if (status === 0) return stdout;
+	throw new Error(`${command} ${args.join(" ")} ended with ${status}: ${error?.message ?? ""}\n${stdout}${stderr}`);
+}
+
+/** What must not be there: a build. */
+function built() {
+	const inPackage = join(project, "node_modules", "prune-gguf", "build");
+	return [inPackage, join(home, "build")].filter((folder) => existsSync(folder) && readdirSync(folder).length > 0);
+}
+
+const say = (line) => process.stdout.write(`${line}\n`);
+try {
+	const install = { npm: ["install", "--ignore-scripts", "--no-audit", "--no-fund"], pnpm: ["add", "--ignore-scripts"] }[options.with];
+	if (!install) throw new Error(`--with must be npm or pnpm, not ${options.with}`);
+	const started = Date.now();
+	run(options.with, [...install, tarball]);
+	say(`${basename(tarball)} installed by ${options.with} ${run(options.with, ["--version"]).trim()} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+	writeFileSync(join(project, "measure.mjs"), measure);
+	for (const model of models) {
+		const { first, all } = JSON.parse(run("node", ["measure.mjs", model, String(Date.now())]).trim().split("\n").at(-1));
+		if (first === undefined) throw new Error(`${model}: no candidate was measured`);
+		say(`${basename(model)}: first measured candidate after ${first.toFixed(2)} s, one block chosen after ${all.toFixed(1)} s`);
+	}
+	say(run("npx", ["prune-gguf", "doctor"]).trim());
+	const folders = built();
+	if (folders.length > 0) throw new Error(`something was built, in ${folders.join(" and ")}`);
+} catch (error) {
+	process.stderr.write(`error: ${error.message}\n`);
+	process.exitCode = 1;
+} finally {
+	rmSync(work, { recursive: true, force: true });
+}

@@ -1,0 +1,47 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
+const { releaseFaults } = (await import(new URL("../../scripts/package/check-release.mjs", import.meta.url).href)) as {
+	releaseFaults(files: { pkg: object; lock: object; changelog: string; tag?: string }): string[];
+};
+const { typeFaults } = (await import(new URL("../../scripts/package/types.mjs", import.meta.url).href)) as {
+	typeFaults(root: string): string[];
+};
+
+describe("what a release is refused for", () => {
+	const pkg = { version: "1.2.0", repository: { url: "git+https://example.org/x.git" }, publishConfig: { provenance: true } };
+	const good = { pkg, lock: { version: "1.2.0" }, changelog: "# Changelog\n\n## 1.2.0 (2030-01-01)\n", tag: "v1.2.0" };
+
+	it("nothing, if all is in order", () => expect(releaseFaults(good)).toEqual([]));
+
+	it.each([
+		["another tag", { ...good, tag: "v1.2.1" }, /^the tag is v1\.2\.1.*must be v1\.2\.0$/],
+		["an old lock file", { ...good, lock: { version: "1.1.0" } }, /^package-lock\.json has 1\.1\.0/],
+		["no entry in the changelog", { ...good, changelog: "## 1.2.0-rc.1\n" }, /no heading "## 1\.2\.0"/],
+		["an entry that says so", { ...good, changelog: "## 1.2.0 (not released)\n" }, /put the date there/],
+		["no repository", { ...good, pkg: { ...pkg, repository: undefined } }, /no repository\.url/],
+		["no provenance", { ...good, pkg: { ...pkg, publishConfig: {} } }, /provenance must be true/],
+		["a private package", { ...good, pkg: { ...pkg, private: true } }, /private/],
+	])("%s", (_name, files, fault) => expect(releaseFaults(files)).toEqual([expect.stringMatching(fault)]));
+});
+
+describe("the workflows", () => {
+	const folder = join(ROOT, ".github", "workflows");
+	const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> };
+
+	it.each(readdirSync(folder))("%s says that it was not run, and calls what there is", (name) => {
+		const text = readFileSync(join(folder, name), "utf8");
+		expect(text.split("\n")[0]).toMatch(/^# Not run yet/);
+		for (const [, script] of text.matchAll(/npm run ([\w:-]+)/g)) expect(Object.keys(scripts)).toContain(script);
+		for (const [, path] of text.matchAll(/node (scripts\/\S+\.mjs)/g)) expect(existsSync(join(ROOT, path!))).toBe(true);
+		expect(text).not.toMatch(/\t/);
+	});
+});
+
+describe("the types", () => {
+	// Three runs of the compiler over all declarations.
+	it("resolve as Node.js and bundlers resolve them, and a misspelled option is an error", () => expect(typeFaults(ROOT)).toEqual([]));
+});
