@@ -23,6 +23,7 @@ const commands = [
 	["rank"],
 	["compare"],
 	["build"],
+	["doctor"],
 	["runs"],
 	["runs", "clean"],
 	["config"],

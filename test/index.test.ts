@@ -38,6 +38,7 @@ describe("the public entry", () => {
 			  "cleanRuns",
 			  "compareMethods",
 			  "describeBlocks",
+			  "doctor",
 			  "drawPositions",
 			  "efforts",
 			  "estimatorFacts",

@@ -18,6 +18,7 @@ const jobs = [
 	"evaluateQuestions",
 	"measureSpeed",
 	"buildAddon",
+	"doctor",
 	"listRuns",
 	"cleanRuns",
 ];

@@ -18,6 +18,7 @@ import type {
 	SpeedResult,
 } from "../api/index.js";
 import type { BuildOptions, BuildResult } from "../api/build.js";
+import type { DoctorOptions, DoctorResult } from "../api/doctor.js";
 import type { CleanOptions, CleanResult, RunFolder, RunsOptions } from "../api/runs.js";
 
 // The command line's only door to the rest: what it expects of the public API.
@@ -31,6 +32,7 @@ export { optionsFrom, shareOf } from "../api/options/shape.js";
 export { type CommandRow, exclusiveFlags, rowsOf } from "../api/options/table.js";
 export { LimitsNotMetError, InvalidCandidateError, InvalidOptionError, PruneGgufError } from "../errors.js";
 export { llamaPin, packageVersion } from "../api/build.js";
+export type { DoctorBinary, DoctorFolder, DoctorResult } from "../api/doctor.js";
 export type { CleanResult, Plan, RunFolder } from "../api/runs.js";
 
 /** The public functions that the commands call. */
@@ -45,6 +47,7 @@ export interface Api {
 	measureSpeed(model: string, options: SpeedOptions): Promise<SpeedResult>;
 	inspectModel(path: string): Promise<InspectResult>;
 	buildAddon(options: BuildOptions): Promise<BuildResult>;
+	doctor(options?: DoctorOptions): Promise<DoctorResult>;
 	listRuns(options?: RunsOptions): Promise<RunFolder[]>;
 	cleanRuns(options: CleanOptions): Promise<CleanResult>;
 }

@@ -121,6 +121,16 @@ const buildFacts: CommandFacts = {
 	],
 };
 
+const doctorFacts: CommandFacts = {
+	words: ["doctor"],
+	positionals: [],
+	describe: "Say which native part is used and why, and what is missing (exit code 1 if there is none to use)",
+	examples: [
+		["prune-gguf doctor", "Show what was found on this machine"],
+		["prune-gguf doctor --json", "The same for a script, or a report of a problem"],
+	],
+};
+
 const runsFacts: CommandFacts = {
 	words: ["runs"],
 	positionals: [],
@@ -160,10 +170,23 @@ export const allCommands: readonly CommandFacts[] = [
 	rankFacts,
 	compareFacts,
 	buildFacts,
+	doctorFacts,
 	runsFacts,
 	cleanFacts,
 	configFacts,
 ];
 
 /** Commands that are named by one word beside the default one. */
-export const commandNames = ["inspect", "apply", "evaluate", "speed", "frontier", "rank", "compare", "build", "runs", "config"] as const;
+export const commandNames = [
+	"inspect",
+	"apply",
+	"evaluate",
+	"speed",
+	"frontier",
+	"rank",
+	"compare",
+	"build",
+	"doctor",
+	"runs",
+	"config",
+] as const;

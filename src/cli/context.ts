@@ -40,6 +40,8 @@ export interface CommandJob {
 export interface Outcome {
 	readonly result: unknown;
 	readonly view: (result: never, style: TextStyle) => string;
+	/** @default 0 */
+	readonly exitCode?: number;
 }
 
 /** A result with the view that is made for it. */
@@ -79,7 +81,7 @@ export class CliContext {
 			},
 		});
 		try {
-			const { result, view } = await action({
+			const { result, view, exitCode } = await action({
 				api: await io.api(),
 				signal: interruption.signal,
 				// Nobody sees what a quiet run would measure for an estimate.
@@ -88,6 +90,7 @@ export class CliContext {
 			});
 			reporter.stop();
 			// Views add colors, which are escape sequences: so what they are given is made printable, not what they make of it.
+			this.exitCode = exitCode ?? exitCodes.done;
 			io.stdout.write(args.json ? jsonText(result) : view(printableData(result) as never, textStyle(io.stdout, io.env)));
 		} catch (error) {
 			reporter.stop();

@@ -11,6 +11,7 @@ import { llamaPin, packageVersion } from "./api.js";
 import { applyCommand } from "./commands/apply.js";
 import { buildCommand } from "./commands/build.js";
 import { compareCommand } from "./commands/compare.js";
+import { doctorCommand } from "./commands/doctor.js";
 import { evaluateCommand } from "./commands/evaluate.js";
 import { frontierCommand } from "./commands/frontier.js";
 import { inspectCommand } from "./commands/inspect.js";
@@ -102,6 +103,7 @@ function makeCli(context: CliContext, argv: readonly string[]): Argv<GlobalArgum
 		.command(speedCommand(context))
 		.command(inspectCommand(context))
 		.command(buildCommand(context))
+		.command(doctorCommand(context))
 		.command(runsCommand(context))
 		.command(configCommand(context))
 		.middleware(() => checkSwitches(argv, switchesOf(cli)), true)

@@ -3,13 +3,13 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { PruneGgufError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
-import { findAddon } from "../runtime/load-addon.js";
+import { loadedBinary } from "../runtime/load-addon.js";
 import { announceMachine } from "../runtime/load-model.js";
 import { backendOf } from "../runtime/backend.js";
 import type { Evaluator } from "../runtime/evaluator.js";
 import type { Model } from "../runtime/model.js";
-import { llamaPin, packageVersion } from "../runtime/paths.js";
-import { hashFile, identityOf } from "../../storage/hash.js";
+import { llamaPin } from "../runtime/paths.js";
+import { identityOf } from "../../storage/hash.js";
 import { ledgerKey } from "../../storage/ledger-format.js";
 import { PartLedger } from "../../storage/part-ledger.js";
 import { evaluationPath, makeRunFolder } from "../../storage/runs.js";
@@ -43,11 +43,12 @@ export async function modelHash(
 	return identityOf(files.paths, options.signal, long ? report : undefined);
 }
 
-/** The backend, as far as it can change bits. */
-export async function computingIdentity(model: Pick<Model, "backend">, options: MachineOptions & JobOptions) {
+/** What computes, as far as it can change bits: two binaries never share a measurement. */
+export function computingIdentity(model: Pick<Model, "backend">, options: MachineOptions) {
+	const { sha256, level, compiler } = loadedBinary();
 	return {
 		llama: llamaPin.commit,
-		addon: await hashFile(findAddon() ?? "", options.signal).catch(() => packageVersion),
+		...{ addon: sha256, level, compiler },
 		processor: createHash("sha256").update(model.backend.systemInfo).digest("hex").slice(0, 12),
 		gpuLayers: options.gpuLayers ?? -1,
 	};
@@ -74,7 +75,7 @@ export async function openKept(
 	options: JobOptions & MachineOptions,
 ): Promise<PartLedger> {
 	const { threads, ubatch } = evaluator;
-	const settings = { ...(await computingIdentity(evaluator.model, options)), threads, ubatch, ...shape.settings, removed: removed.join() };
+	const settings = { ...computingIdentity(evaluator.model, options), threads, ubatch, ...shape.settings, removed: removed.join() };
 	const key = ledgerKey({ model: sha256, windows: shape.hash, backend: backendOf(evaluator.model, options), settings });
 	try {
 		const folder = await makeRunFolder({ name: basename(path), sha256 });

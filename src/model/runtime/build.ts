@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { BuildError } from "../../errors.js";
 import { type Lock, type LockOwner, waitForLock } from "../../storage/lock.js";
+import { stampBuild } from "./binary/stamp.js";
 import { explainFailure } from "./build-failures.js";
 import { BuildRecord, checkBuildSpace, makeBuildFolder, notWritable, placeAddon } from "./build-folder.js";
 import { clearLeftovers, markRunning, unmarkRunning } from "./build-leftovers.js";
@@ -41,6 +42,10 @@ export interface BuildStep {
 /** What is compiled, and who is told. */
 export interface CompileOptions extends Omit<BuildOptions, "onProgress"> {
 	onStep?: ((step: BuildStep) => void) | undefined;
+	/** Whether someone asked for this build, so that it wins over a delivered binary. @default true */
+	asked?: boolean | undefined;
+	/** Compile everything again, also what seems to be finished. @default false */
+	fresh?: boolean | undefined;
 	/** Folders other than those of this package, for tests. @internal */
 	places?: BuildPlaces | undefined;
 }
@@ -109,9 +114,13 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 		const addon = join(folder, kind.config, "prune_gguf.node");
 		const targets = ["prune_gguf", ...(options.referenceTools ? referenceTargets : [])];
 		const record = new BuildRecord(folder, { ...kind, targets, version: packageVersion, llamaCpp: llamaPin.commit });
+		if (options.fresh && !waited) await rm(folder, { recursive: true, force: true });
 		if (!(waited && existsSync(addon) && (await record.isMade())))
 			await compile({ options, backend, places, kind, folder, addon, targets, record });
-		if (options.variant === undefined) await writeFile(join(places.builds, "active.json"), JSON.stringify({ backend }));
+		if (options.variant === undefined) {
+			await stampBuild({ addon, folder, backend, asked: options.asked ?? true });
+			await writeFile(join(places.builds, "active.json"), JSON.stringify({ backend }));
+		}
 		report("done", 1);
 		return { addon, backend, seconds: (Date.now() - started) / 1000 };
 	} catch (error) {

@@ -24,6 +24,21 @@ export interface ChildEnd {
 	readonly log: readonly string[];
 }
 
+/** Set in a child that computes, also in one that a packaged program makes by starting itself. */
+const IN_CHILD = "PRUNE_GGUF_TRIAL";
+
+/** Whether this process is such a child: it tries nothing in a further one. */
+export const isChild = (): boolean => Boolean(process.env[IN_CHILD]);
+
+/** Environment of a child that computes: the log goes to standard error, and a backtrace would start a debugger. */
+export const childEnv: Readonly<Record<string, string>> = { [IN_CHILD]: "1", PRUNE_GGUF_LLAMA_LOG: "1", GGML_NO_BACKTRACE: "1" };
+
+/** For a child that needs no graphics device, which may be exclusive to one process, or full. */
+export const noDevices: Readonly<Record<string, string>> = {
+	// HIP reads an empty list as none given, Vulkan does not accept -1.
+	...{ CUDA_VISIBLE_DEVICES: "-1", HIP_VISIBLE_DEVICES: "-1", GGML_VK_VISIBLE_DEVICES: "" },
+};
+
 /** Number of last lines kept from a child's standard error. */
 const KEPT_LINES = 20;
 

@@ -88,8 +88,8 @@ export interface JobProgress {
 	expect(step: StepName, time: StepTime): void;
 	/** Tells what is done within the step. */
 	work(work: Work): void;
-	/** Tells, once a job, what it runs on. */
-	runsOn(machine: string): void;
+	/** Tells, once a job, what it runs on. @param details said before it */
+	runsOn(machine: string, details?: readonly LogEvent[]): void;
 }
 
 /** A set of blocks that an aborted job knows. */

@@ -3,8 +3,11 @@ import type { BlockPlan } from "../architectures/types.js";
 import { ModelLoadError } from "../../errors.js";
 import { GgufFile } from "../gguf/file.js";
 import type { AddonInfo } from "./addon.js";
-import type { JobProgress } from "./job-options.js";
-import { findAddon, loadAddon } from "./load-addon.js";
+import { kindWords, systemText } from "./binary/words.js";
+import type { PassedOver } from "./binary/choose.js";
+import { defaultBackend } from "./build.js";
+import type { JobProgress, LogEvent } from "./job-options.js";
+import { type LoadedBinary, loadAddon, loadedBinary } from "./load-addon.js";
 import { checkLoadable, checkMeasurable, isMappable } from "./loadable.js";
 import { checkMemory, type MemoryShape } from "./memory.js";
 import { Model, type ModelOptions } from "./model.js";
@@ -59,7 +62,7 @@ export async function checkByTrial(file: GgufFile, blocks: BlockPlan, options: L
 	const { signal, threads = defaultThreads() } = options;
 	await announceMachine(options);
 	const onProgress = (fraction: number) => tell(options, "checking the file to quantize", fraction);
-	await tryModel({ file, blocks, addon: findAddon()!, mmap: isMappable(file), threads, signal, onProgress });
+	await tryModel({ file, blocks, addon: loadedBinary().path, mmap: isMappable(file), threads, signal, onProgress });
 }
 
 const buildTeller =
@@ -74,7 +77,25 @@ function tell({ progress }: LoadOptions, phase: string, fraction: number): void 
 /** Tells what a job runs on, before it does anything that takes long; builds the addon first where there is none. */
 export async function announceMachine(options: LoadOptions): Promise<void> {
 	const addon = await loadAddon({ onBuildProgress: buildTeller(options), signal: options.signal });
-	options.progress?.runsOn(machineText(addon.info(), options));
+	options.progress?.runsOn(machineText(addon.info(), options), binaryEvents(loadedBinary()));
+}
+
+/** Which binary computes, and which ones that would be better do not. Of a CPU build of an earlier version nobody needs to know. @internal */
+export function binaryEvents({ name, kind, level, compiler, path, system, passedOver }: LoadedBinary): LogEvent[] {
+	const isMissed = ({ candidate: { facts }, why }: PassedOver) =>
+		why === "broken" || (why === "stale" && facts?.asked === true && facts.backend !== defaultBackend());
+	const missed = passedOver.filter(isMissed).map(({ candidate, reason }): LogEvent => {
+		const from = candidate.kind === "prebuilt" ? "" : `, ${kindWords[candidate.kind]},`;
+		return {
+			level: "warning",
+			message: `the native part ${candidate.name}${from} is not used: ${reason}. ${name} is used instead; prune-gguf doctor says more.`,
+		};
+	});
+	return [
+		{ level: "debug", message: `System: ${systemText(system)}` },
+		{ level: "debug", message: `Native part: ${name} (${level}, ${compiler}), ${kindWords[kind]}: ${path}` },
+		...missed,
+	];
 }
 
 /** `CPU, 2 threads`, or the names of the graphics devices. */

@@ -6,7 +6,7 @@ import type { ChatMessage } from "./chat.js";
 import type { SampleOptions, TextModel } from "./text-model.js";
 import type { AddonInfo, CancelToken, ModelFacts, NativeModel } from "./addon.js";
 import type { Addon } from "./addon.js";
-import { findAddon, loadAddon } from "./load-addon.js";
+import { loadAddon, loadedBinary } from "./load-addon.js";
 import type { BuildStep } from "./build.js";
 import { fromNative, runNative, untilAborted } from "./cancel.js";
 import { Evaluator, type EvaluatorOptions } from "./evaluator.js";
@@ -112,7 +112,7 @@ export class Model implements TextModel {
 			options.onProgress?.(fraction / 2);
 		};
 		const onProgress = (fraction: number) => options.onProgress?.(tried ? (1 + fraction) / 2 : fraction);
-		await tryModel({ file, blocks, addon: findAddon()!, mmap: load.mmap, threads, signal, onProgress: onTrial });
+		await tryModel({ file, blocks, addon: loadedBinary().path, mmap: load.mmap, threads, signal, onProgress: onTrial });
 		const native = await runNative(addon, signal, (cancel, guard) =>
 			addon.NativeModel.load(file.paths[0]!, load, cancel, guard(onProgress)),
 		);

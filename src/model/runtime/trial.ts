@@ -6,7 +6,7 @@ import type { BlockPlan } from "../architectures/types.js";
 import { ModelLoadError } from "../../errors.js";
 import type { GgufFile } from "../gguf/file.js";
 import { cacheFolder } from "../../storage/cache-folder.js";
-import { runChild } from "./child.js";
+import { childEnv, isChild, noDevices, runChild } from "./child.js";
 import { textCheckOf } from "./vocabulary.js";
 
 // llama.cpp asserts much about a file instead of reporting it, and an assertion ends the process. So a file that was not seen before is
@@ -51,15 +51,6 @@ const TEXT = "Hello, world! 12 + 34 = 46\n\tIt's naïve.";
 const TOKENS = 8;
 /** Seconds that the child has to begin: a program other than Node.js never does. */
 const START_SECONDS = 15;
-/** Set in a process that is a trial, also in one that a packaged program makes by starting itself. */
-const IN_TRIAL = "PRUNE_GGUF_TRIAL";
-const CHILD_ENV = {
-	[IN_TRIAL]: "1",
-	// The log goes to standard error then. A backtrace would start a debugger.
-	...{ PRUNE_GGUF_LLAMA_LOG: "1", GGML_NO_BACKTRACE: "1" },
-	// No graphics device: it may be exclusive to one process, or full. HIP reads an empty list as none given, Vulkan does not accept -1.
-	...{ CUDA_VISIBLE_DEVICES: "-1", HIP_VISIBLE_DEVICES: "-1", GGML_VK_VISIBLE_DEVICES: "" },
-};
 /** Most lines in the record of files seen, 64 characters each; the older half is deleted when it is full. */
 const MOST_SEEN = 4096;
 /** Lines of llama.cpp's log in the error's message; all kept lines are its cause. */
@@ -75,7 +66,7 @@ export const passedHere = new Set<string>();
  * @throws the signal's reason once it is aborted
  */
 export async function tryModel(trial: Trial): Promise<void> {
-	if (process.env[IN_TRIAL]) return;
+	if (isChild()) return;
 	const key = await keyOf(trial);
 	if (key !== undefined && (await isKnown(key))) return;
 	const { passed, fault, log } = await runTrial(trial);
@@ -104,7 +95,13 @@ async function runTrial(trial: Trial): Promise<{ passed: boolean; fault?: string
 	};
 	const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
 	try {
-		const { done, cause, log } = await runChild({ entry: ENTRY, request: requestOf(trial), env: CHILD_ENV, signal: either, onLine });
+		const { done, cause, log } = await runChild({
+			entry: ENTRY,
+			request: requestOf(trial),
+			env: { ...childEnv, ...noDevices },
+			signal: either,
+			onLine,
+		});
 		// If no process can be started, or it ends before it opens the file, this says nothing about the file.
 		return done || cause === undefined || stage === undefined ? { passed, log } : { passed, log, fault: `(${cause}) while ${stage}` };
 	} catch (error) {

@@ -142,7 +142,7 @@ export async function withHealTime<T extends HealSettings & JobOptions & Machine
 	const { model, evaluator, folder } = place;
 	const heads = healHeads === true;
 	const asked = { healTime, healKind, heads, ahead, threads: evaluator.threads, ubatch: evaluator.ubatch };
-	const path = keptHealPath(folder, hashOf(["heal-time", version, asked, await computingIdentity(model, options)]));
+	const path = keptHealPath(folder, hashOf(["heal-time", version, asked, computingIdentity(model, options)]));
 	const kept = await readFile(path, "utf8").then(readKeptTokens, () => undefined);
 	const work = { ...ahead, heads, normed: isNormed(model.file), kinds: kindsOf(healKind) };
 	if (kept) {

@@ -5,6 +5,7 @@ import type { OptionRow, OptionValue } from "../../api/options/row.js";
 import type { AskedSettings } from "../../api/options/settings.js";
 import { optionsFrom } from "../../api/options/shape.js";
 import { optionTable } from "../../api/options/table.js";
+import { loadedBinary } from "../../model/runtime/load-addon.js";
 import { llamaPin, packageVersion } from "../../model/runtime/paths.js";
 import type { Plan } from "../../storage/plan.js";
 import { commandLine } from "../preflight/command-line.js";
@@ -33,7 +34,8 @@ export function planOrigin(session: Session, output: string | undefined, asked: 
 		calibration: splitFacts(session),
 		versions: { "prune-gguf": packageVersion, "llama.cpp": `${llamaPin.version} (${llamaPin.commit})` },
 		backend: String(session.settings.backend),
-		machine: { ...session.settings },
+		// Its hash, level and compiler are settings: bits depend on them, and not on its name.
+		machine: { ...session.settings, binary: loadedBinary().name },
 		command: commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), {
 			...asked,
 			...found,

@@ -1,5 +1,5 @@
 // The steps of a job: where it is, how far, and how long it still takes.
-import type { JobOptions, ProgressEvent, StepName } from "../../api/index.js";
+import type { JobOptions, LogEvent, ProgressEvent, StepName } from "../../api/index.js";
 import type { JobProgress, PhaseTime, StepTime, StepWork, Work } from "../../model/runtime/job-options.js";
 import { Count } from "./count.js";
 
@@ -59,9 +59,10 @@ export class RunProgress implements JobProgress {
 		this.#steps = steps;
 	}
 
-	runsOn(machine: string): void {
+	runsOn(machine: string, details: readonly LogEvent[] = []): void {
 		if (this.#machine !== undefined) return;
 		this.#machine = machine;
+		for (const event of details) this.#options.onLog?.(event);
 		this.#options.onLog?.({ level: "note", message: `Running on ${machine}` });
 	}
 

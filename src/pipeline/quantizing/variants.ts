@@ -155,9 +155,17 @@ export class Variant<Name extends string> {
 		const { folder, settings, windows, references, options } = this.#setting;
 		const { blocks, sha256 } = this.#weights;
 		const splitMetric = windowsMetric(windows[name], options, () => references.of(name));
-		const { backend, llama, addon, processor, gpuLayers, threads } = settings;
+		const { backend, llama, addon, level, compiler, processor, gpuLayers, threads } = settings;
 		const kept = {
-			...{ llama: llama!, addon: addon!, processor: processor!, gpuLayers: gpuLayers!, threads: threads! },
+			...{
+				llama: llama!,
+				addon: addon!,
+				level: level!,
+				compiler: compiler!,
+				processor: processor!,
+				gpuLayers: gpuLayers!,
+				threads: threads!,
+			},
 			...{ ubatch: this.#ubatch, weights: this.type },
 			...(references.fits(name) ? { reference: references.model.sha256 } : {}),
 			...(healed ? { healed: healed.key } : {}),

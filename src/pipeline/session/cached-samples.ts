@@ -9,7 +9,7 @@ import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
 import { windowsPath } from "../../storage/runs.js";
 
-/** Which windows: they are the same for the same model, build and request. */
+/** Which windows: they are the same for the same model, binary and request. */
 export interface SampleRequest {
 	readonly seed: number;
 	readonly count: number;
@@ -26,7 +26,7 @@ export interface SamplePurpose {
 	readonly phase: string;
 }
 
-/** Where such windows are kept. */
+/** Where such windows are kept. Text drawn by another binary is as good: what is measured on it is kept by binary. */
 export function samplesPath(folder: string, { seed, count, length }: SampleRequest, { name, version }: SamplePurpose): string {
 	return windowsPath(folder, hashOf([name, version, llamaPin.commit, count, length, seed]));
 }

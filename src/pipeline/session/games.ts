@@ -69,7 +69,7 @@ export interface Material {
 
 /** Opens the ledgers and makes the games. */
 export async function openGames(model: Model, material: Material, plan: SearchPlan, options: SessionSettings): Promise<SessionGames> {
-	const maker = await GameMaker.of(model, material, options);
+	const maker = new GameMaker(model, material, options);
 	try {
 		return await maker.make(plan);
 	} catch (error) {
@@ -94,16 +94,12 @@ class GameMaker {
 	#evaluator: Evaluator | undefined;
 	#setup: SearchSetup | undefined;
 
-	private constructor(model: Model, material: Material, options: SessionSettings, identity: Settings) {
+	constructor(model: Model, material: Material, options: SessionSettings) {
 		this.#model = model;
 		this.#material = material;
 		this.#options = options;
-		this.#identity = identity;
+		this.#identity = computingIdentity(model, options);
 		this.#kl = metricOf(options) === "kl";
-	}
-
-	static async of(model: Model, material: Material, options: SessionSettings): Promise<GameMaker> {
-		return new GameMaker(model, material, options, await computingIdentity(model, options));
 	}
 
 	async make(plan: SearchPlan): Promise<SessionGames> {

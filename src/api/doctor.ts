@@ -1,0 +1,94 @@
+// What the doctor finds: which binary computes here and why, and what is missing.
+
+/** A binary (the native part, a `.node` file) that was found. */
+export interface DoctorBinary {
+	/** `linux-x64-avx2`, `built-cuda`, or the name of the file that `PRUNE_GGUF_ADDON` names. */
+	readonly name: string;
+	readonly path: string;
+	/**
+	 * Where it comes from: named by `PRUNE_GGUF_ADDON`, `built` here on request, delivered with the package (`prebuilt`), or built here by a
+	 * run that found no other (`fallback`).
+	 */
+	readonly kind: "named" | "built" | "prebuilt" | "fallback";
+	/** The first one that is usable is used. */
+	readonly verdict: "used" | "usable" | "not usable";
+	/** Why it is used, or why not. */
+	readonly reason: string;
+	/** Instructions that it was compiled for, such as `avx2` or `native`; null if nothing tells. */
+	readonly level: string | null;
+	readonly compiler: string | null;
+	/** Size of the file; null if there is none. */
+	readonly bytes: number | null;
+	/** SHA-256 of the file; null if it was not read. */
+	readonly sha256: string | null;
+}
+
+/** A program that building needs. */
+export interface DoctorTool {
+	readonly name: "C++ compiler" | "cmake" | "make or ninja" | "git";
+	/** What it says of its version; null if it was not found. */
+	readonly found: string | null;
+	/** Whether a build here would use it: git only unpacks sources of llama.cpp that are not there yet. */
+	readonly needed: boolean;
+}
+
+/** A folder that is written to. */
+export interface DoctorFolder {
+	readonly folder: string;
+	readonly writable: boolean;
+	/** Bytes free on its disk; null if unknown. */
+	readonly freeBytes: number | null;
+}
+
+/** Something that is missing. */
+export interface DoctorMissing {
+	readonly what: string;
+	/** What does not work without it. */
+	readonly why: string;
+	/** A command that brings it. */
+	readonly command: string;
+}
+
+/** What was found on this machine. */
+export interface DoctorResult {
+	/** Whether a binary can be used, so that models can be measured. */
+	readonly usable: boolean;
+	/** Name of the binary that is used. */
+	readonly used: string | null;
+	readonly system: {
+		readonly platform: string;
+		readonly arch: string;
+		/** C library of a Linux system, such as `glibc 2.36`. */
+		readonly libc: string | null;
+		/** Version of Node.js. */
+		readonly node: string;
+		readonly processor: string;
+		/** Features of the processor, named as in /proc/cpuinfo; null if the system does not tell them. */
+		readonly features: readonly string[] | null;
+	};
+	readonly versions: { readonly "prune-gguf": string; readonly "llama.cpp": string };
+	/** In the order in which they are tried. */
+	readonly binaries: readonly DoctorBinary[];
+	/** Devices that the binary in use sees. */
+	readonly devices: readonly {
+		readonly name: string;
+		readonly description: string;
+		readonly gpu: boolean;
+		readonly freeBytes: number;
+		readonly totalBytes: number;
+	}[];
+	readonly tools: readonly DoctorTool[];
+	/** Whether the sources of llama.cpp are there; otherwise a build downloads them. */
+	readonly sources: boolean;
+	/** Where measurements are kept. */
+	readonly cache: DoctorFolder;
+	/** Where builds go. */
+	readonly builds: DoctorFolder;
+	readonly missing: readonly DoctorMissing[];
+}
+
+/** How the doctor looks. */
+export interface DoctorOptions {
+	/** Ends it early, which then throws the signal's reason. @default never */
+	readonly signal?: AbortSignal | undefined;
+}

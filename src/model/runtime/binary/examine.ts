@@ -1,0 +1,91 @@
+// Whether a binary can be used here: by what is written beside it, by its file, and at last by a probe.
+import { hashFile } from "../../../storage/hash.js";
+import { libcMisfitOf, type Misfit, misfitOf, type StatedBuild, statedBuild } from "./binary-facts.js";
+import type { Candidate } from "./candidates.js";
+import { fileFault } from "./file-fault.js";
+import { type ProbeOptions, probe } from "./probe.js";
+import { probeKey, record, recordOf } from "./probed.js";
+import type { SystemFacts } from "./system.js";
+
+/** What is known of a candidate. */
+export type Examination = { readonly candidate: Candidate } & (Usable | NotUsable);
+
+interface Usable extends StatedBuild {
+	readonly usable: true;
+	readonly sha256: string;
+	/** Key of its record. */
+	readonly key: string;
+}
+
+interface NotUsable extends Misfit {
+	readonly usable: false;
+}
+
+/** How it is looked at. */
+export interface ExamineOptions extends ProbeOptions {
+	/** Try it again, whatever earlier probes gave. @default false */
+	readonly anew?: boolean | undefined;
+	/** Without a process of its own: it counts as usable if its file does and its processor's features are known. @default false */
+	readonly unprobed?: boolean | undefined;
+}
+
+/** Milliseconds for which a probe that did not answer is not repeated. */
+const WHILE = 3_600_000;
+
+/**
+ * Finds out whether a binary can be used. What a probe gave is kept in the cache folder, so the next start takes a few milliseconds.
+ * @throws the signal's reason once it is aborted
+ */
+export async function examine(candidate: Candidate, system: SystemFacts, options: ExamineOptions = {}): Promise<Examination> {
+	const not = (misfit: Misfit): Examination => ({ candidate, usable: false, ...misfit });
+	const { kind, path } = candidate;
+	// Whoever names a binary knows what it is: it is only tried.
+	const facts = kind === "named" ? undefined : candidate.facts;
+	if (!facts && kind !== "named") return not({ why: "stale", reason: missingFacts(kind) });
+	const misfit = facts && misfitOf(facts, system);
+	if (misfit) return not(misfit);
+	const key = await probeKey(path, system);
+	if (key === undefined) return not({ why: "broken", reason: "there is no such file" });
+	const known = options.anew ? undefined : await recordOf(key);
+	if (known?.passed) return { candidate, usable: true, sha256: known.sha256, key, level: known.level, compiler: known.compiler };
+	if (known) return not({ why: "broken", reason: known.reason ?? "it does not load" });
+	const libcMisfit = facts && libcMisfitOf(facts, system.libc);
+	if (libcMisfit) return not(libcMisfit);
+	const fault = await fileFault(path, facts?.bytes);
+	if (fault !== undefined) return not({ why: "broken", reason: fault });
+	const sha256 = await hashFile(path, options.signal);
+	if (facts && facts.sha256 !== sha256)
+		return not({ why: "stale", reason: "it is not the file that its binary.json describes: it was changed, or is damaged" });
+	return tried({ candidate, sha256, key }, system, options);
+}
+
+function missingFacts(kind: Candidate["kind"]): string {
+	const file = "its binary.json is missing or damaged";
+	return kind === "prebuilt" ? file : `${file}, so an earlier version may have built it`;
+}
+
+async function tried(
+	found: { readonly candidate: Candidate; readonly sha256: string; readonly key: string },
+	{ cpu }: SystemFacts,
+	options: ExamineOptions,
+): Promise<Examination> {
+	const { candidate, sha256, key } = found;
+	const usable = { usable: true, ...found } as const;
+	const result = options.unprobed ? ({ verdict: "not possible" } as const) : await probe(candidate.path, options);
+	if (result.verdict === "passed") {
+		const build = statedBuild(result.info);
+		await record({ key, sha256, passed: true, ...build });
+		return { ...usable, ...build };
+	}
+	if (result.verdict === "failed") {
+		const { reason, lasts } = result;
+		if (lasts !== "once")
+			await record({ key, sha256, passed: false, reason, ...(lasts === "always" ? {} : { until: Date.now() + WHILE }) });
+		return { candidate, usable: false, why: "broken", reason };
+	}
+	// Nothing was tried: that speaks against one whose needs nobody has checked.
+	const needs = candidate.facts?.needs ?? [];
+	if (cpu.flags || needs.length === 0) return usable;
+	const reason = `it needs ${needs.join(", ")}, and whether this processor has them could not be tried`;
+	return { candidate, usable: false, why: "broken", reason };
+}

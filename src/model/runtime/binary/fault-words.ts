@@ -1,0 +1,80 @@
+// What a failed probe means, in plain words.
+import { shownText } from "../../../storage/shown-text.js";
+import type { Lasts } from "./probe.js";
+
+/** What is known of a failure: the error that loading gave, or how the process ended. */
+export interface Fault {
+	/** Of the error. */
+	readonly message?: string | undefined;
+	/** Signal or exit code that ended the process, as `runChild` names it. */
+	readonly cause?: string | undefined;
+	/** What it was doing. */
+	readonly stage?: string | undefined;
+	/** The last lines that it wrote. */
+	readonly log?: readonly string[] | undefined;
+}
+
+interface Words {
+	readonly reason: string;
+	readonly lasts: Lasts;
+}
+
+/** Windows ends a process with the number of its exception. */
+const windowsNames: Readonly<Record<string, string>> = {
+	"exit code 3221225501": "SIGILL",
+	"exit code 3221225477": "SIGSEGV",
+	"exit code 3221225725": "SIGSEGV",
+};
+
+/** Reason of a failure, and how long it holds. @internal */
+export function faultInWords(fault: Fault): Words {
+	return fault.message === undefined ? endInWords(fault) : { reason: errorInWords(fault.message), lasts: "once" };
+}
+
+function endInWords({ cause = "", stage = "loading it", log = [] }: Fault): Words {
+	const name = windowsNames[cause] ?? cause;
+	const during = `(${name} while ${stage})`;
+	if (name === "SIGILL") return { reason: `it uses an instruction that this processor lacks ${during}`, lasts: "always" };
+	if (name === "SIGBUS") return { reason: `its file is damaged or cut short ${during}`, lasts: "once" };
+	if (name === "SIGKILL")
+		return { reason: `the system ended the process that tried it, perhaps for want of memory ${during}`, lasts: "once" };
+	const last = log.at(-1);
+	return { reason: `it ends the process ${during}${last === undefined ? "" : `: ${shownText(last)}`}`, lasts: "once" };
+}
+
+/** Messages of the systems' loaders, and what they mean; `$1` is what the pattern caught. */
+const meanings: readonly (readonly [RegExp, string])[] = [
+	[/version [`'"]?GLIBC_([\d.]+)'? not found/, "it needs glibc $1 or newer, and this system's is older"],
+	[/version [`'"]?((?:GLIBCXX|CXXABI)_[\d.]+)'? not found/, "it needs a newer libstdc++ ($1)"],
+	[/version [`'"]?([\w.]+)'? not found/, "it needs a newer system library ($1)"],
+	[
+		/(?:libc\.musl|ld-musl|ld-linux)\S*(?:: cannot open|:? No such file)|Error relocating/,
+		"it was made for another C library than this system's",
+	],
+	[/(lib[\w.+-]+\.so[\w.]*): cannot open shared object file/, "the library $1 that it needs is not installed"],
+	[/Library not loaded: (\S+)/, "the library $1 that it needs is not installed"],
+	[/specified module could not be found/, "it, or a library that it needs, is not installed"],
+	[
+		/invalid ELF header|file too short|not a mach-o file|not a valid Win32|bad magic|slice is not valid/i,
+		"it is no program library, or damaged",
+	],
+	[/wrong ELF class|incompatible architecture|wrong architecture|Exec format/i, "it is for another kind of processor"],
+	[
+		/cannot (?:apply|enable)|failed to map segment|Operation not permitted|noexec/i,
+		"the system does not let it be loaded from that folder",
+	],
+	[/code signature|not valid for use in process/i, "macOS refuses its signature"],
+	[
+		/did not self-register|symbol not found|undefined symbol|procedure could not be found/i,
+		"it was built for another version of Node.js or prune-gguf",
+	],
+];
+
+function errorInWords(message: string): string {
+	const first = shownText(message.split("\n", 1)[0]!);
+	for (const [pattern, meaning] of meanings) {
+		const found = pattern.exec(message);
+		if (found) return `${meaning.replace("$1", shownText(found[1] ?? ""))} (${first})`;
+	}
+	return first;
+}

@@ -1,0 +1,51 @@
+// What a build of this machine writes beside its binary.
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { hashFile } from "../../../storage/hash.js";
+import { type Backend, llamaPin, packageVersion } from "../paths.js";
+import { type BinaryFacts, FACTS_FILE, readFacts } from "./binary-facts.js";
+import { System } from "./system.js";
+
+/** A build that has ended well. */
+export interface FinishedBuild {
+	/** Path of the binary. */
+	readonly addon: string;
+	/** CMake's folder. */
+	readonly folder: string;
+	readonly backend: Backend;
+	/** Whether someone asked for it. */
+	readonly asked: boolean;
+}
+
+/** Features of a processor for which compilers emit code of their own: a native build may use all of them. */
+const instructionSets = /^(avx|fma|f16c|bmi|abm|sse|ssse|pni$|popcnt|movbe|xop|gfni|vaes|sve|sme|asimd|i8mm|bf16|fphp|dotprod)/;
+
+/** Written last. It holds the hash of the binary: one that a build which was interrupted has left is not taken for it. */
+export async function stampBuild({ addon, folder, backend, asked }: FinishedBuild): Promise<BinaryFacts> {
+	const { platform, arch, cpu, libc } = new System();
+	const before = readFacts(addon);
+	const sha256 = await hashFile(addon);
+	const facts: BinaryFacts = {
+		...{ name: `built-${backend}`, platform, arch, libc: libc?.name ?? null, libcVersion: null, level: "native" },
+		needs: [...(cpu.flags ?? [])].filter((flag) => instructionSets.test(flag)).sort(),
+		compiler: await compilerOf(folder),
+		...{ llamaCpp: llamaPin.version, packageVersion, sha256, bytes: (await stat(addon)).size },
+		backend,
+		// A run that builds what was asked for before takes nothing back.
+		asked: asked || (before?.asked === true && before.sha256 === sha256),
+	};
+	await writeFile(join(dirname(addon), FACTS_FILE), `${JSON.stringify(facts, undefined, "\t")}\n`);
+	return facts;
+}
+
+/** `GNU 12.2.0`, from what CMake has found. */
+async function compilerOf(folder: string): Promise<string> {
+	const inner = await readdir(join(folder, "CMakeFiles")).catch(() => []);
+	for (const name of inner) {
+		const text = await readFile(join(folder, "CMakeFiles", name, "CMakeCXXCompiler.cmake"), "utf8").catch(() => "");
+		const setting = (variable: string) => new RegExp(`set\\(CMAKE_CXX_COMPILER_${variable} "([^"]*)"\\)`).exec(text)?.[1];
+		const [id, version] = [setting("ID"), setting("VERSION")];
+		if (id) return [id, ...(version ? [version] : [])].join(" ");
+	}
+	return "unknown";
+}

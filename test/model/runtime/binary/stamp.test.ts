@@ -1,0 +1,99 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { misfitOf, readFacts } from "../../../../src/model/runtime/binary/binary-facts.js";
+import { candidatesIn } from "../../../../src/model/runtime/binary/candidates.js";
+import type { PassedOver } from "../../../../src/model/runtime/binary/choose.js";
+import { stampBuild } from "../../../../src/model/runtime/binary/stamp.js";
+import { System } from "../../../../src/model/runtime/binary/system.js";
+import type { LoadedBinary } from "../../../../src/model/runtime/load-addon.js";
+import { binaryEvents } from "../../../../src/model/runtime/load-model.js";
+import { builtAddon } from "../../../../src/model/runtime/paths.js";
+import { fittingFacts, placeBinary } from "../../../helpers/binaries.js";
+import { tempFolder } from "../../../helpers/temp-folder.js";
+
+// What a build writes beside its binary, and what a run says of the binary that it uses.
+
+const root = tempFolder();
+const places = { builds: [root], prebuilt: join(root, "prebuilds") };
+
+it("a build is stamped with what it was made from and for", async () => {
+	const addon = builtAddon("cpu", root);
+	const folder = join(root, "cpu");
+	mkdirSync(join(folder, "CMakeFiles", "3.25.1"), { recursive: true });
+	writeFileSync(
+		join(folder, "CMakeFiles", "3.25.1", "CMakeCXXCompiler.cmake"),
+		'set(CMAKE_CXX_COMPILER "/usr/bin/c++")\nset(CMAKE_CXX_COMPILER_ID "GNU")\nset(CMAKE_CXX_COMPILER_VERSION "12.2.0")\n',
+	);
+	mkdirSync(join(folder, "Release"));
+	writeFileSync(addon, "code");
+	const build = { addon, folder, backend: "cpu" } as const;
+	// An earlier state of this version wrote no stamp.
+	expect(candidatesIn(places)).toMatchObject([{ kind: "built", name: "built-cpu", facts: undefined }]);
+	await stampBuild({ ...build, asked: false });
+	const facts = readFacts(addon)!;
+	expect(facts).toMatchObject({ name: "built-cpu", level: "native", compiler: "GNU 12.2.0", backend: "cpu", asked: false, bytes: 4 });
+	const system = new System();
+	expect(misfitOf(facts, system)).toBeUndefined();
+	expect(candidatesIn(places)).toMatchObject([{ kind: "fallback", path: addon, facts }]);
+	if (process.platform === "linux") {
+		expect(facts.needs.length).toBeGreaterThan(0);
+		expect(facts.needs.every((need) => system.cpu.flags!.has(need))).toBe(true);
+		const [need] = facts.needs;
+		const other = {
+			...system,
+			libc: undefined,
+			cpu: { model: "older", flags: new Set([...system.cpu.flags!].filter((flag) => flag !== need)) },
+		};
+		expect(misfitOf(facts, other)).toEqual({ why: "elsewhere", reason: `this processor lacks ${need}` });
+	}
+	const kindAfter = async (asked: boolean) => {
+		await stampBuild({ ...build, asked });
+		return candidatesIn(places)[0]!.kind;
+	};
+	expect(await kindAfter(true)).toBe("built");
+	// The same code: what was asked for stays so.
+	expect(await kindAfter(false)).toBe("built");
+	writeFileSync(addon, "other code");
+	expect(await kindAfter(false)).toBe("fallback");
+});
+
+it("a build without a compiler's name says so", async () => {
+	const addon = placeBinary(join(root, "vulkan", "Release"), Buffer.from("code"), undefined);
+	await stampBuild({ addon, folder: join(root, "vulkan"), backend: "vulkan", asked: true });
+	expect(readFacts(addon)!.compiler).toBe("unknown");
+});
+
+it("a run says what it uses, and warns of what should work and does not", () => {
+	const system = { platform: "linux", arch: "x64", node: "22.0.0", cpu: { model: "Some CPU", flags: undefined }, libc: undefined };
+	const over = (kind: "built" | "prebuilt" | "fallback", why: PassedOver["why"], facts: Partial<typeof fittingFacts> = {}): PassedOver => ({
+		candidate: { kind, path: "/x", name: `${kind}-${why}`, facts: { ...fittingFacts, ...facts } },
+		...{ why, reason: "it is wrong" },
+	});
+	const binary: LoadedBinary = {
+		...{
+			path: "/p/prune_gguf.node",
+			name: "linux-x64-avx2",
+			kind: "prebuilt",
+			level: "avx2",
+			compiler: "zig 1",
+			sha256: "0".repeat(64),
+			system,
+		},
+		passedOver: [
+			over("prebuilt", "broken"),
+			over("prebuilt", "elsewhere"),
+			over("prebuilt", "stale"),
+			over("built", "stale", { backend: "cuda", asked: true }),
+			// The delivered binary stands in for it.
+			over("built", "stale", { backend: process.platform === "darwin" && process.arch === "arm64" ? "metal" : "cpu", asked: true }),
+			over("fallback", "stale", { backend: "cuda", asked: false }),
+		],
+	};
+	expect(binaryEvents(binary).map(({ level, message }) => `${level}: ${message}`)).toEqual([
+		"debug: System: linux x64, Some CPU, Node.js 22.0.0",
+		"debug: Native part: linux-x64-avx2 (avx2, zig 1), delivered with prune-gguf: /p/prune_gguf.node",
+		"warning: the native part prebuilt-broken is not used: it is wrong. linux-x64-avx2 is used instead; prune-gguf doctor says more.",
+		"warning: the native part built-stale, built here by prune-gguf build, is not used: it is wrong. linux-x64-avx2 is used instead; prune-gguf doctor says more.",
+	]);
+});
