@@ -114,7 +114,7 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 		const addon = join(folder, kind.config, "prune_gguf.node");
 		const targets = ["prune_gguf", ...(options.referenceTools ? referenceTargets : [])];
 		const record = new BuildRecord(folder, { ...kind, targets, version: packageVersion, llamaCpp: llamaPin.commit });
-		if (options.fresh && !waited) await rm(folder, { recursive: true, force: true });
+		if (options.fresh && !waited) await startAnew(folder, places.root);
 		if (!(waited && existsSync(addon) && (await record.isMade())))
 			await compile({ options, backend, places, kind, folder, addon, targets, record });
 		if (options.variant === undefined) {
@@ -128,6 +128,13 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 	} finally {
 		await lock.release();
 	}
+}
+
+/** What is there was compiled for another processor, or does not work: make would take it for finished. */
+async function startAnew(folder: string, root: string): Promise<void> {
+	await clearLeftovers(folder, root);
+	await rm(folder, { recursive: true, force: true });
+	await makeBuildFolder(folder);
 }
 
 /** Waits for another build in the folder. */

@@ -12,7 +12,7 @@ import { isChild } from "./child.js";
 /** The binary that this process has loaded. */
 export interface LoadedBinary {
 	readonly path: string;
-	/** `linux-x64-avx2`, `built-cpu`, or the path that `PRUNE_GGUF_ADDON` names. */
+	/** `linux-x64-avx2`, `built-cpu`, or the name of the file that `PRUNE_GGUF_ADDON` names. */
 	readonly name: string;
 	readonly kind: BinaryKind;
 	/** Instructions that it was compiled for: `baseline`, `avx2`, `avx512`, `native`, ..., or `unknown`. */
@@ -60,19 +60,19 @@ export interface LoadAddonOptions {
  * @throws BuildError if building fails
  */
 export async function loadAddon(options: LoadAddonOptions = {}): Promise<Addon> {
-	const failed = new Map<string, string>();
 	const named = Boolean(process.env.PRUNE_GGUF_ADDON);
-	const first = await loadFirst(failed, options);
+	const first = await loadFirst(options);
 	if ("addon" in first) return first.addon;
 	if (named || options.build === false) throw notUsable(first.passedOver);
 	await buildInstead(first.passedOver, options);
-	const built = await loadFirst(failed, options);
+	const built = await loadFirst(options);
 	if ("addon" in built) return built.addon;
 	throw notUsable(built.passedOver);
 }
 
 /** Loads the first one that can be used and does load. */
-async function loadFirst(failed: Map<string, string>, { signal }: LoadAddonOptions): Promise<{ readonly addon: Addon } | BinaryChoice> {
+async function loadFirst({ signal }: LoadAddonOptions): Promise<{ readonly addon: Addon } | BinaryChoice> {
+	const failed = new Map<string, string>();
 	for (;;) {
 		if (loaded) return loaded;
 		const choice = await chooseBinary({ failed, signal, unprobed: isChild() });
@@ -105,10 +105,13 @@ function take({ passedOver, system }: BinaryChoice, chosen: NonNullable<BinaryCh
 
 function notUsable(passedOver: readonly PassedOver[]): AddonNotFoundError {
 	const [only] = passedOver;
-	const advice = "\nBuild it with: npx prune-gguf build\nWhat was found, and what is missing: npx prune-gguf doctor";
-	if (passedOver.length === 1 && only!.candidate.kind === "named")
-		return new AddonNotFoundError(`the native addon ${only!.candidate.path} does not load: ${only!.reason}${advice}`);
-	return new AddonNotFoundError(`the native addon is not there. Tried:\n${linesOf(passedOver)}${advice}`);
+	if (only?.candidate.kind === "named")
+		return new AddonNotFoundError(
+			`the native addon ${only.candidate.path} does not load: ${only.reason}\nPRUNE_GGUF_ADDON names it, so no other is tried: correct or unset it.`,
+		);
+	return new AddonNotFoundError(
+		`the native addon is not there. Tried:\n${linesOf(passedOver)}\nBuild it with: npx prune-gguf build\nWhat is missing: npx prune-gguf doctor`,
+	);
 }
 
 const linesOf = (passedOver: readonly PassedOver[]): string =>

@@ -63,7 +63,7 @@ export interface StatedBuild {
 
 /** What a binary says of its own making; nothing if it is too old to. */
 export function statedBuild(info: AddonInfo): StatedBuild {
-	const { level, compiler } = (info as AddonInfo & { build?: StatedBuild }).build ?? {};
+	const { level, compiler } = (info as { build?: StatedBuild }).build ?? {};
 	return { ...(level ? { level } : {}), ...(compiler ? { compiler } : {}) };
 }
 

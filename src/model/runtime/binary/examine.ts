@@ -41,7 +41,7 @@ export async function examine(candidate: Candidate, system: SystemFacts, options
 	const { kind, path } = candidate;
 	// Whoever names a binary knows what it is: it is only tried.
 	const facts = kind === "named" ? undefined : candidate.facts;
-	if (!facts && kind !== "named") return not({ why: "stale", reason: missingFacts(kind) });
+	if (!facts && kind !== "named") return not(withoutFacts(kind));
 	const misfit = facts && misfitOf(facts, system);
 	if (misfit) return not(misfit);
 	const key = await probeKey(path, system);
@@ -54,14 +54,16 @@ export async function examine(candidate: Candidate, system: SystemFacts, options
 	const fault = await fileFault(path, facts?.bytes);
 	if (fault !== undefined) return not({ why: "broken", reason: fault });
 	const sha256 = await hashFile(path, options.signal);
-	if (facts && facts.sha256 !== sha256)
-		return not({ why: "stale", reason: "it is not the file that its binary.json describes: it was changed, or is damaged" });
+	if (facts && facts.sha256 !== sha256) return not({ ...changed, why: kind === "prebuilt" ? "broken" : "stale" });
 	return tried({ candidate, sha256, key }, system, options);
 }
 
-function missingFacts(kind: Candidate["kind"]): string {
-	const file = "its binary.json is missing or damaged";
-	return kind === "prebuilt" ? file : `${file}, so an earlier version may have built it`;
+const changed = { reason: "it is not the file that its binary.json describes: it was changed, or is damaged" };
+
+function withoutFacts(kind: Candidate["kind"]): Misfit {
+	const reason = "its binary.json is missing or damaged";
+	if (kind === "prebuilt") return { why: "broken", reason };
+	return { why: "stale", reason: `${reason}, so an earlier version may have built it` };
 }
 
 async function tried(

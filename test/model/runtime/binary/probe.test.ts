@@ -99,7 +99,7 @@ describe.runIf(canDamage)("a damaged binary", () => {
 	it("that is delivered and was changed is not even tried", async () => {
 		const { facts, ...one } = delivered(readFileSync(addon));
 		const path = placeBinary(fresh("changed"), damaged(addon, "with an illegal instruction"), undefined);
-		expect(await examined({ ...one, facts, path })).toMatchObject({ usable: false, why: "stale", children: 0 });
+		expect(await examined({ ...one, facts, path })).toMatchObject({ usable: false, why: "broken", children: 0 });
 		const short = placeBinary(fresh("short"), damaged(addon, "cut short"), undefined);
 		expect(await examined({ ...one, facts, path: short })).toMatchObject({
 			reason: expect.stringMatching(/^it is cut short: \d+ of \d+ bytes$/),
