@@ -44,7 +44,7 @@ function requireTool(name) {
 }
 
 /** Bytes needed for a moment below the folder of temporary files, and for good in the package. Measured, and a tenth more. */
-const needed = { temporary: 300e6, sources: 40e6 };
+const needed = { temporary: 320e6, sources: 45e6 };
 
 /** @throws {Error} that says how much is needed, and where */
 async function requireSpace(folder, bytes) {

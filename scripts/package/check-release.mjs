@@ -14,7 +14,8 @@ export function releaseFaults({ pkg, lock, changelog, tag }) {
 	const faults = [];
 	const { version } = pkg;
 	if (!/^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/.test(version)) faults.push(`package.json: the version ${version} is none`);
-	if (tag !== undefined && tag !== `v${version}`) faults.push(`the tag is ${tag}, and package.json has ${version}: the tag must be v${version}`);
+	if (tag !== undefined && tag !== `v${version}`)
+		faults.push(`the tag is ${tag}, and package.json has ${version}: the tag must be v${version}`);
 	if (lock.version !== version) faults.push(`package-lock.json has ${lock.version}: run npm install --package-lock-only`);
 	const heading = changelog.split("\n").find((line) => line === `## ${version}` || line.startsWith(`## ${version} `));
 	if (heading === undefined) faults.push(`CHANGELOG.md has no heading "## ${version}"`);
@@ -29,7 +30,12 @@ export function releaseFaults({ pkg, lock, changelog, tag }) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const { tag } = parseArgs({ options: { tag: { type: "string" } } }).values;
 	const read = (name) => readFileSync(join(projectRoot, name), "utf8");
-	const files = { pkg: JSON.parse(read("package.json")), lock: JSON.parse(read("package-lock.json")), changelog: read("CHANGELOG.md"), tag };
+	const files = {
+		pkg: JSON.parse(read("package.json")),
+		lock: JSON.parse(read("package-lock.json")),
+		changelog: read("CHANGELOG.md"),
+		tag,
+	};
 	const faults = releaseFaults(files);
 	for (const fault of faults) process.stderr.write(`error: ${fault}\n`);
 	if (faults.length > 0) process.exitCode = 1;

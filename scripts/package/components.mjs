@@ -32,7 +32,7 @@ const firstComment =
 	(...path) =>
 	(context) => {
 		const source = llama(...path)(context);
-		const block = /^\/\*([^]*?)\*\//.exec(source)?.[1] ?? /^(?:\/\/.*\n)+/.exec(source)?.[0];
+		const block = /^\/\*([\s\S]*?)\*\//.exec(source)?.[1] ?? /^(?:\/\/.*\n)+/.exec(source)?.[0];
 		if (block === undefined) throw new Error(`${path.join("/")} begins without a comment: see where its license stands now`);
 		return block.replaceAll(/^(?:\/\/| \*)? ?/gm, "").trim();
 	};
@@ -90,7 +90,12 @@ export const sourceComponents = (pin) => [
 		text: linesWith(/Copyright|SPDX/, "ggml", "include", "ggml-sycl.h"),
 	},
 	{ name: "xxHash", license: "BSD-2-Clause", holds: "vendor/llama.cpp", text: llama("vendor", "hash", "xxhash", "LICENSE") },
-	{ name: "SHA-1 in C", license: "LicenseRef-public-domain", holds: "vendor/llama.cpp", text: firstComment("vendor", "hash", "sha1", "sha1.c") },
+	{
+		name: "SHA-1 in C",
+		license: "LicenseRef-public-domain",
+		holds: "vendor/llama.cpp",
+		text: firstComment("vendor", "hash", "sha1", "sha1.c"),
+	},
 	{ name: "sha256.c", license: "LicenseRef-public-domain", holds: "vendor/llama.cpp", text: llama("vendor", "hash", "sha256", "LICENSE") },
 	{ name: "rotate-bits.h", license: "MIT", holds: "vendor/llama.cpp", text: llama("vendor", "hash", "rotate-bits", "LICENSE.md") },
 ];

@@ -10,7 +10,13 @@ export const largest = { packed: 200e6, unpacked: 400e6 };
  */
 export function packedFiles(root) {
 	const args = ["pack", "--dry-run", "--json", "--ignore-scripts"];
-	const options = { cwd: root, encoding: "utf8", shell: process.platform === "win32", maxBuffer: 1 << 26, stdio: ["ignore", "pipe", "ignore"] };
+	const options = {
+		cwd: root,
+		encoding: "utf8",
+		shell: process.platform === "win32",
+		maxBuffer: 1 << 26,
+		stdio: ["ignore", "pipe", "ignore"],
+	};
 	const told = JSON.parse(execFileSync("npm", args, options));
 	return Array.isArray(told) ? told[0] : Object.values(told)[0];
 }
@@ -43,7 +49,7 @@ const prepared = [
 	/^prebuilds\/[^/]+\/binary\.json$/,
 ];
 
-/** Of work on the project: nobody who installs it reads them. */
+/** Files of work on the project: nobody who installs it reads them. */
 const foreign = [
 	/^(?:test|bench|fixture|src|build|coverage|\.ci|\.github|node_modules)\//,
 	/\.test\.[cm]?[jt]s$/,

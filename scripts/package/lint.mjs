@@ -23,8 +23,10 @@ const { messages, pkg } = await publint({ pkgDir: root, level: "suggestion", str
 const faults = [
 	...contentFaults(packed, { release }),
 	...messages.map((message) => `package.json: ${formatMessage(message, pkg, { color: false })}`),
-	...typeFaults(root),
+	...typeFaults(root, { declarations: true }),
 ];
 for (const fault of faults) process.stderr.write(`error: ${fault}\n`);
-process.stdout.write(`${packed.files.length} files, ${(packed.size / 1e6).toFixed(1)} MB packed, ${(packed.unpackedSize / 1e6).toFixed(1)} MB unpacked\n`);
+process.stdout.write(
+	`${packed.files.length} files, ${(packed.size / 1e6).toFixed(1)} MB packed, ${(packed.unpackedSize / 1e6).toFixed(1)} MB unpacked\n`,
+);
 process.exitCode = faults.length > 0 ? 1 : 0;

@@ -23,15 +23,19 @@ export function notices({ root, pin, zig, bill }) {
 }
 
 function entry({ name, version, license, holds, origin }, text) {
-	const head = [version === undefined ? name : `${name} ${version}`, `License: ${license}`, `In: ${holds}`, ...(origin ? [`From: ${origin}`] : [])];
+	const head = [
+		version === undefined ? name : `${name} ${version}`,
+		`License: ${license}`,
+		`In: ${holds}`,
+		...(origin ? [`From: ${origin}`] : []),
+	];
 	return [rule, head.join("\n"), ...(text === "" ? [] : [text])].join("\n\n").replace(`${rule}\n\n`, `${rule}\n`);
 }
 
 /** One text stands once, below the names of all packages that have it. */
 function grouped(packages) {
 	const texts = new Map();
-	for (const { name, version, license, text } of packages)
-		texts.set(text, [...(texts.get(text) ?? []), `${name} ${version} (${license})`]);
+	for (const { name, version, license, text } of packages) texts.set(text, [...(texts.get(text) ?? []), `${name} ${version} (${license})`]);
 	return [...texts].map(([text, names]) =>
 		text === ""
 			? `${rule}\n${names.join("\n")}\n\nThe package has no file with the text of its license.`

@@ -8,9 +8,16 @@ import { join } from "node:path";
  * @returns {object} CycloneDX 1.5
  */
 export function npmBill(root) {
-	const args = ["sbom", "--sbom-format", "cyclonedx", "--omit", "dev", "--package-lock-only"];
+	// With --omit dev npm 11 leaves out packages that tools of development need too.
+	const args = ["sbom", "--sbom-format", "cyclonedx", "--package-lock-only"];
 	const options = { cwd: root, encoding: "utf8", shell: process.platform === "win32", maxBuffer: 1 << 26 };
-	return JSON.parse(execFileSync("npm", args, options));
+	const all = JSON.parse(execFileSync("npm", args, options));
+	const components = all.components.filter(({ scope }) => scope === "required");
+	const kept = new Set([all.metadata.component, ...components].map((component) => component["bom-ref"]));
+	const dependencies = all.dependencies
+		.filter(({ ref }) => kept.has(ref))
+		.map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter((other) => kept.has(other)) }));
+	return { ...all, components, dependencies };
 }
 
 /** SPDX expression of a component of npm's bill. */
@@ -23,7 +30,9 @@ export const licenseOf = ({ licenses = [] }) =>
  */
 export function npmPackages(root, bill = npmBill(root)) {
 	const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
-	const folders = new Map(Object.entries(packages).map(([path, { version }]) => [`${path.split("node_modules/").at(-1)}@${version}`, path]));
+	const folders = new Map(
+		Object.entries(packages).map(([path, { version }]) => [`${path.split("node_modules/").at(-1)}@${version}`, path]),
+	);
 	return bill.components
 		.map((component) => {
 			const { name, version } = component;

@@ -76,10 +76,17 @@ try {
 	if (!install) throw new Error(`--with must be npm or pnpm, not ${options.with}`);
 	const started = Date.now();
 	run(options.with, [...install, tarball]);
-	say(`${basename(tarball)} installed by ${options.with} ${run(options.with, ["--version"]).trim()} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+	say(
+		`${basename(tarball)} installed by ${options.with} ${run(options.with, ["--version"]).trim()} in ${((Date.now() - started) / 1000).toFixed(1)} s`,
+	);
 	writeFileSync(join(project, "measure.mjs"), measure);
 	for (const model of models) {
-		const { first, all } = JSON.parse(run("node", ["measure.mjs", model, String(Date.now())]).trim().split("\n").at(-1));
+		const { first, all } = JSON.parse(
+			run("node", ["measure.mjs", model, String(Date.now())])
+				.trim()
+				.split("\n")
+				.at(-1),
+		);
 		if (first === undefined) throw new Error(`${model}: no candidate was measured`);
 		say(`${basename(model)}: first measured candidate after ${first.toFixed(2)} s, one block chosen after ${all.toFixed(1)} s`);
 	}

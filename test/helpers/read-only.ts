@@ -10,9 +10,12 @@ export function makeReadOnly(folder: string): (() => void) | undefined {
 		chmodSync(folder, 0o555);
 		return () => chmodSync(folder, 0o755);
 	}
-	if (spawnSync("mount", ["--bind", folder, folder]).status !== 0) return undefined;
-	const undo = () => void spawnSync("umount", [folder]);
-	if (spawnSync("mount", ["-o", "remount,bind,ro", folder]).status === 0) return undo;
+	// Whatever PATH the test has.
+	const run = (...[program, ...args]: [string, ...string[]]) =>
+		spawnSync(program, args, { env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } }).status === 0;
+	if (!run("mount", "--bind", folder, folder)) return undefined;
+	const undo = () => void run("umount", folder);
+	if (run("mount", "-o", "remount,bind,ro", folder)) return undo;
 	undo();
 	return undefined;
 }

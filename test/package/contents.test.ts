@@ -14,9 +14,10 @@ const { contentFaults, packedFiles } = (await import(new URL("../../scripts/pack
 	packedFiles(root: string): Packed;
 };
 
+const packed = packedFiles(ROOT);
+
 describe("the package", () => {
 	it("holds what it needs, and nothing of the work on it", () => {
-		const packed = packedFiles(ROOT);
 		expect(contentFaults(packed)).toEqual([]);
 		const paths = packed.files.map(({ path }) => path);
 		// Those that the program opens by their place in the package.
@@ -26,7 +27,6 @@ describe("the package", () => {
 	});
 
 	it("is refused with a file too many, a file too few, or too many bytes", () => {
-		const packed = packedFiles(ROOT);
 		const files = (...paths: string[]) => ({ ...packed, files: [...packed.files, ...paths.map((path) => ({ path }))] });
 		expect(contentFaults(files("test/x.test.ts", "dist/index.js.map", "scripts/docs.mjs", "dist/.DS_Store"))).toHaveLength(4);
 		expect(contentFaults({ ...packed, files: packed.files.filter(({ path }) => !path.startsWith("native/")) })).toEqual([

@@ -32,7 +32,7 @@ const { npmBill } = (await script("packages")) as { npmBill(root: string): Bill 
 
 const pin = JSON.parse(readFileSync(join(ROOT, "vendor", "llama.cpp.json"), "utf8")) as From["pin"];
 const lock = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as {
-	packages: Record<string, { version: string; dev?: boolean; peer?: boolean; optional?: boolean }>;
+	packages: Record<string, { version: string; dev?: boolean; devOptional?: boolean }>;
 };
 const from: From = { root: ROOT, pin, bill: npmBill(ROOT) };
 const text = notices(from);
@@ -40,7 +40,14 @@ const text = notices(from);
 /** zig's texts, as they lie beside its libraries. */
 function zigAt(folder: string): NonNullable<From["zig"]> {
 	const lib = join(folder, "lib");
-	for (const path of ["../LICENSE", "libcxx/LICENSE.TXT", "libcxxabi/LICENSE.TXT", "libunwind/LICENSE.TXT", "libc/glibc/LICENSES", "libc/mingw/COPYING"]) {
+	for (const path of [
+		"../LICENSE",
+		"libcxx/LICENSE.TXT",
+		"libcxxabi/LICENSE.TXT",
+		"libunwind/LICENSE.TXT",
+		"libc/glibc/LICENSES",
+		"libc/mingw/COPYING",
+	]) {
 		mkdirSync(dirname(join(lib, path)), { recursive: true });
 		writeFileSync(join(lib, path), `text of ${path}`);
 	}
@@ -50,7 +57,7 @@ const zig = zigAt(tempFolder());
 
 describe("THIRD_PARTY_NOTICES", () => {
 	const installed = Object.entries(lock.packages)
-		.filter(([path, { dev, peer, optional }]) => path !== "" && !dev && !peer && !optional)
+		.filter(([path, { dev, devOptional }]) => path !== "" && !dev && !devOptional)
 		.map(([path, { version }]) => `${path.split("node_modules/").at(-1)} ${version}`);
 
 	it("names every package that npm installs with it, with a license", () => {
@@ -58,12 +65,15 @@ describe("THIRD_PARTY_NOTICES", () => {
 		const lines = new Set(text.split("\n").map((line) => line.replace(/ \(.+\)$/, "")));
 		expect(installed.filter((name) => !lines.has(name))).toEqual([]);
 		expect(text).not.toContain("(not stated)");
+		expect(from.bill.components.map(({ name, version }) => `${name} ${version}`).sort()).toEqual([...new Set(installed)].sort());
 	});
 
 	it("names everyone who says in the packed sources of llama.cpp that they wrote them", () => {
 		const folder = join(ROOT, "vendor", "llama.cpp");
 		const parts = ["LICENSE", "src", "include", "ggml", "vendor/hash"];
-		const files = parts.flatMap((part) => (part === "LICENSE" ? [part] : readdirSync(join(folder, part), { recursive: true }).map((file) => `${part}/${file}`)));
+		const files = parts.flatMap((part) =>
+			part === "LICENSE" ? [part] : readdirSync(join(folder, part), { recursive: true }).map((file) => `${part}/${file}`),
+		);
 		const holders = new Set(
 			files
 				.filter((file) => /LICENSE|\.(?:c|cpp|h|hpp|cu|cuh|m|metal|comp|glsl|md)$/i.test(file))
@@ -77,7 +87,8 @@ describe("THIRD_PARTY_NOTICES", () => {
 	it("names what zig links only if a binary was made with it", () => {
 		expect(text).not.toContain("libc++");
 		const withZig = notices({ ...from, zig });
-		for (const words of ["libc++abi", "text of libcxx/LICENSE.TXT", "text of ../LICENSE", "text of libc/mingw/COPYING"]) expect(withZig).toContain(words);
+		for (const words of ["libc++abi", "text of libcxx/LICENSE.TXT", "text of ../LICENSE", "text of libc/mingw/COPYING"])
+			expect(withZig).toContain(words);
 	});
 });
 

@@ -42,6 +42,5 @@ describe("the workflows", () => {
 });
 
 describe("the types", () => {
-	// Three runs of the compiler over all declarations.
 	it("resolve as Node.js and bundlers resolve them, and a misspelled option is an error", () => expect(typeFaults(ROOT)).toEqual([]));
 });

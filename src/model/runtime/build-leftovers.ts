@@ -8,7 +8,7 @@ import { processFacts } from "../../storage/process-space.js";
 
 /** The program that works in a build folder. */
 interface Mark {
-	/** Of cmake, which begins a session and a group of its own. */
+	/** The number of cmake, which begins a session and a group of its own. */
 	readonly pid: number;
 	/** Empty without procfs. */
 	readonly start: string;

@@ -39,14 +39,14 @@ const commands: Readonly<Record<"macos" | "windows", Readonly<Record<BuildTool, 
 	},
 };
 
-/** Which commands this system knows, or undefined. @param release text of /etc/os-release */
-export function packageSystem(platform: NodeJS.Platform = process.platform, release: string = osRelease()): PackageSystem | undefined {
+/** Which commands this system knows, or null. @param release text of /etc/os-release */
+export function packageSystem(platform: NodeJS.Platform = process.platform, release: string = osRelease()): PackageSystem | null {
 	if (platform === "darwin") return "macos";
 	if (platform === "win32") return "windows";
 	const like = [...release.matchAll(/^ID(?:_LIKE)?=(.*)$/gm)].flatMap(([, value]) => value!.replaceAll(/["']/g, "").split(/\s+/));
 	if (like.some((id) => id === "debian" || id === "ubuntu")) return "debian";
 	if (like.some((id) => id === "fedora" || id === "rhel" || id === "centos")) return "fedora";
-	return like.includes("alpine") ? "alpine" : undefined;
+	return like.includes("alpine") ? "alpine" : null;
 }
 
 function osRelease(): string {
@@ -65,7 +65,7 @@ export function installCommand(tools: readonly BuildTool[], system: PackageSyste
 }
 
 /** The same in words: on an unknown system, the commands of the usual ones. */
-export function howToInstall(tools: readonly BuildTool[], system: PackageSystem | undefined = packageSystem()): string {
+export function howToInstall(tools: readonly BuildTool[], system: PackageSystem | null = packageSystem()): string {
 	if (system) return `Install with: ${installCommand(tools, system)}`;
 	const usual = (["debian", "fedora", "alpine"] as const).map((known) => `${titles[known]}: ${installCommand(tools, known)}`);
 	return `Install with: ${usual.join("; ")}`;
@@ -113,7 +113,7 @@ export function missingTools({ sources, runs: found = runs, platform = process.p
 }
 
 /** Says what is missing, and how to install it. @param missing not empty */
-export function missingToolsMessage(missing: readonly BuildTool[], system: PackageSystem | undefined = packageSystem()): string {
+export function missingToolsMessage(missing: readonly BuildTool[], system: PackageSystem | null = packageSystem()): string {
 	const list = missing.map((tool) => names[tool]);
 	const last = list.pop()!;
 	const all = list.length === 0 ? last : `${list.join(", ")} and ${last}`;

@@ -27,14 +27,22 @@ const cases: readonly (readonly [name: string, lines: readonly string[], words: 
 		],
 		/^the C\+\+ compiler \(GNU 4\.2\.0\) is too old/,
 	],
-	["a library without std::filesystem", ["a.cpp:1:10: fatal error: filesystem: No such file or directory"], /^the C\+\+ compiler is too old/],
+	[
+		"a library without std::filesystem",
+		["a.cpp:1:10: fatal error: filesystem: No such file or directory"],
+		/^the C\+\+ compiler is too old/,
+	],
 	[
 		"no make",
 		['CMake was unable to find a build program corresponding to "Unix Makefiles".  CMAKE_MAKE_PROGRAM is not set.'],
 		/^make or ninja is missing\. Install with: /,
 	],
 	["no compiler", ["  No CMAKE_CXX_COMPILER could be found."], /^there is no C\+\+ compiler\. Install with: /],
-	["no compiler on Windows", ["There is no Visual C++ compiler installed. Install Visual C++ Build Toolset"], /^there is no C\+\+ compiler/],
+	[
+		"no compiler on Windows",
+		["There is no Visual C++ compiler installed. Install Visual C++ Build Toolset"],
+		/^there is no C\+\+ compiler/,
+	],
 	[
 		"a compiler that CXX names and is not there",
 		["  Could not find compiler set in environment variable CXX:", "", "  /opt/gcc/bin/g++.", "", "CMake Error"],

@@ -44,8 +44,8 @@ describe("packageSystem", () => {
 		["fedora", "ID=fedora"],
 		["fedora", 'ID="rocky"\nID_LIKE="rhel centos fedora"'],
 		["alpine", "ID=alpine"],
-		[undefined, "ID=arch"],
-		[undefined, ""],
+		[null, "ID=arch"],
+		[null, ""],
 	])("%s for %j", (system, release) => expect(packageSystem("linux", release)).toBe(system));
 
 	it("knows the others by their platform", () => {
@@ -67,7 +67,7 @@ describe("the command that installs", () => {
 	});
 
 	it("is told for the usual systems on one that is not known", () => {
-		const said = howToInstall(["cmake"], undefined);
+		const said = howToInstall(["cmake"], null);
 		expect(said).toBe("Install with: Debian, Ubuntu: apt install cmake; Fedora: dnf install cmake; Alpine: apk add cmake");
 	});
 

@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => {
 	Object.assign(process.env, { PATH: before.PATH, FAKE_CMAKE: "{}" });
-	rmSync(fake.root, { recursive: true, force: true });
+	rmSync(fake.root, { recursive: true, force: true, maxRetries: 5 });
 });
 
 async function build(told: FakeCmake = {}): Promise<string[]> {
@@ -74,7 +74,9 @@ describe.skipIf(process.platform === "win32")("compileAddon", () => {
 	it("says in plain words why cmake failed, with its last lines", async () => {
 		const lines = ["CMake Error at CMakeLists.txt:1:", "  CMake 3.15 or higher is required.  You are running version 3.10.2"];
 		const failed = build({ failsToConfigure: lines });
-		await expect(failed).rejects.toThrow(/^cmake 3\.10\.2 is too old[^]*\n[^]*ended with 1\. Its last lines:\n[^]*You are running/);
+		await expect(failed).rejects.toThrow(
+			/^cmake 3\.10\.2 is too old[\s\S]*\n[\s\S]*ended with 1\. Its last lines:\n[\s\S]*You are running/,
+		);
 	});
 
 	it("configures anew what was configured for another generator", async () => {
@@ -190,7 +192,7 @@ describe("the folder of a build", () => {
 		await expect(checkBuildSpace(fake.root, { referenceTools: false, free: 20e6 })).rejects.toThrow(
 			new RegExp(`^building needs \\d+ MB in ${fake.root}, and its disk has 20 MB free\\. Make space`),
 		);
-		await checkBuildSpace(fake.root, { referenceTools: false, free: 200e6 });
+		await checkBuildSpace(fake.root, { referenceTools: false, free: 60e6 });
 		await expect(checkBuildSpace(fake.root, { referenceTools: true, free: 200e6 })).rejects.toThrow(BuildError);
 		writeFileSync(join(fake.root, "built"), Buffer.alloc(150e6));
 		await checkBuildSpace(fake.root, { referenceTools: false, free: 0 });

@@ -25,7 +25,16 @@ beforeEach(() => {
 	vendor = join(folder, "root", "vendor");
 	mkdirSync(vendor, { recursive: true });
 	mkdirSync(join(folder, "programs"));
-	const pin = { version: "v1", commit: "abc", package: "some-package", packageVersion: "1.2.3", integrity: "sha512-x", bundle: "b", keep: [], drop: [] };
+	const pin = {
+		version: "v1",
+		commit: "abc",
+		package: "some-package",
+		packageVersion: "1.2.3",
+		integrity: "sha512-x",
+		bundle: "b",
+		keep: [],
+		drop: [],
+	};
 	writeFileSync(join(vendor, "llama.cpp.json"), JSON.stringify(pin));
 	for (const name of ["npm", "git", "tar"]) program(name, "exit 0");
 	process.env.PATH = join(folder, "programs");
@@ -77,7 +86,8 @@ describe.skipIf(process.platform === "win32")("fetching the sources of llama.cpp
 
 	it("deletes what a killed one left, and leaves what a living one works on", async () => {
 		npmSays("npm error code E404");
-		for (const name of ["llama.cpp.partial", "llama.cpp.partial-999999999", `llama.cpp.partial-${process.ppid}`]) mkdirSync(join(vendor, name));
+		for (const name of ["llama.cpp.partial", "llama.cpp.partial-999999999", `llama.cpp.partial-${process.ppid}`])
+			mkdirSync(join(vendor, name));
 		await expect(fetched()).rejects.toThrow("E404");
 		expect(readdirSync(vendor).sort()).toEqual(["llama.cpp.json", `llama.cpp.partial-${process.ppid}`]);
 	});
