@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 
-// docs/troubleshooting.md is searched by the words of messages: its headings must be words that the program says.
+// docs/troubleshooting.md and troubleshooting-install.md are searched by the words of messages: their headings must be words that the program says.
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Scripts are plain JavaScript, so their types are said here. */
@@ -12,9 +12,9 @@ const { passagesOfStrings } = (await import(new URL("../scripts/prose/source.mjs
 };
 
 /** Headings of what no message of the program says: messages of npm, and questions. */
-const others = [/^`npx` asks/, /^`npm link` fails/, /^Which addon/, /^It is slow/];
+const others = [/^`npx` asks/, /^`npm link` fails/, /^Which native part/, /^It is slow/];
 
-const page = readFileSync(join(ROOT, "docs", "troubleshooting.md"), "utf8");
+const page = ["troubleshooting.md", "troubleshooting-install.md"].map((name) => readFileSync(join(ROOT, "docs", name), "utf8")).join("\n");
 const headings = [...page.matchAll(/^\*\*(.+?)\*\*/gm)].map(([, heading]) => heading!);
 const quoted = headings.filter((heading) => !others.some((other) => other.test(heading)));
 

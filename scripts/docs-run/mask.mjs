@@ -8,6 +8,9 @@ const measured = /\b(?:speed|speed-up|generation|prompt|tokens\/s|tok\/s|t\/s|to
 /** Times: "15 s", "7 min 33 s", "about 2 h". */
 const time = /(?:about |under |less than )?\b\d[\d.,]*\s?(?:ms|s|sec|seconds?|min|minutes?|h|hours?)\b(?:\s\d[\d.]*\s?(?:s|min)\b)*/g;
 
+/** A line, wrapped or not, that appears where other programs disturb a measurement. */
+const unclear = /^The speed is unclear:[^.]*?(?:OUT|--remove\s+\S+?)\.$\n?/gm;
+
 const date = /\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?Z?)?)?/g;
 
 /** What a line says whatever the machine and the day. */
@@ -24,6 +27,7 @@ function maskLine(line) {
  */
 export function wordsToCompare(text, { sample = false } = {}) {
 	return text
+		.replace(unclear, "")
 		.split("\n")
 		.map(maskLine)
 		.map((line) => (sample ? line.replace(NUMBER, "#") : line))

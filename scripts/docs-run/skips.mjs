@@ -4,7 +4,7 @@
 export const skips = [
 	{ find: /^git clone\b/, why: "it needs the network; the checkout is there already" },
 	{ find: /^(?:cd|export|mkdir)\b/, why: "it is about the shell of who reads it" },
-	{ find: /\bnpm (?:ci|install|i|link|run|test|exec)\b/, why: "it installs, builds or tests this checkout, which has happened" },
+	{ find: /\bnpm (?:ci|install|i|link|run|test|exec|pack)\b/, why: "it installs, builds or tests this checkout, which has happened" },
 	{ find: /\bprune-gguf build\b/, why: "it compiles llama.cpp, which the tests have done" },
 	{ find: /--backend(?:=| )(?:cuda|metal|vulkan|rpc)\b/, why: "it needs a device and its compiler" },
 	{ find: /\s(?:-ngl|--gpu-layers)\b/, why: "it needs a GPU" },

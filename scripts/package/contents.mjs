@@ -53,7 +53,7 @@ const prepared = [
 const foreign = [
 	/^(?:test|bench|fixture|src|build|coverage|\.ci|\.github|node_modules)\//,
 	/\.test\.[cm]?[jt]s$/,
-	/\.tsbuildinfo$|\.map$|\.tgz$|\.log$|\.orig$|~$/,
+	/\.tsbuildinfo$|\.[jt]s\.map$|\.tgz$|\.log$|\.orig$|~$/,
 	/(?:^|\/)\.[^/]+$/,
 	/^scripts\/(?!fetch-llama\.mjs$)/,
 	/^docs\/research\/conformance\.json$/,

@@ -80,7 +80,7 @@ export async function announceMachine(options: LoadOptions): Promise<void> {
 	options.progress?.runsOn(machineText(addon.info(), options), binaryEvents(loadedBinary()));
 }
 
-/** Which binary computes, and which ones that would be better do not. Of a CPU build of an earlier version nobody needs to know. @internal */
+/** Which binary computes, and which ones that would be better do not. A CPU build of an earlier version is not worth a word. @internal */
 export function binaryEvents({ name, kind, level, compiler, path, system, passedOver }: LoadedBinary): LogEvent[] {
 	const isMissed = ({ candidate: { facts }, why }: PassedOver) =>
 		why === "broken" || (why === "stale" && facts?.asked === true && facts.backend !== defaultBackend());

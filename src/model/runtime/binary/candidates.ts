@@ -12,7 +12,7 @@ import { type BinaryFacts, readFacts } from "./binary-facts.js";
 export type BinaryKind = "named" | "built" | "prebuilt" | "fallback";
 
 /** A binary that may be there. */
-export interface Candidate {
+export interface BinaryCandidate {
 	readonly kind: BinaryKind;
 	readonly path: string;
 	/** For people: the name in its `binary.json`, or of its folder; of one that was named that of its file. */
@@ -56,7 +56,7 @@ export function binaryPlaces(): BinaryPlaces {
  * most demanding first, which are the fastest; builds that a run made because it found no other. So a build that was asked for wins
  * over a delivered binary, and a stopgap loses.
  */
-export function candidatesIn(places: BinaryPlaces): Candidate[] {
+export function candidatesIn(places: BinaryPlaces): BinaryCandidate[] {
 	// Relative to the working folder, as in the shell: require() would take a relative path for the name of a package.
 	if (places.named !== undefined) {
 		const path = resolve(places.named);
@@ -71,13 +71,13 @@ export function candidatesIn(places: BinaryPlaces): Candidate[] {
 	];
 }
 
-function candidateAt(kind: BinaryKind, path: string, name: string): Candidate {
+function candidateAt(kind: BinaryKind, path: string, name: string): BinaryCandidate {
 	const facts = readFacts(path);
 	return { kind, path, facts, name: facts?.name ?? name };
 }
 
 /** The build that was made last comes first. A build without facts is of an earlier version, which did not write them. */
-function buildsIn(root: string): Candidate[] {
+function buildsIn(root: string): BinaryCandidate[] {
 	const found = backends.map((backend) => ({ backend, path: builtAddon(backend, root) })).filter(({ path }) => existsSync(path));
 	const last = lastBuilt(root);
 	const all = found.map(({ backend, path }) => ({ backend, ...candidateAt("built", path, `built-${backend}`) }));
@@ -98,12 +98,12 @@ function lastBuilt(root: string): unknown {
 	}
 }
 
-function prebuiltIn(folder: string): Candidate[] {
+function prebuiltIn(folder: string): BinaryCandidate[] {
 	const all = foldersIn(folder).map((name) => candidateAt("prebuilt", join(folder, name, "prune_gguf.node"), name));
 	return all.filter(({ path }) => existsSync(path)).sort((a, b) => demands(b) - demands(a));
 }
 
-const demands = ({ facts }: Candidate) => facts?.needs.length ?? -1;
+const demands = ({ facts }: BinaryCandidate) => facts?.needs.length ?? -1;
 
 function foldersIn(folder: string): string[] {
 	try {

@@ -1,12 +1,12 @@
 // Which binary is used.
 import type { Misfit } from "./binary-facts.js";
-import { type BinaryPlaces, binaryPlaces, type Candidate, candidatesIn } from "./candidates.js";
+import { type BinaryPlaces, binaryPlaces, type BinaryCandidate, candidatesIn } from "./candidates.js";
 import { type Examination, type ExamineOptions, examine } from "./examine.js";
 import { System, type SystemFacts } from "./system.js";
 
 /** A binary that is tried before others, and is not used. */
 export interface PassedOver extends Misfit {
-	readonly candidate: Candidate;
+	readonly candidate: BinaryCandidate;
 }
 
 /** What was chosen. */

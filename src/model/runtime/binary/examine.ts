@@ -1,14 +1,14 @@
 // Whether a binary can be used here: by what is written beside it, by its file, and at last by a probe.
 import { hashFile } from "../../../storage/hash.js";
 import { libcMisfitOf, type Misfit, misfitOf, type StatedBuild, statedBuild } from "./binary-facts.js";
-import type { Candidate } from "./candidates.js";
+import type { BinaryCandidate } from "./candidates.js";
 import { fileFault } from "./file-fault.js";
 import { type ProbeOptions, probe } from "./probe.js";
 import { probeKey, record, recordOf } from "./probed.js";
 import type { SystemFacts } from "./system.js";
 
 /** What is known of a candidate. */
-export type Examination = { readonly candidate: Candidate } & (Usable | NotUsable);
+export type Examination = { readonly candidate: BinaryCandidate } & (Usable | NotUsable);
 
 interface Usable extends StatedBuild {
 	readonly usable: true;
@@ -36,7 +36,7 @@ const WHILE = 3_600_000;
  * Finds out whether a binary can be used. What a probe gave is kept in the cache folder, so the next start takes a few milliseconds.
  * @throws the signal's reason once it is aborted
  */
-export async function examine(candidate: Candidate, system: SystemFacts, options: ExamineOptions = {}): Promise<Examination> {
+export async function examine(candidate: BinaryCandidate, system: SystemFacts, options: ExamineOptions = {}): Promise<Examination> {
 	const not = (misfit: Misfit): Examination => ({ candidate, usable: false, ...misfit });
 	const { kind, path } = candidate;
 	// Whoever names a binary knows what it is: it is only tried.
@@ -60,14 +60,14 @@ export async function examine(candidate: Candidate, system: SystemFacts, options
 
 const changed = { reason: "it is not the file that its binary.json describes: it was changed, or is damaged" };
 
-function withoutFacts(kind: Candidate["kind"]): Misfit {
+function withoutFacts(kind: BinaryCandidate["kind"]): Misfit {
 	const reason = "its binary.json is missing or damaged";
 	if (kind === "prebuilt") return { why: "broken", reason };
 	return { why: "stale", reason: `${reason}, so an earlier version may have built it` };
 }
 
 async function tried(
-	found: { readonly candidate: Candidate; readonly sha256: string; readonly key: string },
+	found: { readonly candidate: BinaryCandidate; readonly sha256: string; readonly key: string },
 	{ cpu }: SystemFacts,
 	options: ExamineOptions,
 ): Promise<Examination> {

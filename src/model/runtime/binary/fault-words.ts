@@ -1,6 +1,8 @@
 // What a failed probe means, in plain words.
 import { shownText } from "../../../storage/shown-text.js";
-import type { Lasts } from "./probe.js";
+
+/** How long a failure is remembered: as long as the processor and the file are the same, a while, or not at all. */
+export type Lasts = "always" | "a while" | "once";
 
 /** What is known of a failure: the error that loading gave, or how the process ended. */
 export interface Fault {

@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import type { AddonInfo } from "../addon.js";
 import { type ChildEnd, childEnv, noDevices, runChild } from "../child.js";
-import { faultInWords } from "./fault-words.js";
+import { faultInWords, type Lasts } from "./fault-words.js";
 
 /** How a probe is made. */
 export interface ProbeOptions {
@@ -21,9 +21,6 @@ export type ProbeResult =
 	| { readonly verdict: "failed"; readonly reason: string; readonly lasts: Lasts }
 	/** No process could be made that runs JavaScript. */
 	| { readonly verdict: "not possible" };
-
-/** How long a failure is remembered: as long as the processor and the file are the same, a while, or not at all. */
-export type Lasts = "always" | "a while" | "once";
 
 const ENTRY = fileURLToPath(new URL("./probe-child.mjs", import.meta.url));
 const LIMIT = 20_000;

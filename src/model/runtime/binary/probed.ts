@@ -27,7 +27,7 @@ export type ProbeRecord = v.InferOutput<typeof recordSchema>;
 /** Most lines in the file; the older half is deleted when it is full. */
 const MOST = 256;
 
-/** Of this process: a record counts in it, whatever happens to the file. @internal */
+/** Records that this process made: they count here, whatever happens to the file. @internal */
 export const knownHere = new Map<string, ProbeRecord>();
 
 /**

@@ -17,7 +17,7 @@ export interface SystemFacts {
 	/** Without the leading `v`. */
 	readonly node: string;
 	readonly cpu: CpuFacts;
-	/** The C library of a Linux system; undefined elsewhere, or if it cannot be found out. */
+	/** The C library of a Linux system; undefined elsewhere, or if nothing tells. */
 	readonly libc: { readonly name: "glibc" | "musl"; readonly version: string | undefined } | undefined;
 }
 

@@ -2,7 +2,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, statSync, utimesSync,
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import * as child from "../../../../src/model/runtime/child.js";
-import type { Candidate } from "../../../../src/model/runtime/binary/candidates.js";
+import type { BinaryCandidate } from "../../../../src/model/runtime/binary/candidates.js";
 import { chooseBinary } from "../../../../src/model/runtime/binary/choose.js";
 import { type ExamineOptions, examine } from "../../../../src/model/runtime/binary/examine.js";
 import { probe } from "../../../../src/model/runtime/binary/probe.js";
@@ -28,16 +28,16 @@ beforeEach(() => {
 });
 
 /** A delivered binary with facts of its own. */
-function delivered(bytes: Uint8Array, facts: Parameters<typeof placeBinary>[2] = {}): Candidate {
+function delivered(bytes: Uint8Array, facts: Parameters<typeof placeBinary>[2] = {}): BinaryCandidate {
 	const name = facts?.name ?? "one";
 	const path = placeBinary(join(fresh("prebuilds"), name), bytes, { name, ...facts });
 	return { kind: "prebuilt", path, name, facts: JSON.parse(readFileSync(join(path, "..", "binary.json"), "utf8")) };
 }
 
-const named = (path: string): Candidate => ({ kind: "named", path, name: "prune_gguf.node", facts: undefined });
+const named = (path: string): BinaryCandidate => ({ kind: "named", path, name: "prune_gguf.node", facts: undefined });
 
 /** What an examination gives, and how many processes it took. */
-async function examined(candidate: Candidate, options: ExamineOptions = {}) {
+async function examined(candidate: BinaryCandidate, options: ExamineOptions = {}) {
 	children.mockClear();
 	const one = await examine(candidate, system, options);
 	return { ...one, children: children.mock.calls.length };
