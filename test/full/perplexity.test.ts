@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { EvaluateResult } from "../../src/api/index.js";
 import { applyPlan } from "../../src/jobs/apply.js";
 import { inspectModel } from "../../src/jobs/inspect.js";
 import { measureQuestions } from "../../src/model/evaluation/multiple-choice.js";
@@ -50,6 +51,13 @@ function quantized(model: string): string {
 
 const estimate = (printed: string) => /Final estimate: PPL = ([\d.]+) \+\/- ([\d.]+)/.exec(printed)?.slice(1);
 
+/** Two sums of one window's terms in other orders may round to neighboring last digits. */
+function expectPrinted({ perplexity, perplexityError }: EvaluateResult, [value, error]: (string | undefined)[]): void {
+	expect(value).toMatch(/^\d+\.\d{4}$/);
+	expect(Math.abs(perplexity - Number(value)), `${perplexity} and ${value}`).toBeLessThan(6e-5);
+	expect(Math.abs(perplexityError - Number(error)), `${perplexityError} and ${error}`).toBeLessThan(6e-6);
+}
+
 describe.each(models)("$name", ({ path, remove, cut }) => {
 	const folder = tempFolder();
 	const text = join(folder, "text.txt");
@@ -64,12 +72,12 @@ describe.each(models)("$name", ({ path, remove, cut }) => {
 		await applyPlan(path, halves, { remove: cut });
 	});
 
-	it.each(Object.keys(files))("%s: its perplexity is equal to the printed digits", async (which) => {
+	it.each(Object.keys(files))("%s: its perplexity is what is printed", async (which) => {
 		const model = files[which]!;
 		const [value, error] = estimate(perplexityPrints(model, "-f", text, "-c", "512")) ?? [];
 		const result = await measureText(model, { text, windowLength: 512, threads: 2 });
 		expect(result.windows % 4).toBe(3);
-		expect([result.perplexity.toFixed(4), result.perplexityError.toFixed(5)]).toEqual([value, error]);
+		expectPrinted(result, [value, error]);
 		process.stdout.write(`${which}: ${value} +/- ${error}\n`);
 	});
 
@@ -77,7 +85,7 @@ describe.each(models)("$name", ({ path, remove, cut }) => {
 		const model = quantized(halves);
 		const [value, error] = estimate(perplexityPrints(model, "-f", text, "-c", "512")) ?? [];
 		const result = await measureText(model, { text, windowLength: 512, threads: 2 });
-		expect([result.perplexity.toFixed(4), result.perplexityError.toFixed(5)]).toEqual([value, error]);
+		expectPrinted(result, [value, error]);
 		process.stdout.write(`half-block cuts in Q4_K_M: ${value} +/- ${error}\n`);
 	});
 

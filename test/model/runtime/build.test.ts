@@ -45,7 +45,7 @@ describe.skipIf(process.platform === "win32")("compileAddon", () => {
 	it("puts the addon in its place, and remembers which backend was built", async () => {
 		const steps = await build();
 		expect(readFileSync(fake.addon, "utf8")).toBe("whole addon");
-		expect(readdirSync(join(fake.folder, "Release"))).toEqual(["prune_gguf.node"]);
+		expect(readdirSync(join(fake.folder, "Release"))).toEqual(["binary.json", "prune_gguf.node"]);
 		expect(JSON.parse(readFileSync(join(fake.places.builds, "active.json"), "utf8"))).toEqual({ backend: "cpu" });
 		expect(steps).toEqual(["finding the sources of llama.cpp", "configuring", "compiling llama.cpp", "compiling llama.cpp", "done"]);
 	});

@@ -53,7 +53,7 @@ const SETS = [
 ].map((removed) => ({ removed, text: formatBlocks(removed) }));
 
 describe("a model that is healed at half-block cuts", () => {
-	it.each(firstOf(5, SETS))("computes in memory, as a file and with zeroed parts the same bits: $text", async ({ removed }) => {
+	it.each(firstOf(3, SETS))("computes in memory, as a file and with zeroed parts the same bits: $text", async ({ removed }) => {
 		const windows = fixtureWindows(2, 64);
 		const { ubatch, threads } = model.createEvaluator();
 		const measured = async () => (await model.createEvaluator().evaluate([removing(...removed)], windows, { digest: true }))[0]!;
@@ -243,7 +243,7 @@ describe("a run that heals a half-block cut", () => {
 	});
 });
 
-it.each(firstOf(1, ["greedy", "contiguous"] as const))("a search for half-block cuts (%s) is healed as it was measured", async (method) => {
+it.each(firstOf(1, ["greedy", "swap"] as const))("a search for half-block cuts (%s) is healed as it was measured", async (method) => {
 	const output = out();
 	const { plan, output: made } = await pruneGguf(fixturePath, output, {
 		...{ ...small, windows: 6, windowLength: 64, removeBlocks: 2, heal: { tokens: 2048 } },

@@ -58,14 +58,22 @@ describe("the time of the steps", () => {
 	}
 
 	it("is that of planned evaluations, of loading and of what is drawn, as fast as all that was in this run", () => {
+		// 20 of 64 tokens, at 10 seconds for 35 windows.
+		const texts = (1280 * 10) / (35 * 128);
 		expect(expected({})).toEqual({
 			Searching: { evaluations: 60 },
 			"Comparing finalists": { evaluations: 9, other: 0 },
 			"Writing and verifying": { evaluations: 2, other: 6 },
-			// 20 texts of 64 tokens, at 10 seconds for 35 windows.
-			Measuring: { other: 6 + 16 + (1280 * 10) / (35 * 128) },
+			Measuring: {
+				other: 6 + 16 + texts,
+				phases: [
+					{ phase: "loading the model", repeated: true, seconds: 6 },
+					{ phase: "measuring the speed", seconds: 16 },
+					{ phase: "writing sample texts", seconds: texts },
+				],
+			},
 		});
-		expect(expected({ speed: false, samples: 0 }).Measuring).toEqual({ other: 6 });
+		expect(expected({ speed: false, samples: 0 }).Measuring).toMatchObject({ other: 6 });
 	});
 
 	it("is that of healing and of quantizing too", () => {
