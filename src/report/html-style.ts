@@ -74,6 +74,7 @@ footer { color: var(--soft); font-size: .9rem; padding-top: 1.5rem; padding-bott
 	.first.two > :first-child { grid-row: 1 / 3; } .first.two > :nth-child(4) { grid-column: 1 / -1; } .first.two table { width: 100%; }
 }
 @media (max-width: 640px) {
+	.first td.figure:last-child { white-space: normal; }
 	.first table { font-size: .86rem; width: 100%; } .interval { font-size: .9em; }
 	th, td { padding-right: .5rem; } tbody th:not(.figure) { min-width: 5rem; }
 	.pair { grid-template-columns: 1fr; } svg.wide { display: none; } svg.narrow { display: block; }
