@@ -4,6 +4,7 @@
 export interface DoctorBinary {
 	/** `linux-x64-avx2`, `built-cuda`, or the name of the file that `PRUNE_GGUF_ADDON` names. */
 	readonly name: string;
+	/** Path of the `.node` file. */
 	readonly path: string;
 	/**
 	 * Where it comes from: named by `PRUNE_GGUF_ADDON`, `built` here on request, delivered with the package (`prebuilt`), or built here by a
@@ -16,6 +17,7 @@ export interface DoctorBinary {
 	readonly reason: string;
 	/** Instructions that it was compiled for, such as `avx2` or `native`; null if nothing tells. */
 	readonly level: string | null;
+	/** Name and version of the compiler; null if nothing tells. */
 	readonly compiler: string | null;
 	/** Size of the file; null if there is none. */
 	readonly bytes: number | null;
@@ -25,6 +27,7 @@ export interface DoctorBinary {
 
 /** A program that building needs. */
 export interface DoctorTool {
+	/** One of the four that building uses. */
 	readonly name: "C++ compiler" | "cmake" | "make or ninja" | "git";
 	/** What it says of its version; null if it was not found. */
 	readonly found: string | null;
@@ -34,7 +37,9 @@ export interface DoctorTool {
 
 /** A folder that is written to. */
 export interface DoctorFolder {
+	/** It need not exist yet. */
 	readonly folder: string;
+	/** Whether files can be made in it, as far as its rights tell. */
 	readonly writable: boolean;
 	/** Bytes free on its disk; null if unknown. */
 	readonly freeBytes: number | null;
@@ -42,6 +47,7 @@ export interface DoctorFolder {
 
 /** Something that is missing. */
 export interface DoctorMissing {
+	/** For people. */
 	readonly what: string;
 	/** What does not work without it. */
 	readonly why: string;
@@ -55,17 +61,22 @@ export interface DoctorResult {
 	readonly usable: boolean;
 	/** Name of the binary that is used. */
 	readonly used: string | null;
+	/** What decides which binary fits. */
 	readonly system: {
+		/** As `process.platform`. */
 		readonly platform: string;
+		/** As `process.arch`. */
 		readonly arch: string;
 		/** C library of a Linux system, such as `glibc 2.36`. */
 		readonly libc: string | null;
 		/** Version of Node.js. */
 		readonly node: string;
+		/** Name of the processor. */
 		readonly processor: string;
 		/** Features of the processor, named as in /proc/cpuinfo; null if the system does not tell them. */
 		readonly features: readonly string[] | null;
 	};
+	/** This program, and llama.cpp that it is built on. */
 	readonly versions: { readonly "prune-gguf": string; readonly "llama.cpp": string };
 	/** In the order in which they are tried. */
 	readonly binaries: readonly DoctorBinary[];
@@ -74,9 +85,11 @@ export interface DoctorResult {
 		readonly name: string;
 		readonly description: string;
 		readonly gpu: boolean;
+		/** Bytes of its memory that are free. */
 		readonly freeBytes: number;
 		readonly totalBytes: number;
 	}[];
+	/** What building a native part needs here. */
 	readonly tools: readonly DoctorTool[];
 	/** Whether the sources of llama.cpp are there; otherwise a build downloads them. */
 	readonly sources: boolean;
@@ -84,6 +97,7 @@ export interface DoctorResult {
 	readonly cache: DoctorFolder;
 	/** Where builds go. */
 	readonly builds: DoctorFolder;
+	/** Empty if nothing is. */
 	readonly missing: readonly DoctorMissing[];
 }
 

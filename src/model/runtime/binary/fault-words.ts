@@ -6,7 +6,7 @@ export type Lasts = "always" | "a while" | "once";
 
 /** What is known of a failure: the error that loading gave, or how the process ended. */
 export interface Fault {
-	/** Of the error. */
+	/** What the error says. */
 	readonly message?: string | undefined;
 	/** Signal or exit code that ended the process, as `runChild` names it. */
 	readonly cause?: string | undefined;
