@@ -1,6 +1,7 @@
 // A process with one addon (PRUNE_GGUF_ADDON), which compare.mjs asks for one measurement after another.
-//   argument: JSON { model, text?, tokens?, count, length, threads }
-import { readFileSync } from "node:fs";
+//   argument: JSON { model, text?, tokens?, count, length, threads, work?, output? }
+// With `work` and `output` it measures once, and writes the result to that file.
+import { readFileSync, writeFileSync } from "node:fs";
 import { Coalition, makeWindows, Model } from "../../dist/index.js";
 
 const job = JSON.parse(process.argv[2]);
@@ -28,12 +29,16 @@ async function measure(name) {
 	return { seconds, losses: evaluations.map(({ losses }) => losses.reduce((sum, loss) => sum + loss, 0) / losses.length) };
 }
 
-process.on("message", async (name) => {
-	if (name === "end") {
-		await model.dispose();
-		process.disconnect();
-		return;
-	}
-	process.send(await measure(name));
-});
-process.send("ready");
+async function serve(name) {
+	if (name !== "end") return process.send(await measure(name));
+	await model.dispose();
+	process.disconnect();
+}
+
+if (job.output === undefined) {
+	process.on("message", serve);
+	process.send("ready");
+} else {
+	writeFileSync(job.output, JSON.stringify(await measure(job.work)));
+	await model.dispose();
+}

@@ -68,12 +68,12 @@ function portableFlags(root) {
 	return [...[...folders].map((folder) => `-ffile-prefix-map=${folder}=.`), `-ffile-prefix-map=${vendor}=./vendor/llama.cpp`];
 }
 
-/** Node-API comes from the running program: native/win32/node_api.c finds its functions. */
+/** Node-API comes from the running program: native/win32/node_api.cpp finds its functions. */
 async function windowsDefinitions(root, folder, flags) {
 	const generated = join(folder, "generated");
 	await mkdir(generated, { recursive: true });
 	const list = nodeApiNames.map((name) => ` \\\n    X(${name})`).join("");
 	await writeFile(join(generated, "node_api_names.h"), `#define NODE_API_NAMES(X)${list}\n`);
 	flags.push(`-I${generated}`);
-	return { CMAKE_JS_SRC: join(root, "native", "win32", "node_api.c") };
+	return { CMAKE_JS_SRC: join(root, "native", "win32", "node_api.cpp") };
 }

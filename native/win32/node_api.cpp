@@ -4,34 +4,35 @@
 
 #include <windows.h>
 
+extern "C" {
+
 // The headers declare the functions as imported: calls go through these pointers.
 #define DEFINE(name) void * __imp_##name;
 NODE_API_NAMES(DEFINE)
 
+BOOL WINAPI DllMain(HINSTANCE, DWORD reason, LPVOID) {
 #define ENTRY(name) { #name, &__imp_##name },
-static const struct {
-    const char * name;
-    void ** pointer;
-} functions[] = { NODE_API_NAMES(ENTRY) };
-
-BOOL WINAPI DllMain(HINSTANCE self, DWORD reason, LPVOID reserved) {
-    (void) self;
-    (void) reserved;
+    static const struct {
+        const char * name;
+        void ** pointer;
+    } functions[] = { NODE_API_NAMES(ENTRY) };
     if (reason != DLL_PROCESS_ATTACH) {
         return TRUE;
     }
     // Programs that hold Node.js in a library, such as Electron's relatives, call it node.dll.
     const HMODULE library = GetModuleHandleA("node.dll");
-    const HMODULE program = GetModuleHandleA(NULL);
-    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); ++i) {
-        void * found = library ? (void *) GetProcAddress(library, functions[i].name) : NULL;
+    const HMODULE program = GetModuleHandleA(nullptr);
+    for (const auto & function : functions) {
+        FARPROC found = library ? GetProcAddress(library, function.name) : nullptr;
         if (!found) {
-            found = (void *) GetProcAddress(program, functions[i].name);
+            found = GetProcAddress(program, function.name);
         }
         if (!found) {
             return FALSE; // loading the addon fails: this program has no Node-API of version 8
         }
-        *functions[i].pointer = found;
+        *function.pointer = reinterpret_cast<void *>(found);
     }
     return TRUE;
 }
+
+} // extern "C"
