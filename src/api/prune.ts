@@ -131,7 +131,10 @@ export interface TiedCandidate {
 	readonly removed: readonly number[];
 	/** Who proposed it. */
 	readonly method: string;
-	/** Loss above that of the chosen candidate, in the metric's nats. */
+	/**
+	 * Loss above that of the chosen candidate, in the metric's nats; below 0 for half-block cuts that are better than the chosen whole blocks
+	 * by no more than the error.
+	 */
 	readonly above: number;
 	readonly standardError: number;
 	/** Windows (or questions) on which both were measured: those of the validation split, and further text of its kind. */

@@ -93,10 +93,10 @@ export type HealComparison = v.InferOutput<typeof comparison>;
 /** What was kept of healing a set, by this version or the one before; undefined for what is torn, or of another version. */
 export const readKeptHeal = (text: string): PlanHeal | undefined => parsedAs(healSchema, text) ?? parsedAs(healSchema, text, healFromV1);
 
-/** What a set was compared by in a race of healed sets: infinite where it was kept as null; undefined for what is torn. */
-export function readKeptFigure(text: string): number | undefined {
-	const kept = parsedAs(v.strictObject({ figure: finiteOrNull }), text);
-	return kept && (kept.figure ?? Number.POSITIVE_INFINITY);
+/** What a set was compared by in a race of healed sets, window by window: infinite where it was kept as null; undefined for what is torn. */
+export function readKeptValues(text: string): Float64Array | undefined {
+	const kept = parsedAs(v.strictObject({ values: v.array(finiteOrNull) }), text);
+	return kept && Float64Array.from(kept.values, (value) => value ?? Number.POSITIVE_INFINITY);
 }
 
 const keptTokens = v.strictObject({ healTokens: positiveWhole, seconds: v.optional(finiteNumber) });

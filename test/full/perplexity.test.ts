@@ -93,7 +93,10 @@ describe.each(models)("$name", ({ path, remove, cut }) => {
 		const [whole, half] = await Promise.all([pruned, halves].map((file) => inspectModel(file)));
 		expect(half!.parameters).toBe(whole!.parameters);
 		expect(half!.blocks).toBe(whole!.blocks);
-		process.stdout.write(`bytes: ${statSync(pruned).size} by whole blocks, ${statSync(halves).size} by half-block cuts\n`);
+		const [bytes, others] = [pruned, halves].map((file) => statSync(file).size);
+		// The text of what was removed is longer or shorter.
+		expect(Math.abs(bytes! - others!)).toBeLessThan(1024);
+		process.stdout.write(`bytes: ${bytes} by whole blocks, ${others} by half-block cuts\n`);
 	});
 
 	it.each(["whole", "pruned"])("%s: its accuracy in the HellaSwag format is what is printed", async (which) => {

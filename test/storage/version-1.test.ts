@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Coalition } from "../../src/game/coalition.js";
 import { Ledger, ledgerKey } from "../../src/storage/ledger.js";
 import { LedgerGame } from "../../src/storage/ledger-game.js";
-import { readKeptFigure, readKeptHeal } from "../../src/storage/plan-heal.js";
+import { readKeptHeal } from "../../src/storage/plan-heal.js";
 import { formatPlan, parsePlan, type Plan } from "../../src/storage/plan.js";
 import { listRuns } from "../../src/storage/runs.js";
 import { tempFolder } from "../helpers/temp-folder.js";
@@ -97,5 +97,6 @@ it("what healing gave is read", () => {
 	const kept = readdirSync(v1Runs).filter((name) => name.endsWith(".heal.json"));
 	const texts = kept.map((name) => readFileSync(join(v1Runs, name), "utf8"));
 	expect(texts.filter((text) => readKeptHeal(text)?.applied && readKeptHeal(text)?.heldOut).length).toBeGreaterThan(0);
-	for (const text of texts) expect(readKeptHeal(text) ?? readKeptFigure(text)).toBeDefined();
+	// A figure without its windows, of a race of healed sets, is measured again.
+	for (const text of texts) if (!("figure" in JSON.parse(text))) expect(readKeptHeal(text)).toBeDefined();
 });

@@ -12,15 +12,23 @@ export interface ComparedText {
 	readonly reference: Reference;
 }
 
-/** Mean loss of a set of blocks in its current state, or its mean divergence from the original model if the text has one; nats per token. */
-export async function tuningFigure(
+/** Mean of {@link tuningValues}; nats per token. */
+export async function tuningFigure(...given: Parameters<typeof tuningValues>): Promise<number> {
+	return average(await tuningValues(...given));
+}
+
+/**
+ * Loss of a set of blocks in its current state, or its divergence from the original model if the text has one: of each window, in nats per
+ * token.
+ */
+export async function tuningValues(
 	evaluator: Evaluator,
 	mask: BlockMask,
 	text: TokenWindows | ComparedText,
 	signal?: AbortSignal,
-): Promise<number> {
+): Promise<Float64Array> {
 	const compared = "reference" in text ? text : undefined;
 	const against = compared && { positions: compared.positions, reference: compared.reference };
 	const [found] = await evaluator.evaluate([mask], compared?.windows ?? (text as TokenWindows), { ...against, signal });
-	return average(found!.divergences ?? found!.losses);
+	return found!.divergences ?? found!.losses;
 }

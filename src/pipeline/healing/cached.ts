@@ -3,10 +3,11 @@ import { readFile } from "node:fs/promises";
 import { defaultHealTokens, healTextOf } from "./text.js";
 import { packageVersion } from "../../model/runtime/paths.js";
 import { hashWindows } from "../../model/runtime/windows.js";
+import { finite } from "../../game/statistics.js";
 import type { Session } from "../session/session.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
-import { type PlanHeal, readKeptFigure, readKeptHeal } from "../../storage/plan-heal.js";
+import { type PlanHeal, readKeptHeal, readKeptValues } from "../../storage/plan-heal.js";
 import { keptHealPath } from "../../storage/runs.js";
 import type { HealingSettings } from "../../api/options/settings.js";
 
@@ -40,13 +41,13 @@ export class KeptHealing {
 		await this.#write(removed, section);
 	}
 
-	/** What a set was compared by: a loss, or a divergence. */
-	async figure(removed: readonly number[]): Promise<number | undefined> {
-		return readFile(this.#path(removed), "utf8").then(readKeptFigure, () => undefined);
+	/** What a set was compared by: losses, or divergences, of windows. */
+	async values(removed: readonly number[]): Promise<Float64Array | undefined> {
+		return readFile(this.#path(removed), "utf8").then(readKeptValues, () => undefined);
 	}
 
-	async keepFigure(removed: readonly number[], figure: number): Promise<void> {
-		await this.#write(removed, { figure: Number.isFinite(figure) ? figure : null });
+	async keepValues(removed: readonly number[], values: Float64Array): Promise<void> {
+		await this.#write(removed, { values: Array.from(values, finite) });
 	}
 
 	#path(removed: readonly number[]): string {

@@ -5,6 +5,7 @@ import { onSelfGenerated } from "../session/calibration-windows.js";
 import { InvalidPlanError } from "../../errors.js";
 import type { Gate, GateSplit } from "../gate/gate.js";
 import { Coalition } from "../../game/coalition.js";
+import type { Measurement } from "../../game/game.js";
 import { mostSets, type RacedHealed } from "./race.js";
 import { healableCuts, mostCuts, settleKind, shapeOf } from "./memory.js";
 import { healSeconds, type HealInTime, type KnownSpeed, onlySet, withHealTime } from "./time-budget.js";
@@ -14,6 +15,7 @@ import { restore, whileHealed } from "../../model/fitting/standing.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
 import type { Finalist } from "../race/race.js";
+import { beats } from "../race/ties.js";
 import type { Session } from "../session/session.js";
 import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { JobOptions } from "../../api/index.js";
@@ -94,7 +96,8 @@ async function healAnew(session: Session, removed: readonly number[], options: H
 
 /**
  * Heals the chosen set. Where it won a race of sets that were healed roughly, the set that it took the place of is healed as well, both
- * with all of the text: the one that loses less on the validation split, healed or as it is, is taken.
+ * with all of the text: the one that loses less on the validation split, healed or as it is, is taken, and whole blocks where half-block cuts
+ * are better by no more than the error.
  */
 export async function healChosen(
 	session: Session,
@@ -106,12 +109,25 @@ export async function healChosen(
 	// Weighing heads takes minutes: it is left to the one that is taken.
 	const rough = options.healHeads ? { ...options, healHeads: false } : options;
 	const [raced, before] = [await heal(chosen, rough), await heal(unhealed, rough)];
-	const [taken, healing] = validationLoss(before) < validationLoss(raced) ? [unhealed, before] : [chosen, raced];
+	const losses = (set: Finalist, healing: Healing) => validationLosses(session, set.removed, healing, options);
+	const isBefore = beats(await losses(unhealed, before), await losses(chosen, raced));
+	const [taken, healing] = isBefore ? [unhealed, before] : [chosen, raced];
 	return { chosen: taken, healing: options.healHeads ? await heal(taken) : healing };
 }
 
-function validationLoss({ section: { applied, validation } }: Healing): number {
-	return (applied ? validation?.after : validation?.before) ?? Number.POSITIVE_INFINITY;
+/** Of a set with its new matrices, or as it is where it was not healed. */
+async function validationLosses(
+	{ model, evaluator, calibration, texts }: Session,
+	removed: readonly number[],
+	{ section, tensors }: Healing,
+	{ signal }: Pick<HealingSettings, "signal">,
+): Promise<Measurement> {
+	const coalition = Coalition.ofRemoved(model.facts.blocks, removed);
+	const [own] = await texts.validation.measure([coalition], { phase: "comparing finalists", signal });
+	if (!section.applied) return own!;
+	const measure = () => evaluator.evaluate([coalition], calibration.splits.validation, { signal });
+	const [healed] = await whileHealed(model, tensors, measure);
+	return { ...own!, losses: healed!.losses };
 }
 
 const ascending = (blocks: readonly number[]) => [...blocks].sort((a, b) => a - b);

@@ -4,16 +4,18 @@ import { NotEnoughMemoryError } from "../../errors.js";
 import { checkHealMemory, healableCuts, healBytes, kindsOf, roughKind } from "./memory.js";
 import { defaultHealTokens, healTextOf, healWindows, raceTokens } from "./text.js";
 import { Coalition } from "../../game/coalition.js";
+import type { Measurement } from "../../game/game.js";
 import { comparedText } from "./reference-text.js";
 import { defaultParts, placesOf } from "../../model/fitting/cuts.js";
 import { healCuts } from "../../model/fitting/heal.js";
 import type { Recipe } from "../../model/fitting/job.js";
 import { whileHealed } from "../../model/fitting/standing.js";
 import { shiftedRuns } from "../../model/fitting/neighbors.js";
-import { type ComparedText, tuningFigure } from "../../model/fitting/tuning.js";
+import { type ComparedText, tuningValues } from "../../model/fitting/tuning.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
 import { type Finalist, winnerOf, race } from "../race/race.js";
+import { beats } from "../race/ties.js";
 import { type Standing, withWinner } from "../race/standing.js";
 import { formatBlocks } from "../../notation.js";
 import { firstWindows } from "../../model/runtime/windows.js";
@@ -84,7 +86,8 @@ class HealedRace {
 	readonly #session: Session;
 	readonly #options: HealingSettings;
 	readonly #reaches: (removed: readonly number[]) => boolean;
-	readonly #figures = new Map<string, number>();
+	/** By what sets are compared: losses, or divergences from the original model. */
+	readonly #measured = new Map<string, Measurement>();
 	#kept: Promise<KeptHealing> | undefined;
 	#text: Promise<ComparedText | undefined> | undefined;
 
@@ -103,11 +106,16 @@ class HealedRace {
 			.sort((a, b) => a.added - b.added)
 			.map(({ removed }) => [...removed].sort((a, b) => a - b));
 		let best: number[] = [...chosen.removed].sort((a, b) => a - b);
+		// A set that has lost its place does not come back: whole blocks take the place of half-block cuts that are better by less than the error.
+		const held = new Set([best.join()]);
 		const better = async (sets: readonly number[][]) => {
 			let found = false;
 			for (const set of sets) {
-				if (this.#figures.size >= mostSets && !this.#figures.has(set.join())) break;
-				if ((await this.#figure(set)) < (await this.#figure(best))) [best, found] = [set, true];
+				if (held.has(set.join())) continue;
+				if (this.#measured.size >= mostSets && !this.#measured.has(set.join())) break;
+				if (!beats(await this.#measure(set), await this.#measure(best))) continue;
+				[best, found] = [set, true];
+				held.add(set.join());
 			}
 			return found;
 		};
@@ -116,10 +124,11 @@ class HealedRace {
 			model.blocks.check(set) === undefined && model.blocks.unwritable(set) === undefined && this.#reaches(set);
 		while (await better(shiftedRuns(best, model.facts.blocks).filter(allowed)));
 		if (best.join() === chosen.removed.join()) return won;
-		const known = this.#figures;
+		const isLower = meanOf(await this.#measure(best)) < meanOf(await this.#measure(ascending(chosen.removed)));
+		const figure = async (set: readonly number[]) => meanOf(await this.#measure(ascending(set))).toFixed(3);
 		logger(this.#options)(
 			"note",
-			`healed, removing blocks ${formatBlocks(best)} is better than ${formatBlocks(chosen.removed)} on the validation split (${(await this.#compared()) ? "KL divergence" : "loss"} ${known.get(best.join())!.toFixed(3)} and ${(await this.#figure([...chosen.removed])).toFixed(3)} nats per token; ${known.size} candidates were healed)`,
+			`healed, removing blocks ${formatBlocks(best)} is ${isLower ? "better than" : "as good, within the error, as"} ${formatBlocks(chosen.removed)} on the validation split (${(await this.#compared()) ? "KL divergence" : "loss"} ${await figure(best)} and ${await figure(chosen.removed)} nats per token; ${this.#measured.size} candidates were healed)`,
 		);
 		const winner: ProposedSet = { removed: best, method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
@@ -139,48 +148,61 @@ class HealedRace {
 
 	/** Figures of an earlier run that compared by the same. */
 	#earlier(): Promise<KeptHealing> {
-		const key = async () => ["race", raceTokens, recipe, (await this.#compared()) !== undefined, healingKey(this.#session, this.#options)];
+		const key = async () => [
+			"race by window",
+			raceTokens,
+			recipe,
+			(await this.#compared()) !== undefined,
+			healingKey(this.#session, this.#options),
+		];
 		this.#kept ??= key().then((parts) => new KeptHealing(this.#session, hashOf(parts)));
 		return this.#kept;
 	}
 
-	/** Mean loss on the validation split, or divergence there: healed, or as it is where that is lower. */
-	async #figure(removed: number[]): Promise<number> {
+	/** Losses on the validation split, or divergences there: healed, or as it is where their mean is lower. */
+	async #measure(removed: readonly number[]): Promise<Measurement> {
 		const key = removed.join();
-		const known = this.#figures.get(key) ?? (await (await this.#earlier()).figure(removed));
-		if (known !== undefined) {
-			this.#figures.set(key, known);
-			return known;
-		}
-		const { model, evaluator, calibration, texts } = this.#session;
-		const { signal } = this.#options;
-		this.#options.progress?.work({
-			phase: "healing finalists",
-			done: Math.round((100 * this.#figures.size) / mostSets),
-			total: 100,
-			unit: "percent",
-		});
-		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
+		const known = this.#measured.get(key);
+		if (known) return known;
+		const coalition = Coalition.ofRemoved(this.#session.model.facts.blocks, removed);
 		const compared = await this.#compared();
-		// Its ledger knows the model as it is: before anything is healed.
-		const [own] = compared ? [] : await texts.validation.measure([mask], { phase: "comparing finalists", signal });
-		const measured = async () => {
-			if (compared) return tuningFigure(evaluator, mask, compared, signal);
-			const [evaluation] = await evaluator.evaluate([mask], calibration.splits.validation, { signal });
-			return meanAndError(evaluation!.losses, own!.sources).mean;
-		};
-		const asItIs = own ? meanAndError(own.losses, own.sources).mean : await measured();
+		const { sources } = compared ? {} : await this.#asItIs(coalition);
+		const kept = await (await this.#earlier()).values(removed);
+		const losses = kept ?? (await this.#healedOrNot(removed, compared));
+		const measured = { coalition, losses, ...(sources ? { sources } : {}) };
+		this.#measured.set(key, measured);
+		return measured;
+	}
+
+	/** On the validation split; its ledger knows the model as it is. */
+	async #asItIs(coalition: Coalition): Promise<Measurement> {
+		const { signal } = this.#options;
+		const [own] = await this.#session.texts.validation.measure([coalition], { phase: "comparing finalists", signal });
+		return own!;
+	}
+
+	async #healedOrNot(removed: readonly number[], compared: ComparedText | undefined): Promise<Float64Array> {
+		const { evaluator, calibration, model } = this.#session;
+		const { signal, progress } = this.#options;
+		progress?.work({ phase: "healing finalists", done: Math.round((100 * this.#measured.size) / mostSets), total: 100, unit: "percent" });
+		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
+		const measured = () => tuningValues(evaluator, mask, compared ?? calibration.splits.validation, signal);
+		const own = compared ? undefined : await this.#asItIs(mask);
+		const asItIs = own ? own.losses : await measured();
 		const healed = await whileRoughlyHealed(this.#session, removed, this.#options, measured).catch((error: unknown) => {
 			// A set with more cuts than memory holds takes part as it is.
 			if (!(error instanceof NotEnoughMemoryError)) throw error;
 			logger(this.#options)("warning", `blocks ${formatBlocks(removed)} are compared unhealed: ${error.message}`);
-			return Number.NaN;
+			return undefined;
 		});
-		const finite = [healed, asItIs].filter(Number.isFinite);
-		const figure = Math.min(...finite, Number.POSITIVE_INFINITY);
-		this.#figures.set(key, figure);
-		// Do not cache a candidate that ran out of memory: a later run may have enough.
-		if (Number.isFinite(healed)) await (await this.#earlier()).keepFigure(removed, figure);
-		return figure;
+		if (!healed) return asItIs;
+		const lower = (values: Float64Array) => meanAndError(values, own?.sources).mean;
+		const values = lower(healed) < lower(asItIs) || !Number.isFinite(lower(asItIs)) ? healed : asItIs;
+		// A candidate that ran out of memory is not kept: a later run may have enough.
+		if (healed.every(Number.isFinite)) await (await this.#earlier()).keepValues(removed, values);
+		return values;
 	}
 }
+
+const ascending = (blocks: readonly number[]) => [...blocks].sort((a, b) => a - b);
+const meanOf = ({ losses, sources }: Measurement) => meanAndError(losses, sources).mean;

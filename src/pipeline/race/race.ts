@@ -14,7 +14,7 @@ import type { EffortSettings } from "../../api/options/settings.js";
 
 /** A set that the race did not tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
 export interface TiedFinalist extends ProposedSet {
-	/** Loss above the winner's, and its standard error. */
+	/** Loss above the winner's (below 0 for half-block cuts that are better than whole blocks by no more than the error), and its standard error. */
 	readonly above: number;
 	readonly standardError: number;
 	/** Windows on which both were measured: those of the validation split, and further ones of its kind. */
@@ -162,17 +162,23 @@ function tiedOf([best, ...others]: Field, choiceOf: (set: Measurement) => Propos
 	return tied.length > 0 ? { tied } : {};
 }
 
-/** Says of each size where another set won than that of the method, which comes first among the choices. */
+/**
+ * Says of each size where another set won than that of the method, which comes first among the choices, and where whole blocks won over
+ * half-block cuts that are better by no more than the error.
+ */
 function rivalNotes(winners: Race["winners"], choices: readonly ProposedSet[]): string[] {
 	const [first] = choices;
-	return [...winners.values()].flatMap(({ method, removed }) => {
+	return [...winners.values()].flatMap(({ method, removed, tied = [] }) => {
+		const what = `${removed.length} block${removed.length === 1 ? "" : "s"}: ${formatBlocks(removed)}`;
+		const overCuts = (cuts: readonly number[]) => `${what} is taken, as ${formatBlocks(cuts)} is not better by more than its error`;
+		const ahead = tied.find((set) => !isWhole(set.removed) && set.above < 0);
+		if (ahead && isWhole(removed)) return [overCuts(ahead.removed)];
 		if (method === first?.method) return [];
 		// A search that was stopped has no set of its own of some sizes.
 		const own = choices.find((choice) => choice.method === first?.method && choice.removed.length === removed.length);
 		if (own === undefined) return [];
-		const what = `${removed.length} block${removed.length === 1 ? "" : "s"}: ${formatBlocks(removed)}`;
 		return isWhole(removed) && !isWhole(own.removed)
-			? `${what} is taken, as ${formatBlocks(own.removed)} is not better by more than its error`
+			? overCuts(own.removed)
 			: `${what} (${method}) is better on the validation split than the choice of ${first?.method}`;
 	});
 }

@@ -110,9 +110,20 @@ function wholeFirst(field: Field, all: readonly Measurement[]): Field {
 	if (!further && !others.some(({ coalition }) => coalition.key === blocks?.coalition.key)) return field;
 	const whole = others.find(({ coalition }) => coalition.whole);
 	if (!whole) return field;
-	const { mean, standardError } = above(whole, best);
-	if (standardError !== undefined && mean > standardError) return field;
+	if (beats(best, whole)) return field;
 	return [whole, ...field.filter((set) => set !== whole)];
+}
+
+/**
+ * Whether a set takes the place of another one, on the same windows: with the lower mean. One with half-block cuts takes that of whole blocks
+ * only with a mean that is lower by more than the standard error of the difference, paired by window; whole blocks take its place otherwise.
+ */
+export function beats(set: Measurement, other: Measurement): boolean {
+	if (!set.losses.every(Number.isFinite)) return false;
+	if (!other.losses.every(Number.isFinite)) return true;
+	const { mean, standardError = Number.POSITIVE_INFINITY } = above(other, set);
+	if (set.coalition.whole === other.coalition.whole) return mean > 0;
+	return set.coalition.whole ? mean >= -standardError : mean > standardError;
 }
 
 /** A set that breaks the model on the text loses to any that does not. */

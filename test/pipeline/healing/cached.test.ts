@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { ProgressEvent, PruneOptions } from "../../../src/api/index.js";
 import { applyPlan } from "../../../src/jobs/apply.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
-import { readKeptFigure } from "../../../src/storage/plan-heal.js";
+import { readKeptValues } from "../../../src/storage/plan-heal.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
 import { thorough } from "../../helpers/slow.js";
@@ -60,7 +60,7 @@ describe("a run that was stopped while it healed", () => {
 
 		// An incomplete figure is computed again.
 		const folder = runFolder();
-		for (const file of keptFiles(folder).filter((name) => readKeptFigure(readFileSync(join(folder, name), "utf8")) !== undefined))
+		for (const file of keptFiles(folder).filter((name) => readKeptValues(readFileSync(join(folder, name), "utf8")) !== undefined))
 			writeFileSync(join(folder, file), "{");
 		const anew = watched();
 		await pruneGguf(fixturePath, out(), { ...options, ...anew.options });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
 import type { Game, Measurement } from "../../../src/game/game.js";
 import type { SourceShare } from "../../../src/game/sources.js";
-import { tellApart } from "../../../src/pipeline/race/ties.js";
+import { beats, tellApart } from "../../../src/pipeline/race/ties.js";
 
 const players = 6;
 const windows = 10;
@@ -182,6 +182,18 @@ describe("sets with half-block cuts", () => {
 		expect(await fieldsOf([whole, better([1.5, 3], 0.0043)])).toEqual([["1,2", "1.5,3"]]);
 		// Among whole blocks the lowest mean wins, whatever its error.
 		expect(await fieldsOf([whole, better([1, 3], 0.0001)])).toEqual([["1,3", "1,2"]]);
+	});
+
+	it("take the place of whole blocks, and give it up, by the same rule", () => {
+		const [ahead, close, behind] = [0.0053, 0.0043, -0.001].map((by) => better([1.5, 3], by));
+		expect([ahead, close, behind].map((set) => beats(set!, whole))).toEqual([true, false, false]);
+		expect([ahead, close, behind].map((set) => beats(whole, set!))).toEqual([false, true, true]);
+		// Sets of one kind: the lower mean.
+		expect([beats(better([1, 3], 0.0001), whole), beats(whole, better([1, 3], 0.0001))]).toEqual([true, false]);
+		expect(beats(better([1.5, 3], 0.0002), better([2.5, 4], 0.0001))).toBe(true);
+		// One that breaks the model takes no place.
+		const broken = measured([1.5, 3], Array(windows).fill(Number.NaN));
+		expect([beats(broken, whole), beats(whole, broken)]).toEqual([false, true]);
 	});
 
 	it("that are surely better leave whole blocks behind", async () => {
