@@ -33,7 +33,8 @@ export class Study {
 	#compared;
 
 	/**
-	 * @param setting model, evaluator, sha256, seed, windows (judged, of each text), mostSets (that a search heals), rows, texts,
+	 * @param setting model, evaluator, sha256, seed, windows (judged, of each text), judgedBy (names of the texts, where
+	 *   they are not the usual ones), mostSets (that a search heals), rows, texts,
 	 *   questions, questionFiles (by key), folder (of drawn text, this study's own: its seconds are true), say
 	 */
 	constructor(setting) {
@@ -103,7 +104,7 @@ export class Study {
 
 	/** The original model depends on no code of healing, and on no type. */
 	#keyOf(kind, removed, method, fit, type) {
-		const { model, sha256, seed, windows } = this.#setting;
+		const { model, sha256, seed, windows, judgedBy } = this.#setting;
 		const code = fitted(method) ? this.#code : llamaPin.commit.slice(0, 12);
 		const heals = fitted(method) ? { type, fit: { source: fit.source, tokens: fit.tokens, sha256: fit.sha256 } } : {};
 		const common = {
@@ -117,7 +118,7 @@ export class Study {
 			method,
 			...heals,
 		};
-		const judged = kind === "row" ? [windows] : [];
+		const judged = kind === "row" ? [windows, ...judgedBy] : [];
 		const key = [kind, common.sha256, seed, ...judged, code, removed.join(), method, type ?? "-", fit?.sha256 ?? "-"].join("|");
 		return { common, key };
 	}

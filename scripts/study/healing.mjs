@@ -1,5 +1,6 @@
 // The effect of healing, and of other methods that need no training, on text that nothing else uses.
 //   node scripts/study/healing.mjs --model MODEL.gguf --sets "12-17;13-18" --output OUT.json
+//     [--judge FILE,FILE]        judged texts (default: WikiText-2 and Moby-Dick of the shared folder)
 //     [--windows 40]             windows of 256 tokens of each judged text, its first
 //     [--tokens 5000,25600]      tokens to fit to
 //     [--source own,FILE]        text to fit to: self-generated text, or the beginning of a file
@@ -16,7 +17,7 @@
 // is kept. `ours` and `heads` read the search split by the divergence from the original model, as the product does; `map` and `rescale` read
 // it by the loss. All of them decide alike whether a result is kept.
 import { realpathSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Questions, Texts } from "./healing-measures.mjs";
@@ -37,7 +38,7 @@ const length = 256;
 const { values: given } = parseArgs({
 	options: {
 		...Object.fromEntries(
-			["model", "sets", "output", "windows", "tokens", "questions", "limit", "threads"].map((name) => [name, { type: "string" }]),
+			["model", "sets", "output", "judge", "windows", "tokens", "questions", "limit", "threads"].map((name) => [name, { type: "string" }]),
 		),
 		source: { type: "string", default: "own" },
 		methods: { type: "string", default: "ours,heads,map,refit,rescale" },
@@ -58,7 +59,7 @@ const limit = given.limit === undefined ? (quick ? 20 : undefined) : Number(give
 const sets = given.sets.split(";").map(blocksOption("sets"));
 const wanted = listed("methods", Object.keys(methods)).filter(fitted);
 const types = listed("type", healTypes);
-const judged = ["eval/wikitext-2.valid.txt", "text/moby-dick.txt"].map((name) => join(shared, name));
+const judged = given.judge?.split(",") ?? ["eval/wikitext-2.valid.txt", "text/moby-dick.txt"].map((name) => join(shared, name));
 const questionFiles = new Map(
 	(given.questions?.split(",") ?? []).map((name) => [
 		`${name}${limit ? `:${limit}` : ""}`,
@@ -83,6 +84,7 @@ try {
 	const evaluator = model.createEvaluator();
 	const study = new Study({
 		...{ model, evaluator, seed, windows, rows, questionFiles, folder: `${output}.text`, mostSets: quick ? 4 : 12 },
+		judgedBy: given.judge ? judged.map((text) => basename(text)) : [],
 		sha256: await modelHash(model.file, {}),
 		texts: await Texts.open(model, evaluator, judged, { windows, length, bytes: Number(given["reference-bytes"]) }),
 		questions: new Questions(model, evaluator, limit),
