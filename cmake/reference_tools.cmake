@@ -8,6 +8,12 @@ foreach(target llama-common llama-common-base cpp-httplib llama-quantize-impl ll
         target_compile_options(${target} PRIVATE -O0)
     endif()
 endforeach()
+# Most of the time goes into the same few headers: sixteen sources at a time are compiled as one, where CMake can leave one out.
+if(NOT CMAKE_VERSION VERSION_LESS 3.18)
+    set_target_properties(llama-common PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
+    # Its names are not those of the other sources.
+    set_source_files_properties(${LLAMA_DIR}/common/json.cpp TARGET_DIRECTORY llama-common PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endif()
 target_sources(llama-perplexity PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/cmake/flush_log.cpp)
 
 # test-llama-archs writes one small random model an architecture. Six blocks instead of two or three make room for removals.

@@ -8,11 +8,11 @@ import { OWN_MODELS } from "./own-models.js";
 import { faultsOf } from "./record.js";
 
 // A part of the conformance run (test/full/conformance.test.ts) that is small enough for every build: the plain case, and one
-// model for most kinds of rules. All others run only there.
+// model of our own. All others run only there.
 
 const folder = tempFolder();
 const sample = ["llama"];
-const own = ["rwkv6-rescale-3", "gemma4-shared-kv"];
+const own = ["rwkv6-rescale-3"];
 
 describe.skipIf(!hasTools)("removing blocks is exact", () => {
 	it.concurrent.each(sample)("%s", async (architecture) => {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import type { LogEvent, PruneOptions } from "../../../src/api/index.js";
@@ -169,24 +169,6 @@ describe("target-speedup", () => {
 		expect(plan!.command).toContain(`--remove-blocks ${count}`);
 		expect(plan!.speed!.ratio!.generation.value).toBeGreaterThan(1);
 		expect(report!.speed).toBeDefined();
-	});
-
-	it("takes the number that an earlier run or dry run measured, and says when", async () => {
-		const run = async (options: PruneOptions) => {
-			const messages: string[] = [];
-			const onLog = ({ message }: LogEvent) => void messages.push(message);
-			await pruneGguf(fixturePath, undefined, { ...asUsual, dryRun: true, targetSpeedup: 1.2, onLog, ...options });
-			return messages.find((message) => message.includes("target speed-up 1.2: "))!;
-		};
-		const first = await run({});
-		expect(first).toMatch(/^target speed-up 1\.2: removing \d+ of 12 blocks/);
-		const again = await run({});
-		const [, path] = /^speed measured earlier \(\d{4}-\d\d-\d\d \d\d:\d\d UTC; delete (\S+) to measure again\): /.exec(again)!;
-		expect(again.endsWith(first)).toBe(true);
-		// Other threads have another speed.
-		expect(await run({ threads: 2 })).not.toMatch(/^speed measured earlier/);
-		writeFileSync(path!, "{");
-		expect(await run({})).not.toMatch(/^speed measured earlier/);
 	});
 
 	it("names the most that can be reached", async () => {
