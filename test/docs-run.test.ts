@@ -46,7 +46,7 @@ describe("pages", () => {
 			"it measures the speed several times": 5,
 			"it quantizes": 8,
 			"it runs many methods": 3,
-			"it searches thoroughly": 2,
+			"it searches for a given time": 2,
 			"it tries several sizes": 2,
 			"its model is larger than the 12-block one": 2,
 		});

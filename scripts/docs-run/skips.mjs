@@ -22,7 +22,7 @@ export const slow = [
 	{ find: /\bprune-gguf frontier\b.* --/, why: "it measures many combinations" },
 	{ find: /^npx .*(?:--max-ppl-ratio|--min-accuracy)\b/, why: "it compares numbers of blocks" },
 	{ find: /--heal\b/, why: "it heals" },
-	{ find: /--max-time\b/, why: "it searches thoroughly" },
+	{ find: /--max-time\b/, why: "it searches for a given time" },
 	{ find: /--quantize(?:-from|d-alternatives)?\b/, why: "it quantizes" },
 	{ find: /--target-size\b/, why: "it tries several sizes" },
 ];

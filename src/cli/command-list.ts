@@ -11,7 +11,7 @@ const pruneFacts: CommandFacts = {
 	describe: "Remove blocks from a model, measure the result and verify the file (the default)",
 	examples: [
 		["prune-gguf model.gguf", "Show the loss for each number of removed blocks; write no model"],
-		["prune-gguf model.gguf small.gguf -n 6", "Remove the six least important blocks"],
+		["prune-gguf model.gguf small.gguf -n 6", "Remove six blocks, chosen automatically"],
 		["prune-gguf model.gguf small.gguf -n 25% --calibration notes.txt", "Remove a quarter of the blocks, chosen on your own text"],
 		["prune-gguf model.gguf small.gguf -n 4 --calibration chat.jsonl=2 code.txt", "Two kinds of text, the first one counts twice"],
 		["prune-gguf model.gguf small.gguf -n 4 --heal", "Recover part of the loss"],

@@ -21,7 +21,8 @@ export function configSchema(): JsonSchema {
 	return {
 		$schema: "https://json-schema.org/draft/2020-12/schema",
 		title: "Config file of prune-gguf",
-		description: "Options of a command by their names without dashes; without a command it is for prune.",
+		description:
+			"Options of a command by their names without the leading dashes; file names count from the folder where you run it. Without a command it is for prune.",
 		type: "object",
 		properties: { command: { enum: definitions.map(([name]) => name) } },
 		allOf: choices,

@@ -39,7 +39,7 @@ export function frontierRequest(header: Header, whole: Pick<ModelWeights, "file"
 	const smallest = smallestOf(header, whole, types, kmax);
 	if (goal.targetSize !== undefined && smallest > 1.05 * goal.targetSize) {
 		throw new InvalidOptionError(
-			`target-size ${formatBytes(goal.targetSize)} is out of reach: ${kmax} blocks less and the smallest type make about ${formatBytes(smallest)}. Allow more blocks (--max-blocks), name a smaller type (--types), or ask for less.`,
+			`target-size ${formatBytes(goal.targetSize)} is out of reach: ${kmax} blocks less and the smallest type make about ${formatBytes(smallest)}. Allow more blocks (--max-blocks), name a smaller type (--types), or give a larger size.`,
 		);
 	}
 	return { types, kmax, goal };

@@ -106,6 +106,6 @@ function outOfReach({
 	as,
 }: Readonly<Record<"target" | "smallest" | "most" | "blocks", number>> & { readonly as: string }): InvalidOptionError {
 	return new InvalidOptionError(
-		`target-size ${formatBytes(target)} is out of reach: without ${most} of its ${blocks} blocks, as many as can go, the file${as} still has about ${formatBytes(smallest)}. Ask for less, or take a smaller type of weights (--quantize).`,
+		`target-size ${formatBytes(target)} is out of reach: without ${most} of its ${blocks} blocks, as many as can go, the file${as} still has about ${formatBytes(smallest)}. Give a larger size, or take a smaller type of weights (--quantize).`,
 	);
 }

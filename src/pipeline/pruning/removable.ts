@@ -114,7 +114,7 @@ export function candidates(
 	const sets = found.filter(({ removed }) => reaches(removed));
 	if (sets.length === 0 && found.length > 0)
 		throw new InvalidOptionError(
-			"no candidate that was found makes the file as small as --target-size says: ask for less, or say how many blocks with --remove-blocks",
+			"no candidate that was found makes the file as small as --target-size says: give a larger size, or say how many blocks with --remove-blocks",
 		);
 	if (sets.length === 0) {
 		const reachable = sizesFound(choices!);
