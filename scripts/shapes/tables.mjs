@@ -130,14 +130,21 @@ const cellsOf = ({ name, type, facts, removed, prompt, seconds, memory, machine,
 	...[duration(seconds), memory, machine, how],
 ];
 
+const isAlike = (one, other) => one.weights === other.weights && one.blockBytes === other.blockBytes;
+
+/** The shape as a row names it: who reads the table has never seen the file. A model of another shape has the name of its file. */
+function shapeOf(facts) {
+	const [, , name] = rows.find(([shape, type]) => isAlike(factsOfShape(shape, type), facts)) ?? [];
+	return name === undefined ? facts.name : `the ${name.replace(/ \(.*$/, "")} shape`;
+}
+
 const interrupted = ({ interrupted: first }) => first !== undefined;
 
 function expectationRow(here, facts, { name, type, machine }) {
 	const removed = Math.round(facts.blocks / 4);
 	const isDefault = ({ asked: { windows = usual.windows, windowLength = usual.windowLength, effort, removed: count } }) =>
 		windows === usual.windows && windowLength === usual.windowLength && effort === undefined && count !== undefined;
-	const isSame = ({ facts: { weights, blockBytes } }) => weights === facts.weights && blockBytes === facts.blockBytes;
-	const same = here.find((result) => isSame(result) && isDefault(result));
+	const same = here.find((result) => isAlike(result.facts, facts) && isDefault(result));
 	const cells = (found) => cellsOf({ name, type, facts, machine, ...found });
 	if (same) {
 		const { asked, straight, speeds } = same;
@@ -158,5 +165,5 @@ function expectationRow(here, facts, { name, type, machine }) {
 		removed,
 		correction: correctionOf(here),
 	});
-	return cells({ removed, prompt: speeds.prompt, seconds, memory: memoryCell(memory), how: `computed from ${nearest.facts.name}` });
+	return cells({ removed, prompt: speeds.prompt, seconds, memory: memoryCell(memory), how: `computed from ${shapeOf(nearest.facts)}` });
 }

@@ -46,7 +46,7 @@ describe("tables of what was measured", () => {
 		const lines = expected.split("\n").slice(2);
 		expect(lines.map((line) => line.split(" | ").at(-1))).toEqual([
 			"measured |",
-			...Array.from({ length: 4 }, () => "computed from Llama-3.2-1B-shape.Q8_0 |"),
+			...Array.from({ length: 4 }, () => "computed from the 1B shape |"),
 			...Array.from({ length: 8 }, () => "computed from published speeds |"),
 		]);
 		expect(lines[0]).toContain("4 of 16");
