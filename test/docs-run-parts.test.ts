@@ -132,7 +132,7 @@ describe("a page", () => {
 });
 
 describe("outputs", () => {
-	it("are the same where only time, speed and memory differ", () => {
+	it("are the same where only times, speeds and threads differ", () => {
 		const expected =
 			"Perplexity 20.22 -> 26.75\n[2/5] Searching 64/100 candidates, about 40 s (1 min in all)\nGeneration speed   1.31x (1.2 to 1.4)";
 		const got =
@@ -141,6 +141,9 @@ describe("outputs", () => {
 		expect(difference("CPU, 2 threads", "CPU, 16 threads")).toBeUndefined();
 		expect(difference("Time: 15 s", "Time: 1 min 3 s")).toBeUndefined();
 		expect(difference("| prompt | x 1.28 ± 0.1 |", "| prompt | x 1.3 |")).toBeUndefined();
+		const row = "generation (tokens/s)      3112      4045  x 1.30 (1.26 to 1.35)";
+		expect(difference(row, "generation (tokens/s)  94.5 (86.5 to 96.7)  115  not measurable here (0.98 to 1.31)")).toBeUndefined();
+		expect(difference("a prompt at 252 tokens/s", "a prompt at 1,192 (1,100 to 1,200) tokens/s")).toBeUndefined();
 		expect(difference("2026-11-27 and 2026-11-27T10:00:00Z", "2027-01-01 and 2027-01-01T11:22:33.444Z")).toBeUndefined();
 	});
 
@@ -149,6 +152,12 @@ describe("outputs", () => {
 		expect(difference("rises by 37 %", "rises by 41 %")).toBeDefined();
 		expect(difference("share -23.4 %", "share -23.5 %")).toBeDefined();
 		expect(difference("file size  2.7 MB", "file size  2.8 MB")).toBeDefined();
+		expect(difference("memory  5.3 MB  4.5 MB  -15.6 %", "memory  5.3 MB  4.6 MB  -15.6 %")).toContain("4.6 MB");
+		expect(difference("memory  5.3 MB  4.5 MB  -15.6 %", "memory  5.3 MB  4.5 MB  -15.7 %")).toContain("-15.7 %");
+		expect(difference("Memory is for 256 tokens of context.", "Memory is for 512 tokens of context.")).toBeDefined();
+		expect(difference("after a prompt of 32 tokens", "after a prompt of 64 tokens")).toBeDefined();
+		expect(difference("speed x 1.31, perplexity 20.22", "speed x 1.40, perplexity 28.76")).toContain("28.76");
+		expect(difference("CPU, 2 threads; memory for 256 tokens", "CPU, 4 threads; memory for 512 tokens")).toBeDefined();
 		expect(difference("blocks 3, 6", "blocks 3, 6, 10")).toBeDefined();
 		expect(difference("a b", "a b c")).toBe("more is printed: c");
 		expect(difference("a b c", "a b")).toContain('the command printed "a b"');
@@ -180,6 +189,8 @@ describe("outputs", () => {
 		expect(wordsToCompare("Speed: generation x 1.31, prompt x 1.31\nblocks  12")).toEqual([
 			"Speed:",
 			"generation",
+			"<measured>,",
+			"prompt",
 			"<measured>",
 			"blocks",
 			"12",
@@ -193,12 +204,14 @@ describe("figures of a table", () => {
 		"|---|---:|---:|---:|",
 		"| perplexity (any text) | 18.32 | 25.11 | x 1.37 |",
 		"| generation speed | | | x 1.20 |",
+		"| memory | | | -15.6 % |",
 		"| KV cache | | | -25.0 % |",
 	].join("\n");
 	const output = [
 		"                       original    pruned  change",
 		"perplexity                18.32     25.11  x 1.37",
 		"generation (tokens/s)      3112      4045  x 1.30 (1.26 to 1.35)",
+		"memory                   5.3 MB    4.5 MB  -15.6 %",
 		"KV cache               786.4 kB  589.8 kB  -25.0 %",
 	].join("\n");
 
@@ -206,6 +219,7 @@ describe("figures of a table", () => {
 		expect(missingFigures(table, output)).toBeUndefined();
 		expect(missingFigures(table.replace("25.11", "35.11"), output)).toContain("perplexity (any text) | 18.32 | 35.11");
 		expect(missingFigures(table.replace("-25.0", "-20.0"), output)).toContain("KV cache | -20.0 %");
+		expect(missingFigures(table.replace("-15.6", "-10.9"), output)).toContain("memory | -10.9 %");
 		expect(missingFigures(table.replace("KV cache", "disk"), output)).toContain("no such line");
 	});
 });
@@ -252,6 +266,24 @@ describe("commands", () => {
 });
 
 describe("pages", () => {
+	it("name the commands whose real model is not here: as faults if the models must be there", async () => {
+		const asked: string[] = [];
+		const runner: PageRunner = {
+			open: async () => ({ folder: folders, missing: ["gemma-3-270m.Q4_K_M.gguf"] }),
+			run: async (command) => {
+				asked.push(command);
+				return { status: 0, stdout: "", stderr: "" };
+			},
+		};
+		const commands = ["npx prune-gguf gemma-3-270m.Q4_K_M.gguf", "npx prune-gguf SmolLM2-135M-Instruct.Q4_1.gguf"];
+		const text = ["```sh", ...commands, "```"].join("\n");
+		const named = ["docs/x.md:2: npx prune-gguf gemma-3-270m.Q4_K_M.gguf\n  gemma-3-270m.Q4_K_M.gguf: not here"];
+		expect(await runPage(runner, "docs/x.md", text, { full: true, needed: false })).toMatchObject({ faults: [], skipped: named });
+		expect(await runPage(runner, "docs/x.md", text, { full: true, needed: true })).toMatchObject({ faults: named, skipped: [] });
+		expect(asked).toEqual([commands[1], commands[1]]);
+		expect(await runPage(runner, "docs/x.md", text)).toMatchObject({ faults: [], skipped: [] });
+	});
+
 	const run = (results: Record<string, { status?: number; stdout?: string; stderr?: string }>): PageRunner => {
 		const folder = mkdtempSync(join(folders, "page-"));
 		mkdirSync(join(folder, "a"));

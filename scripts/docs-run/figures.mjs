@@ -32,7 +32,7 @@ export function missingFigures(table, output) {
 	return undefined;
 }
 
-/** Whether the columns of a line hold cells in their order, as outputs are compared: by the row's name, speeds and memory are masked. */
+/** Whether the columns of a line hold cells in their order, as outputs are compared: by the row's name, speeds are masked. */
 function hasInOrder(line, name, cells) {
 	const columns = line.split(/\s{2,}/).slice(1);
 	let at = 0;

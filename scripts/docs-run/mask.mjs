@@ -2,8 +2,21 @@
 
 const NUMBER = /[-+±≈~]?\d[\d.,]*(?:e[-+]?\d+)?/g;
 
-/** A line that says how fast something is, how much memory it took, or on what it ran: what follows its words varies. */
-const measured = /\b(?:speed|speed-up|generation|prompt|tokens\/s|tok\/s|t\/s|tokens per second|memory|threads?|CPU)\b/i;
+/** The row of a speed: figures, change, interval and verdict go together. Memory is counted, not measured, so its rows are exact. */
+const speedRow = /^([\s|]*(?:generation|prompt)(?:\s+speed)?(?:\s+\(tokens\/s\))?[\s|]+)(?:[x×≈~]\s*)?(?:\d|not measurable).*$/i;
+
+const interval = String.raw`(?:\s*±\s*\d[\d.]*)?(?:\s*\(\d[\d.,]* to \d[\d.,]*\))?`;
+
+/** A change of speed in running text, with its interval. */
+const change = new RegExp(
+	String.raw`\b((?:generation|prompt|speed|speed-up)(?:\s+speed)?:?\s+)(?:[x×≈~]\s*\d[\d.]*|\d[\d.]*x)${interval}`,
+	"gi",
+);
+
+/** Tokens per second. */
+const rate = new RegExp(String.raw`[≈~]?\d[\d.,]*${interval}\s*(?:tokens\/s|tok\/s|t\/s|tokens per second)`, "g");
+
+const threads = /\b\d+ threads?\b/g;
 
 /** Times: "15 s", "7 min 33 s", "about 2 h". */
 const time = /(?:about |under |less than )?\b\d[\d.,]*\s?(?:ms|s|sec|seconds?|min|minutes?|h|hours?)\b(?:\s\d[\d.]*\s?(?:s|min)\b)*/g;
@@ -15,9 +28,13 @@ const date = /\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?Z?)?)?/g;
 
 /** What a line says whatever the machine and the day. */
 function maskLine(line) {
-	const plain = line.replace(date, "<date>").replace(time, "<time>");
-	// Interval, verdict and unit go with the number.
-	return measured.test(plain) ? plain.replace(/\s*(?:[x×≈~±+-]\s*)?(?:\d|<time>|not measurable).*$/, " <measured>") : plain;
+	return line
+		.replace(date, "<date>")
+		.replace(speedRow, "$1<measured>")
+		.replace(time, "<time>")
+		.replace(rate, "<measured>")
+		.replace(change, "$1<measured>")
+		.replace(threads, "<threads>");
 }
 
 /**

@@ -2,7 +2,8 @@
 //   npm run build && node scripts/docs-run/run.mjs [PAGES] [--full] [--write] [--list]
 //
 // --full: also commands on real models and slow ones, and all of them as they are: without it, commands whose output no page shows
-// leave out the last measurements. --write: rewrites output blocks that differ. --list: says what is run and what is not, and why.
+// leave out the last measurements. Where a real model is not here, its commands are counted and named; with PRUNE_GGUF_TEST_FULL=1 they are
+// faults. --write: rewrites output blocks that differ. --list: says what is run and what is not, and why.
 // page.mjs says how a page marks its outputs. A command runs once, with the files that it names; a page that repeats it gets what it wrote.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -34,21 +35,27 @@ const replaced = (text, instead) => instead.reduce((whole, [from, to]) => whole.
 
 /**
  * Runs the commands of a page in their order.
- * @param {{ full?: boolean }} options full: also what takes long
- * @returns {Promise<{ faults: string[], text: string }>} text: of the page with outputs that differ replaced
+ * @param {{ full?: boolean, needed?: boolean }} options full: also what takes long; needed: whether a real model that is not here is a fault
+ * @returns {Promise<{ faults: string[], skipped: string[], text: string }>} skipped: commands whose real model is not here; text: of the
+ *   page with outputs that differ replaced
  */
-export async function runPage(runner, file, page, { full = false } = {}) {
+export async function runPage(runner, file, page, { full = false, needed = process.env.PRUNE_GGUF_TEST_FULL === "1" } = {}) {
 	const all = sortItems(itemsOf(page));
 	const faults = all
 		.filter(({ kind }) => kind === "unmarked")
 		.map(({ line }) => `${file}:${line}: a block of text that is no output, or whose command no comment names`);
 	const items = all.filter((item) => item.command && !item.why && (full || !item.full));
-	if (items.length === 0) return { faults, text: page };
+	const skipped = [];
+	if (items.length === 0) return { faults, skipped, text: page };
 	let place = await runner.open({ name: file, text: page });
 	for (const { kind, name, text, instead } of all) if (kind === "file") writeFileSync(join(place.folder, name), replaced(text, instead));
 	const corrected = [];
-	// Real models are where somebody fetched them.
-	for (const item of items.filter(({ command }) => !place.missing.some((name) => command.includes(name)))) {
+	for (const item of items) {
+		const absent = place.missing.filter((name) => item.command.includes(name));
+		if (absent.length > 0) {
+			(needed ? faults : skipped).push(`${file}:${item.line}: ${item.command}\n  ${absent.join(" and ")}: not here`);
+			continue;
+		}
 		if (item.fresh) place = await runner.open({ name: file, text: page });
 		const command = replaced(item.command, item.instead);
 		const result = await runner.run(full || item.kind !== "command" ? command : briefly(command), place);
@@ -60,7 +67,7 @@ export async function runPage(runner, file, page, { full = false } = {}) {
 	}
 	// From the end, so that the places before stay what they are.
 	const text = corrected.reverse().reduce((whole, [item, result]) => withOutput(whole, item, printed(result, item.stream)), page);
-	return { faults, text };
+	return { faults, skipped, text };
 }
 
 const printed = ({ stdout, stderr }, stream) =>
@@ -88,13 +95,17 @@ async function main() {
 	const base = mkdtempSync(join(tmpdir(), "prune-gguf-docs-"));
 	try {
 		const runner = new Runner(root, base);
+		const left = [];
 		for (const file of pages) {
 			const page = readFileSync(join(root, file), "utf8");
-			const { faults, text } = await runPage(runner, file, page, values);
+			const { faults, skipped, text } = await runPage(runner, file, page, values);
+			left.push(...skipped);
 			for (const fault of faults) process.stdout.write(`${fault}\n`);
 			if (faults.length > 0) process.exitCode = 1;
 			if (values.write && text !== page) writeFileSync(join(root, file), text);
 		}
+		if (left.length > 0)
+			process.stdout.write(`${["", ...left].join("\n")}\n\nCommands skipped since their models are not here: ${left.length}\n`);
 	} finally {
 		rmSync(base, { recursive: true, force: true });
 	}

@@ -40,7 +40,12 @@ export const { Runner, briefly, outputOf } = await script<{
 	outputOf(command: string): string | undefined;
 }>("runner");
 export const { runPage, sortItems, pagesOf } = await script<{
-	runPage(runner: PageRunner, file: string, page: string, options?: { full: boolean }): Promise<{ faults: string[]; text: string }>;
+	runPage(
+		runner: PageRunner,
+		file: string,
+		page: string,
+		options?: { full: boolean; needed?: boolean },
+	): Promise<{ faults: string[]; skipped: string[]; text: string }>;
 	sortItems(items: Item[]): (Item & { full?: string })[];
 	pagesOf(root: string): string[];
 }>("run");
