@@ -73,7 +73,8 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 			quantize: { ...options.quantize, types: [] },
 			onProgress: ({ phase }) => phases.add(phase),
 		});
-		expect([...phases].filter((phase) => /heal/.test(phase))).toEqual([]);
+		// How fast this machine heals is timed for the estimate.
+		expect([...phases].filter((phase) => /heal/.test(phase) && phase !== "timing healing")).toEqual([]);
 		expect({ ...again, seconds: 0 }).toEqual({ ...first, seconds: 0 });
 		// Another type needs the new matrices again, from the recorded decisions.
 		const more = await findFrontier(f16, { ...options, onProgress: ({ phase }) => phases.add(phase) });

@@ -79,7 +79,8 @@ describe("a run that was stopped while it healed", () => {
 		const output = out();
 		const heal = async (to: string) => (await pruneGguf(fixturePath, to, large)).plan!;
 		const { heal: first, options: asked } = await heal(output);
-		expect([first!.applied, asked.healKind]).toEqual([true, "map"]);
+		expect(first!.applied).toBe(true);
+		expect(asked).toMatchObject({ heal: { kind: "map" } });
 		expect(new Set(first!.cuts.flatMap(({ recipe }) => recipe?.kind ?? []))).toEqual(new Set(["map"]));
 		const again = out();
 		await applyPlan(fixturePath, again, { plan: `${output}.plan.json`, threads: 2 });
