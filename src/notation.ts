@@ -105,18 +105,31 @@ function readRange(range: string): number[] | string {
 	const [, start, startPart = "", end, endPart = ""] = match;
 	const from = Number(start);
 	const to = Number(end ?? start);
-	if (from > to) return `${range} ends before it begins: write ${to}${endPart}-${from}${startPart}`;
+	if (from > to)
+		return `${range} ends before it begins: write ${nearest({ from: to, to: from, parts: `${endPart || "-"}${startPart || "-"}` })}`;
 	if (to > LARGEST_BLOCK) return `there is no block ${to}`;
 	if (startPart === "" && endPart === "") return row(from, to);
 	return shiftedRange(range, { from, to, parts: `${startPart || "-"}${end === undefined ? "" : endPart || "-"}` });
 }
 
-/** @param parts of the first block and the last, as written; `-` where none is named */
-function shiftedRange(range: string, { from, to, parts }: { from: number; to: number; parts: string }): number[] | string {
+/** `parts`: of the first block and the last, as written; `-` where none is named. */
+interface Ends {
+	readonly from: number;
+	readonly to: number;
+	readonly parts: string;
+}
+
+function shiftedRange(range: string, ends: Ends): number[] | string {
+	const { from, to, parts } = ends;
 	if (parts === "fa" && to > from) return row(from + 0.5, to - 0.5);
 	if (parts === "af") return `${range} is blocks as a whole: write ${rangeText(from, to)}`;
-	const nearest = parts.startsWith("a") ? rangeText(from, to) : rangeText(from + 0.5, Math.max(from + 0.5, to - 0.5));
-	return `${range} names an odd number of parts, or parts in the wrong order: ${SHIFTED}. The nearest is ${nearest}`;
+	return `${range} names an odd number of parts, or parts in the wrong order: ${SHIFTED}. The nearest is ${nearest(ends)}`;
+}
+
+/** The nearest range that can be removed: the range itself if it can. */
+function nearest({ from, to, parts }: Ends): string {
+	if (parts.startsWith("a") || parts === "--") return rangeText(from, to);
+	return rangeText(from + 0.5, Math.max(from + 0.5, to - 0.5));
 }
 
 function row(from: number, to: number): number[] {

@@ -45,6 +45,8 @@ describe("how sets of blocks are written", () => {
 		["12f-12a", "The nearest is 12f-13a"],
 		["15-12", "write 12-15"],
 		["15a-12f", "write 12f-15a"],
+		["9f-7a", "write 7-9"],
+		["15f-12", "write 12f-15a"],
 		["3,3", "block 3 is named twice"],
 		["2f-3a,2f-3a", "2f-3a is named twice"],
 		["3,3f-4a", "3 and 3f-4a share a part"],
@@ -58,6 +60,15 @@ describe("how sets of blocks are written", () => {
 	])("%s is refused and says what is near", (text, problem) => {
 		const read = parseBlocks(text);
 		expect("problem" in read && read.problem).toContain(problem);
+	});
+});
+
+describe("a range that ends before it begins", () => {
+	const parts = ["", "a", "f"];
+	it.each(parts.flatMap((first) => parts.map((last) => `9${first}-7${last}`)))("%s gets advice that is read without a problem", (text) => {
+		const read = parseBlocks(text);
+		const advice = /^\S+ ends before it begins: write (\S+)$/.exec("problem" in read ? read.problem : "")?.[1];
+		expect(parseBlocks(advice!)).toHaveProperty("positions");
 	});
 });
 
