@@ -5,7 +5,7 @@ import { ARCHITECTURES } from "../../src/model/architectures/index.js";
 import type { Rule } from "../../src/model/architectures/types.js";
 import { halvesOf } from "./half-cuts.js";
 import { conformanceMarkdown, isShown, ofArchitecture, stateOf } from "./markdown.js";
-import { faultsOf, readResults } from "./record.js";
+import { faultsOf, isRecording, readResults } from "./record.js";
 
 // What docs/research/conformance.json records of the last full run.
 
@@ -14,6 +14,12 @@ const results = readResults();
 const RESUMING = [...ARCHITECTURES.values()].filter(
 	({ refused, resume = "yes" }) => !refused && (resume === "yes" || resume.when !== undefined),
 );
+
+it("a run of half-block cuts alone is not recorded", () => {
+	expect(isRecording({ CONFORMANCE_RECORD: "1" })).toBe(true);
+	expect(isRecording({ CONFORMANCE_HALVES: "1" })).toBe(false);
+	expect(() => isRecording({ CONFORMANCE_RECORD: "1", CONFORMANCE_HALVES: "1" })).toThrow("leave one of them out");
+});
 
 describe("the recorded conformance run", () => {
 	it("has no set that is written and not exact", () => {

@@ -27,6 +27,19 @@ export function readResults(): Results {
 	}
 }
 
+/**
+ * Whether results are to be recorded.
+ * @throws Error if they would be half-block cuts alone: a model's record is replaced as a whole
+ */
+export function isRecording({ CONFORMANCE_RECORD, CONFORMANCE_HALVES }: NodeJS.ProcessEnv): boolean {
+	if (CONFORMANCE_RECORD !== "1") return false;
+	if (CONFORMANCE_HALVES === "1")
+		throw new Error(
+			"CONFORMANCE_RECORD=1 replaces the whole record of a model, and CONFORMANCE_HALVES=1 measures a part: leave one of them out",
+		);
+	return true;
+}
+
 /** Adds new results to the recorded ones. */
 export function record(results: ReadonlyMap<string, Examined>): void {
 	const all = Object.entries({ ...readResults(), ...Object.fromEntries(results) }).sort(([a], [b]) => (a < b ? -1 : 1));

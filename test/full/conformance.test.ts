@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { ARCHITECTURES } from "../../src/model/architectures/index.js";
 import { type Examined, type ExamineOptions, examine } from "../conformance/examine.js";
 import { hasTools, makeFixtures, QUANTIZE } from "../conformance/fixtures.js";
-import { faultsOf, record } from "../conformance/record.js";
+import { faultsOf, isRecording, record } from "../conformance/record.js";
 import { LONG } from "../conformance/long-models.js";
 import { FIXTURE_TOOL, makeOwnModel } from "../conformance/own-fixtures.js";
 import { OWN_MODELS } from "../conformance/own-models.js";
@@ -16,12 +16,12 @@ import { tempFolder } from "../helpers/temp-folder.js";
 // Every architecture that llama.cpp's generator or ours can make: zeroed original, layer view and written file agree bit for bit,
 // for every set that is not refused, and readers that are not ours find the written file as it should be. CONFORMANCE_ONLY (a regular expression of names) runs a part; CONFORMANCE_RECORD=1 puts what was
 // measured, llama-quantize beside it, into docs/research/conformance.json and docs/research/conformance.md. CONFORMANCE_HALVES=1 compares
-// only half-block cuts, and only written files with zeroed originals, which is quick.
+// only half-block cuts, and only written files with zeroed originals, which is quick and is not recorded.
 
 // Two at a time (maxConcurrency): a separate process computes each.
 const folder = tempFolder();
 const only = new RegExp(process.env.CONFORMANCE_ONLY ?? "");
-const recording = process.env.CONFORMANCE_RECORD === "1";
+const recording = isRecording(process.env);
 const onlyTraps = process.env.CONFORMANCE_TRAPS === "1";
 const onlyHalves: Partial<ExamineOptions> = process.env.CONFORMANCE_HALVES === "1" ? { sets: halfSets, views: false } : {};
 const results = new Map<string, Examined>();
