@@ -68,8 +68,6 @@ const evolved =
 const searches = {
 	"greedy, whole blocks": async (game) => addedBy(await lazyGreedy(game, { kmax: k })),
 	"greedy:half-block": async (game) => addedBy(await lazyGreedy(game, { kmax: k, ...half })),
-	"exchanges:half-block": async (game, { budget }) =>
-		addedBy(await swapSearch(game, { ...size, ...half, budget: Math.max(0, budget - 2 * blocks - 8 * k) })),
 	"evolutionary:half-block": evolved(half),
 	"auto, whole blocks": async (game, run) => better(await auto(game, { ...size, ...run })),
 	"auto:half-block": async (game, run) => better(await auto(game, { ...size, ...run, ...half })),
