@@ -1,12 +1,15 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Nodes } from "mdast";
+import { fromMarkdown } from "mdast-util-from-markdown";
 import { describe, expect, it } from "vitest";
 import { rowsOf } from "../src/api/options/table.js";
 import { commandNames } from "../src/cli/command-list.js";
 import { runCli } from "../src/cli/run.js";
 import { exitCodes } from "../src/cli/exit.js";
 import { reportSchema } from "../src/report/report-data.js";
+import { commandsOf } from "./helpers/docs-run.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -18,6 +21,24 @@ const pagesBelow = (folder: string) =>
 		.sort();
 const developerPages = ["CONTRIBUTING.md", ...pagesBelow("docs/developers")];
 const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", ...pagesBelow("docs")];
+
+/** Pages for who uses the program: all of their code is about it, but for {@link foreign} options. */
+const userPages = pages.filter((page) => !developerPages.includes(page) && page !== "docs/cli.md" && page !== "CHANGELOG.md");
+/** Options of other programs, and of scripts of this project. */
+const foreign = [
+	...["--copy", "--modelfile", "--outfile", "--install", "--port", "--hellaswag", "--hellaswag-tasks", "--prune-layers"],
+	...["--search", "--models", "--costs"],
+];
+/** Options by command, as docs/cli.md has them; the default command has no name. */
+const helpOptions = new Map(
+	read("docs/cli.md")
+		.split(/^(?=## )/m)
+		.flatMap((part): [string, ReadonlySet<string>][] => {
+			const [, command] = /^## prune-gguf ?(.*)$/m.exec(part) ?? [];
+			const options = [...part.matchAll(/^ +(?:-\w, )?(--[a-z][a-z-]*)/gm)].map((match) => match[1]!);
+			return command === undefined ? [] : [[command, new Set(options)]];
+		}),
+);
 
 /** The script that writes the pages; it is plain JavaScript, so its type is declared here. */
 async function cliMarkdown(): Promise<string> {
@@ -110,19 +131,63 @@ describe("docs", () => {
 		}
 	});
 
-	it("options that the pages name exist", () => {
-		const known = new Set([...read("docs/cli.md").matchAll(/--[a-z][a-z-]*/g)].map(([option]) => option));
-		const foreign = pages
-			.filter((page) => page !== "docs/cli.md" && page !== "CHANGELOG.md")
-			.flatMap((page) => commandsIn(read(page)).flatMap((line) => [...line.matchAll(/(?<=\s)--[a-z][a-z-]*/g)].map(([option]) => option)))
-			.filter((option) => !known.has(option));
-		expect(foreign).toEqual([]);
+	it.each(userPages)("options that %s names exist", (page) => {
+		const all = new Set([...helpOptions.values()].flatMap((options) => [...options]));
+		const lines = codeOf(page).filter((line) => !/^(?:[A-Z_]+=\S+ )*(?:node |npm |scripts\/)/.test(line));
+		const lost = lines.flatMap((line) => optionsIn(line)).filter((option) => !isOption(option, all) && !foreign.includes(option));
+		expect(lost).toEqual([]);
+	});
+
+	it.each([...userPages, ...developerPages, "docs/cli.md"])("commands of %s take the options that they have", (page) => {
+		const wrong = codeOf(page).flatMap((line) => {
+			const [, words] = /\bprune-gguf (\S.*)$/.exec(line) ?? [];
+			if (words === undefined) return [];
+			const command = [...helpOptions.keys()].filter((name) => name !== "" && `${words} `.startsWith(`${name} `)).at(-1) ?? "";
+			return optionsIn(words)
+				.filter((option) => !isOption(option, helpOptions.get(command)!))
+				.map((option) => `${option}: ${line}`);
+		});
+		expect(wrong).toEqual([]);
+	});
+
+	it("options of the help are found, each with its command", () => {
+		expect([...helpOptions.keys()]).toEqual(expect.arrayContaining(["", "runs", "runs clean", "config"]));
+		expect(isOption("--no-heal", helpOptions.get("")!)).toBe(true);
+		expect([...helpOptions.get("speed")!]).toContain("--generated-tokens");
+		for (const option of ["--target-size", "--no-such", "--heal"]) expect(isOption(option, helpOptions.get("speed")!)).toBe(false);
+		expect(codeIn("`a --b`\n\n```sh\nc \\\n  --d   # --e\nf\n```\n")).toEqual(["a --b", "c --d", "f"]);
 	});
 });
 
-/** Lines of code that call prune-gguf. */
-function commandsIn(text: string): string[] {
-	return [...text.matchAll(/(?:^|`)[^`\n]*\bprune-gguf .*$/gm)].map(([line]) => line);
+/** Lines of code, and code in running text; a command of several lines is one. */
+function codeIn(text: string): string[] {
+	const found: string[] = [];
+	const visit = (node: Nodes) => {
+		if (node.type === "inlineCode") found.push(node.value);
+		else if (node.type === "code")
+			found.push(...(node.lang === "sh" ? commandsOf(node.value).map(({ command }) => command) : node.value.split("\n")));
+		else if ("children" in node) for (const child of node.children) visit(child);
+	};
+	visit(fromMarkdown(text));
+	return found;
+}
+
+const codeOfPages = new Map<string, readonly string[]>();
+
+/** Pages are long, and read by several tests. */
+function codeOf(page: string): readonly string[] {
+	const code = codeOfPages.get(page) ?? codeIn(read(page));
+	codeOfPages.set(page, code);
+	return code;
+}
+
+function optionsIn(line: string): string[] {
+	return [...line.matchAll(/(?<![\w-])--[a-z][\w-]+/g)].map(([option]) => option);
+}
+
+/** Switches can be turned off. */
+function isOption(option: string, known: ReadonlySet<string>): boolean {
+	return known.has(option) || (option.startsWith("--no-") && known.has(option.replace("--no-", "--")));
 }
 
 /** Anchors of headings, as Markdown viewers make them. */
