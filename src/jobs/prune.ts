@@ -6,6 +6,7 @@ import { deliver, finish } from "../pipeline/pruning/deliver.js";
 import { healSecondsOf, withHealTimeOf } from "../pipeline/healing/of-session.js";
 import { Gate } from "../pipeline/gate/gate.js";
 import { checkCall } from "../pipeline/preflight/call.js";
+import { commandToRemove, outputWithout } from "../pipeline/preflight/command-line.js";
 import { type GateRequest, readGate } from "../pipeline/preflight/gate-limits.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { raceHealed } from "../pipeline/healing/race.js";
@@ -64,11 +65,16 @@ export async function pruneGguf(model: string, output: string | undefined, given
 		await run.own?.takeOver(session.folder);
 		return await pruneWith(session, request, best);
 	} catch (error) {
-		if (options.signal?.aborted) best.tell(session.metric, options);
+		const command = (removed: readonly number[]) => removeCommand(session, request, removed);
+		if (options.signal?.aborted) best.tell(session.metric, { onLog: options.onLog, command });
 		throw error;
 	} finally {
 		await session.close().finally(() => run.own?.release());
 	}
+}
+
+function removeCommand({ model: { path } }: Session, { output, options }: Request, removed: readonly number[]): string {
+	return commandToRemove(path, output ?? outputWithout(path, removed), removed, options.asked);
 }
 
 /** What is asked for, checked against the options, the model's header and the disk. */

@@ -1,10 +1,9 @@
 // The gate on a set that was chosen: it passes, or no model is written and the closest plan that would pass is named.
-import { commandLine } from "../preflight/command-line.js";
+import { commandToRemove } from "../preflight/command-line.js";
 import { type ClosestPlan, LimitsNotMetError } from "../../errors.js";
 import { type Gate, requirementText, verdictOfGate } from "./gate.js";
 import { meanLoss } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
-import { methodOptions } from "../../api/methods.js";
 import type { Standing } from "../race/standing.js";
 import { formatBytes } from "../../report/format.js";
 import { formatBlocks } from "../../notation.js";
@@ -119,7 +118,12 @@ export async function closestPlan(
 		const measured = await check.gate.figures("heldOut", removed);
 		const figures = shift?.(measured) ?? measured;
 		if (!figures.every(({ met }) => met)) continue;
-		return { removed, figures, estimated: shift !== undefined, command: pruneCommand(check, removed) };
+		return {
+			removed,
+			figures,
+			estimated: shift !== undefined,
+			command: commandToRemove(check.session.model.path, check.output, removed, check.options.asked),
+		};
 	}
 	return undefined;
 }
@@ -153,17 +157,4 @@ async function knownSets({ session, choices, decided, known, options }: GateChec
 	const measured = await game.measure(smaller, { signal: options.signal });
 	for (const one of measured.sort((a, b) => meanLoss(a) - meanLoss(b))) if (Number.isFinite(meanLoss(one))) add(one.coalition.removed());
 	return [...best.values()].sort((a, b) => b.length - a.length);
-}
-
-function pruneCommand({ session, output, options: { asked } }: GateCheck, removed: readonly number[]): string {
-	const amounts = {
-		removeBlocks: undefined,
-		removeFraction: undefined,
-		targetSize: undefined,
-		targetSpeedup: undefined,
-		speedupOf: undefined,
-	};
-	const searching = Object.fromEntries(methodOptions.map((name) => [name, undefined]));
-	const given = { ...asked, ...searching, ...amounts, method: undefined, remove: [...removed] };
-	return commandLine(session.model.path, output, given);
 }

@@ -3,7 +3,7 @@ import type { JobOptions, Metric } from "../../api/index.js";
 import { meanLoss } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
 import { formatDifference } from "../../report/format.js";
-import { blocksArgument, formatBlocks } from "../../notation.js";
+import { formatBlocks } from "../../notation.js";
 import type { SearchStep } from "../../game/search/search.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
 
@@ -30,10 +30,17 @@ export function bestMeasured(game: Pick<LedgerGame, "played" | "allows">, kmax: 
 	return best.sets();
 }
 
-function tellChosen({ removed, added: cost }: { removed: readonly number[]; added: number }, metric: Metric, options: JobOptions): void {
+/** Whom it is told, and the command that removes a set. */
+export interface Told extends JobOptions {
+	readonly command: (removed: readonly number[]) => string;
+}
+
+type ChosenSet = Pick<SearchStep, "removed"> & { readonly added: number };
+
+function tellChosen({ removed, added: cost }: ChosenSet, metric: Metric, options: Told): void {
 	logger(options)(
 		"note",
-		`The final comparison chose ${formatBlocks(removed)}: ${formatDifference(cost)} ${added[metric]} on the validation split.\nTo take it without a search: --remove ${blocksArgument(removed)}`,
+		`The final comparison chose ${formatBlocks(removed)}: ${formatDifference(cost)} ${added[metric]} on the validation split.\nTo take it without a search: ${options.command(removed)}`,
 		{ sets: [{ removed, added: cost, chosen: true }] },
 	);
 }
@@ -41,7 +48,7 @@ function tellChosen({ removed, added: cost }: { removed: readonly number[]; adde
 /** Follows a search step by step. */
 export class BestSoFar {
 	readonly #sets = new Map<number, SearchStep>();
-	#chosen: (Pick<SearchStep, "removed"> & { readonly added: number }) | undefined;
+	#chosen: ChosenSet | undefined;
 
 	/** To be called after each step. */
 	readonly onStep = (step: SearchStep): void => {
@@ -55,12 +62,12 @@ export class BestSoFar {
 	}
 
 	/** To be called once the final comparison has chosen a set, with what it adds to the metric on the validation split. */
-	choose({ removed, added }: { readonly removed: readonly number[]; readonly added: number }): void {
+	choose({ removed, added }: ChosenSet): void {
 		this.#chosen = { removed, added };
 	}
 
 	/** Tells which sets there are, or which one was chosen, as a note that programs can read too: nothing where there is none. */
-	tell(metric: Metric, options: JobOptions): void {
+	tell(metric: Metric, options: Told): void {
 		if (this.#chosen) {
 			tellChosen(this.#chosen, metric, options);
 			return;
@@ -71,7 +78,7 @@ export class BestSoFar {
 		const lines = sets.map(({ count, removed, addedLoss }) => `  ${count}: ${formatBlocks(removed)} (${formatDifference(addedLoss)})`);
 		logger(options)(
 			"note",
-			`Best candidates so far, by the number of removed blocks, with their ${added[metric]} on the search split:\n${lines.join("\n")}\nTo take one of them: --remove ${blocksArgument(last.removed)}`,
+			`Best candidates so far, by the number of removed blocks, with their ${added[metric]} on the search split:\n${lines.join("\n")}\nTo take one of them, such as the last: ${options.command(last.removed)}`,
 			{ sets: sets.map(({ removed, addedLoss }) => ({ removed, added: addedLoss })) },
 		);
 	}

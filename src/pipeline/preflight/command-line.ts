@@ -1,4 +1,5 @@
 // The command that does the same as a call, from the table of options.
+import { methodOptions } from "../../api/methods.js";
 import type { OptionCommand, OptionValue } from "../../api/options/row.js";
 import type { Settings } from "../../api/options/settings.js";
 import { percentOf } from "../../api/options/shape.js";
@@ -12,6 +13,30 @@ export function commandLine(model: string, output: string | undefined, settings:
 	const words = [model, ...(output === undefined ? [] : [output])].map(quoted);
 	return ["prune-gguf", ...words, ...flagsOf("prune", settings)].join(" ");
 }
+
+/** How much to remove, and how that is searched for: what a list of blocks says instead. */
+const instead: Settings<"prune"> = {
+	...Object.fromEntries(methodOptions.map((name) => [name, undefined])),
+	...{ method: undefined, removeBlocks: undefined, removeFraction: undefined, targetSize: undefined },
+	...{ targetSpeedup: undefined, speedupOf: undefined },
+};
+
+/**
+ * The command that removes these blocks without a search.
+ * @param asked what was given
+ */
+export function commandToRemove(
+	model: string,
+	output: string | undefined,
+	removed: readonly number[],
+	asked: Settings<"prune"> = {},
+): string {
+	return commandLine(model, output, { ...asked, ...instead, remove: [...removed] });
+}
+
+/** A name for the file without so many blocks, in the folder that the command is run in. */
+export const outputWithout = (model: string, removed: readonly number[]): string =>
+	`${model.replace(/\.gguf$/i, "").replace(/^.*[\\/]/, "")}-minus-${removed.length}.gguf`;
 
 function flagsOf<Command extends OptionCommand>(command: Command, settings: Settings<Command>): string[] {
 	const given = settings as Given;

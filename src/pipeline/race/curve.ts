@@ -1,8 +1,7 @@
 // What a race says of every size: the curve, and what it suggests.
 import type { CurvePoint, Metric, PruneResult } from "../../api/index.js";
-import { methodOptions } from "../../api/methods.js";
 import { finite } from "../../game/statistics.js";
-import { commandLine } from "../preflight/command-line.js";
+import { commandToRemove, outputWithout } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
 import { formatBlocks } from "../../notation.js";
 import { natsBesideBound, riseText, sensibleLoss, smallRise } from "../../report/trade.js";
@@ -76,20 +75,7 @@ export function commandsFor(
 	const smaller = curve.filter((point) => point.removed.length > 0);
 	const sizes = smaller.map((point) => point.removed.length);
 	const shown = [suggested, sizes[Math.floor(sizes.length / 3)], sizes.at(-1)];
-	// How sets are chosen: these are chosen.
-	const searching = Object.fromEntries(methodOptions.map((name) => [name, undefined]));
 	return smaller
 		.filter((point) => shown.includes(point.removed.length))
-		.map(({ removed }) =>
-			commandLine(model, output ?? outputName(model, removed.length), {
-				...asked,
-				...searching,
-				method: undefined,
-				remove: [...removed],
-			}),
-		);
-}
-
-function outputName(model: string, removed: number): string {
-	return `${model.replace(/\.gguf$/i, "").replace(/^.*[\\/]/, "")}-minus-${removed}.gguf`;
+		.map(({ removed }) => commandToRemove(model, output ?? outputWithout(model, removed), removed, asked));
 }

@@ -2,6 +2,7 @@
 import type { JobOptions } from "../../api/index.js";
 import { checkTarget, writeAtomically } from "../../storage/atomic-file.js";
 import { BestSoFar } from "../methods/best-so-far.js";
+import { commandToRemove, outputWithout } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
 import { blocksAsText } from "../../notation.js";
 
@@ -43,7 +44,11 @@ export async function measureResult<Result>(
 			await writeAtomically(path, target, (handle) => handle.writeFile(`${JSON.stringify(result, blocksAsText, "\t")}\n`));
 		return result;
 	} catch (error) {
-		if (options.signal?.aborted) best.tell(session.metric, options);
+		if (options.signal?.aborted) {
+			const command = (removed: readonly number[]) =>
+				commandToRemove(session.model.path, outputWithout(session.model.path, removed), removed);
+			best.tell(session.metric, { ...options, command });
+		}
 		throw error;
 	} finally {
 		await session.close();

@@ -1,6 +1,9 @@
 import { expect, it } from "vitest";
 import type { LogEvent, Metric } from "../../../src/api/index.js";
+import { commandToRemove, outputWithout } from "../../../src/pipeline/preflight/command-line.js";
 import { BestSoFar } from "../../../src/pipeline/methods/best-so-far.js";
+
+const command = (removed: readonly number[]) => commandToRemove("m.gguf", outputWithout("a/m.gguf", removed), removed);
 
 it("tells the best set of each size, in the unit of the metric", () => {
 	const best = new BestSoFar();
@@ -8,10 +11,11 @@ it("tells the best set of each size, in the unit of the metric", () => {
 	for (const [removed, added] of [[[4], 0.3] as const, [[2], 0.1] as const, [[1, 2], 0.4] as const]) step([...removed], added);
 	const told = (metric: Metric) => {
 		const notes: string[] = [];
-		best.tell(metric, { onLog: ({ message }) => notes.push(message) });
+		best.tell(metric, { onLog: ({ message }) => notes.push(message), command });
 		return notes.join();
 	};
 	expect(told("loss")).toMatch(/added loss \(nats per token\) on the search split:\n {2}1: 2 \(\+0\.100\)\n {2}2: 1-2 /);
+	expect(told("loss")).toMatch(/such as the last: prune-gguf m\.gguf m-minus-2\.gguf --remove 1-2$/);
 	expect(told("kl")).toContain("KL divergence");
 	expect(told("accuracy")).toContain("nats per question");
 	expect(told("accuracy")).not.toContain("per token");
@@ -22,12 +26,12 @@ it("tells only the set that was chosen, once there is one", () => {
 	best.onStep({ count: 3, removed: [3, 9, 10], addedLoss: 0.4, tried: 1 });
 	best.choose({ removed: [3, 6, 10], added: 0.412 });
 	const events: LogEvent[] = [];
-	best.tell("loss", { onLog: (event) => events.push(event) });
+	best.tell("loss", { onLog: (event) => events.push(event), command });
 	expect(events).toEqual([
 		{
 			level: "note",
 			message:
-				"The final comparison chose 3, 6, 10: +0.412 added loss (nats per token) on the validation split.\nTo take it without a search: --remove 3,6,10",
+				"The final comparison chose 3, 6, 10: +0.412 added loss (nats per token) on the validation split.\nTo take it without a search: prune-gguf m.gguf m-minus-3.gguf --remove 3,6,10",
 			sets: [{ removed: [3, 6, 10], added: 0.412, chosen: true }],
 		},
 	]);

@@ -77,7 +77,7 @@ describe("an aborted search", () => {
 		expect(sets.length).toBeGreaterThanOrEqual(2);
 		for (const { count, removed } of sets) expect(removed).toHaveLength(count);
 		expect(Math.max(...sets.map(({ count }) => count))).toBeLessThanOrEqual(4);
-		best.tell("loss", { onLog: (event) => notes.push(event) });
+		best.tell("loss", { onLog: (event) => notes.push(event), command: String });
 		expect(notes.map(({ sets }) => sets)).toEqual([sets.map(({ removed, addedLoss }) => ({ removed, added: addedLoss }))]);
 	});
 
