@@ -24,7 +24,7 @@ export function cardText(report: Report): string {
 		["---", "library_name: gguf", "tags:", "- gguf", "- pruned", "- prune-gguf", "---"].join("\n"),
 		`# ${escaped(name)}`,
 		escaped(
-			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) ${set.length > 0 ? `without block${set.length === 1 ? "" : "s"} ${formatBlocks(set)}` : "with every block kept"}.${halves ? ` ${halves}` : ""} Nothing was trained afterwards.${report.heal?.applied ? ` ${healSentence(report.heal)}` : ""}${quantized ? ` ${quantized}` : ""}`,
+			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) ${set.length > 0 ? `without block${set.length === 1 ? "" : "s"} ${formatBlocks(set)}` : "with every block kept"}.${halves ? ` ${halves}` : ""} Nothing was trained afterwards.${report.heal?.applied ? ` ${healSentence(report.heal, report)}` : ""}${quantized ? ` ${quantized}` : ""}`,
 		),
 		`**${escaped(verdict.headline)}** ${escaped(verdict.reason)}`,
 		...(alternatives ? [escaped(alternatives.verdict)] : []),

@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { type Chart, color, figure, type LegendEntry, wholeTicks } from "./charts.js";
+import { besideAxis, type Chart, color, figure, type LegendEntry, wholeTicks } from "./charts.js";
 import { formatBytes, formatDifference, formatLoss, formatPercent, formatSignificant } from "./format.js";
 import { formatBlocks } from "../notation.js";
 import type { Report, ReportAlternatives, ReportCurve, ReportSurrogate } from "./report-data.js";
@@ -27,14 +27,14 @@ export function curveFigure({ metric, series }: ReportCurve, removal: Report["re
 		description: `Lines and points of ${what}, ${unit}, against the number of blocks removed, 0 to ${largest}.${chosen ? ` Chosen: ${formatBlocks(chosen.removed)}, ${formatDifference(chosen.added, chosen.standardError)}.` : ""}`,
 		draw: (_width, size) => ({
 			height: size === "wide" ? 340 : 280,
-			marginLeft: 48,
+			marginLeft: 60,
 			x: {
 				domain: [-0.3, largest + 0.3],
 				ticks: wholeTicks(largest, size === "wide" ? 24 : 10),
 				tickFormat: String,
 				label: "blocks removed",
 			},
-			y: { label: null, grid: true, ticks: 6, zero: true },
+			y: { ...besideAxis(`${metric === "kl" ? "divergence" : "added loss"} (nats)`), grid: true, ticks: 6, zero: true },
 			marks: [
 				Plot.ruleY([0], { stroke: color("ink") }),
 				...drawn.flatMap(({ symbol, color: own, line, points }) => [
@@ -207,10 +207,10 @@ export function alternativesFigure({ versions, quantizedFrom }: ReportAlternativ
 		description: `Versions of the model by file size in megabytes and by ${measure}, nats per token: ${points.map(({ name, bytes, y }) => `${name} ${formatBytes(bytes)}, ${y.toFixed(3)}`).join("; ")}.`,
 		draw: (_width, size) => ({
 			height: size === "wide" ? 340 : 300,
-			marginLeft: 48,
+			marginLeft: 60,
 			marginRight: 24,
 			x: { label: "file size (MB)", ticks: 5, nice: true, inset: 24 },
-			y: { label: null, grid: true, ticks: 6, zero: true, nice: true },
+			y: { ...besideAxis(`${byDivergence ? "divergence" : "added loss"} (nats)`), grid: true, ticks: 6, zero: true, nice: true },
 			marks: [
 				Plot.ruleY([0], { stroke: color("ink") }),
 				Plot.ruleX(

@@ -83,6 +83,9 @@ interface DrawnElement {
 /** A color of the style sheet. */
 export const color = (name: string) => `var(--${name})`;
 
+/** A label along an upright axis. */
+export const besideAxis = (label: string) => ({ label, labelAnchor: "center", labelArrow: "none" }) as const;
+
 /** Every so many whole numbers, so that their labels have room. */
 export function wholeTicks(last: number, room: number, first = 0): number[] {
 	const step = [1, 2, 5, 10, 20, 50, 100].find((one) => (last - first) / one <= room) ?? 200;

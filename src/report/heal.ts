@@ -1,8 +1,12 @@
 import { formatBlocksOf, formatBytes, formatCount, formatDifference, formatDuration, formatLoss } from "./format.js";
-import type { ReportHeal } from "./report-data.js";
+import type { Report, ReportHeal } from "./report-data.js";
 
-/** What healing did, in one sentence. */
-export function healSentence({ applied, tokens, addedBytes, cuts, heads = [], splits, seconds }: ReportHeal): string {
+/**
+ * What healing did, in a sentence or two.
+ * @param report of which it is: the size of a file that was quantized afterwards is another one
+ */
+export function healSentence(heal: ReportHeal, { quality }: Pick<Report, "quality">): string {
+	const { applied, tokens, addedBytes, cuts, heads = [], splits, seconds } = heal;
 	const { all, healed } = countedCuts(cuts.map(({ kind, removed }) => ({ at: removed.join(), healed: kind !== undefined })));
 	const heldOut = splits.find(({ split }) => split === "heldOut");
 	if (!applied) {
@@ -13,7 +17,8 @@ export function healSentence({ applied, tokens, addedBytes, cuts, heads = [], sp
 		? `: loss ${formatLoss(heldOut.before)} -> ${formatLoss(heldOut.after)} (${formatDifference(heldOut.difference, heldOut.standardError)})`
 		: "";
 	const scaled = heads.length === 0 ? "" : `, attention heads of ${formatBlocksOf(heads)} rescaled`;
-	return `Healed ${healed} of ${all} cuts on ${formatCount(tokens)} tokens in ${formatDuration(seconds)}${scaled}${sizeText(addedBytes)}${change}.`;
+	const size = quality?.quantized ? "" : healedSizeText(addedBytes);
+	return `Healed ${healed} of ${all} cuts on ${formatCount(tokens)} tokens in ${formatDuration(seconds)}${scaled}${change}.${size}`;
 }
 
 /** Cuts by where they are: one with two matrices counts once. */
@@ -22,7 +27,8 @@ export function countedCuts(matrices: readonly { readonly at: string; readonly h
 	return { all: places(matrices), healed: places(matrices.filter(({ healed }) => healed)) };
 }
 
-function sizeText(addedBytes: number): string {
+/** What the new matrices do to the size of the file; nothing if that is the same. */
+export function healedSizeText(addedBytes: number): string {
 	if (addedBytes === 0) return "";
-	return `, ${formatBytes(Math.abs(addedBytes))} ${addedBytes > 0 ? "larger" : "smaller"}`;
+	return ` This makes the file ${formatBytes(Math.abs(addedBytes))} ${addedBytes > 0 ? "larger" : "smaller"} than without healing.`;
 }

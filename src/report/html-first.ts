@@ -67,8 +67,13 @@ ${
 	html`<p class="note">Perplexity is measured on the held-out split, ${formatInteger(quality.tokens)} tokens of <bdi>${quality.text}</bdi>. Lower is better. Do not compare it with published figures, which use other text. ± is one standard error.</p>`
 }
 ${context !== undefined && html`<p class="note">Memory and KV cache are those of a context of ${formatInteger(context)} tokens.</p>`}
+${quality?.figures.some(({ name }) => name === "kl" || name === "agreement") && html`<p class="note">${comparedNote}</p>`}
 ${quantized && html`<p class="note">${quantized}</p>`}`;
 }
+
+/** What the figures mean that compare two models token by token. */
+const comparedNote =
+	"KL divergence says how far the probabilities of the pruned model are from those of the original model; 0 means equal. Same top token is the share of positions at which both models find the same token most likely.";
 
 function blocks(report: Report): Html {
 	const { removal, model } = report;
@@ -93,7 +98,7 @@ function commands(report: Report): Html {
 <pre><code>${unbroken(run)}</code></pre>`
 	}
 <p>Repeat this job:</p>
-<pre><code>${unbroken(reproduce.command)}</code></pre>
+<pre><code>${unbroken(reproduce.asked ?? reproduce.command)}</code></pre>
 ${output && html`<p class="note">Verified: ${output.verification.replace(/\.$/, "")}.</p>`}`;
 }
 

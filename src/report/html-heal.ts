@@ -2,13 +2,13 @@ import { formatDifference, formatInteger, formatLoss, formatPercent } from "./fo
 import { formatBlocks } from "../notation.js";
 import { healSentence } from "./heal.js";
 import { splitTitles } from "./html-origin.js";
-import type { ReportHeal } from "./report-data.js";
+import type { Report, ReportHeal } from "./report-data.js";
 import { type Html, html, type Section, table, typographic } from "./tags.js";
 
 const kinds: Readonly<Record<string, string>> = { refit: "whole matrix", map: "map on its output", norm: "norm behind it" };
 
 /** What healing did, cut by cut. */
-export function healSection(heal: ReportHeal): Section {
+export function healSection(heal: ReportHeal, { quality }: Pick<Report, "quality">): Section {
 	const cut = ({ before, removed, part, tensor, type, norm, kind, ridge, explained, change, by, reason }: ReportHeal["cuts"][number]) => [
 		formatBlocks(removed),
 		before === undefined ? "none" : `${before}${part === undefined ? "" : " (attention part)"}`,
@@ -21,7 +21,7 @@ export function healSection(heal: ReportHeal): Section {
 	return {
 		id: "healing",
 		title: "Healing",
-		body: html`<p>${typographic(healSentence(heal))}</p>
+		body: html`<p>${typographic(healSentence(heal, { quality }))}</p>
 ${table(
 	"Each gap with the matrix beside it that was fitted anew, and the change of the loss or the KL divergence on the search split",
 	[

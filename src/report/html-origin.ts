@@ -34,7 +34,8 @@ export function reproductionSection({ reproduce, model }: Report): Section {
 	return {
 		id: "reproduction",
 		title: "Reproduction",
-		body: html`<p>On a CPU, the <a href="#commands">command</a> gives the same figures, bit for bit, with the same model, text, versions and processor. It names the settings that this run chose for the machine.${exceptions.length > 0 && " What can still differ:"}</p>
+		body: html`<p>On a CPU, the ${reproduce.asked === undefined ? html`<a href="#commands">command</a>` : "command below"} gives the same figures, bit for bit, with the same model, text, versions and processor. It names the settings that this run chose for the machine.${exceptions.length > 0 && " What can still differ:"}</p>
+${reproduce.asked !== undefined && html`<pre><code>${reproduce.command}</code></pre>`}
 ${exceptions.length > 0 && html`<ul>${exceptions.map((one) => html`<li>${one}</li>`)}</ul>`}
 ${table("Model, program and machine", [{ title: "what" }, { title: "value" }], facts)}
 ${texts.length > 0 && table("Calibration text", [{ title: "split" }, { title: "text" }, { title: "windows × tokens", figures: true }, { title: "SHA-256 of the tokens" }], texts)}

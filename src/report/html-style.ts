@@ -26,7 +26,7 @@ p { margin: .5rem 0; max-width: 46rem; }
 a { color: var(--link); }
 .verdict { border-left: .4rem solid var(--soft); background: var(--panel); padding: 1rem 1.2rem; border-radius: .3rem; }
 .verdict p, .verdict ul { margin: 0 0 .4rem; } .verdict p:last-child { margin-bottom: 0; }
-.verdict .headline { font-size: 1.4rem; line-height: 1.35; font-weight: 600; }
+.verdict .headline { max-width: none; font-size: 1.4rem; line-height: 1.35; font-weight: 600; }
 .verdict.sensible { border-color: var(--good); } .verdict.costly { border-color: var(--fair); }
 .verdict.damaged, .verdict.broken { border-color: var(--bad); }
 .tag { font-weight: 600; } .sensible .tag { color: var(--good); } .costly .tag { color: var(--fair); }

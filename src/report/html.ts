@@ -5,7 +5,7 @@ import { firstScreen, verdictPanel } from "./html-first.js";
 import { healSection } from "./html-heal.js";
 import { styleSheet } from "./html-style.js";
 import { textsSection } from "./html-texts.js";
-import type { Report } from "./report-data.js";
+import type { Report, ReportCurve } from "./report-data.js";
 import { Html, html, type Section } from "./tags.js";
 
 /**
@@ -51,13 +51,19 @@ ${further.map((section) => sectionHtml(section))}${detailsHtml(details)}</main>
 function furtherSections(report: Report): Section[] {
 	const { curve, heal, alternatives, limits } = report;
 	return [
-		...(curve && curve.series.length > 0 ? [{ id: "curve", title: "Quality against size", body: curveFigure(curve, report.removal) }] : []),
+		...(curve && isDrawn(curve) ? [{ id: "curve", title: "Quality against size", body: curveFigure(curve, report.removal) }] : []),
 		...textsSection(report),
 		...warningsSection(report),
 		...(limits && limits.length > 0 ? [limitsSection(limits)] : []),
-		...(heal ? [healSection(heal)] : []),
+		...(heal ? [healSection(heal, report)] : []),
 		...(alternatives ? [alternativesSection(alternatives)] : []),
 	];
+}
+
+/** Whether a chart shows more than one point beside the original model. */
+function isDrawn({ series }: ReportCurve): boolean {
+	const points = series.flatMap((one) => one.points.filter(({ removed, added }) => removed.length > 0 && added !== null));
+	return points.length > 1;
 }
 
 function sectionHtml({ id, title, body }: Section, level: 2 | 3 = 2): Html {

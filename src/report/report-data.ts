@@ -157,7 +157,8 @@ const disagreement = v.strictObject({
 });
 
 const reproduce = v.strictObject({
-	command: text,
+	command: says(text, "With the settings that the run chose for the machine."),
+	asked: says(v.optional(text), "The same without these settings: what was asked for. Missing if it is the same command."),
 	seed: v.nullable(natural),
 	options: says(options, "Options of `pruneGguf`, nested as there, that decide on the result."),
 	calibration: v.array(

@@ -1,5 +1,5 @@
 import { figureText, speedChange, speedText } from "./figures.js";
-import { formatBytes, formatDifference, formatDuration, formatInteger } from "./format.js";
+import { formatBytes, formatDifference, formatDuration, formatInteger, formatRatio } from "./format.js";
 import { formatBlocks } from "../notation.js";
 import { halvesNote } from "./halves.js";
 import { gateLine } from "./gate.js";
@@ -83,7 +83,7 @@ function verdictLines({ verdict, alternatives }: Report, style: TextStyle): stri
 /** What was done to the model beside removing blocks, and the limits. */
 function changeLines(report: Report, width: number, style: TextStyle): string[] {
 	const { heal, limits = [], removal } = report;
-	const texts = [halvesNote(removal?.removed ?? []), quantizedText(report), heal && healSentence(heal)].filter(
+	const texts = [halvesNote(removal?.removed ?? []), quantizedText(report), heal && healSentence(heal, report)].filter(
 		(text) => text !== undefined,
 	);
 	return [
@@ -162,12 +162,26 @@ export function tiedText({ removal, curve }: Report, most = Number.POSITIVE_INFI
 }
 
 /** What of a quantized file's figures is the removal; undefined if nothing was quantized. */
-export function quantizedText({ quality }: Report): string | undefined {
+export function quantizedText(report: Report): string | undefined {
+	const { quality } = report;
 	if (!quality?.quantized) return undefined;
 	const { type, from } = quality.quantized;
 	const weights = from === undefined ? "" : ` from the weights of ${from}`;
 	const alone = quality.splits.find(({ split }) => split === "heldOut");
-	return `Quantized to ${type}${weights}.${alone ? ` ${aloneText(alone)}` : ""}`;
+	const cost = stepsText(report) ?? (alone && aloneText(alone));
+	return `Quantized to ${type}${weights}.${cost ? ` ${cost}` : ""}`;
+}
+
+/** What each step did to perplexity, if the file was healed and quantized and all of it was measured on the same text. */
+function stepsText({ quality, heal }: Report): string | undefined {
+	const isHeldOut = ({ split }: { readonly split: string }) => split === "heldOut";
+	const removal = quality?.splits.find(isHeldOut)?.difference;
+	const healing = heal?.applied ? heal.splits.find(isHeldOut)?.difference : undefined;
+	const all = quality?.figures.find(({ name }) => name === "loss")?.change;
+	if (removal == null || healing == null || all == null) return undefined;
+	const times = (difference: number) => formatRatio(Math.exp(difference));
+	const steps = [`removing blocks ${times(removal)}`, `healing ${times(healing)}`, `quantizing ${times(all - removal - healing)}`];
+	return `Perplexity step by step: ${steps.join(", ")}; in all ${times(all)}.`;
 }
 
 function aloneText({ difference, standardError }: NonNullable<Report["quality"]>["splits"][number]): string {

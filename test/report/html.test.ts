@@ -97,6 +97,34 @@ describe("the page", () => {
 		expect(commands({})).toEqual(["llama-cli -m made-up-135M.Q4_1.gguf.out", report.reproduce.command]);
 		expect(commands({ output: { ...report.output!, name: "-it's.gguf" } })[0]).toBe("llama-cli -m './-it'\\''s.gguf'");
 		expect(commands({ output: undefined as never })).toEqual([report.reproduce.command]);
+		// What was typed stands there; the settings that were chosen are a detail.
+		const reproduce = { ...report.reproduce, asked: "prune-gguf m.gguf o.gguf -n 6" };
+		expect(commands({ reproduce, output: undefined as never })).toEqual([reproduce.asked]);
+		const whole = documentOf(reportHtml({ ...report, reproduce })).querySelector("[aria-labelledby=reproduction] pre");
+		expect(whole!.textContent).toBe(reproduce.command);
+	});
+
+	it("draws no chart of a single candidate, and names both axes of every other one", () => {
+		const [series] = report.curve!.series;
+		const points = [
+			{ removed: [], loss: 3, added: 0 },
+			{ removed: [4], loss: 3.2, added: 0.2 },
+		];
+		const drawn = (more: typeof points) =>
+			documentOf(reportHtml({ ...report, curve: { ...report.curve!, series: [{ ...series!, points: more }] } })).querySelector("#curve");
+		expect(drawn(points)).toBeNull();
+		expect(drawn([...points, { removed: [4, 5], loss: 3.5, added: 0.5 }])).not.toBeNull();
+		for (const id of ["curve", "alternatives"]) {
+			const texts = [...document.querySelectorAll(`[aria-labelledby=${id}] svg.wide text`)].map(textOf);
+			expect(texts, id).toEqual(expect.arrayContaining([expect.stringMatching(/\(nats\)$/)]));
+		}
+	});
+
+	it("explains the figures that compare token by token, where there are some", () => {
+		const notes = (text: string) => [...documentOf(text).querySelectorAll(".first .note")].map(textOf).join(" ");
+		expect(notes(page)).toContain("KL divergence says how far");
+		const figures = report.quality!.figures.filter(({ name }) => name !== "kl" && name !== "agreement");
+		expect(notes(reportHtml({ ...report, quality: { ...report.quality!, figures } }))).not.toContain("KL divergence");
 	});
 
 	it("folds the details away, and each link leads to an element inside them", () => {

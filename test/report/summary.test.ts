@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type JudgedRemoval, removalVerdict } from "../../src/pipeline/reporting/verdict.js";
 import { speedChange } from "../../src/report/figures.js";
+import { formatRatio } from "../../src/report/format.js";
 import { gateLine } from "../../src/report/gate.js";
 import type { Report } from "../../src/report/report-data.js";
 import {
@@ -127,7 +128,21 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 		};
 		const text = summaryText(made(0.316, { healed: true, healable: false }, { heal }), places);
 		expect(text).toMatch(/^Removed 3 of 30 blocks: 4-5, 14; healed\.\n/);
-		expect(text).toContain("\nHealed 2 of 3 cuts on 25.6 k tokens in 40 s, 1.2 MB larger: loss 3.512 -> 3.466\n(-0.046 ± 0.008).\n");
+		expect(text).toContain(
+			"\nHealed 2 of 3 cuts on 25.6 k tokens in 40 s: loss 3.512 -> 3.466 (-0.046 ±\n0.008). This makes the file 1.2 MB larger than without healing.\n",
+		);
+		// A file that was quantized afterwards has another size, and the steps are one sum.
+		const quantized = { ...usual.quality!, quantized: { type: "Q4_K_M" } };
+		const both = summaryText(made(0.316, { healed: true, healable: false }, { heal, quality: quantized }), {
+			...places,
+			seconds: undefined,
+		});
+		expect(both).not.toContain("larger");
+		const [loss] = quantized.figures;
+		expect(loss!.name).toBe("loss");
+		const rest = loss!.change! - 0.805 + 0.046;
+		const steps = `removing blocks x 2.24, healing x 0.955, quantizing ${formatRatio(Math.exp(rest))}; in all ${formatRatio(Math.exp(loss!.change!))}.`;
+		expect(both.replaceAll("\n", " ")).toContain(`Quantized to Q4_K_M. Perplexity step by step: ${steps}`);
 		expect(text).toContain("on the validation split before\n  healing.\n");
 		expect(text).not.toContain("--heal ");
 		const failed = { ...heal, applied: false, cuts: [{ removed: [4, 5] }] };

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { defaultMethod } from "../../api/methods.js";
 import type { OptionRow, OptionValue } from "../../api/options/row.js";
-import type { AskedSettings } from "../../api/options/settings.js";
+import type { AskedSettings, Settings } from "../../api/options/settings.js";
 import { optionsFrom } from "../../api/options/shape.js";
 import { optionTable } from "../../api/options/table.js";
 import { loadedBinary } from "../../model/runtime/load-addon.js";
@@ -17,6 +17,8 @@ import { splitFacts } from "./figures.js";
 export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versions" | "backend" | "machine" | "command"> & {
 	/** Of the model. */
 	readonly sha256: string;
+	/** The command without the settings that the run chose for the machine. */
+	readonly asked: string;
 };
 
 /**
@@ -26,7 +28,15 @@ export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versio
 export function planOrigin(session: Session, output: string | undefined, asked: AskedSettings["asked"]): PlanOrigin {
 	const { threads, ubatch, weights } = session.settings;
 	// Settings chosen by measuring how fast this machine is: if they are named, the result is the same in another cache.
-	const found = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as SearchWeights };
+	const found: Settings<"prune"> = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as SearchWeights };
+	const command = (chosen: Settings<"prune">) =>
+		commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), {
+			...asked,
+			...chosen,
+			targetSpeedup: undefined,
+			speedupOf: undefined,
+			...measuredSpeed(output, asked),
+		});
 	return {
 		sha256: session.sha256,
 		options: planOptions(asked),
@@ -36,13 +46,8 @@ export function planOrigin(session: Session, output: string | undefined, asked: 
 		backend: String(session.settings.backend),
 		// Its hash, level and compiler are settings: bits depend on them, and not on its name.
 		machine: { ...session.settings, binary: loadedBinary().name },
-		command: commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), {
-			...asked,
-			...found,
-			targetSpeedup: undefined,
-			speedupOf: undefined,
-			...measuredSpeed(output, asked),
-		}),
+		command: command(found),
+		asked: command({}),
 	};
 }
 

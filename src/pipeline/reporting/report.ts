@@ -111,6 +111,7 @@ function verdictOn(plan: Plan, { options }: PlanOrigin, { curve, extras, output,
 		...{ healed: plan.heal?.applied, healable: plan.heal === undefined && !refused },
 		...{ quantized: plan.quantized?.type, hasAlternatives: plan.quantizedAlternatives !== undefined },
 		quantizingCosts: quantizingCosts(plan),
+		targetSize: typeof options.targetSize === "number" ? options.targetSize : undefined,
 		added: heldOut?.difference ?? null,
 		standardError: heldOut?.standardError ?? null,
 		interval,
@@ -131,7 +132,7 @@ function quantizingCosts({ quantized, ...plan }: Plan): boolean {
 	return mean - alone.difference > 2 * Math.hypot(standardError ?? 0, alone.standardError ?? 0);
 }
 
-function reproduceOf({ command, seed, options, calibration, versions, backend, machine }: PlanOrigin): Report["reproduce"] {
+function reproduceOf({ command, asked, seed, options, calibration, versions, backend, machine }: PlanOrigin): Report["reproduce"] {
 	const splits = splitNames.flatMap((split) => {
 		const facts = calibration[split];
 		if (!facts) return [];
@@ -140,7 +141,7 @@ function reproduceOf({ command, seed, options, calibration, versions, backend, m
 	});
 	const processors = cpus();
 	return {
-		...{ command, seed, options, calibration: splits, backend, machine },
+		...{ command, ...(asked === command ? {} : { asked }), seed, options, calibration: splits, backend, machine },
 		versions: { ...versions, "Node.js": process.versions.node },
 		system: {
 			platform: `${process.platform} ${process.arch}`,

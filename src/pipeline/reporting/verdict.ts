@@ -3,7 +3,9 @@ import type { Speedup } from "../../api/speed.js";
 import { formatDifference, formatRatio, formatSignificant } from "../../report/format.js";
 import { formatBlocks } from "../../notation.js";
 import type { Report, ReportCurve } from "../../report/report-data.js";
+import type { MeanAndError } from "../../storage/plan-quantized.js";
 import type { SpeedRatio } from "../../storage/plan-speed.js";
+import { errorOf } from "./quality.js";
 import { damagingLoss, natsBesideBound, riseText, sensibleLoss, smallRise } from "../../report/trade.js";
 
 /** What the verdict is about. */
@@ -33,6 +35,8 @@ export interface JudgedRemoval {
 	readonly speeds?: TargetSpeeds | undefined;
 	/** What is newly wrong with the texts that the model writes. */
 	readonly worseTexts?: string | undefined;
+	/** Bytes that the file was asked to have at most: advice that makes it larger is no help then. */
+	readonly targetSize?: number | undefined;
 	/** Whether the limits that were given are met. */
 	readonly limits?: "met" | "missed" | undefined;
 }
@@ -59,7 +63,16 @@ export function removalVerdict(judged: JudgedRemoval): Report["verdict"] {
 	return { headline, trade, reason, ...(trade === "sensible" ? {} : { advice: adviceOn(judged) }) };
 }
 
-function judgement(judged: JudgedRemoval): { trade: Trade; sentence: string } {
+/**
+ * The words of a verdict for a loss alone, such as `Costly: perplexity rises by 52 %. Up to 10.5 % counts as small`.
+ * @param windows that it was measured on
+ */
+export function lossSentence({ mean, standardError }: MeanAndError, windows: number): string {
+	const { interval } = errorOf(mean, standardError, windows);
+	return judgement({ added: mean, standardError, interval }).sentence;
+}
+
+function judgement(judged: Pick<JudgedRemoval, "added" | "standardError" | "interval" | "worseTexts">): { trade: Trade; sentence: string } {
 	const { added, standardError, worseTexts } = judged;
 	if (added === null) return { trade: "broken", sentence: "Broken: the pruned model gives no finite loss" };
 	if (added >= damagingLoss) {
@@ -79,7 +92,7 @@ function judgement(judged: JudgedRemoval): { trade: Trade; sentence: string } {
 	return { trade: "sensible", sentence: `Sensible: ${change}${isRise ? `. Up to ${smallRise} counts as small` : ""}` };
 }
 
-function holdsZero({ standardError, interval }: JudgedRemoval, added: number): boolean {
+function holdsZero({ standardError, interval }: Pick<JudgedRemoval, "standardError" | "interval">, added: number): boolean {
 	const half = 2 * (standardError ?? 0);
 	const { low, high } = interval ?? { low: added - half, high: added + half };
 	return low <= 0 && high >= 0;
@@ -100,10 +113,15 @@ function limitsSentence(trade: Trade, { limits }: JudgedRemoval): string {
 
 /** What to do instead, the most telling first. */
 function adviceOn(judged: JudgedRemoval): string[] {
-	const { healable, quantized, quantizingCosts, hasAlternatives, added } = judged;
+	const { healable, quantized, quantizingCosts, hasAlternatives, added, targetSize } = judged;
+	const heal = healable && added !== null ? ["--heal may recover part of the loss without training."] : [];
+	if (targetSize !== undefined)
+		return [
+			...heal,
+			`Other types of weights may cost less at this size: prune-gguf frontier MODEL --target-size ${targetSize} measures it.`,
+		];
 	const speeds = speedsOfFewer(judged);
-	const advice = [fewerBlocks(judged), ...(speeds === undefined ? [] : [speeds])];
-	if (healable && added !== null) advice.push("--heal may recover part of the loss without training.");
+	const advice = [fewerBlocks(judged), ...(speeds === undefined ? [] : [speeds]), ...heal];
 	if (quantizingCosts) advice.push(`A type with more bits than ${quantized} costs less.`);
 	if (quantized === undefined && !hasAlternatives)
 		advice.push("For a smaller file, quantizing may cost less: --quantized-alternatives measures it.");

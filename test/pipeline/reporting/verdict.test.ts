@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type JudgedRemoval, removalVerdict, suggestionVerdict } from "../../../src/pipeline/reporting/verdict.js";
+import { type JudgedRemoval, lossSentence, removalVerdict, suggestionVerdict } from "../../../src/pipeline/reporting/verdict.js";
 import type { ReportCurve } from "../../../src/report/report-data.js";
 import { riseText, worseTexts } from "../../../src/report/trade.js";
 
@@ -52,6 +52,8 @@ describe("the verdict on a set", () => {
 		[0.7, "damaged", "Damaged: perplexity more than doubled (x 2.01 ± 0.04)."],
 	] as const)("%d nats added are %s", (added, trade, reason) => {
 		expect(removalVerdict(outcome(added))).toMatchObject({ trade, reason });
+		// Twice the error is about the 95 % interval on 60 windows.
+		expect(`${lossSentence({ mean: added, standardError: 0.02 }, 60)}.`).toBe(reason);
 	});
 
 	it("knows a broken model", () => {
@@ -77,6 +79,15 @@ describe("the verdict on a set", () => {
 			"For a smaller file, quantizing may cost less: --quantized-alternatives measures it.",
 		]);
 		expect(removalVerdict({ ...outcome(0.3), hasAlternatives: true }).advice).toHaveLength(1);
+	});
+
+	it("advises nothing that makes the file larger where a size was asked for", () => {
+		const ratios = new Map([[2, { value: 1.2 }]]);
+		const more = { curve: lossCurve("validation", [0, 0.03]), speeds: { of: "generation", ratios } } as const;
+		const sized = { ...outcome(0.3), ...more, targetSize: 90e6, quantized: "Q4_0", quantizingCosts: true, healable: true };
+		const frontier = "Other types of weights may cost less at this size: prune-gguf frontier MODEL --target-size 90000000 measures it.";
+		expect(removalVerdict(sized).advice).toEqual(["--heal may recover part of the loss without training.", frontier]);
+		expect(removalVerdict({ ...sized, healable: false }).advice).toEqual([frontier]);
 	});
 
 	it("names a number of blocks that is sensible, as far as one was measured", () => {
