@@ -58,7 +58,7 @@ export async function drawPairs(before: Writer, after: Writer, options: Continua
 	});
 }
 
-/** The beginnings of windows spread over all of them, each once, and the chat turn; prompts that leave no space for an answer are left out. */
+/** The chat turn, whose answers people can judge at a glance, then the beginnings of windows spread over all of them, each once; prompts that leave no space for an answer are left out. */
 function promptsOf(model: Model, { windows, prompts }: ContinuationOptions): Int32Array[] {
 	const length = Math.max(1, Math.min(promptTokens, Math.floor(windows.length / 2)));
 	const count = Math.min(prompts, windows.count);
@@ -67,7 +67,7 @@ function promptsOf(model: Model, { windows, prompts }: ContinuationOptions): Int
 		return windows.tokens.slice(start, start + length);
 	});
 	const chat = model.applyChatTemplate([{ role: "user", content: question }], true);
-	if (chat !== undefined) taken.push(model.tokenize(chat, { addSpecial: true, parseSpecial: true }));
+	if (chat !== undefined) taken.unshift(model.tokenize(chat, { addSpecial: true, parseSpecial: true }));
 	const distinct = new Map(taken.map((tokens) => [tokens.join(), tokens]));
 	return [...distinct.values()].filter((tokens) => tokens.length > 0 && tokens.length + writtenTokens <= model.facts.contextLength);
 }

@@ -6,7 +6,7 @@ import { firstWindows } from "../runtime/windows.js";
 import { type Cut, type CutPlace, defaultParts, isPlace, type Place, placesOf } from "./cuts.js";
 import { withoutFeedForward } from "./half-states.js";
 import type { HealedCut, HealInput, Recipe } from "./job.js";
-import { type Comparing, MatrixFit } from "./matrix-fit.js";
+import { type Comparing, type FitTask, MatrixFit } from "./matrix-fit.js";
 import { findSite } from "./site.js";
 import { orRestored, restore } from "./standing.js";
 import type { HealedTensor } from "./tensors.js";
@@ -25,6 +25,11 @@ export async function healCuts(model: Model, input: HealInput): Promise<{ tensor
 /** The architecture's graph does not show what is needed, or the matrix cannot be stored in its type. */
 export function isRefusal(error: unknown): error is Error {
 	return error instanceof EvaluationError || error instanceof QuantizeError || error instanceof InvalidOptionError;
+}
+
+/** A cut that can be healed, and the states that are wanted behind it. */
+interface CutTask extends Pick<FitTask, "onTried" | "target"> {
+	readonly place: Place;
 }
 
 class Healer {
@@ -55,7 +60,11 @@ class Healer {
 			else if (recipes && !recipe) done.push({ ...cut, reason: "the plan does not heal it" });
 			else if (typeof targets === "string") done.push({ ...cut, reason: targets });
 			else {
-				const healed = await this.#unlessRefused(() => this.#wholly(() => this.#heal(place, targets.get(place)!, recipe)));
+				const healed = await this.#unlessRefused(() =>
+					this.#wholly(() =>
+						this.#heal({ place, target: targets.get(place)!, onTried: (share) => onProgress?.(i + 1 + share, places.length + 1) }, recipe),
+					),
+				);
 				done.push(typeof healed === "string" ? { ...cut, reason: healed } : healed);
 			}
 		}
@@ -109,7 +118,7 @@ class Healer {
 		return { windows, kept, ubatch, threads, signal };
 	}
 
-	async #heal(place: Place, target: HiddenStates, given: Recipe | undefined): Promise<HealedCut> {
+	async #heal({ place, target, onTried }: CutTask, given: Recipe | undefined): Promise<HealedCut> {
 		const model = this.#model;
 		const cut = recordOf(place);
 		const { part, after } = place;
@@ -120,7 +129,7 @@ class Healer {
 			if (given && this.#input.mustHeal) throw new EvaluationError(site);
 			return { ...cut, reason: site };
 		}
-		const fit = await MatrixFit.of(model, this.#input, { site, after, target, run: this.#over(this.#kept), comparing });
+		const fit = await MatrixFit.of(model, this.#input, { site, after, target, run: this.#over(this.#kept), comparing, onTried });
 		return given ? this.#again(cut, fit, given) : this.#tried(cut, fit);
 	}
 

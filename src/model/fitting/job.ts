@@ -68,6 +68,6 @@ export interface HealInput {
 	readonly ubatch: number;
 	readonly threads: number;
 	readonly signal?: AbortSignal | undefined;
-	/** Called with steps done and in total. */
+	/** Called with steps done, also in parts of one, and in total. */
 	readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }

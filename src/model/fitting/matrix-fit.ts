@@ -56,6 +56,8 @@ export interface FitTask {
 	readonly run: BlockRun;
 	/** Does work while the model gives the states that are compared. */
 	readonly comparing: Comparing;
+	/** Called while variants are tried, with the share that is done at least, 0..1. */
+	readonly onTried?: ((share: number) => void) | undefined;
 }
 
 export type Comparing = <T>(work: () => Promise<T>) => Promise<T>;
@@ -71,12 +73,13 @@ export class MatrixFit {
 	readonly #type: number;
 	/** Values of the file's own matrix. */
 	readonly #values: Float32Array;
+	readonly #onTried: FitTask["onTried"];
 	readonly #wanted: Omit<EquationOptions, "relative">;
 
 	private constructor(
 		model: Model,
 		input: HealInput,
-		{ site, after, target, run, comparing }: FitTask,
+		{ site, after, target, run, comparing, onTried }: FitTask,
 		matrix: { type: number; values: Float32Array },
 	) {
 		const { tensor, scale, norm } = site;
@@ -85,6 +88,7 @@ export class MatrixFit {
 		this.#site = site;
 		this.#run = run;
 		this.#comparing = comparing;
+		this.#onTried = onTried;
 		this.#type = matrix.type;
 		this.#values = matrix.values;
 		this.#wanted = { weight: tensor.name, after, target, scale, norm };
@@ -159,11 +163,20 @@ export class MatrixFit {
 	async #search(): Promise<Trial | undefined> {
 		const { kinds = fitKinds, relatives = defaultRelatives, ridges = defaultRidges } = this.#input;
 		let best: Trial | undefined;
+		let tried = 0;
 		for (const relative of relatives) {
 			await this.#withEquations(await this.#sums(relative, kinds), async (equations) => {
 				for (const kind of kinds) {
-					const attempt = (ridge: number) => this.#try(equations, { kind, ridge, relative });
+					const before = tried;
+					const attempt = async (ridge: number) => {
+						const trial = await this.#try(equations, { kind, ridge, relative });
+						tried++;
+						this.#onTried?.(tried / (relatives.length * kinds.length * ridges.length));
+						return trial;
+					};
 					const trial = await this.#bestRidge(ridges, attempt);
+					// Not every ridge is tried.
+					tried = before + ridges.length;
 					if (trial && (!best || trial.figure < best.figure)) best = trial;
 				}
 			});

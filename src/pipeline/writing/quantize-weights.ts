@@ -4,12 +4,14 @@ import type { JobOptions } from "../../api/index.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { GgufFile } from "../../model/gguf/index.js";
+import { asksToHeal } from "../preflight/heal-options.js";
 import { type ModelHeaderOptions, ReadOnce } from "../preflight/model-header.js";
 import { readTensor } from "../../model/fitting/tensors.js";
 import { logger } from "../../api/logger.js";
 import { isQuantized } from "../../model/runtime/file-types.js";
 import { checkByTrial } from "../../model/runtime/load-model.js";
 import { type FileType, fileTypeNames } from "../../model/runtime/file-type-names.js";
+import type { HealSettings } from "../../api/options/settings.js";
 import { modelIdentity } from "../session/session.js";
 import { shownText } from "../../storage/shown-text.js";
 
@@ -59,7 +61,7 @@ export function checkQuantizing(
  * @param read its header, where that is at hand
  */
 export async function originalOf(
-	{ quantize, quantizeFrom, ...options }: QuantizeChoice & ModelHeaderOptions & JobOptions,
+	{ quantize, quantizeFrom, ...options }: QuantizeChoice & HealSettings & ModelHeaderOptions & JobOptions,
 	source: Pick<ModelWeights, "path" | "file">,
 	read?: ReadOnce,
 ): Promise<ModelWeights | undefined> {
@@ -130,11 +132,14 @@ async function otherNorm(source: GgufFile, other: GgufFile): Promise<string | un
 	return undefined;
 }
 
-/** Says that quantizing twice loses more than quantizing once. */
-export function warnTwice({ path, file }: Pick<ModelWeights, "path" | "file">, options: JobOptions): void {
+/** Says that quantizing twice loses more than quantizing once. What is healed are the model's own weights: no other ones can be given then. */
+export function warnTwice({ path, file }: Pick<ModelWeights, "path" | "file">, options: HealSettings & JobOptions): void {
 	if (!isQuantized(file)) return;
+	const instead = asksToHeal(options)
+		? "Prune the original file (F16, BF16 or F32) instead if you have it."
+		: "Give the original's weights with --quantize-from FILE where you have them.";
 	logger(options)(
 		"warning",
-		`${basename(path)} is quantized already: quantizing it again loses more than quantizing the original once. Give the original's weights with --quantize-from FILE where you have them.`,
+		`${basename(path)} is quantized already: quantizing it again loses more than quantizing the original once. ${instead}`,
 	);
 }

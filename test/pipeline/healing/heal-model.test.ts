@@ -52,7 +52,10 @@ describe("healing a removal", () => {
 			onProgress: (done) => steps.push(done),
 		});
 		expect(cuts.map(({ before: block }) => block)).toEqual([2, 5]);
-		expect(steps).toEqual([0, 1, 2, 3]);
+		// It moves on within a cut, which takes minutes for a large model.
+		expect([...new Set(steps.map(Math.floor))]).toEqual([0, 1, 2, 3]);
+		expect(steps).toEqual([...steps].sort((a, b) => a - b));
+		expect(steps.filter((done) => done % 1 > 0).length).toBeGreaterThan(8);
 		for (const { tuning, explained } of cuts) {
 			expect(tuning!.after).toBeLessThan(tuning!.before);
 			expect(explained).toBeGreaterThan(0);
