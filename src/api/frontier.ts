@@ -2,7 +2,7 @@ import type { FileType } from "../model/runtime/file-type-names.js";
 import type { Speedup } from "./speed.js";
 import type { MeanAndError, ModelFigures } from "../storage/plan-quantized.js";
 import type { SpeedRatio } from "../storage/plan-speed.js";
-import type { HealingOptions, TargetSpeedup } from "./prune.js";
+import type { Estimate, HealingOptions, TargetSpeedup } from "./prune.js";
 import type { MeasureOptions, MetricOptions, ModelSummary } from "./measure.js";
 
 // Options and results of `findFrontier`.
@@ -36,6 +36,8 @@ export interface FrontierOptions extends Omit<MeasureOptions, keyof MetricOption
 	readonly saveResult?: string | undefined;
 	/** Replace an existing file. @default false */
 	readonly overwrite?: boolean | undefined;
+	/** Say what would be measured and how long it would take; nothing is written but the cache. @default false */
+	readonly dryRun?: boolean | undefined;
 }
 
 /** Whether another cell is as good in everything and better in something. */
@@ -77,6 +79,8 @@ export interface FrontierResult {
 	readonly reference: { readonly name: string; readonly sha256: string; readonly bytes: number; readonly loss: MeanAndError };
 	/** Whether what was quantized is quantized already, which makes every other type worse than it could be. */
 	readonly sourceQuantized: boolean;
+	/** Name of the type that the model's own weights have, such as `Q4_1`: what `own` stands for in `cells`. */
+	readonly ownType: string;
 	readonly goal: {
 		readonly targetSize?: number | undefined;
 		readonly targetCompute?: number | undefined;
@@ -105,10 +109,17 @@ export interface FrontierResult {
 		 * without a target.
 		 */
 		readonly confirmed?: boolean | undefined;
+		/** The combination that the text compares the best choice with; without a best choice the one that comes nearest. */
+		readonly beside?: FrontierCell | undefined;
 		/** For people. */
 		readonly text: string;
 	};
-	/** The command that writes the best choice. */
+	/**
+	 * The command that writes the best choice. A second one heals it too, if it loses more than 0.1 nats per token and was not healed: what
+	 * that gives was not measured.
+	 */
 	readonly commands: readonly string[];
+	/** After a dry run: what the run would do, and how long that would take. `cells` is empty then, and the losses are null. */
+	readonly estimate?: Estimate | undefined;
 	readonly seconds: number;
 }

@@ -1,5 +1,6 @@
 import { formatBytes, formatDifference, formatDuration, formatInteger, formatPercent, formatRatio } from "../report/format.js";
 import { formatBlocks } from "../notation.js";
+import { estimateLines } from "./estimate-view.js";
 import { chart, frontierTable } from "../report/frontier.js";
 import { paint, type TextStyle } from "../report/table.js";
 import { wrapped } from "../report/summary.js";
@@ -7,25 +8,26 @@ import type { FrontierCell, FrontierResult, MeanAndError, Quantized } from "./ap
 
 // Frontiers and quantized files as text for people.
 
-/** A frontier: the verdict, the cells that no other beats, a chart by size and one by blocks. */
+/** A frontier: the verdict, the cells that no other beats, a chart by size and one by blocks; after a dry run how long it would take. */
 export function frontierText(result: FrontierResult, style: TextStyle): string {
-	const { reference, cells, best, verdict, commands, text, computeAxis } = result;
-	// Hardly any cell is beaten on all three axes, so those that lead on one of two are shown.
-	const shown = cells.filter((cell) => cell === best || !cell.dominated.bytes || !cell.dominated.compute);
-	const rows = shown.map((cell) => ({ ...cell, chosen: sameCell(cell, best) }));
+	const { reference, cells, best, verdict, text, computeAxis, estimate, seconds } = result;
+	if (estimate)
+		return `${[...estimateLines(estimate, "Dry run: no combination was measured."), `Time of the dry run: ${formatDuration(seconds)}`].join("\n")}\n`;
+	const rows = shownCells(result).map((cell) => ({ ...cell, type: typeName(cell, result), chosen: sameCell(cell, best) }));
 	const series = [...cells].sort((a, b) => a.removed.length - b.removed.length || b.bytes - a.bytes);
 	const points = (x: (cell: FrontierCell) => number) =>
 		series.map((cell) => ({
 			x: x(cell),
 			y: cell.added.mean,
-			series: cell.healed ? `${cell.type} healed` : cell.type,
+			series: cell.healed ? `${typeName(cell, result)} healed` : typeName(cell, result),
 			chosen: sameCell(cell, best),
 		}));
 	const measured = `${text.validation} windows of the validation split`;
 	const lines = wrapped(verdict.text, style.width ?? 80).split("\n");
+	const axes = `by loss and size, or by loss and ${computeAxis === "blocks" ? "blocks kept" : "speed"}`;
 	const parts = [
 		`${lines.map((line) => paint("bold", line, style)).join("\n")}\n`,
-		`Best combinations by loss and size, or by loss and ${computeAxis === "blocks" ? "blocks kept" : "speed"} (${formatInteger(rows.length)} of ${formatInteger(cells.length)}; --json has all).\nAdded: nats per token above ${reference.name}, on ${measured}.\n${frontierTable(rows, style)}`,
+		`Best combinations ${axes} (${formatInteger(rows.length)} of ${formatInteger(cells.length)}; --json has all).\nAdded: nats per token above ${reference.name}, on ${measured}.\n${frontierTable(rows, style, missText(result))}`,
 		chart(
 			points(({ bytes }) => bytes),
 			"nats added, by file size",
@@ -34,10 +36,41 @@ export function frontierText(result: FrontierResult, style: TextStyle): string {
 		),
 		computeChart(result, points, style),
 	];
-	if (best?.heldOut) parts.push(reportLine(best, text.heldOut));
-	if (commands.length > 0) parts.push(`Next:\n${commands.map((command) => `  ${command}\n`).join("")}`);
-	parts.push(`Time: ${formatDuration(result.seconds)}\n`);
+	if (best?.heldOut) parts.push(reportLine(best, typeName(best, result), text.heldOut));
+	parts.push(...nextText(result), `Time: ${formatDuration(seconds)}\n`);
 	return parts.filter((part) => part !== "").join("\n");
+}
+
+/** Rows above a size: as many are shown, those nearest to it. */
+const mostLarger = 2;
+
+/**
+ * Hardly any cell is beaten on all three axes, so those that lead on one of two are shown. Of those above a size only the nearest are, if
+ * any meets it. What the verdict names is there in any case.
+ */
+function shownCells({ cells, best, goal, verdict: { beside } }: FrontierResult): FrontierCell[] {
+	const { targetSize } = goal;
+	const leading = cells.filter((cell) => !cell.dominated.bytes || !cell.dominated.compute);
+	const larger = best && targetSize !== undefined ? leading.filter(({ bytes }) => bytes > targetSize) : [];
+	const far = new Set([...larger].sort((a, b) => a.bytes - b.bytes).slice(mostLarger));
+	return cells.filter((cell) => sameCell(cell, best) || sameCell(cell, beside) || (leading.includes(cell) && !far.has(cell)));
+}
+
+/** What stands above the rows that miss the goal; nothing if none meets it. */
+function missText({ goal, best }: FrontierResult): string | undefined {
+	if (!best) return undefined;
+	const { targetSize, targetCompute, targetSpeedup } = goal;
+	const isSize = targetSize !== undefined && targetCompute === undefined && targetSpeedup === undefined;
+	return isSize ? `larger than ${formatBytes(targetSize)}:` : "these miss the goal:";
+}
+
+const typeName = ({ type }: FrontierCell, { ownType }: FrontierResult) => (type === "own" ? ownType : type);
+
+/** The command that writes the best choice, and the one that heals it. */
+function nextText({ commands: [write, heal] }: FrontierResult): string[] {
+	if (write === undefined) return [];
+	const more = heal === undefined ? "" : `To heal it too, which may recover part of the loss (not measured here):\n  ${heal}\n`;
+	return [`Next:\n  ${write}\n${more}`];
 }
 
 /** Blocks run, or the speed where it was measured. */
@@ -65,9 +98,9 @@ function computeChart(
 const sameCell = (a: FrontierCell, b: FrontierCell | undefined) =>
 	b !== undefined && a.type === b.type && a.healed === b.healed && a.removed.join() === b.removed.join();
 
-function reportLine(best: FrontierCell, windows: number): string {
+function reportLine(best: FrontierCell, type: string, windows: number): string {
 	const { added } = best.heldOut!;
-	const name = `${best.type}${best.removed.length > 0 ? ` without ${formatBlocks(best.removed)}` : ""}${best.healed ? ", healed," : ""}`;
+	const name = `${type}${best.removed.length > 0 ? ` without ${formatBlocks(best.removed)}` : ""}${best.healed ? ", healed," : ""}`;
 	return `On the held-out split (${windows} windows, not used for any choice): ${name} adds ${natsText(added)} nats per token.\n`;
 }
 

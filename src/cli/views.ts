@@ -3,6 +3,7 @@ import { formatBlocks } from "../notation.js";
 import { halvesNote } from "../report/halves.js";
 import { compareCosts, compareSurrogates, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
+import { estimateLines } from "./estimate-view.js";
 import { healLine } from "./heal-views.js";
 import { quantizedLine } from "./quantized-views.js";
 import { curveTable, factsTable } from "../report/terminal.js";
@@ -57,7 +58,7 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 
 function endLines({ output, planPath, reportPath, modelCardPath, estimate, seconds }: PruneResult): string {
 	const lines: string[] = [];
-	if (estimate) lines.push(...estimateLines(estimate));
+	if (estimate) lines.push(...estimateLines(estimate, "Dry run: no model, plan or report was written."));
 	if (output) lines.push(...writtenLines(output));
 	else if (!estimate) lines.push("No model was written.");
 	if (planPath) lines.push(`Plan: ${planPath}`);
@@ -65,18 +66,6 @@ function endLines({ output, planPath, reportPath, modelCardPath, estimate, secon
 	if (modelCardPath) lines.push(`Model card: ${modelCardPath}`);
 	lines.push(`Time${estimate ? " of the dry run" : ""}: ${formatDuration(seconds)}`);
 	return `${lines.join("\n")}\n`;
-}
-
-function estimateLines({ evaluations, known, tokens, seconds, steps }: NonNullable<PruneResult["estimate"]>): string[] {
-	const width = Math.max(...steps.map(({ name }) => name.length));
-	const isWhole = steps.every((step) => step.seconds !== undefined);
-	return [
-		`This run would take about ${formatDuration(seconds)}${isWhole ? "" : ", and what cannot be estimated"}:`,
-		...steps.map((step) => `  ${step.name.padEnd(width)}  ${step.seconds === undefined ? "not known" : formatDuration(step.seconds)}`),
-		`It would measure ${evaluations === 1 ? "1 candidate" : `up to ${formatInteger(evaluations)} candidates`}, in all about ${formatCount(tokens)} tokens.`,
-		...(known > 0 ? [`${formatInteger(known)} more are known from earlier runs.`] : []),
-		"Dry run: no model, plan or report was written.",
-	];
 }
 
 /** A plan that was carried out. */
@@ -91,7 +80,9 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 	];
 	const headline = `Removed ${removed.length} of ${model.blocks} blocks: ${formatBlocks(removed)}.`;
 	const changes = [
-		...[halvesNote(removed), heal && healLine(heal), quantized && quantizedLine(quantized)].filter((text) => text !== undefined),
+		...[halvesNote(removed), heal && healLine(heal, quantized !== undefined), quantized && quantizedLine(quantized)].filter(
+			(text) => text !== undefined,
+		),
 		...(limits?.figures ?? []).map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)),
 	];
 	return [

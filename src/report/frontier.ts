@@ -21,14 +21,19 @@ export interface FrontierRow {
 	readonly added: MeanText;
 	readonly divergence: MeanText | null;
 	readonly agreement: MeanText | null;
+	/** Whether it meets the goal. */
+	readonly fits?: boolean | undefined;
 	/** Whether it stands out. */
 	readonly chosen?: boolean | undefined;
 }
 
 const right = "right" as const;
 
-/** Combinations, in the order given. The blocks are cut where the terminal is too narrow. */
-export function frontierTable(rows: readonly FrontierRow[], style: TextStyle = {}): string {
+/**
+ * Combinations, in the order given. The blocks are cut where the terminal is too narrow.
+ * @param misses a line above the first row that does not meet the goal
+ */
+export function frontierTable(rows: readonly FrontierRow[], style: TextStyle = {}, misses?: string): string {
 	const measured = rows.some(({ speedup }) => speedup);
 	const columns: Column[] = [
 		{ title: "" },
@@ -50,7 +55,10 @@ export function frontierTable(rows: readonly FrontierRow[], style: TextStyle = {
 		...figureCells(row, rows),
 		row.removed.length === 0 ? "" : `${formatBlocks(row.removed)}${row.healed ? ", healed" : ""}`,
 	]);
-	return formatTable(columns, cells, style);
+	const [title, ...lines] = formatTable(columns, cells, style).trimEnd().split("\n");
+	const first = misses === undefined ? -1 : rows.findIndex(({ fits }) => fits === false);
+	const divided = first < 0 ? lines : [...lines.slice(0, first), misses!, ...lines.slice(first)];
+	return `${[title, ...divided].join("\n")}\n`;
 }
 
 type WithFigures = Pick<FrontierRow, "added" | "divergence" | "agreement">;

@@ -149,7 +149,8 @@ export const writingRows = {
 		help: "Say what would be measured and how long it takes; write no model, plan or report",
 		group: "output",
 		level: "basic",
-		commands: ["prune"],
+		commands: ["prune", "frontier"],
+		per: { frontier: { help: "Say what would be measured and how long it takes; measure no combination and write no result" } },
 		printed: false,
 	},
 	saveResult: {

@@ -1,5 +1,6 @@
 // Which cell of a frontier is the best for a goal, which are dominated, and what to say of it. Pure: reads cells, measures nothing.
 import type { Dominated, FrontierCell, FrontierResult } from "../../api/frontier.js";
+import { lossSentence } from "../../pipeline/reporting/verdict.js";
 import { lower } from "../../pipeline/session/paired-figures.js";
 import { formatBytes, formatDifference, formatSpeedup } from "../../report/format.js";
 import { formatBlocks } from "../../notation.js";
@@ -116,15 +117,17 @@ export function frontierVerdict(
 ): FrontierResult["verdict"] {
 	const twice =
 		sourceQuantized && cells.some(({ type }) => type !== "own")
-			? " The input was quantized already, so every other type is quantized twice, which flatters removing blocks: --quantize-from ORIGINAL compares fairly."
+			? ` The input was quantized already, so every other type is quantized twice, which flatters removing blocks: ${cells.some(({ healed }) => healed) ? "the original file in its place" : "--quantize-from ORIGINAL"} compares fairly.`
 			: "";
 	if (!best) {
 		const [nearest] = [...cells].sort((a, b) => nearer(goal, a, b));
 		const near = nearest ? ` The nearest is ${cellText(nearest)}, which adds ${natsText(nearest.added)} nats per token.` : "";
-		return { text: `No combination meets the goal (${goalText(goal)}).${near}${twice}` };
+		return { text: `No combination meets the goal (${goalText(goal)}).${near}${twice}`, ...(nearest ? { beside: nearest } : {}) };
 	}
 	const kind = kindOf(best);
-	const cost = `${natsText((best.heldOut ?? best).added)} nats per token${best.heldOut ? " on the held-out split" : ""}`;
+	const { added } = best.heldOut ?? best;
+	const cost = `${natsText(added)} nats per token${best.heldOut ? " on the held-out split" : ""}`;
+	const words = kind === "neither" ? "" : ` ${lossSentence(added, windows)}.`;
 	const choice = `Best for the goal (${goalText(goal)}): ${cellText(best)}. It adds ${cost}.`;
 	const other = bestOf(
 		goal,
@@ -133,8 +136,15 @@ export function frontierVerdict(
 	const more = other && difference(best, other);
 	const winner = more && lower(more, windows);
 	const confirmed = goal.maxAdded === undefined && other ? { confirmed: winner === "first" } : {};
-	const beside = besideText(goal, cells, best, other && { ...other, more: more!, winner });
-	return { better: kind, ...confirmed, text: `${choice}${doubtText(goal, best)} ${beside}${twice}` };
+	const beside = besideText(goal, cells, best, other && { cell: other, more: more!, winner });
+	const text = `${choice}${doubtText(goal, best)}${words} ${beside.text}${twice}`;
+	return { better: kind, ...confirmed, ...(beside.cell ? { beside: beside.cell } : {}), text };
+}
+
+/** What is said of another cell, and that cell. */
+interface Beside {
+	readonly text: string;
+	readonly cell?: FrontierCell | undefined;
 }
 
 /** Orders cells that do not fit: the one that misses the targets by less comes first. */
@@ -152,19 +162,19 @@ function nearer(
 }
 
 /** Why no cell without blocks removed fits. */
-function wholeText({ targetSize = Number.POSITIVE_INFINITY, targetCompute, targetSpeedup }: Goal, cells: readonly FrontierCell[]): string {
-	if (targetCompute !== undefined) return "Quantizing alone runs all blocks.";
+function wholeText({ targetSize = Number.POSITIVE_INFINITY, targetCompute, targetSpeedup }: Goal, cells: readonly FrontierCell[]): Beside {
+	if (targetCompute !== undefined) return { text: "Quantizing alone runs all blocks." };
 	const whole = cells.filter(({ removed }) => removed.length === 0).sort((a, b) => a.bytes - b.bytes);
 	const [smallest] = whole;
 	if (!smallest || smallest.bytes > targetSize || targetSpeedup === undefined)
-		return `Quantizing alone does not meet it${smallest ? `: the smallest is ${cellText(smallest)}` : ""}.`;
+		return { text: `Quantizing alone does not meet it${smallest ? `: the smallest is ${cellText(smallest)}` : ""}.`, cell: smallest };
 	const small = whole.filter(({ bytes }) => bytes <= targetSize);
 	const [fastest] = small.sort((a, b) => (b.speedup?.value ?? 0) - (a.speedup?.value ?? 0));
 	const of = small.length < whole.length ? " of that size" : "";
-	if (whole.length === 1) return "No other type was tried.";
+	if (whole.length === 1) return { text: "No other type was tried." };
 	return fastest!.type === "own"
-		? `Quantizing alone does not meet it: no type that was tried${of} is faster than the original weights.`
-		: `Quantizing alone does not meet it: the fastest${of} is ${cellText(fastest!)}.`;
+		? { text: `Quantizing alone does not meet it: no type that was tried${of} is faster than the original weights.` }
+		: { text: `Quantizing alone does not meet it: the fastest${of} is ${cellText(fastest!)}.`, cell: fastest };
 }
 
 /** What the held-out split, which took no part in the choice, has against it. */
@@ -174,27 +184,33 @@ function doubtText({ maxAdded, targetSpeedup }: Goal, { heldOut, speedup }: Fron
 	return `${more ? " That is above the limit: the choice was made on the validation split, on which it is within it." : ""}${slow ? " The interval of its speed-up reaches below the target." : ""}`;
 }
 
+/** The best cell of the other kind, with its loss less that of the best choice, and which of the two is better. */
+interface Other {
+	readonly cell: FrontierCell;
+	readonly more: MeanAndError;
+	readonly winner: ReturnType<typeof lower>;
+}
+
+const computeText = "Only removing blocks also saves compute for each token and makes the KV cache smaller.";
+
 /** The best choice beside the best of the other kind: with blocks removed, or without. */
-function besideText(
-	goal: Goal,
-	cells: readonly FrontierCell[],
-	best: FrontierCell,
-	other: (FrontierCell & { readonly more: MeanAndError; readonly winner: ReturnType<typeof lower> }) | undefined,
-): string {
+function besideText(goal: Goal, cells: readonly FrontierCell[], best: FrontierCell, other: Other | undefined): Beside {
 	const pruned = best.removed.length > 0;
-	const compute = "Only removing blocks also saves compute for each token and makes the KV cache smaller.";
-	if (!other) {
-		if (!pruned) return `Nothing with blocks removed meets it. ${compute}`;
-		return wholeText(goal, cells);
-	}
-	const { more, winner } = other;
+	if (!other) return pruned ? wholeText(goal, cells) : { text: `Nothing with blocks removed meets it. ${computeText}` };
+	return { text: otherText(goal, pruned, other), cell: other.cell };
+}
+
+/** @param pruned whether the best choice has blocks removed */
+function otherText(goal: Goal, pruned: boolean, { cell, more, winner }: Other): string {
 	if (goal.maxAdded !== undefined)
 		return pruned
-			? `The smallest with all blocks is ${cellText(other)}, which adds ${natsText((other.heldOut ?? other).added)}.`
-			: `Removing blocks gives no smaller file here: the smallest that meets it is ${cellText(other)}. ${compute}`;
-	const beyond = `${cellText(other)} adds ${natsText(more)} more`;
+			? `The smallest with all blocks is ${cellText(cell)}, which adds ${natsText((cell.heldOut ?? cell).added)}.`
+			: `Removing blocks gives no smaller file here: the smallest that meets it is ${cellText(cell)}. ${computeText}`;
+	const beyond = `${cellText(cell)} adds ${natsText(more)} more`;
 	if (winner === "second") return `On the held-out split the other way is better: ${beyond}.`;
 	if (winner === undefined)
-		return `The best with and the best without removed blocks are statistically tied: ${beyond}.${pruned ? "" : ` ${compute}`}`;
-	return pruned ? `Quantizing alone costs more: ${beyond}.` : `Removing blocks is the worse choice for this goal: ${beyond}. ${compute}`;
+		return `The best with and the best without removed blocks are statistically tied: ${beyond}.${pruned ? "" : ` ${computeText}`}`;
+	return pruned
+		? `Quantizing alone costs more: ${beyond}.`
+		: `Removing blocks is the worse choice for this goal: ${beyond}. ${computeText}`;
 }

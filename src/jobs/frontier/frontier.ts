@@ -1,17 +1,18 @@
 // Block count x quantization: what each combination costs, how large it is, and the best one for a goal.
 import { basename } from "node:path";
-import type { FrontierCell, FrontierOptions, FrontierResult } from "../../api/index.js";
+import type { Estimate, FrontierCell, FrontierOptions, FrontierResult } from "../../api/index.js";
 import type { BestSoFar } from "../../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, plannedMasks } from "../../pipeline/methods/registry.js";
-import { commandLine, quoted } from "../../pipeline/preflight/command-line.js";
-import { askedWork, plannedSeconds, type WorkAsked } from "../../pipeline/pruning/estimate.js";
+import { askedWork, plannedSeconds, type WorkAsked, workOf } from "../../pipeline/pruning/estimate.js";
 import { weightsOf } from "../../pipeline/pruning/remains.js";
+import { estimatedSteps } from "../../pipeline/pruning/steps.js";
 import { finalists, sizesFound } from "../../pipeline/race/finalists.js";
 import { bestOf, frontierVerdict, markDominated, sorted } from "./choice.js";
+import { frontierCommands } from "./commands.js";
 import { type Grid, measureGrid } from "./grid.js";
 import { type FrontierRequest, frontierRequest } from "./request.js";
 import { forSpeed, secondsOfSpeed } from "./speed.js";
-import { expectFrontier, gridEvaluations } from "./work.js";
+import { frontierTimes, gridEvaluations } from "./work.js";
 import { quantizingSeconds } from "../../pipeline/quantizing/time.js";
 import { healSecondsOf, withHealTimeOf } from "../../pipeline/healing/of-session.js";
 import { checkHealable } from "../../pipeline/healing/memory.js";
@@ -25,7 +26,9 @@ import { inputFiles } from "../../pipeline/preflight/metric.js";
 import { openOriginal, type ModelWeights } from "../../pipeline/writing/quantize-weights.js";
 import { race } from "../../pipeline/race/race.js";
 import { measureResult, resultFile } from "../../pipeline/reporting/measured-result.js";
-import { isQuantized } from "../../model/runtime/file-types.js";
+import { fileTypeOf, isQuantized } from "../../model/runtime/file-types.js";
+import { formatDuration } from "../../report/format.js";
+import type { MeanAndError } from "../../storage/plan-quantized.js";
 import { Session, summarize } from "../../pipeline/session/session.js";
 import { asksToHeal } from "../../pipeline/preflight/heal-options.js";
 import { type FrontierJob, foundHealing, healingOf, resolveJob, settledJob } from "../../pipeline/preflight/job.js";
@@ -51,16 +54,22 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	checkGranularity(options, header.blocks);
 	const original = options.quantizeFrom === undefined ? undefined : await openOriginal(options.quantizeFrom, header, options);
 	const asked = frontierRequest(header, original ?? header, options);
-	const written = await resultFile(options, [...header.file.paths, ...inputFiles(options), ...(original?.file.paths ?? [])]);
-	options.progress?.plan(["Preparing text", "Searching", "Comparing finalists", "Measuring"]);
+	const written = await resultFile(options.dryRun ? {} : options, [
+		...header.file.paths,
+		...inputFiles(options),
+		...(original?.file.paths ?? []),
+	]);
+	options.progress?.plan(options.dryRun ? ["Preparing text"] : frontierSteps);
 	const request = { ...asked, kmax: await forSpeed(header, asked.kmax, options) };
 	const masks = plannedMasks({ method, blocks: header.blocks.blocks, kmax: request.kmax }, options);
-	const session = await Session.open(header, options, { masks, weights: "auto", compared: true });
+	const session = await Session.open(header, options, { masks, weights: "auto", dry: options.dryRun, compared: true });
 	return measureResult(session, written, options, async (best) => {
 		announce(session, request, options);
 		const settled = await settleHealing(session, request, options);
 		const asked = await askedWork(session, { kmax: request.kmax, named: undefined, planned: masks, sizes: request.kmax }, options);
-		await expectSteps(session, { ...request, original }, asked, options);
+		const estimate = await estimateOf(session, { ...request, original }, asked, options);
+		if (options.dryRun) return dryResult(session, { original, request, estimate, seconds: (Date.now() - started) / 1000 });
+		logger(options)("note", estimateText(estimate));
 		options.progress?.begin("Searching", { total: masks, done: Math.max(1, asked.known), limit: options.maxTime });
 		const sets = await setsOf(session, request, best, settled);
 		const cells = gridEvaluations({ types: 1 + request.types.length, sets: sets.length, healed: asksToHeal(settled) });
@@ -70,26 +79,39 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	});
 }
 
-/** Says how long the steps take. Other weights than the model's take a time that nothing has measured. */
-async function expectSteps(
+const frontierSteps = ["Preparing text", "Searching", "Comparing finalists", "Measuring"] as const;
+
+/** How long the steps take, which the progress is told. Other weights than the model's take a time that nothing has measured. */
+async function estimateOf(
 	session: Session,
 	{ types, kmax, goal, original }: FrontierRequest & Pick<Found, "original">,
 	asked: WorkAsked,
 	options: FrontierJob,
-): Promise<void> {
-	const { progress, onProgress, signal } = options;
+): Promise<Estimate> {
+	const { progress, onProgress, dryRun, signal } = options;
 	const { model, timings } = session;
-	const healing = await healSecondsOf(session, { removed: kmax, every: true }, options);
+	const measured = dryRun || onProgress !== undefined;
+	const healing = await healSecondsOf(session, { removed: kmax, every: true, measured }, options);
 	const quantized = { model, file: model.file, types };
-	const quantizing = original || !onProgress ? undefined : await quantizingSeconds(quantized, { threads: model.threads, signal });
+	const quantizing = original || !measured ? undefined : await quantizingSeconds(quantized, { threads: model.threads, signal });
 	const work = { types: 1 + types.length, sets: kmax, healed: asksToHeal(options) };
-	expectFrontier(progress, work, {
+	const times = frontierTimes(work, {
 		...{ planned: plannedSeconds(asked), healing, quantizing },
 		validation: (asked.secondsPerMask * asked.tokens.validation) / asked.tokens.search,
 		// A copy is written, and read back.
 		loading: 2 * types.length * (timings.load ?? 0),
 		speed: goal.targetSpeedup === undefined ? 0 : secondsOfSpeed(work.types, work.sets),
 	});
+	for (const [step, time] of times) progress?.expect(step, time);
+	const cells = gridEvaluations(work);
+	const tokens = workOf(asked).tokens + cells.validation * asked.tokens.validation + cells.heldOut * asked.tokens.heldOut;
+	return { evaluations: asked.masks, known: asked.known, tokens, ...estimatedSteps(frontierSteps.slice(1), times) };
+}
+
+/** What is said before the search. */
+function estimateText({ seconds, steps }: Estimate): string {
+	const parts = steps.map((step) => `${step.name} ${step.seconds === undefined ? "not known" : formatDuration(step.seconds)}`);
+	return `This takes about ${formatDuration(seconds)}${steps.some((step) => step.seconds === undefined) ? ", and what cannot be estimated" : ""}: ${parts.join(", ")}`;
 }
 
 /** The job with the healing that fits in memory and in time. */
@@ -135,55 +157,52 @@ interface Found {
 	readonly request: FrontierRequest;
 }
 
+/** What a result says whatever was measured. */
+function framed(session: Session, { original, request: { goal } }: Pick<Found, "original" | "request">, loss: MeanAndError) {
+	const whole = original ?? weightsOf(session);
+	const { validation, heldOut } = session.calibration.splits;
+	return {
+		model: summarize(session.model),
+		reference: { name: basename(whole.path), sha256: whole.sha256, bytes: whole.file.size, loss },
+		sourceQuantized: isQuantized(whole.file),
+		ownType: fileTypeOf(session.model.file),
+		goal,
+		computeAxis: goal.speedupOf ?? "blocks",
+		text: { source: session.calibration.source, validation: validation.count, heldOut: heldOut.count, length: heldOut.length },
+	} as const;
+}
+
+/** Nothing but how long it would take. */
+function dryResult(
+	session: Session,
+	{ estimate, seconds, ...found }: Pick<Found, "original" | "request"> & Pick<FrontierResult, "seconds"> & { readonly estimate: Estimate },
+): FrontierResult {
+	const verdict = { text: "Dry run: no combination was measured." };
+	return { ...framed(session, found, { mean: null, standardError: null }), cells: [], verdict, commands: [], estimate, seconds };
+}
+
 function resultOf(session: Session, { original, grid, request }: Found, options: FrontierJob): Omit<FrontierResult, "seconds"> {
 	const { goal, kmax } = request;
-	const whole = original ?? weightsOf(session);
 	const sources = splitSources(session.calibration, "heldOut");
+	const frame = framed(session, { original, request }, finiteMean(grid.reference.heldOut.losses, sources));
+	const { sourceQuantized } = frame;
 	const cells = markDominated(grid.cells.map(({ cell }) => cell));
 	const best = bestOf(goal, cells);
-	const sourceQuantized = isQuantized(whole.file);
-	const { validation, heldOut } = session.calibration.splits;
 	const foundOf = new Map(cells.map((cell, i) => [cell, grid.cells[i]!.reported]));
 	const difference = (a: FrontierCell, b: FrontierCell) => {
 		const [one, other] = [foundOf.get(a), foundOf.get(b)];
 		return one && other ? pairedDifference(one, other, sources) : { mean: null, standardError: null };
 	};
-	const verdict = frontierVerdict({ goal, cells, best, sourceQuantized }, difference, heldOut.count);
+	const verdict = frontierVerdict({ goal, cells, best, sourceQuantized }, difference, frame.text.heldOut);
 	return {
-		model: summarize(session.model),
-		reference: {
-			name: basename(whole.path),
-			sha256: whole.sha256,
-			bytes: whole.file.size,
-			loss: finiteMean(grid.reference.heldOut.losses, sources),
-		},
-		sourceQuantized,
-		goal,
-		computeAxis: goal.speedupOf ?? "blocks",
-		text: { source: session.calibration.source, validation: validation.count, heldOut: heldOut.count, length: heldOut.length },
+		...frame,
 		cells: sorted(cells, best),
 		...(best ? { best } : {}),
 		verdict: { ...verdict, text: verdict.text + (best || kmax >= session.model.blocks.maxRemovable ? "" : ` ${allowMore}`) },
-		commands: best ? commandsOf(session, best, options, sourceQuantized) : [],
+		commands: best
+			? frontierCommands(best, { model: session.model.path, threads: Number(session.settings.threads), goal, sourceQuantized, options })
+			: [],
 	};
 }
 
 const allowMore = "More blocks may be removed with --max-blocks.";
-
-/** How the best choice is written. What only quantizes is llama.cpp's own program's to do. */
-function commandsOf(session: Session, { type, removed, healed }: FrontierCell, options: FrontierJob, twice: boolean): string[] {
-	const model = session.model.path;
-	const { quantizeFrom, healTokens, healKind, healType, healHeads } = options;
-	const name = `${basename(model).replace(/\.gguf$/i, "")}${removed.length > 0 ? `-minus-${removed.length}` : ""}${type === "own" ? "" : `-${type}`}.gguf`;
-	if (removed.length > 0) {
-		// What its figures are of, and its fit to the same text.
-		const { calibration, windows, windowLength, seed, gpuLayers, referenceBytes, allowUnknownArchitecture } = options.asked;
-		const threads = Number(session.settings.threads);
-		const text = { calibration, windows, windowLength, seed, threads, gpuLayers, referenceBytes, allowUnknownArchitecture };
-		const quantize = type === "own" ? {} : { quantize: type, ...(quantizeFrom === undefined ? {} : { quantizeFrom }) };
-		const heal = healed ? { heal: true, healTokens, healKind, healType, healHeads } : {};
-		return [commandLine(model, name, { remove: [...removed], ...text, ...heal, ...quantize })];
-	}
-	const again = twice ? "--allow-requantize " : "";
-	return type === "own" ? [] : [`llama-quantize ${again}${quoted(quantizeFrom ?? model)} ${quoted(name)} ${type}`];
-}

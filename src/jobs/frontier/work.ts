@@ -1,5 +1,6 @@
 // How long the steps of a frontier take.
-import type { JobProgress } from "../../model/runtime/job-options.js";
+import type { StepName } from "../../api/index.js";
+import type { StepTime } from "../../model/runtime/job-options.js";
 import type { OtherSeconds, PlannedSeconds } from "../../pipeline/pruning/steps.js";
 
 /** What cells are measured, at most. */
@@ -29,16 +30,15 @@ export interface GridSeconds extends OtherSeconds {
 	readonly speed: number;
 }
 
-/** Says how long the steps take, as far as that is known. */
-export function expectFrontier(progress: JobProgress | undefined, work: GridWork, seconds: GridSeconds): void {
+/** How long the steps take, as far as that is known. */
+export function frontierTimes(work: GridWork, seconds: GridSeconds): ReadonlyMap<StepName, StepTime> {
 	const { planned, validation, healing, quantizing, loading, speed } = seconds;
-	if (!Object.values(planned).every(Number.isFinite)) return;
-	progress?.expect("Searching", { evaluations: planned.search });
-	progress?.expect("Comparing finalists", { evaluations: planned.compare });
-	if (healing === undefined || quantizing === undefined) return;
+	const times = new Map<StepName, StepTime>();
+	if (!Object.values(planned).every(Number.isFinite)) return times;
+	times.set("Searching", { evaluations: planned.search });
+	times.set("Comparing finalists", { evaluations: planned.compare });
+	if (healing === undefined || quantizing === undefined) return times;
 	const counts = gridEvaluations(work);
-	progress?.expect("Measuring", {
-		evaluations: counts.validation * validation + counts.heldOut * planned.heldOut,
-		other: healing + quantizing + loading + speed,
-	});
+	const evaluations = counts.validation * validation + counts.heldOut * planned.heldOut;
+	return times.set("Measuring", { evaluations, other: healing + quantizing + loading + speed });
 }

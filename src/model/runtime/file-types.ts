@@ -1,9 +1,9 @@
 import { type GgufFile, contentOf } from "../gguf/file.js";
-import { ggmlType, tensorBytes } from "../gguf/ggml-types.js";
+import { ggmlType, ggmlTypeName, tensorBytes } from "../gguf/ggml-types.js";
 import type { GgufContent, GgufEntry } from "../gguf/types.js";
 import { encodeEntry } from "../gguf/value.js";
 import { writtenSize } from "../gguf/writer.js";
-import type { FileType } from "./file-type-names.js";
+import { type FileType, fileTypes } from "./file-type-names.js";
 
 // What llama.cpp's quantizer makes from a header, and the resulting size of the file.
 
@@ -98,6 +98,17 @@ const untouched =
 /** Whether a model's matrices already have a type with fewer bits than 16. */
 export function isQuantized(file: GgufFile): boolean {
 	return file.tensors.some(({ dims, type }) => dims.length >= 2 && (ggmlType(type)?.blockSize ?? 2) > 1);
+}
+
+/** Name of the type of a file's weights: as its key says, or else the type that most bytes of its matrices have. */
+export function fileTypeOf(file: Pick<GgufFile, "number" | "tensors">): string {
+	const key = file.number("general.file_type");
+	const named = Object.entries(fileTypes).find(([, id]) => id === key)?.[0];
+	if (named !== undefined) return named;
+	const bytes = new Map<number, number>();
+	for (const { dims, type, source } of file.tensors) if (dims.length >= 2) bytes.set(type, (bytes.get(type) ?? 0) + source.size);
+	const [most] = [...bytes].sort(([, a], [, b]) => b - a);
+	return most ? ggmlTypeName(most[0]) : "unknown";
 }
 
 /** Approximate size of the file that llama.cpp's quantizer makes from this content, to choose types and to check a disk. */

@@ -125,6 +125,19 @@ describe("the verdict", () => {
 		expect(verdict.text).toMatch(/Removing blocks is the worse choice for this goal: Q8_0 without blocks 1-2 \(430 B\) adds 0\.252/);
 	});
 
+	it("says what the loss is in percent, in the words of a run, and which other cell it names", () => {
+		const { verdict } = judge({ targetSize: 299 });
+		expect(verdict.text).toContain(
+			"It adds 0.360 ± 0.010 nats per token. Costly: perplexity rises by 43 %. Up to 10.5 % counts as small. ",
+		);
+		expect(verdict.beside).toMatchObject({ type: "Q2_K", removed: [] });
+		expect(judge({ targetSize: 180 }).verdict.text).toContain("Damaged: perplexity more than doubled (x 4.06 ± 0.04). ");
+		expect(judge({ targetSize: 180 }).verdict.beside).toMatchObject({ type: "Q2_K", removed: [] });
+		expect(judge({ targetSize: 500 }).verdict.beside).toMatchObject({ type: "Q8_0", removed: [1, 2] });
+		expect(judge({ targetSize: 1000 }).verdict.text).not.toMatch(/perplexity|Sensible/);
+		expect(judge({ targetCompute: 1.25 }).verdict.beside).toBeUndefined();
+	});
+
 	it("says what quantizing alone would cost, or that it does not fit", () => {
 		expect(judge({ targetSize: 299 }).verdict).toMatchObject({
 			better: "both",
@@ -138,9 +151,13 @@ describe("the verdict", () => {
 	it("names what comes nearest if nothing fits, and a quantized source", () => {
 		expect(judge({ targetSize: 100 }).verdict).toEqual({
 			text: expect.stringMatching(/^No combination .*The nearest is Q2_K without blocks 1-2 \(170 B\)/),
+			beside: expect.objectContaining({ type: "Q2_K", removed: [1, 2] }),
 		});
 		expect(judge({ targetSize: 500 }, true).verdict.text).toContain("--quantize-from ORIGINAL");
 		expect(judge({ targetSize: 500 }).verdict.text).not.toContain("--quantize-from");
+		const cells = grid({ targetSize: 500 }).map((one) => ({ ...one, healed: true }));
+		const healed = frontierVerdict({ goal: {}, cells, best: cells[0], sourceQuantized: true }, () => ({ mean: 0, standardError: 0 }), 9);
+		expect(healed.text).toContain("the original file in its place compares fairly.");
 	});
 
 	it("says how fast the alternatives are where speed is asked for", () => {

@@ -1,8 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { secondsOfSpeed } from "../../../src/jobs/frontier/speed.js";
-import { expectFrontier, gridEvaluations } from "../../../src/jobs/frontier/work.js";
-import type { StepTime } from "../../../src/model/runtime/job-options.js";
-import { watching } from "../../helpers/progress.js";
+import { frontierTimes, gridEvaluations } from "../../../src/jobs/frontier/work.js";
 
 describe("the work of a frontier", () => {
 	it("is every set in every type, and the best of each type once more", () => {
@@ -13,12 +11,8 @@ describe("the work of a frontier", () => {
 	const planned = { search: 100, compare: 20, heldOut: 3 };
 	const known = { planned, validation: 2, healing: 50, quantizing: 30, loading: 10, speed: 0 };
 
-	function expected(seconds: Parameters<typeof expectFrontier>[2]) {
-		const times: Record<string, StepTime> = {};
-		const progress = { ...watching(() => {}), expect: (step: string, time: StepTime) => Object.assign(times, { [step]: time }) };
-		expectFrontier(progress, { types: 3, sets: 4, healed: false }, seconds);
-		return times;
-	}
+	const expected = (seconds: Parameters<typeof frontierTimes>[1]) =>
+		Object.fromEntries(frontierTimes({ types: 3, sets: 4, healed: false }, seconds));
 
 	it("takes its evaluations, and what is done beside them", () => {
 		expect(expected(known)).toEqual({

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { OutputExistsError } from "../../../src/errors.js";
 import { contentOf, GgufFile, writtenSize } from "../../../src/model/gguf/index.js";
 import { fileTypeNames } from "../../../src/model/runtime/file-type-names.js";
-import { isQuantized, predictedBytes, quantizedContent } from "../../../src/model/runtime/file-types.js";
+import { fileTypeOf, isQuantized, predictedBytes, quantizedContent } from "../../../src/model/runtime/file-types.js";
 import { quantizeFile } from "../../../src/model/runtime/quantize.js";
 import { changedFixture, fixturePath } from "../../helpers/fixture.js";
 import { f16Fixture } from "../../helpers/f16.js";
@@ -15,6 +15,20 @@ const noise = (count: number) => Float32Array.from({ length: count }, (_, i) => 
 let f16: string;
 beforeAll(async () => {
 	f16 = await f16Fixture(folder);
+});
+
+describe("the type of a file", () => {
+	const matrix = (type: number, size: number) => ({ name: "", dims: [256, 1], type, source: { path: "", offset: 0, size } });
+	const named = (key: number | undefined, ...tensors: ReturnType<typeof matrix>[]) =>
+		fileTypeOf({ number: () => key, tensors: [...tensors, { ...matrix(0, 9000), dims: [256] }] } as unknown as GgufFile);
+
+	it("is what its key says, or what most bytes of its matrices have", () => {
+		expect(named(3, matrix(2, 90))).toBe("Q4_1");
+		expect(named(15)).toBe("Q4_K_M");
+		expect(named(undefined, matrix(8, 50), matrix(2, 40), matrix(8, 30))).toBe("Q8_0");
+		expect(named(999, matrix(19, 50))).toBe("IQ1_S");
+		expect(named(undefined)).toBe("unknown");
+	});
 });
 
 describe("the input", () => {

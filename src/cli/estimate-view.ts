@@ -1,0 +1,20 @@
+import { formatCount, formatDuration, formatInteger } from "../report/format.js";
+import type { PruneResult } from "./api.js";
+
+type Estimate = NonNullable<PruneResult["estimate"]>;
+
+/**
+ * What a run would do, after a dry run.
+ * @param end what it did not do
+ */
+export function estimateLines({ evaluations, known, tokens, seconds, steps }: Estimate, end: string): string[] {
+	const width = Math.max(...steps.map(({ name }) => name.length));
+	const isWhole = steps.every((step) => step.seconds !== undefined);
+	return [
+		`This run would take about ${formatDuration(seconds)}${isWhole ? "" : ", and what cannot be estimated"}:`,
+		...steps.map((step) => `  ${step.name.padEnd(width)}  ${step.seconds === undefined ? "not known" : formatDuration(step.seconds)}`),
+		`It would measure ${evaluations === 1 ? "1 candidate" : `up to ${formatInteger(evaluations)} candidates`}, in all about ${formatCount(tokens)} tokens.`,
+		...(known > 0 ? [`${formatInteger(known)} more are known from earlier runs.`] : []),
+		end,
+	];
+}
