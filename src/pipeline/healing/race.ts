@@ -168,7 +168,6 @@ class HealedRace {
 	/** Losses on the validation split, or divergences there: healed, or as it is where their mean is lower. */
 	async #measure(removed: readonly number[]): Promise<Measurement> {
 		const key = removed.join();
-<<<<<<< HEAD
 		const known = this.#measured.get(key);
 		if (known) return known;
 		const coalition = Coalition.ofRemoved(this.#session.model.facts.blocks, removed);
@@ -191,39 +190,18 @@ class HealedRace {
 	async #healedOrNot(removed: readonly number[], compared: ComparedText | undefined): Promise<Float64Array> {
 		const { evaluator, calibration, model } = this.#session;
 		const { signal, progress } = this.#options;
-		progress?.work({ phase: "healing finalists", done: Math.round((100 * this.#measured.size) / mostSets), total: 100, unit: "percent" });
+		const before = this.#measured.size;
+		const onHealed = (share: number) =>
+			progress?.work({
+				...{ phase: "healing finalists", unit: "percent" },
+				...{ done: Math.round((100 * Math.min(mostSets, before + share)) / mostSets), total: 100 },
+			});
+		onHealed(0);
 		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
 		const measured = () => tuningValues(evaluator, mask, compared ?? calibration.splits.validation, signal);
 		const own = compared ? undefined : await this.#asItIs(mask);
 		const asItIs = own ? own.losses : await measured();
-		const healed = await whileRoughlyHealed(this.#session, removed, this.#options, measured).catch((error: unknown) => {
-=======
-		const earlier = this.#figures.get(key) ?? (await (await this.#earlier()).figure(removed));
-		if (earlier !== undefined) {
-			this.#figures.set(key, earlier);
-			return earlier;
-		}
-		const { model, evaluator, calibration, texts } = this.#session;
-		const { signal } = this.#options;
-		const known = this.#figures.size;
-		const onHealed = (share: number) =>
-			this.#options.progress?.work({
-				...{ phase: "healing finalists", unit: "percent" },
-				...{ done: Math.round((100 * Math.min(mostSets, known + share)) / mostSets), total: 100 },
-			});
-		onHealed(0);
-		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
-		const compared = await this.#compared();
-		// Its ledger knows the model as it is: before anything is healed.
-		const [own] = compared ? [] : await texts.validation.measure([mask], { phase: "comparing finalists", signal });
-		const measured = async () => {
-			if (compared) return tuningFigure(evaluator, mask, compared, signal);
-			const [evaluation] = await evaluator.evaluate([mask], calibration.splits.validation, { signal });
-			return meanAndError(evaluation!.losses, own!.sources).mean;
-		};
-		const asItIs = own ? meanAndError(own.losses, own.sources).mean : await measured();
 		const healed = await whileRoughlyHealed(this.#session, removed, { ...this.#options, onHealed }, measured).catch((error: unknown) => {
->>>>>>> 8655330 (Healing shows its progress within a cut, and the plain question comes first among samples)
 			// A set with more cuts than memory holds takes part as it is.
 			if (!(error instanceof NotEnoughMemoryError)) throw error;
 			logger(this.#options)("warning", `blocks ${formatBlocks(removed)} are compared unhealed: ${error.message}`);
