@@ -23,7 +23,15 @@ function chosenText(result: PruneResult, plan: Plan, style: TextStyle): string {
 	const { report, output, planPath, reportPath, modelCardPath, commands, seconds } = result;
 	const [command] = commands;
 	const next = command === undefined ? undefined : `${output ? "Run it" : "Write it"}: ${command}`;
-	const places = { output: output?.path, plan: planPath, report: reportPath, card: modelCardPath, command: next, seconds };
+	const places = {
+		model: result.model.path,
+		output: output?.path,
+		plan: planPath,
+		report: reportPath,
+		card: modelCardPath,
+		command: next,
+		seconds,
+	};
 	if (report) return summaryText(report, places, style);
 	// There was a warning that says why there is no report.
 	const chosen = `${output ? "Removed" : "Removing"} ${plan.removed.length} of ${plan.model.blocks} blocks: ${formatBlocks(plan.removed)}.`;

@@ -9,7 +9,7 @@ export function runCommand({ output }: Pick<Report, "output">): string | undefin
 	return `llama-cli -m ${shellWord(output.name.startsWith("-") ? `./${output.name}` : output.name)}`;
 }
 
-/** A word for a shell. */
-function shellWord(word: string): string {
+/** A word for a shell. @internal */
+export function shellWord(word: string): string {
 	return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

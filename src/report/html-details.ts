@@ -19,7 +19,15 @@ export function detailSections(report: Report): Section[] {
 			? [{ id: "redundant", title: "Redundant blocks", body: interactionsFigure(interactions, report) }]
 			: []),
 		...(surrogate ? [{ id: "surrogate", title: "Surrogate", body: surrogateBody(surrogate) }] : []),
-		...(quality ? [{ id: "splits", title: "Splits", body: splitsBody(quality, report.heal?.applied ?? false) }] : []),
+		...(quality
+			? [
+					{
+						id: "splits",
+						title: "Splits",
+						body: splitsBody(quality, { isHealed: report.heal?.applied ?? false, isSearched: isSearched(report) }),
+					},
+				]
+			: []),
 		...(speed ? [{ id: "speed", title: "Speed and memory", body: speedBody(speed) }] : []),
 		...(notes.length > 0 ? [{ id: "notes", title: "Notes", body: html`<ul>${notes.map((note) => html`<li>${note}</li>`)}</ul>` }] : []),
 		reproductionSection(report),
@@ -87,7 +95,15 @@ const columnsOf = (first: string): TableColumn[] => [
 	{ title: "change ± standard error", figures: true },
 ];
 
-function splitsBody({ splits, sources, quantized }: NonNullable<Report["quality"]>, isHealed: boolean): Html {
+/** Blocks that were named are not searched for: then no method is in the options. */
+function isSearched({ reproduce: { options } }: Report): boolean {
+	return (options.search as { readonly method?: unknown } | undefined)?.method !== undefined;
+}
+
+function splitsBody(
+	{ splits, sources, quantized }: NonNullable<Report["quality"]>,
+	{ isHealed, isSearched }: { readonly isHealed: boolean; readonly isSearched: boolean },
+): Html {
 	const later = [...(isHealed ? ["healing"] : []), ...(quantized ? ["quantizing"] : [])];
 	const before = later.length > 0 ? `, before ${later.join(" and ")}` : "";
 	const losses = (row: { before: number | null; after: number | null; difference: number | null; standardError: number | null }) => [
@@ -95,7 +111,7 @@ function splitsBody({ splits, sources, quantized }: NonNullable<Report["quality"
 		formatLoss(row.after),
 		formatDifference(row.difference, row.standardError),
 	];
-	return html`<p>The search split was searched, and the validation split helped to decide. The held-out split did neither. These losses are those of the removal alone, before healing and quantizing.</p>
+	return html`<p>${isSearched && "The search split was searched, and the validation split helped to decide. The held-out split did neither. "}These losses are those of the removal alone${before}.</p>
 ${table(
 	"Loss on each split, nats per token",
 	columnsOf("split"),

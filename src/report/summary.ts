@@ -1,3 +1,4 @@
+import { shellWord } from "./commands.js";
 import { figureText, speedChange, speedText } from "./figures.js";
 import { formatBytes, formatDifference, formatDuration, formatInteger, formatRatio } from "./format.js";
 import { formatBlocks } from "../notation.js";
@@ -22,6 +23,8 @@ const mostTied = 3;
 /** Where things are, as paths. */
 export interface SummaryPlaces {
 	readonly output?: string | undefined;
+	/** The original. */
+	readonly model?: string | undefined;
 	readonly plan?: string | undefined;
 	readonly report?: string | undefined;
 	readonly card?: string | undefined;
@@ -38,7 +41,7 @@ export function summaryText(report: Report, places: SummaryPlaces = {}, style: T
 	const sections = [
 		[...lines(report.verdict.headline).map((line) => paint("bold", line, style)), ...fileLine(report, places)],
 		[...verdictLines(report, style), ...changeLines(report, width, style)],
-		[...figuresTable(report, style), ...lines(unclearSpeedText(report)), ...lines(captionText(report))],
+		[...figuresTable(report, style), ...lines(unclearSpeedText(report, places)), ...lines(captionText(report))],
 		[...lines(tiedText(report, mostTied)), ...endLines(report, places, lines)],
 	];
 	const further = [
@@ -110,15 +113,15 @@ function figuresTable(report: Report, style: TextStyle): string[] {
 const quietRange = 1.3;
 
 /** What to do if other programs drowned the change of a speed; undefined if they did not. */
-export function unclearSpeedText(report: Report): string | undefined {
+export function unclearSpeedText(report: Report, { model = "MODEL", output = "OUT" }: SummaryPlaces = {}): string | undefined {
 	const isUnclear = overviewFigures(report).measured.some(
 		({ unit, interval }) =>
 			unit !== "bytes" && interval && interval.low <= 1 && interval.high >= 1 && interval.high > quietRange * interval.low,
 	);
 	if (!isUnclear) return undefined;
 	const removed = report.removal?.removed ?? [];
-	const second = report.output ? "OUT" : `--remove ${formatBlocks(removed).replaceAll(", ", ",")}`;
-	return `The speed is unclear: close other programs, run prune-gguf speed MODEL ${second}.`;
+	const second = report.output ? shellWord(output) : `--remove ${formatBlocks(removed).replaceAll(", ", ",")}`;
+	return `The speed is unclear: close other programs, run prune-gguf speed ${shellWord(model)} ${second}.`;
 }
 
 /** What perplexity is measured on, and memory for, and what stands beside a change. */

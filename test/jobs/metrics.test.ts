@@ -178,7 +178,7 @@ describe("several sources", () => {
 			expect(each![0]!.standardError).toBeGreaterThan(0);
 		}
 		expect(curve[0]!.loss).toBe(plan!.losses.validation!.original.mean);
-		expect(plan!.command).toContain(`--calibration ${prose}=3 --calibration ${numbers}`);
+		expect(plan!.command).toContain(`--calibration ${basename(prose)}=3 --calibration ${basename(numbers)}`);
 		// The note of a disagreement has measured figures.
 		expect(warnings.filter((text) => text.startsWith("the calibration texts disagree")).length).toBe(disagreements.length);
 		for (const { chosen, better, by, standardError, worseOverall } of disagreements) {

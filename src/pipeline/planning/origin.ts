@@ -1,5 +1,6 @@
 // How a run came about: for its plan and its report.
 import { basename } from "node:path";
+import type { CalibrationFile } from "../../api/index.js";
 import { defaultMethod } from "../../api/methods.js";
 import type { OptionRow, OptionValue } from "../../api/options/row.js";
 import type { AskedSettings, Settings } from "../../api/options/settings.js";
@@ -31,7 +32,7 @@ export function planOrigin(session: Session, output: string | undefined, asked: 
 	const found: Settings<"prune"> = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as SearchWeights };
 	const command = (chosen: Settings<"prune">) =>
 		commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), {
-			...asked,
+			...namesOnly(asked),
 			...chosen,
 			targetSpeedup: undefined,
 			speedupOf: undefined,
@@ -48,6 +49,19 @@ export function planOrigin(session: Session, output: string | undefined, asked: 
 		machine: { ...session.settings, binary: loadedBinary().name },
 		command: command(found),
 		asked: command({}),
+	};
+}
+
+/** Files without their folders: the model card is for others, and the model and the output have none. */
+function namesOnly(asked: AskedSettings["asked"]): AskedSettings["asked"] {
+	const { calibration, questions, limitQuestions, quantizeFrom } = asked;
+	const named = (file: string | CalibrationFile) => (typeof file === "string" ? basename(file) : { ...file, path: basename(file.path) });
+	return {
+		...asked,
+		...(calibration && { calibration: calibration.map(named) }),
+		...(questions === undefined ? {} : { questions: basename(questions) }),
+		...(limitQuestions && { limitQuestions: limitQuestions.map((file) => basename(file)) }),
+		...(quantizeFrom === undefined ? {} : { quantizeFrom: basename(quantizeFrom) }),
 	};
 }
 

@@ -121,7 +121,8 @@ function adviceOn(judged: JudgedRemoval): string[] {
 			`Other types of weights may cost less at this size: prune-gguf frontier MODEL --target-size ${targetSize} measures it.`,
 		];
 	const speeds = speedsOfFewer(judged);
-	const advice = [fewerBlocks(judged), ...(speeds === undefined ? [] : [speeds]), ...heal];
+	const fewer = fewerBlocks(judged);
+	const advice = [...(fewer === undefined ? [] : [fewer]), ...(speeds === undefined ? [] : [speeds]), ...heal];
 	if (quantizingCosts) advice.push(`A type with more bits than ${quantized} costs less.`);
 	if (quantized === undefined && !hasAlternatives)
 		advice.push("For a smaller file, quantizing may cost less: --quantized-alternatives measures it.");
@@ -143,11 +144,13 @@ type Point = ReportCurve["series"][number]["points"][number] & Pick<ReportCurve[
 
 /**
  * A number of blocks that is sensible, as far as one was measured. Only the validation split gives its cost: sets are chosen on the search
- * split, perhaps by a copy of the weights, so that their cost there is too low.
+ * split, perhaps by a copy of the weights, so that their cost there is too low. Undefined if it is not the blocks that cost.
  */
-function fewerBlocks({ removed, curve, healed, quantized }: JudgedRemoval): string {
+function fewerBlocks({ removed, curve, healed, quantized, added }: JudgedRemoval): string | undefined {
 	const unknown = "Remove fewer blocks. Run prune-gguf MODEL to see what each number of them costs.";
-	if (removed.length === 1) return "Even this one block costs too much.";
+	// A type of weights, or the samples, may be what is poor.
+	if (removed.length === 1)
+		return quantized === undefined && (added === null || added > sensibleLoss) ? "Even this one block costs too much." : undefined;
 	if (!curve || curve.metric === "accuracy") return unknown;
 	const known = curve.series.flatMap(({ split, points }) => points.map((point): Point => ({ ...point, split })));
 	const smaller = known.filter((point) => point.removed.length > 0 && point.removed.length < removed.length);
