@@ -81,9 +81,10 @@ Run it: llama-cli -m out.gguf
 			return made(0.05, {}, { speed: { ...usual.speed!, figures } });
 		};
 		expect(summaryText(at(0.58, 1.8), places)).toContain(
-			"\nThe speed is unclear: close other programs, run prune-gguf speed MODEL OUT.\nPerplexity is measured",
+			"\nThe speed is unclear: close other programs, run prune-gguf speed MODEL out.gguf.\nPerplexity is measured",
 		);
 		const { output, ...unwritten } = at(0.58, 1.8);
+		expect(unclearSpeedText(at(0.58, 1.8), { model: "my model.gguf", output: "b.gguf" })).toContain("speed 'my model.gguf' b.gguf.");
 		expect(unclearSpeedText(unwritten)).toMatch(/run prune-gguf speed MODEL --remove 4-5,14\.$/);
 		// Little effect, measured well; a wide interval without 1.
 		expect(unclearSpeedText(at(0.97, 1.04))).toBeUndefined();
