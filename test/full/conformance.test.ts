@@ -1,4 +1,4 @@
-import { appendFileSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { ARCHITECTURES } from "../../src/model/architectures/index.js";
@@ -16,7 +16,8 @@ import { tempFolder } from "../helpers/temp-folder.js";
 // Every architecture that llama.cpp's generator or ours can make: zeroed original, layer view and written file agree bit for bit,
 // for every set that is not refused, and readers that are not ours find the written file as it should be. CONFORMANCE_ONLY (a regular expression of names) runs a part; CONFORMANCE_RECORD=1 puts what was
 // measured, llama-quantize beside it, into docs/research/conformance.json and docs/research/conformance.md. CONFORMANCE_HALVES=1 compares
-// only half-block cuts, and only written files with zeroed originals, which is quick and is not recorded.
+// only half-block cuts, and only written files with zeroed originals, which is quick and is not recorded. CONFORMANCE_LOG=FILE keeps each
+// model's result as soon as it is there, and takes those that the file has already: a run that was ended goes on.
 
 // Two at a time (maxConcurrency): a separate process computes each.
 const folder = tempFolder();
@@ -24,9 +25,25 @@ const only = new RegExp(process.env.CONFORMANCE_ONLY ?? "");
 const recording = isRecording(process.env);
 const onlyTraps = process.env.CONFORMANCE_TRAPS === "1";
 const onlyHalves: Partial<ExamineOptions> = process.env.CONFORMANCE_HALVES === "1" ? { sets: halfSets, views: false } : {};
+const log = process.env.CONFORMANCE_LOG;
 const results = new Map<string, Examined>();
+const logged = new Map<string, Examined>(log !== undefined && existsSync(log) ? readLog(log) : []);
+
+function readLog(path: string): [string, Examined][] {
+	const lines = readFileSync(path, "utf8").split("\n").filter(Boolean);
+	return lines.map((line) => {
+		const { name, ...examined } = JSON.parse(line) as Examined & { name: string };
+		return [name, examined];
+	});
+}
 
 async function conforms(model: string, options: Partial<ExamineOptions> = {}, name = basename(model, ".gguf")): Promise<void> {
+	const examined = logged.get(name) ?? (await measured(model, options, name));
+	results.set(name, examined);
+	expect(faultsOf(examined)).toEqual([]);
+}
+
+async function measured(model: string, options: Partial<ExamineOptions>, name: string): Promise<Examined> {
 	const examined = await examine(model, {
 		folder: join(folder, `work-${name.replaceAll(" ", "-")}`),
 		quantize: recording ? QUANTIZE : undefined,
@@ -34,9 +51,8 @@ async function conforms(model: string, options: Partial<ExamineOptions> = {}, na
 		...options,
 		...onlyHalves,
 	});
-	results.set(name, examined);
-	if (process.env.CONFORMANCE_LOG) appendFileSync(process.env.CONFORMANCE_LOG, `${JSON.stringify({ name, ...examined })}\n`);
-	expect(faultsOf(examined)).toEqual([]);
+	if (log !== undefined) appendFileSync(log, `${JSON.stringify({ name, ...examined })}\n`);
+	return examined;
 }
 
 describe.skipIf(!hasTools)("conformance", () => {
