@@ -45,8 +45,8 @@ export function frontierText(result: FrontierResult, style: TextStyle): string {
 const mostLarger = 2;
 
 /**
- * Hardly any cell is beaten on all three axes, so those that lead on one of two are shown. Of those above a size only the nearest are, if
- * any meets it. What the verdict names is there in any case.
+ * Hardly any cell is beaten on all three axes, so those that lead on one of two are shown. If any meets a size, only the nearest larger
+ * ones are. What the verdict names is there in any case.
  */
 function shownCells({ cells, best, goal, verdict: { beside } }: FrontierResult): FrontierCell[] {
 	const { targetSize } = goal;
