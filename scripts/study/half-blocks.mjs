@@ -1,4 +1,4 @@
-// Half-block cuts beside whole blocks, on text that no search has seen.
+// Half-block cuts beside whole blocks, on held-out text.
 //   node scripts/study/half-blocks.mjs COMPARE.json... [--healed ROWS.json]
 // COMPARE.json: what `prune-gguf compare --save-result` wrote, one for each seed, with `auto:half-block` among the methods.
 // ROWS.json: what scripts/study/healing.mjs measured of their sets. Differences are paired by window; a negative one is in favor of half-block cuts.

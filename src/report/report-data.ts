@@ -219,7 +219,7 @@ export const reportSchema = v.strictObject({
 								by: v.optional(v.literal("divergence")),
 							}),
 						),
-						"Candidates that tied with it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much higher their loss is (below 0 for half-block cuts that are better than the chosen whole blocks by no more than the error), nats, on so many `windows` of the validation split and of further text like it. With `by`, it is how much more they diverge from the original model.",
+						"Candidates that tied with it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much higher their loss is, nats, on so many `windows` of the validation split and of further text like it. It is below 0 for half-block cuts that are better than the chosen whole blocks by no more than the error. With `by`, it is how much more they diverge from the original model.",
 					),
 				),
 			}),

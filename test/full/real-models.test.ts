@@ -94,6 +94,6 @@ test("SmolLM2-135M", async (context) => {
 test("gemma-3-270m, whose file lacks the sliding-window pattern, with a prompt longer than its window of 512", async (context) => {
 	const fetched = spawnSync(process.execPath, [join(root, "scripts", "fetch-gemma.mjs")], { encoding: "utf8" });
 	if (fetched.status !== 0) context.skip(`gemma-3-270m cannot be fetched: ${fetched.stderr.trim().split("\n").at(-1)}`);
-	// Of 262,144 logits at each position: fewer sets, for the time.
+	// Fewer sets, for the time: it has 262,144 logits at each position.
 	await expectExact(GEMMA, { length: 640, windows: 1 }, { whole: 5, halves: 2 });
 }, 1_800_000);

@@ -115,7 +115,7 @@ export async function healChosen(
 	return { chosen: taken, healing: options.healHeads ? await heal(taken) : healing };
 }
 
-/** Of a set with its new matrices, or as it is where it was not healed. */
+/** Losses of a set with its new matrices, or as it is where it was not healed. */
 async function validationLosses(
 	{ model, evaluator, calibration, texts }: Session,
 	removed: readonly number[],
