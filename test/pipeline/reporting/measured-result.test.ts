@@ -9,7 +9,8 @@ const folder = mkdtempSync(join(tmpdir(), "prune-gguf-result-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function counted() {
-	const session = { closed: 0, metric: "loss", close: async () => void session.closed++ };
+	const model = { path: "models/a b.gguf" };
+	const session = { closed: 0, metric: "loss", model, close: async () => void session.closed++ };
 	return session;
 }
 
@@ -55,6 +56,7 @@ describe("a result that is measured", () => {
 		});
 		await expect(work).rejects.toThrow();
 		expect(notes.join("\n")).toMatch(/3, 6/);
+		expect(notes.join("\n")).toContain("prune-gguf 'models/a b.gguf' 'a b-minus-2.gguf' --remove 3,6");
 		expect(session.closed).toBe(1);
 	});
 });
