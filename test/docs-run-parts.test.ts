@@ -185,6 +185,12 @@ describe("outputs", () => {
 		expect(difference("removed 3 of 12", "kept 3 of 12", { sample: true })).toBeDefined();
 	});
 
+	it("are the same without the line that other programs cause", () => {
+		const table =
+			"KV cache  9.0 MB  6.8 MB  -25.0 %\nThe speed is unclear: close other programs, run prune-gguf speed\na/model.gguf out/demo.gguf.\nPerplexity";
+		expect(difference("KV cache  9.0 MB  6.8 MB  -25.0 %\nPerplexity", table)).toBeUndefined();
+	});
+
 	it("are compared in words", () => {
 		expect(wordsToCompare("Speed: generation x 1.31, prompt x 1.31\nblocks  12")).toEqual([
 			"Speed:",

@@ -42,7 +42,7 @@ describe("pages", () => {
 			"a search with thorough effort, and healing": 1,
 			"it compares numbers of blocks": 6,
 			"it heals": 4,
-			"it measures many combinations": 3,
+			"it measures many combinations": 5,
 			"it measures the speed several times": 5,
 			"it quantizes": 8,
 			"it runs many methods": 3,

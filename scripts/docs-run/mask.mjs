@@ -22,7 +22,7 @@ const threads = /\b\d+ threads?\b/g;
 const time = /(?:about |under |less than )?\b\d[\d.,]*\s?(?:ms|s|sec|seconds?|min|minutes?|h|hours?)\b(?:\s\d[\d.]*\s?(?:s|min)\b)*/g;
 
 /** A line, wrapped or not, that appears where other programs disturb a measurement. */
-const unclear = /^The speed is unclear:[^.]*?(?:OUT|--remove\s+\S+?)\.$\n?/gm;
+const unclear = /^The speed is unclear:\s+close\s+other\s+programs,\s+run\s+prune-gguf\s+speed\s+\S+\s+(?:--remove\s+)?\S+\.$\n?/gm;
 
 const date = /\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?Z?)?)?/g;
 
