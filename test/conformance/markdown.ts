@@ -151,7 +151,7 @@ function realFiles(real: readonly [string, Examined][]): string[] {
 	return [
 		"## Real files",
 		"",
-		`Each model has ten random candidates, of 1 to half of the blocks (gemma-3-270m five)${halves > 0 ? `, and up to ${halves} with half-block cuts` : ""} (\`test/full/real-models.test.ts\`). The table also shows the same candidates of whole blocks by \`llama-quantize --prune-layers\`. The file of gemma-3-270m lacks the sliding-window pattern. Its prompt has 640 tokens (its window is 512).`,
+		`Each model has random candidates, of 1 to half of the blocks${halves > 0 ? `, and up to ${halves} with half-block cuts` : ""} (\`test/full/real-models.test.ts\`). The table also shows the same candidates of whole blocks by \`llama-quantize --prune-layers\`. The file of gemma-3-270m lacks the sliding-window pattern. Its prompt has 640 tokens (its window is 512).`,
 		"",
 		"| model | blocks | exact | differ, do not load, crash | right as read by `@huggingface/gguf`, llama.cpp | llama-quantize: right | wrong | does not load | crashes |",
 		"| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",

@@ -1,5 +1,6 @@
 import type { BlockFacts } from "./block-facts.js";
 import { type ModelKeys, PER_LAYER_EMBEDDING_KEY, SHARED_KV_KEY } from "./keys.js";
+import { outputTensors, unitTensors } from "./outputs.js";
 import type { ArchitectureEntry, BlockKind, Check, Frozen, Rule } from "./types.js";
 
 /** A model as the rules see it. */
@@ -72,7 +73,10 @@ function checkOf(rule: Rule, model: RuledModel): Check | undefined {
 		case "count":
 			return countCheck(rule, model);
 		case "need":
-			return { view: rule.view ?? false, test: (kept) => (missing(rule.kinds, kept, model.facts) ? rule.why : undefined) };
+			return {
+				view: rule.view ?? !canStandIn(rule.kinds, model),
+				test: (kept) => (missing(rule.kinds, kept, model.facts) ? rule.why : undefined),
+			};
 		case "last-is":
 			return {
 				view: true,
@@ -124,6 +128,13 @@ function countCheck(rule: Extract<Rule, { rule: "count" }>, { facts }: RuledMode
 
 function missing(kinds: readonly BlockKind[], kept: readonly number[], facts: BlockFacts): boolean {
 	return kinds.some((kind) => !kept.some((block) => isKind(kind, block, facts)));
+}
+
+/** Whether a view can hold a block of each of these kinds as the identity, in the place of those that it lacks (native/layer_view.cpp). */
+function canStandIn(kinds: readonly BlockKind[], { facts, keys: { file } }: RuledModel): boolean {
+	const blocks = Array.from({ length: facts.trunk }, (_, block) => block);
+	const isIdentity = (block: number) => outputTensors(file, block).length > 0 && unitTensors(file, block).length === 0;
+	return kinds.every((kind) => blocks.some((block) => isKind(kind, block, facts) && isIdentity(block)));
 }
 
 /** Whether a block is of this kind. */
