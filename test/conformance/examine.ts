@@ -89,7 +89,7 @@ export async function examine(model: string, options: ExamineOptions): Promise<E
 			allowed: allowed.map(({ removed }) => removed),
 			steps,
 		};
-		const outcomes = await runAll(job, options.timeout ?? 180_000);
+		const outcomes = await runAll(job, options.timeout ?? 900_000);
 		return summary(plan, sets, outcomes, { foreign, views });
 	} finally {
 		await rm(options.folder, { recursive: true, force: true });
