@@ -99,8 +99,11 @@ function commands(report: Report): Html {
 	}
 <p>Repeat this job:</p>
 <pre><code>${unbroken(reproduce.asked ?? reproduce.command)}</code></pre>
-${output && html`<p class="note">The file exists now: give another name, or add <code>--overwrite</code>.</p>`}
-${output && html`<p class="note">Verified: ${output.verification.replace(/\.$/, "")}.</p>`}`;
+${
+	output &&
+	html`<p class="note">The file exists now: give another name, or add <code>--overwrite</code>.</p>
+<p class="note">Verified: ${output.verification.replace(/\.$/, "")}.</p>`
+}`;
 }
 
 /** A command whose options do not break at their hyphens. */

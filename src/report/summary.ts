@@ -1,7 +1,7 @@
 import { shellWord } from "./commands.js";
 import { figureText, speedChange, speedText } from "./figures.js";
 import { formatBytes, formatDifference, formatDuration, formatInteger, formatRatio } from "./format.js";
-import { formatBlocks } from "../notation.js";
+import { blocksArgument, formatBlocks } from "../notation.js";
 import { halvesNote } from "./halves.js";
 import { gateLine } from "./gate.js";
 import { healSentence } from "./heal.js";
@@ -120,7 +120,7 @@ export function unclearSpeedText(report: Report, { model = "MODEL", output = "OU
 	);
 	if (!isUnclear) return undefined;
 	const removed = report.removal?.removed ?? [];
-	const second = report.output ? shellWord(output) : `--remove ${formatBlocks(removed).replaceAll(", ", ",")}`;
+	const second = report.output ? shellWord(output) : `--remove ${blocksArgument(removed)}`;
 	return `The speed is unclear: close other programs, run prune-gguf speed ${shellWord(model)} ${second}.`;
 }
 

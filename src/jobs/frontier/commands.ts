@@ -1,7 +1,6 @@
 // The commands that write the best choice of a frontier.
-import { basename } from "node:path";
 import type { FrontierCell } from "../../api/index.js";
-import { commandLine, quoted } from "../../pipeline/preflight/command-line.js";
+import { commandLine, outputWithout, quoted } from "../../pipeline/preflight/command-line.js";
 import { asksToHeal, saysHow } from "../../pipeline/preflight/heal-options.js";
 import { sensibleLoss } from "../../report/trade.js";
 import type { FrontierJob } from "../../pipeline/preflight/job.js";
@@ -28,7 +27,7 @@ export interface CommandParts {
 export function frontierCommands(best: FrontierCell, parts: CommandParts): string[] {
 	const { model, options, sourceQuantized } = parts;
 	const { type, removed } = best;
-	const name = `${basename(model).replace(/\.gguf$/i, "")}${removed.length > 0 ? `-minus-${removed.length}` : ""}${type === "own" ? "" : `-${type}`}.gguf`;
+	const name = outputWithout(model, removed, type === "own" ? undefined : type);
 	if (removed.length > 0) {
 		const written = pruneCommand(best, name, parts);
 		return mayHeal(best, parts) ? [written, pruneCommand({ ...best, healed: true }, name, parts)] : [written];

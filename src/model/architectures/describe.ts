@@ -3,7 +3,7 @@ import { isWhole, isWholeBlock, type StackedBlock, stackWithout } from "../../ga
 import { countProblem } from "./counts.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys } from "./keys.js";
-import { feedForwardTensors, oracleProblem, outputTensors, unitTensors, unknownEntry } from "./outputs.js";
+import { feedForwardTensors, oracleProblem, unknownEntry, viewOutputs } from "./outputs.js";
 import { halvesOf, joinProblem, malformed, partsOf } from "./parts.js";
 import { obstacleToWriting } from "./proof.js";
 import { checksOf, frozenBlocks, type RuledModel, obstacleToMeasuring, refusal } from "./rules.js";
@@ -154,7 +154,7 @@ const MEMBERS = { leading_dense_block_count: "n_layer_dense_lead", hash_layer_co
 function viewRules({ model, checks, parts }: Sets, refused: string | undefined): ViewRules {
 	const { entry, keys, facts } = model;
 	if (refused) return { leadingCounts: [], outputs: () => [], feedForward: () => [], empty: [] };
-	const outputs = (block: number) => (unitTensors(keys.file, block).length > 0 ? [] : outputTensors(keys.file, block));
+	const outputs = (block: number) => viewOutputs(keys.file, block);
 	const counts = (entry.viewCounts ?? []).filter((count) => keys.holds(count.when, entry)).map((count) => count.member);
 	return {
 		leadingCounts: [...(entry.leading ?? []).map((key) => MEMBERS[key]), ...counts],

@@ -38,6 +38,11 @@ export function unitTensors(file: GgufFile, block: number, owner?: Owner): strin
 		: namesOf(file, entry, block, (rest) => isOf(entry, rest, owner) && (entry.setToOne ?? []).includes(rest));
 }
 
+/** Tensors that a view sets to zero to hold a block as the identity: none if the block also has a scale that would have to be one. */
+export function viewOutputs(file: GgufFile, block: number): string[] {
+	return unitTensors(file, block).length > 0 ? [] : outputTensors(file, block);
+}
+
 /** Tensors of the feed-forward part of a block; none if it is not known which they are. */
 export function feedForwardTensors(file: GgufFile, block: number): string[] {
 	const entry = entryOf(file);

@@ -1,6 +1,6 @@
 import type { BlockFacts } from "./block-facts.js";
 import { type ModelKeys, PER_LAYER_EMBEDDING_KEY, SHARED_KV_KEY } from "./keys.js";
-import { outputTensors, unitTensors } from "./outputs.js";
+import { viewOutputs } from "./outputs.js";
 import type { ArchitectureEntry, BlockKind, Check, Frozen, Rule } from "./types.js";
 
 /** A model as the rules see it. */
@@ -133,8 +133,7 @@ function missing(kinds: readonly BlockKind[], kept: readonly number[], facts: Bl
 /** Whether a view can hold a block of each of these kinds as the identity, in the place of those that it lacks (native/layer_view.cpp). */
 function canStandIn(kinds: readonly BlockKind[], { facts, keys: { file } }: RuledModel): boolean {
 	const blocks = Array.from({ length: facts.trunk }, (_, block) => block);
-	const isIdentity = (block: number) => outputTensors(file, block).length > 0 && unitTensors(file, block).length === 0;
-	return kinds.every((kind) => blocks.some((block) => isKind(kind, block, facts) && isIdentity(block)));
+	return kinds.every((kind) => blocks.some((block) => isKind(kind, block, facts) && viewOutputs(file, block).length > 0));
 }
 
 /** Whether a block is of this kind. */

@@ -6,7 +6,7 @@ import { InvalidPlanError } from "../../errors.js";
 import type { Gate, GateSplit } from "../gate/gate.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
-import { mostSets, type RacedHealed } from "./race.js";
+import { ascending, mostSets, type RacedHealed } from "./race.js";
 import { healableCuts, mostCuts, settleKind, shapeOf } from "./memory.js";
 import { healSeconds, type HealInTime, type KnownSpeed, onlySet, withHealTime } from "./time-budget.js";
 import { healAgain, type Healing, healModel, noteUnhealed } from "./heal-model.js";
@@ -129,8 +129,6 @@ async function validationLosses(
 	const [healed] = await whileHealed(model, tensors, measure);
 	return { ...own!, losses: healed!.losses };
 }
-
-const ascending = (blocks: readonly number[]) => [...blocks].sort((a, b) => a - b);
 
 /** What a set is measured to be with its new matrices, against the original model as it is; as it is itself where it was not healed. */
 export async function figuresOfHealed(

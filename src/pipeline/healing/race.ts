@@ -15,12 +15,11 @@ import { type ComparedText, tuningValues } from "../../model/fitting/tuning.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
 import { type Finalist, winnerOf, race } from "../race/race.js";
-import { beats } from "../race/ties.js";
+import { beats, meanOf } from "../race/ties.js";
 import { type Standing, withWinner } from "../race/standing.js";
 import { formatBlocks } from "../../notation.js";
 import { firstWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../session/session.js";
-import { meanAndError } from "../../game/statistics.js";
 import { hashOf } from "../../storage/hash.js";
 import type { ProposedSet } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
@@ -72,7 +71,7 @@ export async function whileRoughlyHealed<T>(
 	const { model, evaluator, folder, seed } = session;
 	const { ubatch, threads } = evaluator;
 	const text = healTextOf(model, options.healTokens ?? defaultHealTokens, seed);
-	const sorted = [...removed].sort((a, b) => a - b);
+	const sorted = ascending(removed);
 	const tokens = Math.min(raceTokens, text.count * text.length);
 	const shape = { cuts: healableCuts(sorted), tokens, references: session.referenceBytes };
 	const kind = roughKind(model.file, shape, options.healKind);
@@ -110,8 +109,8 @@ class HealedRace {
 		const starts = won.finalists
 			.filter(({ removed, added }) => removed.length === size && Number.isFinite(added))
 			.sort((a, b) => a.added - b.added)
-			.map(({ removed }) => [...removed].sort((a, b) => a - b));
-		let best: number[] = [...chosen.removed].sort((a, b) => a - b);
+			.map(({ removed }) => ascending(removed));
+		let best = ascending(chosen.removed);
 		// A set that has lost its place does not come back: whole blocks take the place of half-block cuts that are better by less than the error.
 		const held = new Set([best.join()]);
 		const better = async (sets: readonly number[][]) => {
@@ -130,11 +129,11 @@ class HealedRace {
 			model.blocks.check(set) === undefined && model.blocks.unwritable(set) === undefined && this.#reaches(set);
 		while (await better(shiftedRuns(best, model.facts.blocks).filter(allowed)));
 		if (best.join() === chosen.removed.join()) return won;
-		const isLower = meanOf(await this.#measure(best)) < meanOf(await this.#measure(ascending(chosen.removed)));
-		const figure = async (set: readonly number[]) => meanOf(await this.#measure(ascending(set))).toFixed(3);
+		const figure = async (set: readonly number[]) => meanOf(await this.#measure(set));
+		const [now, before] = [await figure(best), await figure(ascending(chosen.removed))];
 		logger(this.#options)(
 			"note",
-			`healed, removing blocks ${formatBlocks(best)} is ${isLower ? "better than" : "as good, within the error, as"} ${formatBlocks(chosen.removed)} on the validation split (${(await this.#compared()) ? "KL divergence" : "loss"} ${await figure(best)} and ${await figure(chosen.removed)} nats per token; ${this.#measured.size} candidates were healed)`,
+			`healed, removing blocks ${formatBlocks(best)} is ${now < before ? "better than" : "as good, within the error, as"} ${formatBlocks(chosen.removed)} on the validation split (${(await this.#compared()) ? "KL divergence" : "loss"} ${now.toFixed(3)} and ${before.toFixed(3)} nats per token; ${this.#measured.size} candidates were healed)`,
 		);
 		const winner: ProposedSet = { removed: best, method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
@@ -172,10 +171,10 @@ class HealedRace {
 		if (known) return known;
 		const coalition = Coalition.ofRemoved(this.#session.model.facts.blocks, removed);
 		const compared = await this.#compared();
-		const { sources } = compared ? {} : await this.#asItIs(coalition);
+		const own = compared ? undefined : await this.#asItIs(coalition);
 		const kept = await (await this.#earlier()).values(removed);
-		const losses = kept ?? (await this.#healedOrNot(removed, compared));
-		const measured = { coalition, losses, ...(sources ? { sources } : {}) };
+		const losses = kept ?? (await this.#healedOrNot(coalition, compared, own));
+		const measured = { coalition, losses, sources: own?.sources };
 		this.#measured.set(key, measured);
 		return measured;
 	}
@@ -187,8 +186,9 @@ class HealedRace {
 		return own!;
 	}
 
-	async #healedOrNot(removed: readonly number[], compared: ComparedText | undefined): Promise<Float64Array> {
-		const { evaluator, calibration, model } = this.#session;
+	/** @param own what the set loses as it is, where nothing else is compared */
+	async #healedOrNot(mask: Coalition, compared: ComparedText | undefined, own: Measurement | undefined): Promise<Float64Array> {
+		const { evaluator, calibration } = this.#session;
 		const { signal, progress } = this.#options;
 		const before = this.#measured.size;
 		const onHealed = (share: number) =>
@@ -197,9 +197,8 @@ class HealedRace {
 				...{ done: Math.round((100 * Math.min(mostSets, before + share)) / mostSets), total: 100 },
 			});
 		onHealed(0);
-		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
+		const removed = mask.removed();
 		const measured = () => tuningValues(evaluator, mask, compared ?? calibration.splits.validation, signal);
-		const own = compared ? undefined : await this.#asItIs(mask);
 		const asItIs = own ? own.losses : await measured();
 		const healed = await whileRoughlyHealed(this.#session, removed, { ...this.#options, onHealed }, measured).catch((error: unknown) => {
 			// A set with more cuts than memory holds takes part as it is.
@@ -208,13 +207,13 @@ class HealedRace {
 			return undefined;
 		});
 		if (!healed) return asItIs;
-		const lower = (values: Float64Array) => meanAndError(values, own?.sources).mean;
-		const values = lower(healed) < lower(asItIs) || !Number.isFinite(lower(asItIs)) ? healed : asItIs;
+		const mean = (losses: Float64Array) => meanOf({ losses, sources: own?.sources });
+		const values = mean(healed) < mean(asItIs) || !Number.isFinite(mean(asItIs)) ? healed : asItIs;
 		// A candidate that ran out of memory is not kept: a later run may have enough.
 		if (healed.every(Number.isFinite)) await (await this.#earlier()).keepValues(removed, values);
 		return values;
 	}
 }
 
-const ascending = (blocks: readonly number[]) => [...blocks].sort((a, b) => a - b);
-const meanOf = ({ losses, sources }: Measurement) => meanAndError(losses, sources).mean;
+/** The same blocks in their order. */
+export const ascending = (blocks: readonly number[]): number[] => [...blocks].sort((a, b) => a - b);

@@ -34,9 +34,11 @@ export function commandToRemove(
 	return commandLine(model, output, { ...asked, ...instead, remove: [...removed] });
 }
 
-/** A name for the file without so many blocks, in the folder that the command is run in. */
-export const outputWithout = (model: string, removed: readonly number[]): string =>
-	`${model.replace(/\.gguf$/i, "").replace(/^.*[\\/]/, "")}-minus-${removed.length}.gguf`;
+/** A name for the file without so many blocks, in the folder that the command is run in. @param type of its weights, where it is another one */
+export function outputWithout(model: string, removed: readonly number[], type?: string): string {
+	const without = removed.length > 0 ? `-minus-${removed.length}` : "";
+	return `${model.replace(/\.gguf$/i, "").replace(/^.*[\\/]/, "")}${without}${type === undefined ? "" : `-${type}`}.gguf`;
+}
 
 function flagsOf<Command extends OptionCommand>(command: Command, settings: Settings<Command>): string[] {
 	const given = settings as Given;

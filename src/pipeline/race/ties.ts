@@ -135,7 +135,7 @@ function fieldOf(sets: readonly Measurement[]): Field {
 	return [best, ...tied.sort((a, b) => meanOf(a) - meanOf(b))];
 }
 
-const meanOf = ({ losses, sources }: Measurement) => meanAndError(losses, sources).mean;
+export const meanOf = ({ losses, sources }: Pick<Measurement, "losses" | "sources">) => meanAndError(losses, sources).mean;
 
 /** The first of those with the lowest mean. */
 function lowest(sets: readonly Measurement[]): Measurement | undefined {
