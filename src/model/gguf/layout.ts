@@ -30,7 +30,7 @@ export function locateTensors(cursor: Cursor, infos: readonly TensorInfo[], data
 		const { end, next } = limits.get(info)!;
 		const size = sizeOf(cursor, info) ?? Math.max(end - offset, 1);
 		if (offset + size > cursor.fileSize) {
-			const found = `a file of ${cursor.fileSize}; it is cut short or damaged`;
+			const found = `a file of ${cursor.fileSize}; it is cut short or damaged: download or copy it again`;
 			cursor.fail(info.offsetAt, `${size} bytes for tensor ${JSON.stringify(info.name)} from byte ${offset} on`, found);
 		}
 		if (offset + size > end) {
