@@ -170,16 +170,17 @@ export function tokensText(tokens: number, healTime: number, seconds = 0): strin
 /**
  * What is said if even the fewest tokens take longer than allowed: a warning, as an estimate may be off by that much.
  * @param least seconds that these take, about
+ * @param compares whether candidates are compared, which `apply` does not
  * @throws InvalidOptionError if they take more than twice as long
  */
-export function overTimeText(least: number, healTime: number): string | undefined {
+export function overTimeText(least: number, healTime: number, compares = true): string | undefined {
 	if (least <= healTime) return undefined;
 	const few = fewestTokens.toLocaleString("en");
 	const text = `healing takes about ${formatDuration(least)} even with ${few} tokens`;
 	if (least <= 2 * healTime) return `${text}, more than the ${formatDuration(healTime)} that --heal allows`;
 	throw new InvalidOptionError(
-		`${text}, more than twice the ${formatDuration(healTime)} that --heal allows. Give --heal=${Math.ceil(least / 60)}m or more, or leave out --heal. ` +
-			"To heal blocks that you name, prune-gguf apply takes less time: it compares no candidates.",
+		`${text}, more than twice the ${formatDuration(healTime)} that --heal allows. Give --heal=${Math.ceil(least / 60)}m or more, or leave out --heal.` +
+			(compares ? " To heal blocks that you name, prune-gguf apply takes less time: it compares no candidates." : ""),
 	);
 }
 
@@ -245,7 +246,7 @@ async function tokensIn(
 		`tokens a second: ${(1 / speed.draw).toFixed(0)} drawn, ${(1 / speed.pass).toFixed(0)} run; GFLOP/s: ${(speed.summing / 1e9).toFixed(1)} in equations, ${(speed.solving / 1e9).toFixed(1)} in solutions; healing takes ${fixed.toFixed(1)} s and ${(fewestTokens * perToken).toFixed(2)} s for every ${fewestTokens} tokens`,
 	);
 	const left = seconds - (performance.now() - started) / 1000;
-	const over = overTimeText(fixed + fewestTokens * perToken, seconds);
+	const over = overTimeText(fixed + fewestTokens * perToken, seconds, work.raced > 0);
 	if (over) log("warning", over);
 	return { tokens: tokensWithin(left, cost), cost };
 }
