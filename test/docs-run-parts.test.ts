@@ -224,6 +224,9 @@ describe("figures of a table", () => {
 	it("stand in the output", () => {
 		expect(missingFigures(table, output)).toBeUndefined();
 		expect(missingFigures(table.replace("25.11", "35.11"), output)).toContain("perplexity (any text) | 18.32 | 35.11");
+		// Another text: both perplexities are higher by a quarter.
+		expect(missingFigures(table.replace("18.32", "22.90").replace("25.11", "31.39"), output)).toBeUndefined();
+		expect(missingFigures(table.replace("18.32", "45.80").replace("25.11", "62.78"), output)).toContain("perplexity (any text) | 45.80");
 		expect(missingFigures(table.replace("-25.0", "-20.0"), output)).toContain("KV cache | -20.0 %");
 		expect(missingFigures(table.replace("-15.6", "-10.9"), output)).toContain("memory | -10.9 %");
 		expect(missingFigures(table.replace("KV cache", "disk"), output)).toContain("no such line");

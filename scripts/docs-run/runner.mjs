@@ -104,11 +104,12 @@ export class Runner {
 		return result;
 	}
 
-	/** A page shows several ways to write the same file: each of them finds none there. What the command reads stays. */
+	/** A page shows several ways to write the same file: each of them finds none there. What the command reads stays, and the plan, which `apply` does not write. */
 	#clear(command, folder) {
 		const output = outputOf(command);
 		if (!output) return;
-		for (const end of ["", ".plan.json", ".report.html", ".report.json"])
+		const plan = /\bprune-gguf apply\b/.test(command) ? [] : [".plan.json"];
+		for (const end of ["", ...plan, ".report.html", ".report.json"])
 			if (end === "" || !command.includes(`${output}${end}`)) rmSync(join(folder, `${output}${end}`), { force: true });
 	}
 
