@@ -138,6 +138,7 @@ export class MixedGp implements PosteriorSurrogate {
 	readonly #factor: Cholesky;
 	readonly #alpha: Float64Array;
 	readonly #variance: number;
+	#precisions: Float64Array | undefined;
 	readonly #mean: MixedLoss;
 
 	/** @internal */
@@ -202,6 +203,25 @@ export class MixedGp implements PosteriorSurrogate {
 			const own = this.#kernel.of(row, list, row, list);
 			mean[c] = this.#mean.of(row);
 			sd[c] = Math.sqrt(this.#variance * (Math.max(0, own - explained) + this.#kernel.setting.noise));
+		}
+		return { mean, sd };
+	}
+
+	/**
+	 * Mean and standard deviation of log(1 + added loss), as {@link predictLinks}, but of each coalition that it learned from as if that one had
+	 * not been measured. So what was chosen because it came out low is not believed for that.
+	 */
+	predictUnseen(coalitions: readonly Coalition[]): { mean: Float64Array; sd: Float64Array } {
+		const { mean, sd } = this.predictLinks(coalitions);
+		this.#precisions ??= this.#factor.inverseDiagonal();
+		const known = new Map(this.#masks.flags.map((flags, m) => [flags.join(""), m]));
+		const { players } = this.#kernel;
+		const rows = this.#rows(coalitions);
+		for (const c of coalitions.keys()) {
+			const m = known.get(rows.subarray(c * players, (c + 1) * players).join(""));
+			if (m === undefined) continue;
+			mean[c] = this.#masks.targets[m]! - this.#alpha[m]! / this.#precisions[m]!;
+			sd[c] = Math.sqrt(this.#variance / this.#precisions[m]!);
 		}
 		return { mean, sd };
 	}

@@ -141,7 +141,7 @@ async function find(session: Session, method: ComparedMethod, job: FindJob, opti
 	const rivals = (choices?.rivals ?? [])
 		.filter(({ removed }) => counts.includes(removed.length))
 		.map((rival) => (contender.method === "auto" && rival.method === "auto" ? { ...rival, method } : rival));
-	const limits = { masks: limit - spent.masks, furtherMasks: Math.floor(spent.masks * furtherShare) };
+	const limits = { masks: limit - spent.masks, furtherMasks: Math.floor(spent.masks * furtherShare), played: searched.played };
 	const raced = await raceWithin(session, { own, rivals }, limits, { ...options, effort: effortOfMethod(contender.method) });
 	for (const note of notes) logger(options)("note", `${method}: ${note}`);
 	return {
@@ -158,6 +158,8 @@ interface Searched {
 	readonly choices: Choices | undefined;
 	readonly byCount: ReadonlyMap<number, { readonly removed: readonly number[] }>;
 	readonly spent: Spent;
+	/** What it measured, and no other method. */
+	readonly played: readonly Measurement[];
 	readonly notes: readonly string[];
 }
 
@@ -195,7 +197,7 @@ async function searchWith(
 	const byCount = choices?.found.byCount ?? new Map(reached.sets().map((step) => [step.count, step]));
 	const passes = choices?.passes ?? 0;
 	const spent = { masks: game.masks, passes, executions: game.executions, computing: Math.max(0, computing) };
-	return { choices, byCount, spent, notes };
+	return { choices, byCount, spent, played: game.played(), notes };
 }
 
 /** What a method reads of the options: all the same text, and no more evaluations than these. */

@@ -2,6 +2,7 @@
 import type { Effort, JobOptions, Method } from "../../api/index.js";
 import { Coalition } from "../../game/coalition.js";
 import { blockExecutions } from "../../game/executions.js";
+import type { Measurement } from "../../game/game.js";
 import { factsOf } from "../../api/methods.js";
 import { race } from "../../pipeline/race/race.js";
 import { partsAfter, tieRounds } from "../../pipeline/race/ties.js";
@@ -30,7 +31,7 @@ export function raceReserve({ method, granularity }: Contender, sizes: number, l
 export async function raceWithin(
 	session: Session,
 	{ own, rivals }: { readonly own: readonly ProposedSet[]; readonly rivals: readonly ProposedSet[] },
-	limits: { readonly masks: number; readonly furtherMasks: number },
+	limits: { readonly masks: number; readonly furtherMasks: number; readonly played: readonly Measurement[] },
 	{ signal, progress, effort }: Pick<EffortSettings, "effort"> & JobOptions,
 ): Promise<{ sets: Map<number, ProposedSet>; masks: number; executions: number }> {
 	const keyOf = ({ removed }: ProposedSet) => removed.join();
@@ -46,7 +47,12 @@ export async function raceWithin(
 	// The distributions on each part take an evaluation too.
 	const references = 1 + partsAfter(tieRounds[effort ?? "standard"]);
 	const furtherMasks = Math.min(limits.furtherMasks, limits.masks - field.length - 1 - references);
-	const { winners, further, byDivergence } = await race(session, field, { signal, progress, effort }, { furtherMasks });
+	const { winners, further, byDivergence } = await race(
+		session,
+		field,
+		{ signal, progress, effort },
+		{ furtherMasks, played: limits.played },
+	);
 	for (const [count, winner] of winners) sets.set(count, winner);
 	const players = session.model.facts.blocks;
 	const raced = [Coalition.full(players), ...field.map(({ removed }) => Coalition.ofRemoved(players, removed))];

@@ -9,12 +9,16 @@ import { formatBlocks } from "../../notation.js";
 import { above, type Field, isTied, tellApart, tieRounds, type ToldApart } from "./ties.js";
 import { differences, finite, meanAndError } from "../../game/statistics.js";
 import type { ProposedSet } from "../methods/selection-context.js";
+import { bySupport, supportOf } from "./supported.js";
 import { effortOf } from "../methods/budget.js";
 import type { EffortSettings } from "../../api/options/settings.js";
 
-/** A set that the race did not tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window. */
+/** A set that the race did not tell from the winner of its size: 0 is in the 95 % interval of the difference, paired by window, or it is ahead. */
 export interface TiedFinalist extends ProposedSet {
-	/** Loss above the winner's (below 0 for half-block cuts that are better than whole blocks by no more than the error), and its standard error. */
+	/**
+	 * Loss above the winner's, and its standard error. It is below 0 for half-block cuts that are better than whole blocks by no more than the
+	 * error, and for sets that the comparison alone would take.
+	 */
 	readonly above: number;
 	readonly standardError: number;
 	/** Windows on which both were measured: those of the validation split, and further ones of its kind. */
@@ -61,12 +65,15 @@ export const furtherShare = 0.25;
 export interface RaceLimits {
 	/** Sets, times parts as large as the validation split, at most. @default a quarter of the masks of the search */
 	readonly furtherMasks?: number | undefined;
+	/** What the search measured. @default all that was asked of the search split */
+	readonly played?: readonly Measurement[] | undefined;
 }
 
 /**
  * Decides between the sets of each size on the validation split, and between tied ones on more text of its kind. The metric decides.
- * If that is the loss on self-generated text, the divergence from the original model does, which the loss added there estimates. The
- * method's own set wins a tie, and the best set of whole blocks one with half-block cuts that is better by no more than the standard error.
+ * If that is the loss on self-generated text, the divergence from the original model does, which the loss added there estimates. If sets
+ * stay tied, the best by all that is known wins ({@link bySupport}). The method's own set wins if that is even, and the best set of whole blocks
+ * wins over one with half-block cuts that is better by no more than the standard error.
  */
 export async function race(
 	session: Session,
@@ -74,7 +81,8 @@ export async function race(
 	options: EffortSettings & JobOptions,
 	limits: RaceLimits = {},
 ): Promise<Race> {
-	const { furtherMasks = Math.floor(session.games.search.played().length * furtherShare) } = limits;
+	const { played = session.games.search.played() } = limits;
+	const { furtherMasks = Math.floor(played.length * furtherShare) } = limits;
 	const { players } = session.games.validation;
 	const sets = choices.map((choice) => Coalition.ofRemoved(players, choice.removed));
 	const { signal } = options;
@@ -93,7 +101,9 @@ export async function race(
 			};
 			const rounds = tieRounds[effortOf(options)];
 			const compared = measured.slice(1).map(raced);
-			return { measured, compared, told: await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, signal }) };
+			const support = supportOf(session, played);
+			const supported = (field: Field) => bySupport(field, support);
+			return { measured, compared, told: await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, supported, signal }) };
 		})
 		.finally(() => session.races.end());
 	const figuresOf = (set: Measurement) => (session.metric === "loss" ? undefined : meansOf(set));
@@ -163,16 +173,21 @@ function tiedOf([best, ...others]: Field, choiceOf: (set: Measurement) => Propos
 }
 
 /**
- * Says of each size where another set won than that of the method, which comes first among the choices, and where whole blocks won over
- * half-block cuts that are better by no more than the error.
+ * Says of each size where another set won than that of the method, which comes first among the choices, where whole blocks won over
+ * half-block cuts that are better by no more than the error, and where the winner is not the one that the comparison's text alone would take.
  */
 function rivalNotes(winners: Race["winners"], choices: readonly ProposedSet[]): string[] {
 	const [first] = choices;
 	return [...winners.values()].flatMap(({ method, removed, tied = [] }) => {
 		const what = `${removed.length} block${removed.length === 1 ? "" : "s"}: ${formatBlocks(removed)}`;
 		const overCuts = (cuts: readonly number[]) => `${what} is taken, as ${formatBlocks(cuts)} is not better by more than its error`;
-		const ahead = tied.find((set) => !isWhole(set.removed) && set.above < 0);
-		if (ahead && isWhole(removed)) return [overCuts(ahead.removed)];
+		const ahead = tied.filter((set) => set.above < 0);
+		const cuts = ahead.find((set) => !isWhole(set.removed));
+		if (cuts && isWhole(removed)) return [overCuts(cuts.removed)];
+		if (ahead[0])
+			return [
+				`${what} is taken: ${formatBlocks(ahead[0].removed)} is ahead in the final comparison by less than its error, and worse by all that was measured`,
+			];
 		if (method === first?.method) return [];
 		// A search that was stopped has no set of its own of some sizes.
 		const own = choices.find((choice) => choice.method === first?.method && choice.removed.length === removed.length);

@@ -48,6 +48,8 @@ export interface TieOptions {
 	readonly rounds: number;
 	/** Sets times parts that are measured at most. */
 	readonly masks: number;
+	/** Orders those that are left by what else is known of them, the best one first. @default by the mean on the text of the race */
+	readonly supported?: ((field: Field) => Field) | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
@@ -60,7 +62,10 @@ export interface ToldApart {
 	readonly stopped?: "text" | "masks" | undefined;
 }
 
-/** The sets of one size that are not surely worse than its best one, on the same text, the best first. Without an interval none is. */
+/**
+ * The sets of one size that are not surely worse than the one with the lowest mean, on the same text, without an interval none. The first is taken:
+ * it has the lowest mean, or is best by all that is known.
+ */
 export type Field = readonly [best: Measurement, ...tied: Measurement[]];
 
 /**
@@ -93,7 +98,8 @@ export async function tellApart(sizes: readonly (readonly Measurement[])[], opti
 			break;
 		}
 	}
-	return { fields: fields.map((field, i) => wholeFirst(field, sizes[i]!)), parts, stopped };
+	const { supported = (field) => field } = options;
+	return { fields: fields.map((field, i) => wholeFirst(supported(field), sizes[i]!)), parts, stopped };
 }
 
 /**

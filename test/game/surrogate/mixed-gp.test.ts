@@ -156,3 +156,24 @@ test("cross judging holds every judged mask out once", async () => {
 	});
 	expect(Math.abs(byHand.r2 - judgement.r2)).toBeLessThan(0.08);
 });
+
+test("what it learned from is predicted as if it had not been measured", async () => {
+	const seen = training(120, 3);
+	const surrogate = await fitMixedGp(seen);
+	const [known, other] = [seen.slice(30, 45), unseen(seen)[0]!];
+	const sets = [...known, other].map(({ coalition }) => coalition);
+	const { mean, sd } = surrogate.predictUnseen(sets);
+	for (const [i, { coalition }] of known.entries()) {
+		const without = seen.filter((sample) => sample.coalition.key !== coalition.key);
+		const fitted = await fitMixedGp(without, { start: surrogate.setting, rounds: 0 });
+		const alone = fitted.predictLinks([coalition]);
+		// The weights of blocks and the overall variance are fitted anew: close, not equal.
+		expect(Math.abs(mean[i]! - alone.mean[0]!)).toBeLessThan(0.5 * alone.sd[0]!);
+		expect(sd[i]! / alone.sd[0]!).toBeGreaterThan(0.8);
+		expect(sd[i]! / alone.sd[0]!).toBeLessThan(1.25);
+	}
+	const direct = surrogate.predictLinks(sets);
+	expect([mean.at(-1), sd.at(-1)]).toEqual([direct.mean.at(-1), direct.sd.at(-1)]);
+	// Those that it follows are not believed.
+	expect(sd[0]).toBeGreaterThan(direct.sd[0]!);
+});

@@ -50,6 +50,7 @@ describe("a race within a budget", () => {
 		});
 		const session = {
 			games: { validation: game(0), search: { played: () => expect.unreachable() } },
+			finals: {},
 			metric: "loss",
 			model: { facts: { blocks: 6 } },
 			evaluator: { resumes: () => true },
@@ -60,7 +61,7 @@ describe("a race within a budget", () => {
 	}
 	const own = [set("auto", 1, 2), set("auto", 1, 2, 3)];
 	const rivals = [set("auto", 1, 3), set("leave-one-out", 2, 3), set("auto", 1, 2), set("auto", 1, 4), set("greedy", 2, 3)];
-	const limits = (masks: number, furtherMasks = 0) => ({ masks, furtherMasks });
+	const limits = (masks: number, furtherMasks = 0) => ({ masks, furtherMasks, played: [] });
 
 	it("holds the rivals that the masks reach for, those of another kind first and each once", async () => {
 		const { asked, session } = racing();

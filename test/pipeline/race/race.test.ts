@@ -20,6 +20,7 @@ function racing(losses: Readonly<Record<string, readonly number[]>>, sources?: r
 	const games = { validation, search: { played: () => [] } };
 	const session = {
 		games,
+		finals: games,
 		metric: "loss",
 		races: { first: async () => ({ game: validation, byDivergence: false }), further: async () => undefined, end: () => {} },
 	};
@@ -67,6 +68,25 @@ describe("a race", () => {
 	});
 });
 
+describe("a race whose text does not tell", () => {
+	it("takes the set that the search supports, reports the one that is ahead as tied, and says so", async () => {
+		// Ahead by 0.02 with an error of 0.05; in the search behind by 0.2, surely.
+		const some = { "": [2, 3, 2, 3], "1,2": [2.5, 3.7, 2.5, 3.5], "1,3": [2.6, 3.5, 2.7, 3.48] };
+		const session = racing(some);
+		const set12 = { coalition: Coalition.ofRemoved(6, [1, 2]), losses: Float64Array.of(2.7, 3.72, 2.7, 3.7) };
+		const set13 = { coalition: Coalition.ofRemoved(6, [1, 3]), losses: Float64Array.of(2.5, 3.5, 2.5, 3.5) };
+		const games = { ...session.games, search: { played: () => [set12, set13] } };
+		const known = { ...session, games, finals: games } as unknown as Session;
+		const choices = [set("auto", 1, 2), set("greedy", 1, 3)];
+		const decided = await race(known, choices, {});
+		expect(decided.winners.get(2)).toMatchObject({ removed: [1, 3], method: "greedy", tied: [{ removed: [1, 2] }] });
+		expect(decided.winners.get(2)!.tied![0]!.above).toBeCloseTo(-0.02, 12);
+		expect(decided.notes[0]).toContain("2 blocks: 1, 3 is taken: 1-2 is ahead in the final comparison by less than its error");
+		// A method in a comparison of methods knows what it measured itself.
+		expect((await race(known, choices, {}, { played: [] })).winners.get(2)!.removed).toEqual([1, 2]);
+	});
+});
+
 describe("a race on several sources", () => {
 	const sources = [
 		{ name: "chat.jsonl", weight: 3, count: 3 },
@@ -91,7 +111,11 @@ describe("a race on several sources", () => {
 describe("a race that the validation split cannot decide", () => {
 	const losses = { "": [2, 3, 2, 3], "1,2": [2.5, 3.5, 2.5, 3.5], "1,3": [2.6, 3.5, 2.6, 3.5], "2,3": [2.9, 3.9, 2.9, 3.9] };
 	const choices = [set("auto", 1, 2), set("greedy", 1, 3), set("leave-one-out", 2, 3)];
-	const played = (count: number) => ({ search: { played: () => Array.from({ length: count }) } });
+	const played = (count: number) => ({
+		search: {
+			played: () => Array.from({ length: count }, () => ({ coalition: Coalition.ofRemoved(6, [5]), losses: Float64Array.of(9, 9) })),
+		},
+	});
 
 	/** A session with more text on which the second set is better by 0.2 in every window. */
 	function withMore(searched: number) {

@@ -1,0 +1,112 @@
+// One search and several ways to decide by what was measured.
+import { load } from "./lib.mjs";
+import { counted, dealt } from "./replay-game.mjs";
+
+const { auto } = await load("game/search/auto-method.js");
+const { nearRivals } = await load("game/search/rivals.js");
+const { pool } = await load("game/search/pooled.js");
+const { Coalition, distinct } = await load("game/coalition.js");
+const { meanLoss } = await load("game/game.js");
+const { lossOfLink } = await load("game/surrogate/surrogate.js");
+const { tellApart, meanOf } = await load("pipeline/race/ties.js");
+
+/** The candidates of one size that the final comparison gets, as the automatic method proposes them: those tied, greedy's, a run, leave-one-out's. */
+function finalistsOf(game, found, size, most) {
+	const lowest = found.evidence.samples
+		.filter(({ coalition }) => coalition.players - coalition.size === size)
+		.sort((a, b) => a.addedLoss - b.addedLoss);
+	const removed = [
+		found.byCount.get(size)?.removed,
+		...(most
+			? lowest.slice(0, most).map(({ coalition }) => coalition.removed())
+			: (found.tied.get(size) ?? []).slice(0, 4).map((set) => set.removed)),
+		...nearRivals(game, found, [size]).map((set) => set.removed),
+		...found.ranked.filter((set) => set.length === size),
+	].filter(Boolean);
+	return distinct(removed.map((blocks) => Coalition.ofRemoved(game.players, blocks)));
+}
+
+/** What the surrogate expected, nats per token, without the candidate's own measurement. */
+function expectations(model, sets) {
+	if (!model?.predictUnseen) return [];
+	const { mean, sd } = model.predictUnseen(sets);
+	return sets.map((_, i) => {
+		const added = lossOfLink(mean[i]);
+		return { mean: added, sd: Math.max(1e-4, sd[i] * (1 + added)) };
+	});
+}
+
+const further = (dealt) => async (part) => dealt[`further${part}`];
+const lossesOf = async (game, sets) => (await game.measure(sets)).map(({ losses }) => losses);
+
+/** Ways to decide: each gets what a search found and the dealt windows, and gives a candidate with the passes of a window it took. */
+export const levers = {
+	"by the search alone": async ({ sets, deal }) => {
+		const measured = await deal.search.measure(sets);
+		return { set: lowest(measured), passes: 0 };
+	},
+	"by the validation split alone": async ({ sets, deal }) => ({
+		set: lowest(await deal.validation.measure(sets)),
+		passes: sets.length * deal.counts.validation,
+	}),
+	"with further text for ties (before)": async (run) => {
+		const { fields, passes } = await compared(run);
+		return { set: fields[0][0].coalition, passes };
+	},
+	"further text, pooled with the search split": (run) => pooledOf(run, { searched: true }),
+	"further text, pooled with the surrogate": (run) => pooledOf(run, { predicted: true }),
+	"further text, pooled with both": (run) => pooledOf(run, { searched: true, predicted: true }),
+	"no further text, pooled with the search split": (run) => pooledOf(run, { searched: true, rounds: 0 }),
+	"no further text, pooled with both": (run) => pooledOf(run, { searched: true, predicted: true, rounds: 0 }),
+	"further text, a half of the search split": (run) => pooledOf(run, { searched: true, trust: 0.5 }),
+	"further text, a quarter of the search split": (run) => pooledOf(run, { searched: true, trust: 0.25 }),
+	"no further text, a half of the search split": (run) => pooledOf(run, { searched: true, trust: 0.5, rounds: 0 }),
+	"no further text, a quarter of the search split": (run) => pooledOf(run, { searched: true, trust: 0.25, rounds: 0 }),
+	"8 finalists, further text": (run) => pooledOf({ ...run, sets: run.most(8) }, {}),
+	"16 finalists, further text": (run) => pooledOf({ ...run, sets: run.most(16) }, {}),
+	"the best of 16 finalists": async ({ most, deal }) => ({ set: lowest(await deal.truth.measure(most(16))), passes: 0 }),
+	"one round of further text (quick)": (run) => pooledOf(run, { rounds: 1 }),
+	"one round, pooled with the search split": (run) => pooledOf(run, { searched: true, rounds: 1 }),
+	"the best of the finalists": async ({ sets, deal }) => ({ set: lowest(await deal.truth.measure(sets)), passes: 0 }),
+};
+
+async function compared({ sets, deal }, rounds = 2) {
+	const measured = await deal.validation.measure(sets);
+	const { fields, parts } = await tellApart([measured], { further: further(deal), rounds, masks: 1000 });
+	const passes = (sets.length + parts.flat().length) * deal.counts.validation;
+	return { fields, passes };
+}
+
+async function pooledOf(run, { searched = false, predicted = false, rounds = 2, trust = 1 }) {
+	const { fields, passes } = await compared(run, rounds);
+	const field = fields[0];
+	const sets = field.map(({ coalition }) => coalition);
+	const texts = [{ losses: field.map(({ losses }) => losses) }];
+	if (searched) texts.push({ losses: await lossesOf(run.deal.search, sets), trust });
+	const { best } = pool(sets.length, texts, predicted ? expectations(run.found.model, sets) : []);
+	return { set: sets[best], passes };
+}
+
+const lowest = (measured) => measured.reduce((best, set) => (meanOf(set) < meanOf(best) ? set : best)).coalition;
+
+/** Every lever after one search of one deal. */
+export async function replay(game, { size, seed, search, validation, budget, stages }) {
+	const counts = { search, validation, further0: validation, further1: validation, further2: validation };
+	const deal = { ...(game.dealt ? game.dealt(counts) : dealt(game, counts, seed)), counts };
+	const played = counted(deal.search, search, stages);
+	const { found } = await auto(played, { kmax: size, counts: [size], budget, seed });
+	const searched = played.passes();
+	const sets = finalistsOf(deal.search, found, size);
+	const most = (count) => finalistsOf(deal.search, found, size, count);
+	const ofSize = ({ players, size: kept }) => players - kept === size;
+	// All of a measured game, and what anything has measured of a made-up one.
+	const all = deal.known ? await deal.truth.measure([...deal.known.values()].filter(ofSize)) : deal.truth.all();
+	const truth = new Map(all.filter(({ coalition }) => ofSize(coalition)).map((one) => [one.coalition.key, meanLoss(one)]));
+	const best = Math.min(...truth.values());
+	const runs = [];
+	for (const [lever, decide] of Object.entries(levers)) {
+		const { set, passes } = await decide({ sets, found, deal, most });
+		runs.push({ lever, size, seed, chosen: set.key, regret: truth.get(set.key) - best, searched, compared: passes });
+	}
+	return runs;
+}
