@@ -72,6 +72,12 @@ export interface BlockSearchOptions {
 	 */
 	readonly scoreShare?: number | undefined;
 	/**
+	 * Whether candidates are measured window by window. One that is surely worse on the first windows than the best one is not measured on the others,
+	 * nor a block that is surely critical. What is measured on all windows has the same bits. It holds for `auto`, `greedy` and single removals. It
+	 * needs text of one source, the metric `loss` and all positions scored, and windows that do not all run through a block at once. @default false
+	 */
+	readonly racing?: boolean | undefined;
+	/**
 	 * Weights that a search runs on: `own`, or a type for a copy in memory. `auto` makes a copy (Q8_0 or F16, whichever is faster) if that
 	 * pays for the planned number of evaluations. The final comparison and all reported losses are measured on the model itself.
 	 * @default "auto" to prune, "own" to rank

@@ -78,9 +78,12 @@ export class LedgerGame implements Game {
 		return [...this.#asked.values()].filter((coalition) => this.ledger.get(coalition)).map((coalition) => this.#measured(coalition));
 	}
 
-	/** Takes over what was measured elsewhere on the same windows by the same model, but for what is known already. */
-	async know(measurements: readonly Measurement[]): Promise<void> {
-		for (const measurement of measurements) if (!this.ledger.get(measurement.coalition)) this.ledger.append(measurement);
+	/**
+	 * Takes over what was measured elsewhere on the same windows by the same model, but for what is known already.
+	 * @param seconds that each of them took, where it is known
+	 */
+	async know(measurements: readonly Measurement[], seconds?: number): Promise<void> {
+		for (const measurement of measurements) if (!this.ledger.get(measurement.coalition)) this.ledger.append(measurement, seconds);
 		await this.ledger.flush();
 	}
 

@@ -229,6 +229,16 @@ export const sweepRows = {
 		commands: ["prune", "rank", "compare", "frontier"],
 		plan: "scoreShare",
 	},
+	racing: {
+		flag: "racing",
+		path: "search.racing",
+		value: { kind: "switch" },
+		help: "Measure candidates that are clearly worse on the first windows on no further ones (one source, metric loss)",
+		group: "search",
+		level: "research",
+		commands: ["prune", "rank", "frontier"],
+		plan: "racing",
+	},
 	stateBytes: {
 		flag: "state-bytes",
 		path: "search.stateBytes",

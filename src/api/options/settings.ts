@@ -48,7 +48,7 @@ export type ReferenceSettings = Of<"referenceBytes">;
 /** How many candidates of how many tokens a search may measure. */
 export type BudgetSettings = Of<"granularity" | "maxEvaluations" | "effort" | "maxTime" | "maxTokens" | "windows" | "windowLength">;
 /** How a search runs on this machine. */
-export type SweepSettings = MachineSettings & Of<"workingWeights" | "ubatch" | "stateType" | "stateBytes">;
+export type SweepSettings = MachineSettings & Of<"workingWeights" | "ubatch" | "stateType" | "stateBytes" | "racing">;
 /** What the methods read, one or the other. */
 export type MethodSettings = BudgetSettings & Of<"method" | "strata" | "strataPreset" | "attributionSamples" | "epochs" | "rounds">;
 /** How much is spent. */

@@ -153,10 +153,9 @@ class AutoRun {
 			const tried = open.slice(0, Math.min(width, this.#most()));
 			if (tried.length === 0) break;
 			for (const { coalition } of tried) if (coalition.players - coalition.size > 1) this.#steps.add(coalition.key);
-			await this.report(
-				"greedy",
-				tried.map(({ coalition }) => coalition),
-			);
+			const sets = tried.map(({ coalition }) => coalition);
+			await search.meter.race(sets, "greedy");
+			await this.report("greedy", sets);
 			const added = await search.meter.addedLosses(tried.map(({ coalition }) => coalition));
 			let best = 0;
 			for (const [index, { move }] of tried.entries()) {
@@ -253,10 +252,9 @@ class AutoRun {
 			// The fit took time too.
 			if (this.#o.stop?.()) return "stop";
 			candidates = candidates.slice(0, this.#most());
-			const gained = await this.report(
-				"active search",
-				candidates.map(({ coalition }) => coalition),
-			);
+			const sets = candidates.map(({ coalition }) => coalition);
+			await search.meter.race(sets, "active search");
+			const gained = await this.report("active search", sets);
 			await this.#remember(candidates);
 			const expected = Math.max(...candidates.map((candidate) => candidate.expected));
 			idle = gained >= this.#eps || expected >= this.#eps ? 0 : idle + 1;

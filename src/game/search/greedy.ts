@@ -31,10 +31,10 @@ export async function descend(search: Search, width: number): Promise<void> {
 	while (removed.length < search.kmax) {
 		const tried = slopes.sorted(search.candidatesOrFree(removed)).slice(0, width);
 		if (tried.length === 0) return;
-		const added = await search.meter.addedLosses(
-			tried.map((candidate) => candidate.coalition),
-			`removing block ${removed.length + 1} of ${search.kmax}`,
-		);
+		const sets = tried.map((candidate) => candidate.coalition);
+		const phase = `removing block ${removed.length + 1} of ${search.kmax}`;
+		await search.meter.race(sets, phase);
+		const added = await search.meter.addedLosses(sets, phase);
 		let best = 0;
 		for (const [index, removal] of tried.entries()) {
 			const slope = slopes.keep(removal, (added[index] as number) - here);

@@ -199,6 +199,7 @@ class HalfBlockRun {
 
 	async #measure(sets: readonly Coalition[]): Promise<Float64Array> {
 		const { meter, originalLoss } = this.#search;
+		await meter.race(sets, "half-block cuts");
 		const added = await meter.addedLosses(sets, "half-block cuts");
 		for (const [i, set] of sets.entries()) {
 			const removed = set.removed();

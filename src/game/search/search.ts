@@ -58,7 +58,10 @@ export class Search {
 		const alone = moves.map((move) => Coalition.ofRemoved(game.players, move));
 		const needed = usesSingles || options.criticalLoss !== Number.POSITIVE_INFINITY;
 		const allowed = needed ? alone.filter((coalition) => game.allows(coalition)) : [];
-		const added = await meter.addedLosses(allowed, options.phase ?? "leave-one-out");
+		const phase = options.phase ?? "leave-one-out";
+		// A block that is surely critical needs no more text.
+		await meter.raceAgainst(options.criticalLoss ?? Math.LN2, allowed.filter(isAlone), phase);
+		const added = await meter.addedLosses(allowed, phase);
 		const byKey = new Map(allowed.map((coalition, i) => [coalition.key, added[i] as number]));
 		const singles = Float64Array.from(alone, (coalition) => byKey.get(coalition.key) ?? Number.NaN);
 		const shifted = options.granularity === "half-block" ? await measureShifted(game, options, { moves, meter, singles }) : undefined;
@@ -243,6 +246,9 @@ export class Search {
 		return true;
 	}
 }
+
+/** Units are critical by what they cost a block, so that the limit holds for single blocks. */
+const isAlone = (coalition: Coalition) => coalition.players - coalition.size === 1;
 
 /** @throws RangeError for half-block cuts, which the method does not know @internal */
 export function onlyBlocks<Options extends SearchOptions>(method: string, options: Options): Options {

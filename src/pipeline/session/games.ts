@@ -15,8 +15,9 @@ import type { Model } from "../../model/runtime/model.js";
 import type { Reference, ScoredPositions } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-ledger.js";
+import { partsOf, type SplitPart, StagedLedgerGame } from "./staged-game.js";
 import { Ledger, ledgerKey } from "../../storage/ledger.js";
-import { type LedgerEvaluateOptions, LedgerGame } from "../../storage/ledger-game.js";
+import { type LedgerEvaluateOptions, LedgerGame, type LedgerGameOptions } from "../../storage/ledger-game.js";
 import { ledgerPath } from "../../storage/runs.js";
 import { type DrawnShare, drawnShare } from "./batch-evaluation.js";
 import { questionMetric, windowsMetric, type SplitMetric } from "./metrics.js";
@@ -123,8 +124,10 @@ class GameMaker {
 		const own = async () => evaluator;
 		const [validation, heldOut] = [splitMetric("validation"), splitMetric("heldOut")];
 		const ledgers = { search: setup.ledger, validation: await this.#open(validation), heldOut: await this.#open(heldOut) };
+		const parts = await this.#searchParts(setup);
+		const searched = this.#gameOptions(ledgers.search, search, () => setup.evaluator(), this.#metricView("search"));
 		const games = {
-			search: this.#game(ledgers.search, search, () => setup.evaluator(), this.#metricView("search")),
+			search: parts.length > 0 ? new StagedLedgerGame(searched, parts) : new LedgerGame(searched),
 			validation: this.#game(ledgers.validation, validation, own, this.#metricView("validation")),
 			heldOut: this.#game(ledgers.heldOut, heldOut, own, this.#metricView("heldOut")),
 		};
@@ -223,16 +226,43 @@ class GameMaker {
 
 	#game(
 		ledger: Ledger,
-		{ measure }: SplitMetric,
+		splitMetric: SplitMetric,
 		evaluatorOf: () => Promise<Evaluator>,
 		view: ((kept: Measurement) => Measurement) | undefined,
 	): LedgerGame {
-		return new LedgerGame({
+		return new LedgerGame(this.#gameOptions(ledger, splitMetric, evaluatorOf, view));
+	}
+
+	#gameOptions(
+		ledger: Ledger,
+		{ measure }: SplitMetric,
+		evaluatorOf: () => Promise<Evaluator>,
+		view: ((kept: Measurement) => Measurement) | undefined,
+	): LedgerGameOptions {
+		return {
 			ledger,
 			frozen: this.#model.blocks.frozen,
 			allows: (coalition) => isAllowed(this.#model, coalition),
 			evaluate: async (coalitions, run) => measure(await evaluatorOf(), coalitions, run),
 			view,
+		};
+	}
+
+	/** The search split in parts, if candidates race on it. Only losses on all positions of one source do: other first windows are not like the rest. */
+	async #searchParts({ settings, evaluator }: SearchSetup): Promise<SplitPart[]> {
+		const { racing = false, scoreShare = 1 } = this.#options;
+		const { calibration, questions, folder } = this.#material;
+		if (!racing || this.#kl || questions || scoreShare !== 1 || calibration.sources.length > 1) return [];
+		return partsOf(calibration.splits.search, Number(settings.ubatch), async (windows, name, first) => {
+			// A candidate counts when its first windows are measured.
+			const splitMetric = windowsMetric(windows, first ? this.#options : { ...this.#options, progress: undefined });
+			const { settings: named, ...rest } = this.#searchKey(splitMetric);
+			const own = { ...named, ...settings, windows: name };
+			const key = ledgerKey({ ...rest, settings: own });
+			const header = { key, players: this.#model.blocks.blocks, windows: splitMetric.shape, settings: own };
+			const ledger = await this.#opened.get(key, () => Ledger.open(ledgerPath(folder, key), header));
+			this.#ledgers.push(ledger);
+			return this.#game(ledger, splitMetric, evaluator, undefined);
 		});
 	}
 

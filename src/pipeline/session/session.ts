@@ -16,6 +16,7 @@ import type { PreparedQuestions } from "../../model/evaluation/prepared-question
 import { readQuestions } from "../../model/evaluation/questions.js";
 import { Coalition } from "../../game/coalition.js";
 import { type Game, meanLoss } from "../../game/game.js";
+import { isStaged } from "../../game/racing.js";
 import { fewestWindows } from "../../game/sources.js";
 import type { GgufFile } from "../../model/gguf/index.js";
 import { checkAsRead, type ReadHeader, readModelHeader } from "../preflight/model-header.js";
@@ -215,22 +216,28 @@ export class Session {
 		const alone = Array.from({ length: players }, (_, block) => Coalition.ofRemoved(players, [block])).filter(
 			(coalition) => game.allows(coalition) && !game.frozen.has(coalition.removed()[0]!),
 		);
-		const [full, ...measured] = await game.measure([Coalition.full(players), ...alone], { phase: "single blocks", signal });
+		const seen = (set: Coalition) => (isStaged(game) ? game.seen(set) : undefined);
+		const whole = alone.filter((set) => !seen(set));
+		const [full, ...rest] = await game.measure([Coalition.full(players), ...whole], { phase: "single blocks", signal });
+		// A race has stopped what is surely critical: that is known on the first windows.
+		const measured = [...rest, ...alone.flatMap((set) => seen(set) ?? [])];
+		// The source of fewest windows counts, as in the race.
+		const windows = fewestWindows(full!.losses.length, full!.sources);
+		const degrees = new Float64Array(players).fill(windows - 1);
 		const contributions = new Float64Array(players).fill(Number.NaN);
 		const standardErrors = new Float64Array(players).fill(Number.NaN);
 		const shifts = Array.from(full!.losses, () => new Float64Array(players).fill(Number.NaN));
 		for (const measurement of measured) {
 			const block = measurement.coalition.removed()[0]!;
-			contributions[block] = meanLoss(measurement) - originalLoss;
 			const above = differences(measurement.losses, full!.losses);
 			const { mean, standardError } = meanAndError(above, measurement.sources);
+			const stopped = above.length < shifts.length;
+			contributions[block] = stopped ? mean : meanLoss(measurement) - originalLoss;
 			standardErrors[block] = standardError ?? Number.NaN;
+			if (stopped) degrees[block] = above.length - 1;
 			for (const [window, shift] of shifts.entries())
-				shift[block] = (above[window]! - mean) / Math.sqrt(shifts.length * (shifts.length - 1));
+				shift[block] = window < above.length ? (above[window]! - mean) / Math.sqrt(above.length * (above.length - 1)) : 0;
 		}
-		// The source of fewest windows counts, as in the race.
-		const windows = fewestWindows(full!.losses.length, full!.sources);
-		const degrees = new Float64Array(players).fill(windows - 1);
 		const facts = { scale: "loss", masks: measured.length + 1, settings: {} } as const;
 		// All blocks are seen on the same windows: their order is known better than each of them. Windows of several sources do not count alike.
 		const drawn = full!.sources || windows < 2 ? {} : { drawn: shiftedGames(contributions, shifts) };
