@@ -39,8 +39,10 @@ export interface BlockSearchOptions {
 	/** Most candidates (sets of blocks) to evaluate. @default auto, swap, evolutionary, random: by effort; paper: 8000; paper-repaired: 1000 */
 	readonly maxEvaluations?: number | undefined;
 	/**
-	 * Method auto: seconds, above 0, after which the search ends with the best candidates so far. Single removals are not interrupted, and
-	 * no batch begins that would take longer than the time that is left. The final comparison and the last fit come on top. @default none
+	 * Method auto: seconds, above 0. To prune, for the whole run, by its own estimates: if they are short, samples, speed, further text for tied
+	 * finalists and the search are left out, in this order. A candidate is always chosen and verified, or the run ends with an error that says how
+	 * long it takes. To rank, and for a frontier, for the search alone: it ends with the best candidates so far. Single removals are not
+	 * interrupted, and no batch begins that would take longer than the time that is left. @default none
 	 */
 	readonly maxTime?: number | undefined;
 	/**

@@ -36,6 +36,7 @@ import { announceWork } from "../pipeline/pruning/estimate.js";
 import { comparingStep, estimatedSteps, type PlannedSeconds, stepsOf, stepTimes } from "../pipeline/pruning/steps.js";
 import { type Amount, amountOf, candidates, type Removable, removableOf } from "../pipeline/pruning/removable.js";
 import { bytesToDeliver } from "../pipeline/pruning/write-model.js";
+import { withinTime, withinTimeLeft } from "../pipeline/pruning/within-time.js";
 import type { Choices } from "../pipeline/methods/selection-context.js";
 import { commandsFor, curveOf, suggest } from "../pipeline/race/curve.js";
 import { asksToHeal, checkHealingOfRun } from "../pipeline/preflight/heal-options.js";
@@ -144,12 +145,14 @@ async function checkDisk({ output, options, run, removable, header, original }: 
 	if (!run.own?.isThere) await checkTarget(output, { overwrite: options.overwrite, expectedBytes });
 }
 
-function openSession({ header, options, removable }: Request): Promise<Session> {
+function openSession({ header, options, removable, run }: Request): Promise<Session> {
+	const { maxTime } = options;
 	const task = { method: options.method, blocks: header.blocks.blocks, kmax: removable.kmax };
 	return Session.open(header, options, {
 		masks: removable.named ? 0 : plannedMasks(task, options),
 		weights: "auto",
 		dry: options.dryRun,
+		until: maxTime === undefined || options.dryRun ? undefined : run.started + 1000 * maxTime,
 		...{ compared: options.maxKl !== undefined, quantized: options.quantize !== undefined },
 	});
 }
@@ -162,7 +165,7 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const gate = limits && Gate.open(session, limits, healable);
 	const method = healable.method;
 	if (!named) checkBudget({ method, blocks: header.blocks.blocks, kmax }, healable, session.tokens.search);
-	const { estimate, seconds } = await announceWork(session, removable, healable);
+	const { estimate, seconds, asked } = await announceWork(session, removable, healable);
 	const inTime = await withHealTimeOf(session, named ?? kmax, healingOf(healable));
 	const times = await timesOf(session, seconds, { ...request, options: healable }, inTime.seconds);
 	if (healable.dryRun) {
@@ -174,16 +177,18 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 		);
 	}
 
-	const options = settledJob(healable, foundHealing(inTime.options));
-	const { progress } = options;
+	const timedRun = { started: run.started, removable, asked, times };
+	const begun = withinTime(session, timedRun, settledJob(healable, foundHealing(inTime.options)));
+	const { progress, maxTime } = begun.options;
 	for (const [step, time] of times) progress?.expect(step, time);
-	progress?.begin("Searching", { total: estimate.evaluations + estimate.known, done: Math.max(1, estimate.known), limit: options.maxTime });
-	const choices = named ? undefined : await search(session, removable, best, options);
+	progress?.begin("Searching", { total: estimate.evaluations + estimate.known, done: Math.max(1, estimate.known), limit: maxTime });
+	const choices = named ? undefined : await search(session, removable, best, begun.options);
 	await session.closeSearch();
+	const { options, noFurther } = withinTimeLeft(session, timedRun, begun, healable.maxTime);
 	for (const note of choices?.found.notes ?? []) logger(options)("note", note);
 	const field = candidates(session, choices, removable);
 	progress?.begin(comparingStep(options), { total: field.length + 1 });
-	const raced = await race(session, field, options);
+	const raced = await race(session, field, options, noFurther ? { furtherMasks: 0 } : {});
 	const taken = amount === "curve" ? undefined : await decide(session, raced, { amount, removable, gate }, options);
 	const decision = taken && (await withSmaller(session, choices, taken, options));
 	if (decision && choices) best.choose(decision.chosen);
@@ -202,8 +207,8 @@ async function timesOf(
 ): Promise<ReadonlyMap<StepName, StepTime>> {
 	const { output, amount, removable, original, options, speedSeconds } = request;
 	const { named, kmax } = removable;
-	const { onProgress, dryRun, quantize, signal } = options;
-	const measured = dryRun || onProgress !== undefined;
+	const { onProgress, dryRun, quantize, signal, maxTime } = options;
+	const measured = dryRun || onProgress !== undefined || maxTime !== undefined;
 	const unknown = amount === "gate" && asksToHeal(options);
 	const healing = unknown ? undefined : (inTime ?? (await healSecondsOf(session, { removed: named ?? kmax, measured }, options)));
 	const { file, threads } = session.model;

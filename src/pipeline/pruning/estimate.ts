@@ -66,6 +66,16 @@ export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 	};
 }
 
+/** Further text of the final comparison at most: seconds of measuring it, and parts as large as the validation split. */
+export function furtherWork(asked: WorkAsked): { readonly seconds: number; readonly parts: number } {
+	const { tokens, secondsPerMask, effort } = asked;
+	const { further } = countsOf(asked);
+	return {
+		seconds: (further * tokens.validation * secondsPerMask) / tokens.search,
+		parts: further > 0 ? partsAfter(tieRounds[effort]) : 0,
+	};
+}
+
 /** What is searched for, and how. */
 export interface SearchAsked extends Pick<Removable, "kmax" | "named"> {
 	/** Masks that are planned at most, known ones among them. */
@@ -95,7 +105,7 @@ export async function announceWork(
 	session: Session,
 	{ kmax, count, counts, named }: Removable,
 	options: ChoosingSettings & NamedSettings & Pick<MetricSettings, "questions">,
-): Promise<{ readonly estimate: Omit<Estimate, "seconds" | "steps">; readonly seconds: PlannedSeconds }> {
+): Promise<{ readonly estimate: Omit<Estimate, "seconds" | "steps">; readonly seconds: PlannedSeconds; readonly asked: WorkAsked }> {
 	const { model, calibration, tokens } = session;
 	const { blocks } = model.facts;
 	const { method = defaultMethod } = options;
@@ -108,7 +118,7 @@ export async function announceWork(
 	const candidates = planned === 1 ? "1 candidate" : `up to ${planned} candidates`;
 	const source = options.questions === undefined ? calibration.source : basename(options.questions);
 	logger(options)("note", `${basename(model.path)}: ${blocks} blocks; ${candidates} on ${tokens.search} tokens each (${source})${cached}`);
-	return { estimate, seconds: plannedSeconds(asked) };
+	return { estimate, seconds: plannedSeconds(asked), asked };
 }
 
 /** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked, with half-block cuts only where these are searched. */

@@ -20,6 +20,7 @@ import { makeWindows } from "../../model/runtime/windows.js";
 import { hashOf } from "../../storage/hash.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { windowsPath } from "../../storage/runs.js";
+import { watchDrawing } from "./text-limit.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
 /** Windows of the search split, and tokens in a window, as the paper has them. */
@@ -46,18 +47,38 @@ export function splitCounts(options: SessionSettings): Record<SplitName, number>
 /** Whether a run is measured on self-generated text, not on files. */
 export const onSelfGenerated = ({ calibration = [] }: Pick<SessionSettings, "calibration">): boolean => calibration.length === 0;
 
-/** The windows of the options' files, or self-generated text, which is kept in the run folder. */
-export async function calibrationOf(model: Model, folder: string, seed: number, options: SessionSettings): Promise<Calibration> {
+/** Which text a run draws. */
+export interface TextRequest {
+	readonly seed: number;
+	/** By when self-generated text must be drawn, milliseconds since 1970. @default no limit */
+	readonly until?: number | undefined;
+}
+
+/**
+ * The windows of the options' files, or self-generated text, which is kept in the run folder.
+ * @throws InvalidOptionError for self-generated text that cannot be drawn in time
+ */
+export async function calibrationOf(
+	model: Model,
+	folder: string,
+	{ seed, until }: TextRequest,
+	options: SessionSettings,
+): Promise<Calibration> {
 	const { length, ...counts } = splitCounts(options);
-	const draw = () =>
-		calibrate(model, {
+	const draw = () => {
+		const watch = watchDrawing(onSelfGenerated(options) ? until : undefined, options.signal);
+		return calibrate(model, {
 			files: options.calibration,
 			counts,
 			length,
 			seed,
-			signal: options.signal,
-			onProgress: (done, total) => options.progress?.work({ phase: "generating text", done, total, unit: "tokens" }),
+			signal: watch.signal,
+			onProgress: (done, total) => {
+				options.progress?.work({ phase: "generating text", done, total, unit: "tokens" });
+				watch.onProgress(done, total);
+			},
 		});
+	};
 	if (!onSelfGenerated(options)) return draw();
 	// Self-generated text is kept: a resumed run must see the same windows, and drawing them takes a while.
 	// Under the names of version 1 of plans, so that text which it drew is found.

@@ -35,6 +35,8 @@ export interface SearchPlan {
 	readonly dry?: boolean;
 	/** Whether the splits that decide and report are compared with the original model's distributions, whatever the metric is. @default false */
 	readonly compared?: boolean;
+	/** By when self-generated text must be drawn, milliseconds since 1970. @default no limit */
+	readonly until?: number | undefined;
 	/** Whether a quantized file is at last compared with them on the held-out split. @default false */
 	readonly quantized?: boolean;
 }

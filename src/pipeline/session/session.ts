@@ -166,7 +166,7 @@ export class Session {
 		try {
 			model = await loadModel(path, { ...options, file }, { ...shape, stateBytes });
 			const loaded = Date.now();
-			const calibration = await calibrationOf(model, folder, seed, options);
+			const calibration = await calibrationOf(model, folder, { seed, until: plan.until }, options);
 			const prepared = Date.now();
 			for (const name of splitNames) {
 				const { count, length } = calibration.splits[name];

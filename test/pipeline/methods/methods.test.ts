@@ -32,9 +32,9 @@ describe("the automatic method", () => {
 		expect(curve.length).toBe(2);
 	});
 
-	it("ends in time with the best sets so far", async () => {
+	it("ends in time with what it has measured", async () => {
 		let masks = 0;
-		const { plan } = await pruneGguf(fixturePath, join(folder, "time.gguf"), {
+		const { importance } = await rankBlocks(fixturePath, {
 			...small,
 			search: { method: "auto", effort: "thorough", maxTime: 0.01 },
 			removeBlocks: 2,
@@ -42,22 +42,10 @@ describe("the automatic method", () => {
 				masks = Math.max(masks, Number(/: (\d+) candidates$/.exec(message)?.[1] ?? 0));
 			},
 		});
-		expect(plan!.removed.length).toBe(2);
+		expect(importance.length).toBeGreaterThan(6);
 		// The effort is 312 masks; single removals are finished.
 		expect(masks).toBeGreaterThan(12);
 		expect(masks).toBeLessThan(20);
-	});
-
-	it("has a set of every size without an amount too, where time is over after single removals", async () => {
-		const notes: string[] = [];
-		const { curve } = await pruneGguf(fixturePath, undefined, {
-			...small,
-			search: { method: "auto", maxTime: 1e-6, seed: 77 },
-			onLog: ({ message }) => notes.push(message),
-		});
-		expect(curve.map(({ removed }) => removed.length)).toEqual([0, 1, 2, 3, 4]);
-		expect(notes).toContain("the search was stopped before sets of 2, 3, 4 blocks were measured");
-		expect(notes.join("\n")).not.toContain("do not allow");
 	});
 
 	it("spends by effort, masks or tokens", () => {

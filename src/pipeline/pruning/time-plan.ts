@@ -1,0 +1,59 @@
+// What a run that is limited in time does, and what it leaves out. Pure: the clock and all estimates are handed in.
+
+/** Parts that are left out where time is short, the first one first. The search comes after them. */
+export const leftOutInOrder = ["samples", "speed", "further text"] as const;
+export type OptionalPart = (typeof leftOutInOrder)[number];
+
+/** Seconds of each part, as far as they are estimated. */
+export interface PartSeconds {
+	/** What is done in any case: finalists on the validation split, the figures, healing, writing and verifying. */
+	readonly fixed: number;
+	/** Of parts that nobody asked for: 0. */
+	readonly optional: Readonly<Record<OptionalPart, number>>;
+	/** The search as its effort has it; the standard one if only a time is given. */
+	readonly usual: number;
+	/** The least that a search takes: the single removals. */
+	readonly singles: number;
+	/** Candidates that are chosen without a search: their measurement on the search split. */
+	readonly unsearched: number;
+}
+
+/** How a run spends its time. */
+export interface TimePlan {
+	/** Seconds for the search; undefined if candidates are chosen without one. */
+	readonly search: number | undefined;
+	/** In the order of {@link leftOutInOrder}. */
+	readonly leftOut: readonly OptionalPart[];
+}
+
+/** Estimates of what cannot be left out may be wrong by this share of them. */
+const margin = 0.1;
+
+/** The fewest seconds in which a candidate is chosen and verified. */
+export function fewestSeconds({ fixed, unsearched }: Pick<PartSeconds, "fixed" | "unsearched">): number {
+	return (1 + margin) * fixed + unsearched;
+}
+
+/**
+ * Shares out the seconds that are left. Parts are left out one after the other until the usual search fits; then the search gets what there is. It is
+ * left out itself where that does not hold the single removals.
+ * @returns undefined where not even one candidate can be measured and verified
+ */
+export function planTime(left: number, parts: PartSeconds): TimePlan | undefined {
+	if (left < fewestSeconds(parts)) return undefined;
+	const { optional, usual, singles } = parts;
+	const leftOut: OptionalPart[] = [];
+	const free = () =>
+		left - (1 + margin) * parts.fixed - leftOutInOrder.reduce((sum, part) => sum + (leftOut.includes(part) ? 0 : optional[part]), 0);
+	for (const part of leftOutInOrder) if (free() < usual && optional[part] > 0) leftOut.push(part);
+	const search = free();
+	return { search: search < singles ? undefined : search, leftOut };
+}
+
+/** Parts that no longer fit beside what must still be done. */
+export function leftOutLate(left: number, { fixed, optional }: Pick<PartSeconds, "fixed" | "optional">): OptionalPart[] {
+	return [
+		...(planTime(Math.max(left, fewestSeconds({ fixed, unsearched: 0 })), { fixed, optional, usual: 0, singles: 0, unsearched: 0 })
+			?.leftOut ?? []),
+	];
+}

@@ -1,0 +1,117 @@
+// A main job that is limited in time: what it leaves out, by estimates that it made itself.
+import type { StepName } from "../../api/index.js";
+import { logger } from "../../api/logger.js";
+import { InvalidOptionError } from "../../errors.js";
+import { onSelfGenerated } from "../session/calibration-windows.js";
+import { jobWith, type PruneJob } from "../preflight/job.js";
+import type { StepTime } from "../../model/runtime/job-options.js";
+import type { Session } from "../session/session.js";
+import { plannedMasks } from "../methods/registry.js";
+import { speedPhase } from "../speed/speed.js";
+import { furtherWork, type WorkAsked } from "./estimate.js";
+import { textsPhase } from "./measure-pair.js";
+import type { Removable } from "./removable.js";
+import { fewestSeconds, leftOutLate, type OptionalPart, type PartSeconds, planTime } from "./time-plan.js";
+
+/** What a run is about, and what is estimated of it. */
+export interface TimedRun {
+	/** When it began, milliseconds since 1970. */
+	readonly started: number;
+	readonly removable: Removable;
+	readonly asked: WorkAsked;
+	readonly times: ReadonlyMap<StepName, StepTime>;
+}
+
+/** A job that keeps to its time. */
+export interface JobInTime {
+	readonly options: PruneJob;
+	/** Whether tied finalists get no further text. */
+	readonly noFurther: boolean;
+}
+
+/**
+ * The job with what its time holds. Without a limit of time, or where nothing can be estimated, it stays as it is.
+ * @throws InvalidOptionError where not even one candidate can be measured and verified in the time
+ */
+export function withinTime(session: Session, run: TimedRun, options: PruneJob): JobInTime {
+	const { maxTime } = options;
+	const parts = maxTime === undefined ? undefined : partsOf(session, run, options);
+	if (maxTime === undefined || !parts) return { options, noFurther: false };
+	const spent = (Date.now() - run.started) / 1000;
+	const plan = planTime(maxTime - spent, parts);
+	if (!plan) {
+		const least = Math.ceil(spent + fewestSeconds(parts));
+		throw new InvalidOptionError(
+			`max-time ${text(maxTime)} is too short: ${text(Math.ceil(spent))} have passed, and one candidate that is measured, written and verified takes about ${text(least)} in all. Give --max-time ${text(Math.ceil(1.2 * least))} or more, or fewer --windows`,
+		);
+	}
+	const { search, leftOut } = plan;
+	tell(search === undefined ? [...leftOut, "search"] : leftOut, maxTime, options);
+	const job = without(leftOut, options);
+	if (search !== undefined) return { options: jobWith(job, { maxTime: search }), noFurther: leftOut.includes("further text") };
+	// Hidden states of one pass rank the blocks.
+	const ranked = { method: "block-influence", granularity: undefined, maxTime: undefined, effort: "quick" } as const;
+	return { options: jobWith(job, ranked), noFurther: true };
+}
+
+/** The same after the search, by what is left then: nothing that must be done is left out. */
+export function withinTimeLeft(session: Session, run: TimedRun, { options, noFurther }: JobInTime, limit: number | undefined): JobInTime {
+	const parts = limit === undefined ? undefined : partsOf(session, run, options);
+	if (limit === undefined || !parts) return { options, noFurther };
+	const optional = { ...parts.optional, ...(noFurther ? { "further text": 0 } : {}) };
+	const leftOut = leftOutLate(limit - (Date.now() - run.started) / 1000, { ...parts, optional });
+	tell(leftOut, limit, options);
+	return { options: without(leftOut, options), noFurther: noFurther || leftOut.includes("further text") };
+}
+
+function without(leftOut: readonly OptionalPart[], options: PruneJob): PruneJob {
+	const speed = leftOut.includes("speed") ? { speed: false } : {};
+	return jobWith(options, { ...speed, ...(leftOut.includes("samples") ? { samples: 0 } : {}) });
+}
+
+function tell(leftOut: readonly (OptionalPart | "search")[], limit: number, options: PruneJob): void {
+	if (leftOut.length === 0) return;
+	const chosen = leftOut.includes("search") ? "; the blocks are ranked by how little they change the hidden state" : "";
+	logger(options)("note", `--max-time ${text(limit)} leaves out: ${leftOut.join(", ")}${chosen}`);
+}
+
+/** Undefined where the time of evaluations is not known. */
+function partsOf(session: Session, { asked, times, removable }: TimedRun, options: PruneJob): PartSeconds | undefined {
+	const { secondsPerMask, singles, sizes, known } = asked;
+	const comparing = times.get("Comparing finalists") ?? times.get("Comparing with the original") ?? times.get("Healing");
+	if (!Number.isFinite(secondsPerMask) || !comparing) return undefined;
+	const phases = times.get("Measuring")?.phases ?? [];
+	const measuring = (name: string) => phases.filter(({ phase }) => phase === name).reduce((sum, { seconds }) => sum + seconds, 0);
+	const all = phases.reduce((sum, { seconds }) => sum + seconds, 0);
+	const samples = measuring(textsPhase);
+	const speed = measuring(speedPhase) > 0 ? all - samples : 0;
+	const further = furtherSeconds(session, asked, options);
+	const { blocks } = session.model.facts;
+	const usual = removable.named
+		? 0
+		: plannedMasks({ method: options.method, blocks, kmax: removable.kmax }, { ...options, maxTime: undefined }, session.tokens.search);
+	return {
+		fixed: sum(comparing) - further.measured / 2 + sum(times.get("Writing and verifying")),
+		optional: { samples, speed, "further text": further.measured + further.drawn },
+		usual: Math.max(0, usual - known) * secondsPerMask,
+		singles: removable.named ? 0 : Math.max(0, singles - known) * secondsPerMask,
+		// The hidden states take a pass.
+		unsearched: removable.named ? 0 : (sizes + 1) * secondsPerMask,
+	};
+}
+
+function furtherSeconds(session: Session, asked: WorkAsked, options: PruneJob): { readonly measured: number; readonly drawn: number } {
+	const { seconds, parts } = furtherWork(asked);
+	const { splits } = session.calibration;
+	const own = onSelfGenerated(options) ? session.textSeconds : 0;
+	const tokens = Object.values(splits).reduce((all, { tokens }) => all + tokens.length, 0);
+	return { measured: seconds, drawn: (own * parts * splits.validation.tokens.length) / tokens };
+}
+
+const sum = ({ evaluations = 0, other = 0 }: StepTime = {}) => evaluations + other;
+
+/** As the option takes it. */
+function text(seconds: number): string {
+	if (seconds < 120) return `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))}s`;
+	return `${Math.ceil(seconds / 60)}m`;
+}

@@ -1,0 +1,80 @@
+import { existsSync } from "node:fs";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { pruneGguf } from "../../src/jobs/prune.js";
+import * as timePlan from "../../src/pipeline/pruning/time-plan.js";
+import { fixturePath } from "../helpers/fixture.js";
+import { ownHomes, small } from "../helpers/home.js";
+
+vi.mock("../../src/pipeline/pruning/time-plan.js", { spy: true });
+const { out } = ownHomes();
+afterEach(() => {
+	vi.mocked(timePlan.planTime).mockReset();
+	vi.mocked(timePlan.leftOutLate).mockReset();
+});
+const asked = { ...small, speed: true, samples: 1, removeBlocks: 2 } as const;
+
+async function run(maxTime: number) {
+	const notes: string[] = [];
+	const output = out();
+	const result = await pruneGguf(fixturePath, output, {
+		...asked,
+		search: { maxTime, effort: "quick" },
+		onLog: ({ message }) => notes.push(message),
+	});
+	return { ...result, output, notes: notes.join("\n") };
+}
+
+describe("a run that is limited in time", () => {
+	it("leaves out nothing where there is time for all", async () => {
+		const { plan, notes } = await run(3600);
+		expect(plan!.removed.length).toBe(2);
+		expect(plan!.speed).toBeDefined();
+		expect(notes).not.toContain("leaves out");
+		// By estimates of its own: all parts have a time, and the search as its effort has it.
+		const [left, parts] = vi.mocked(timePlan.planTime).mock.calls[0]!;
+		expect(left).toBeGreaterThan(3500);
+		expect(left).toBeLessThan(3600);
+		expect(parts.fixed).toBeGreaterThan(0);
+		expect(parts.optional.samples).toBeGreaterThan(0);
+		expect(parts.optional.speed).toBeGreaterThan(10);
+		expect(parts.optional["further text"]).toBeGreaterThan(0);
+		expect(parts.usual).toBeGreaterThan(parts.singles);
+		expect(parts.singles).toBeGreaterThan(parts.unsearched);
+	});
+
+	it("says how long it takes where not even one candidate can be measured", async () => {
+		await expect(run(0.2)).rejects.toThrow(
+			/max-time 0.2s is too short: .* one candidate that is measured, written and verified takes about \d+s in all. Give --max-time \d+s or more/,
+		);
+	});
+
+	it("leaves out samples and speed where they do not fit, and says so", async () => {
+		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: 60, leftOut: ["samples", "speed"] });
+		const { plan, output, notes } = await run(100);
+		expect(existsSync(output)).toBe(true);
+		expect(plan!.speed).toBeUndefined();
+		expect(plan!.timings).not.toHaveProperty("samples");
+		expect(notes).toContain("--max-time 100s leaves out: samples, speed");
+		// What was asked for stands in the plan.
+		expect(plan!.options).toMatchObject({ search: { maxTime: 100 } });
+	});
+
+	it("chooses without a search where single removals do not fit, measures and verifies", async () => {
+		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: undefined, leftOut: ["samples", "speed", "further text"] });
+		const { plan, output, notes } = await run(100);
+		expect(existsSync(output)).toBe(true);
+		expect(plan!.removed.length).toBe(2);
+		expect(notes).toContain(
+			"leaves out: samples, speed, further text, search; the blocks are ranked by how little they change the hidden state",
+		);
+		expect(plan!.losses.heldOut!.difference).toBeGreaterThan(0);
+	});
+
+	it("leaves out late what no longer fits, also further text for ties", async () => {
+		vi.mocked(timePlan.leftOutLate).mockReturnValueOnce(["samples", "speed", "further text"]);
+		const { plan, notes } = await run(3600);
+		expect(plan!.speed).toBeUndefined();
+		expect(notes).toContain("leaves out: samples, speed, further text");
+		expect(notes).not.toContain("times the text");
+	});
+});

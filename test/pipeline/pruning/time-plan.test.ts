@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { fewestSeconds, leftOutLate, planTime } from "../../../src/pipeline/pruning/time-plan.js";
+
+describe("the time of a run", () => {
+	const parts = { fixed: 20, optional: { samples: 14, speed: 18, "further text": 30 }, usual: 200, singles: 56, unsearched: 4 };
+
+	it("goes to the search once everything has its time", () => {
+		expect(planTime(1000, parts)).toEqual({ search: 1000 - 22 - 62, leftOut: [] });
+		expect(planTime(284, parts)).toEqual({ search: 200, leftOut: [] });
+	});
+
+	it("is saved on samples, then speed, then further text, then the search", () => {
+		expect(planTime(283, parts)).toEqual({ search: 283 - 22 - 48, leftOut: ["samples"] });
+		expect(planTime(260, parts)).toEqual({ search: 260 - 22 - 30, leftOut: ["samples", "speed"] });
+		expect(planTime(230, parts)).toEqual({ search: 208, leftOut: ["samples", "speed", "further text"] });
+		expect(planTime(100, parts)).toEqual({ search: 78, leftOut: ["samples", "speed", "further text"] });
+		// 56 seconds of single removals do not fit: a candidate is chosen without a search.
+		expect(planTime(70, parts)).toEqual({ search: undefined, leftOut: ["samples", "speed", "further text"] });
+	});
+
+	it("is too short where not even one candidate is measured and verified", () => {
+		expect(fewestSeconds(parts)).toBe(26);
+		expect(planTime(26, parts)).toBeDefined();
+		expect(planTime(25.9, parts)).toBeUndefined();
+	});
+
+	it("names no part as left out that nobody asked for", () => {
+		expect(planTime(100, { ...parts, optional: { samples: 0, speed: 18, "further text": 0 } })!.leftOut).toEqual(["speed"]);
+	});
+
+	it("is looked at again after the search: what no longer fits is left out, what must be done is done", () => {
+		expect(leftOutLate(100, parts)).toEqual([]);
+		expect(leftOutLate(80, parts)).toEqual(["samples"]);
+		expect(leftOutLate(60, parts)).toEqual(["samples", "speed"]);
+		expect(leftOutLate(30, parts)).toEqual(["samples", "speed", "further text"]);
+		expect(leftOutLate(-5, parts)).toEqual(["samples", "speed", "further text"]);
+	});
+});
