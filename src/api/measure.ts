@@ -2,6 +2,7 @@
 import type { Granularity } from "../game/pairs.js";
 import type { StrataPresetName } from "../game/strata.js";
 import type { CalibrationFile } from "../model/calibration/files.js";
+import type { TextMix } from "../model/calibration/text-mix.js";
 import type { StateType } from "../model/runtime/state-types.js";
 import type { ImportanceUnit } from "../storage/plan.js";
 import type { JobOptions, MachineOptions, UnknownOptions } from "./job.js";
@@ -106,6 +107,11 @@ export interface BlockSearchOptions {
 export interface TextOptions {
 	/** Text files; several count by their weights, 1 if none is given. @default self-generated text */
 	readonly calibration?: readonly (string | CalibrationFile)[] | undefined;
+	/**
+	 * What self-generated text begins with: `plain` from nothing and with chat turns. With `wide` every second window goes on with a short opening:
+	 * an encyclopedia, code, a story, another language and others. A continuation that loops or changes its script is drawn again. @default "plain"
+	 */
+	readonly selfText?: TextMix | undefined;
 	/** Windows to search on, at least 2. @default 10 */
 	readonly windows?: number | undefined;
 	/** Tokens in a window, at least 8; more than the model's context is an error. @default 128 */

@@ -42,7 +42,7 @@ type Of<Names extends keyof Settings<"prune">> = Pick<Settings<"prune">, Names>;
 
 export type MachineSettings = Of<"threads" | "gpuLayers">;
 export type UnknownSettings = Of<"allowUnknownArchitecture">;
-export type TextSettings = Of<"calibration" | "windows" | "windowLength" | "seed">;
+export type TextSettings = Of<"calibration" | "selfText" | "windows" | "windowLength" | "seed">;
 export type MetricSettings = Of<"metric" | "questions" | "maxQuestions" | "scoreShare">;
 export type ReferenceSettings = Of<"referenceBytes">;
 /** How many candidates of how many tokens a search may measure. */

@@ -1,4 +1,5 @@
 // Text and questions that are measured on.
+import { textMixes } from "../../model/calibration/text-mix.js";
 import { metrics } from "../measure.js";
 import { presets } from "../text.js";
 import type { OptionRows } from "./row.js";
@@ -66,6 +67,17 @@ export const textRows = {
 		group: "text",
 		level: "basic",
 		commands: ["prune", "rank", "compare", "frontier", "apply"],
+	},
+	selfText: {
+		flag: "self-text",
+		path: "selfText",
+		value: { kind: "choice", of: textMixes },
+		help: "Self-generated text: plain (from nothing, and chats), or wide (half of it goes on with openings: code, stories, other languages and more)",
+		default: "plain",
+		group: "text",
+		level: "research",
+		commands: ["prune", "rank", "compare", "frontier", "apply"],
+		plan: "selfText",
 	},
 	metric: {
 		flag: "metric",

@@ -1,6 +1,8 @@
 import { CalibrationError } from "../../errors.js";
 import type { TextModel } from "../runtime/text-model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
+import { continuedWindows } from "./continued.js";
+import type { TextMix } from "./text-mix.js";
 
 /** How to sample self-generated text. */
 export interface SelfGeneratedOptions {
@@ -9,6 +11,8 @@ export interface SelfGeneratedOptions {
 	/** Tokens in each window. */
 	length: number;
 	seed: number;
+	/** `wide`: every second window goes on with an opening: encyclopedia, code, story, another language and others. @default "plain" */
+	mix?: TextMix | undefined;
 	signal?: AbortSignal | undefined;
 	/** Called with tokens done and in total. */
 	onProgress?: ((done: number, total: number) => void) | undefined;
@@ -20,9 +24,32 @@ const userTurnShare = 0.4;
 /**
  * Windows of self-generated text, sampled at temperature 1, so that no other text is needed. They are documents from the start token. If
  * the file has a chat template that llama.cpp knows, every second window is a chat whose user turn is sampled too. So the original model
- * is measured on what it believes; see docs/calibration.md.
+ * is measured on what it believes; see docs/calibration.md. A wide text continues openings in every second window; a continuation that loops, or is in
+ * another script, is drawn again with other openings.
  */
 export async function selfGeneratedWindows(model: TextModel, options: SelfGeneratedOptions): Promise<TokenWindows> {
+	const { count, length, mix = "plain" } = options;
+	const total = count * length;
+	const begun =
+		mix === "wide"
+			? await continuedWindows(model, Math.floor(count / 2), { ...options, seed: options.seed + 3, onProgress: toldOf(0) })
+			: [];
+	// Where no opening gave a sound text, one from nothing stands in.
+	const continued = begun.filter((window) => window !== undefined);
+	const plain = await plainWindows(model, { ...options, count: count - continued.length, onProgress: toldOf(continued.length) });
+	const tokens = new Int32Array(total);
+	interleave(plain, continued).forEach((window, i) => {
+		tokens.set(window, i * length);
+	});
+	return makeWindows(tokens, length);
+
+	function toldOf(before: number) {
+		return (done: number) => options.onProgress?.(before * length + done, total);
+	}
+}
+
+/** Documents from the start token, and chats if there is a template, in turns. */
+async function plainWindows(model: TextModel, options: SelfGeneratedOptions): Promise<Int32Array[]> {
 	const { count, length, seed, signal } = options;
 	const opening = chatOpening(model);
 	const chats = opening ? Math.floor(count / 2) : 0;
@@ -40,11 +67,7 @@ export async function selfGeneratedWindows(model: TextModel, options: SelfGenera
 	const turns = opening
 		? await chatWindows(model, opening, chats, { ...options, onProgress: (done) => options.onProgress?.(documents * length + done, total) })
 		: [];
-	const tokens = new Int32Array(total);
-	interleave(sampled, turns).forEach((window, i) => {
-		tokens.set(window, i * length);
-	});
-	return makeWindows(tokens, length);
+	return interleave(sampled, turns);
 }
 
 /** The token that a document starts with: the start token, or else an end token (after which a new document begins). */

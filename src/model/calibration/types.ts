@@ -1,5 +1,6 @@
 import type { SplitName } from "../../storage/split-names.js";
 import type { TokenWindows } from "../runtime/windows.js";
+import type { TextMix } from "./text-mix.js";
 import type { CalibrationFile, SplitCounts } from "./files.js";
 
 /** One source of windows. Its windows are consecutive in each split, in the order of the sources. */
@@ -26,6 +27,8 @@ export interface CalibrationOptions {
 	/** Tokens in a window. */
 	length: number;
 	seed: number;
+	/** What self-generated text begins with. @default "plain" */
+	mix?: TextMix | undefined;
 	signal?: AbortSignal | undefined;
 	onProgress?: ((done: number, total: number) => void) | undefined;
 }

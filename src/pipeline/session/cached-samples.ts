@@ -1,7 +1,7 @@
 // Self-generated text of a model, kept in its run folder for the next run.
 import { readFile } from "node:fs/promises";
 import type { JobOptions } from "../../api/index.js";
-import { selfGeneratedWindows } from "../../model/calibration/index.js";
+import { selfGeneratedWindows, type TextMix } from "../../model/calibration/index.js";
 import type { Model } from "../../model/runtime/model.js";
 import { llamaPin } from "../../model/runtime/paths.js";
 import { makeWindows, type TokenWindows } from "../../model/runtime/windows.js";
@@ -24,11 +24,18 @@ export interface SamplePurpose {
 	readonly version: number;
 	/** For people, while they are drawn. */
 	readonly phase: string;
+	/** What it begins with. @default "plain" */
+	readonly mix?: TextMix | undefined;
 }
 
 /** Where such windows are kept. Text drawn by another binary is as good: what is measured on it is kept by binary. */
-export function samplesPath(folder: string, { seed, count, length }: SampleRequest, { name, version }: SamplePurpose): string {
-	return windowsPath(folder, hashOf([name, version, llamaPin.commit, count, length, seed]));
+export function samplesPath(
+	folder: string,
+	{ seed, count, length }: SampleRequest,
+	{ name, version, mix = "plain" }: SamplePurpose,
+): string {
+	const kind = mix === "plain" ? [] : [mix];
+	return windowsPath(folder, hashOf([name, version, llamaPin.commit, count, length, seed, ...kind]));
 }
 
 /** Draws windows, or reads those that an earlier run drew. @param folder of the model's runs */
@@ -39,7 +46,7 @@ export async function keptSamples(
 	options: JobOptions,
 ): Promise<TokenWindows> {
 	const { seed, count, length } = request;
-	const { name, phase } = purpose;
+	const { name, phase, mix } = purpose;
 	const file = samplesPath(folder, request, purpose);
 	const kept = await readFile(file, "utf8").then(
 		(text) => tokensOf(text, name, count * length),
@@ -47,7 +54,7 @@ export async function keptSamples(
 	);
 	if (kept) return makeWindows(kept, length);
 	const onProgress = (done: number, total: number) => options.progress?.work({ phase, done, total, unit: "tokens" });
-	const windows = await selfGeneratedWindows(model, { count, length, seed, signal: options.signal, onProgress });
+	const windows = await selfGeneratedWindows(model, { count, length, seed, mix, signal: options.signal, onProgress });
 	const text = JSON.stringify({ [name]: Array.from(windows.tokens) });
 	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
 	return windows;

@@ -72,6 +72,7 @@ export async function calibrationOf(
 			counts,
 			length,
 			seed,
+			mix: options.selfText,
 			signal: watch.signal,
 			onProgress: (done, total) => {
 				options.progress?.work({ phase: "generating text", done, total, unit: "tokens" });
@@ -83,7 +84,7 @@ export async function calibrationOf(
 	// Self-generated text is kept: a resumed run must see the same windows, and drawing them takes a while.
 	// Under the names of version 1 of plans, so that text which it drew is found.
 	const { heldOut, ...others } = counts;
-	const name = hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed]);
+	const name = hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed, ...mixKey(options)]);
 	const file = windowsPath(folder, name);
 	const kept = await readKept(file, length);
 	if (kept) return kept;
@@ -93,10 +94,13 @@ export async function calibrationOf(
 	return drawn;
 }
 
+/** Text from nothing keeps the names that it had before there was another. */
+const mixKey = ({ selfText = "plain" }: SessionSettings): string[] => (selfText === "plain" ? [] : [selfText]);
+
 /** Further windows of the same kind, self-generated text kept in the run folder: an interrupted race goes on with the same. */
 export function furtherOf(model: Model, folder: string, { splits }: Calibration, options: SessionSettings): FurtherText {
 	const { length, ...counts } = splitCounts(options);
-	const purpose = { name: "further", version: samplerVersion, phase: "generating more text" };
+	const purpose = { name: "further", version: samplerVersion, phase: "generating more text", mix: options.selfText };
 	return furtherText(model, {
 		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
 		splits: Object.values(splits),

@@ -6,6 +6,7 @@ import { calibrate, deal, splitNames, furtherParts, furtherText, selfGeneratedWi
 import { CalibrationError, InvalidOptionError } from "../../../src/errors.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { makeWindows, type TokenWindows } from "../../../src/model/runtime/windows.js";
+import { openings } from "../../../src/model/calibration/openings.js";
 import { chatFixture, fixturePath, fixtureWindows } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 
@@ -59,6 +60,45 @@ describe("self-generated text", () => {
 		});
 		expect(new Set(windows.map(String)).size).toBe(6);
 		expect(windows).toEqual(rows(await selfGeneratedWindows(chat, { count: 6, length, seed: 2 })));
+	});
+
+	it("go on with openings of many kinds if they are to be wide, the same for the same seed", async () => {
+		const wide = (from: Model, seed = 4) => selfGeneratedWindows(from, { count: 12, length: 64, seed, mix: "wide" });
+		const windows = rows(await wide(model));
+		expect(windows).toEqual(rows(await wide(model)));
+		expect(windows).not.toEqual(rows(await wide(model, 5)));
+		const begun = openings.map(({ text }) => [...model.tokenize(text, { addSpecial: true }).subarray(0, 25)].join());
+		const continued = windows.map((row) => begun.findIndex((opening) => row.join().startsWith(opening)));
+		// The fixture knows 1,024 tokens of English: some it cannot go on with, and text from nothing stands in.
+		const used = continued.filter((at) => at >= 0);
+		expect(used.length).toBeGreaterThan(2);
+		expect(used.length).toBeLessThanOrEqual(6);
+		expect(new Set(used.map((at) => openings[at]!.kind)).size).toBeGreaterThan(2);
+		for (const row of windows) expect(row.length).toBe(64);
+		// Chats keep their place among the others.
+		const turns = rows(await wide(chat)).filter((row) => chat.detokenize(Int32Array.from(row), { special: true }).includes("<|im_start|>"));
+		expect(turns.length).toBeGreaterThan(1);
+	});
+
+	it.each([
+		["loops", (prompt: Int32Array, length: number) => Int32Array.from({ length }, (_, i) => prompt[i] ?? 7)],
+		["goes on in a foreign script", (prompt: Int32Array, length: number) => Int32Array.from({ length }, (_, i) => prompt[i] ?? 1000 + i)],
+	])("leave out what %s", async (_, write) => {
+		const drawn: number[] = [];
+		const made = {
+			facts: { bos: 0, eos: 0 },
+			applyChatTemplate: () => undefined,
+			tokenize: (text: string) => Int32Array.from([0, ...Array.from(text, (letter) => letter.codePointAt(0)! % 500)]),
+			detokenize: (tokens: Int32Array) => (tokens.some((token) => token >= 1000) ? "ᚠᚢᚦᚨᚱᚲ" : "words"),
+			sample: async (prompts: readonly Int32Array[], { length }: { length: number }) => {
+				drawn.push(prompts.length);
+				return prompts.map((prompt) => (prompt.length === 1 ? Int32Array.from({ length }, (_, i) => i) : write(prompt, length)));
+			},
+		} as unknown as Model;
+		const windows = rows(await selfGeneratedWindows(made, { count: 8, length: 40, seed: 0, mix: "wide" }));
+		// Three tries with other openings, then all eight from nothing.
+		expect(drawn).toEqual([4, 4, 4, 8]);
+		expect(windows).toEqual(Array.from({ length: 8 }, () => Array.from({ length: 40 }, (_, i) => i)));
 	});
 
 	it("report progress up to the total", async () => {

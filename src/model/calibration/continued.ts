@@ -1,0 +1,41 @@
+// Self-generated text that goes on with openings of many kinds. What the model plainly cannot write is drawn again.
+import type { TextModel } from "../runtime/text-model.js";
+import type { SelfGeneratedOptions } from "./self-generated.js";
+import { type Opening, openings } from "./openings.js";
+import { isForeign, isLoop } from "./sound-text.js";
+
+/** An opening is cut at this share of a window, so that most of it is the model's own. */
+const openingShare = 0.4;
+/** How often windows are drawn again with the next openings; what is left then is left to the caller. */
+const tries = 3;
+
+/** Windows that go on with openings, one after the other from a place that the seed says. @returns undefined for those that no opening gave */
+export async function continuedWindows(
+	model: TextModel,
+	count: number,
+	options: SelfGeneratedOptions,
+): Promise<(Int32Array | undefined)[]> {
+	const { length, seed, signal } = options;
+	const windows = new Array<Int32Array | undefined>(count).fill(undefined);
+	let next = seed % openings.length;
+	for (let attempt = 0; attempt < tries; attempt++) {
+		const open = [...windows.keys()].filter((i) => windows[i] === undefined);
+		if (open.length === 0) break;
+		const used = open.map(() => openings[next++ % openings.length]!);
+		const prompts = used.map((opening) => promptOf(model, opening, length));
+		const onProgress = (done: number) => options.onProgress?.((count - open.length) * length + done, count * length);
+		const drawn = await model.sample(prompts, { length, seed, signal, onProgress });
+		for (const [at, window] of drawn.entries()) if (isSound(model, used[at]!, window, prompts[at]!.length)) windows[open[at]!] = window;
+	}
+	return windows;
+}
+
+function promptOf(model: TextModel, { text }: Opening, length: number): Int32Array {
+	const tokens = model.tokenize(text, { addSpecial: true });
+	return tokens.subarray(0, Math.max(1, Math.floor(length * openingShare)));
+}
+
+function isSound(model: TextModel, { text }: Opening, window: Int32Array, prompt: number): boolean {
+	const written = window.subarray(prompt);
+	return !isLoop(written) && !isForeign(text, model.detokenize(written, { special: false }));
+}
