@@ -79,15 +79,20 @@ function otherUbatches(vocabulary, windowLength) {
 
 export const usualUbatch = (vocabulary) => Math.max(64, Math.min(512, Math.floor(2 ** 28 / (4 * vocabulary) / 64) * 64));
 
-/** Tokens of a repetition of the speed measurement, halved until it fits its time (src/pipeline/speed/figures.ts). */
+/**
+ * Tokens of a repetition of the speed measurement, halved until it fits its time (src/pipeline/speed/figures.ts), and runs at most: the repetitions
+ * are made again if the ratios are not clear, but not by a model that is too slow for that.
+ */
 export function speedTokens(prompt, generation) {
-	const rounds = 14;
+	const once = 14;
 	const halved = (tokens, least, speed) => {
 		let left = tokens;
-		while (left > least && (rounds * left) / speed > 8) left /= 2;
+		while (left > least && (once * left) / speed > 4) left /= 2;
 		return left;
 	};
-	return { rounds, prompt: halved(512, 16, prompt), generated: halved(64, 4, generation) };
+	const tokens = { prompt: halved(512, 16, prompt), generated: halved(64, 4, generation) };
+	const seconds = once * (tokens.prompt / prompt + tokens.generated / generation);
+	return { rounds: 2 * seconds > 16 ? once : 2 * once, ...tokens };
 }
 
 /** Bytes that measuring takes at most, by what takes them (src/model/runtime/memory.ts), of a model with keys and values in all blocks. */

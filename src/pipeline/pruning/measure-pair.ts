@@ -15,7 +15,7 @@ import type { Model } from "../../model/runtime/model.js";
 import { timedIn } from "../session/timings.js";
 import type { Remains } from "./remains.js";
 import { contextOf, type SideModel, speedOf, speedPhase, speedSide } from "../speed/speed.js";
-import { probeWithin, shapeWithin } from "../speed/figures.js";
+import { probeWithin, secondsOfShape, shapeWithin } from "../speed/figures.js";
 import type { PlanSpeed } from "../../storage/plan-speed.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import { reportTargets } from "../preflight/output-files.js";
@@ -36,8 +36,10 @@ const usualSamples = 4;
 export const mostSamples = 64;
 /** What progress says while both models write. */
 export const textsPhase = "writing sample texts";
-/** What measuring the speed in the main job should take, seconds. */
+/** What measuring the speed in the main job should take at most, seconds. */
 export const speedSeconds = 16;
+/** Rounds that these are divided into: later ones follow only while the intervals are wide. */
+const speedRounds = 2;
 
 /** @throws InvalidOptionError */
 export function checkSamples({ samples }: Pick<PairSettings, "samples">): void {
@@ -170,15 +172,17 @@ async function withSides(
 	}
 }
 
-/** As much as fits a few seconds on this machine. */
+/** As much as fits a few seconds on this machine, and as much again if the ratios are not clear. */
 async function quickSpeed(sides: BothSides, { threads }: Remains, options: PairSettings): Promise<PlanSpeed> {
 	const { signal, gpuLayers } = options;
 	const { facts } = sides.before.model;
 	const context = contextOf(sides.before.model);
 	options.progress?.work({ phase: speedPhase, done: 0, total: 100, unit: "percent" });
 	const [probe] = await runSpeed([speedSide(sides.before)], { ...probeWithin(facts.contextLength), context, threads, signal });
-	const shape = shapeWithin(probe!, speedSeconds, 2, facts.contextLength);
-	return speedOf(sides, { shape, context, threads, gpuLayers }, options);
+	const shape = shapeWithin(probe!, speedSeconds / speedRounds, 2, facts.contextLength);
+	// A model that is too slow for that is measured once.
+	const most = speedRounds * secondsOfShape(probe!, shape, 2, facts.contextLength) > speedSeconds ? 1 : speedRounds;
+	return speedOf(sides, { shape, context, threads, gpuLayers, most }, options);
 }
 
 function drawTexts(

@@ -89,3 +89,13 @@ export function shapeWithin(probe: SpeedFigures, seconds: number, sides: number,
 	const promptTokens = halved(usualSpeedShape.promptTokens, least.prompt, most - generatedTokens, perToken.prompt);
 	return { promptTokens, generatedTokens, repetitions };
 }
+
+/** Seconds that a shape takes, by what a probe took: more than was wished for where the model is too slow for the smallest shape. */
+export function secondsOfShape(probe: SpeedFigures, shape: SpeedShape, sides: number, most: number): number {
+	const { promptTokens, generatedTokens, repetitions } = shape;
+	const probed = probeWithin(most);
+	const each =
+		(promptTokens * median(probe.promptSeconds)) / probed.promptTokens +
+		(generatedTokens * median(probe.generationSeconds)) / probed.generatedTokens;
+	return (repetitions + 1) * sides * each;
+}

@@ -15,6 +15,7 @@ import { backendOf, summarize } from "../session/session.js";
 import { sizesWithout } from "../preflight/model-sizes.js";
 import type { SpeedOptions, SpeedResult } from "../../api/speed.js";
 import { ratioOf, sideOf, usualContext, usualSpeedShape } from "./figures.js";
+import { untilNarrow } from "./until-narrow.js";
 import type { PlanSpeed } from "../../storage/plan-speed.js";
 
 /**
@@ -87,20 +88,28 @@ export function speedSide({ model, removed = [] }: SideModel): SpeedSide {
 /** What progress says while the speed is measured. */
 export const speedPhase = "measuring the speed";
 
+/** How a pair is measured. */
+export interface SpeedSettings {
+	readonly shape: SpeedShape;
+	readonly context: number;
+	readonly threads?: number | undefined;
+	readonly gpuLayers?: number | undefined;
+	/** Times at most that the repetitions are made, while the interval of a ratio is wide. @default 1 */
+	readonly most?: number | undefined;
+}
+
 /** Measures a pair, or one model. @throws as `runSpeed` */
-export async function speedOf(
-	{ before, after }: PairOfSides,
-	setting: { shape: SpeedShape; context: number; threads?: number | undefined; gpuLayers?: number | undefined },
-	options: JobOptions,
-): Promise<PlanSpeed> {
+export async function speedOf({ before, after }: PairOfSides, setting: SpeedSettings, options: JobOptions): Promise<PlanSpeed> {
 	const { signal, progress } = options;
-	const { shape, context } = setting;
+	const { shape: asked, context, most = 1 } = setting;
 	const threads = setting.threads ?? before.model.threads;
 	const sides = after ? [before, after] : [before];
-	const found = await runSpeed(sides.map(speedSide), {
-		...{ ...shape, context, threads, signal },
-		onProgress: (done, total) => progress?.work({ phase: speedPhase, done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
-	});
+	const tell = (share: number) =>
+		progress?.work({ phase: speedPhase, done: Math.round((100 * share) / most), total: 100, unit: "percent" });
+	const measure = (round: number) =>
+		runSpeed(sides.map(speedSide), { ...asked, context, threads, signal, onProgress: (done, total) => tell(round + done / total) });
+	const found = await untilNarrow(measure, most);
+	const shape = { ...asked, repetitions: found[0]!.promptSeconds.length };
 	const figures = sides.map(({ model, removed = [] }, i) => sideOf(found[i]!, shape, sizesWithout(model)(removed).bytes));
 	const ratio = (name: "promptSeconds" | "generationSeconds") => ratioOf(found[0]![name], found[1]![name]);
 	return {
