@@ -1,5 +1,6 @@
 // The main job, top to bottom.
-import type { PruneOptions, PruneResult, StepName } from "../api/index.js";
+import type { Method, PruneOptions, PruneResult, StepName } from "../api/index.js";
+import { InvalidOptionError } from "../errors.js";
 import { BestSoFar } from "../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { deliver, finish } from "../pipeline/pruning/deliver.js";
@@ -36,7 +37,7 @@ import { announceWork } from "../pipeline/pruning/estimate.js";
 import { comparingStep, estimatedSteps, type PlannedSeconds, stepsOf, stepTimes } from "../pipeline/pruning/steps.js";
 import { type Amount, amountOf, candidates, type Removable, removableOf } from "../pipeline/pruning/removable.js";
 import { bytesToDeliver } from "../pipeline/pruning/write-model.js";
-import { withinTime, withinTimeLeft } from "../pipeline/pruning/within-time.js";
+import { type JobInTime, withinTime, withinTimeLeft } from "../pipeline/pruning/within-time.js";
 import type { Choices } from "../pipeline/methods/selection-context.js";
 import { commandsFor, curveOf, suggest } from "../pipeline/race/curve.js";
 import { asksToHeal, checkHealingOfRun } from "../pipeline/preflight/heal-options.js";
@@ -182,7 +183,7 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const { progress, maxTime } = begun.options;
 	for (const [step, time] of times) progress?.expect(step, time);
 	progress?.begin("Searching", { total: estimate.evaluations + estimate.known, done: Math.max(1, estimate.known), limit: maxTime });
-	const choices = named ? undefined : await search(session, removable, best, begun.options);
+	const choices = named ? undefined : await search(session, removable, best, begun);
 	await session.closeSearch();
 	const { options, noFurther } = withinTimeLeft(session, timedRun, begun, healable.maxTime);
 	for (const note of choices?.found.notes ?? []) logger(options)("note", note);
@@ -227,9 +228,19 @@ function checkedToHeal(session: Session, { options, removable: { named, kmax } }
 }
 
 /** The sets that a method finds. */
-function search(session: Session, { kmax, counts }: Removable, { onStep }: BestSoFar, options: PruneJob): Promise<Choices> {
-	const task = { method: options.method, kmax };
-	return choose(session, task, options, { onStep, ...(counts ? { counts } : {}) });
+async function search(
+	session: Session,
+	{ kmax, counts }: Removable,
+	{ onStep }: BestSoFar,
+	{ options, instead = [options.method] }: JobInTime,
+): Promise<Choices> {
+	const [method, ...others] = instead as [Method, ...Method[]];
+	const run = (one: Method) =>
+		choose(session, { method: one, kmax }, { ...options, method: one }, { onStep, ...(counts ? { counts } : {}) });
+	return run(method).catch((error: unknown) => {
+		if (others.length === 0 || !(error instanceof InvalidOptionError)) throw error;
+		return run(others[0]!);
+	});
 }
 
 /** What decides which set is taken. */

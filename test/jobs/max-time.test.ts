@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { EvaluationError } from "../../src/errors.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
+import { Evaluator } from "../../src/model/runtime/evaluator.js";
 import * as timePlan from "../../src/pipeline/pruning/time-plan.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
@@ -68,6 +70,14 @@ describe("a run that is limited in time", () => {
 			"leaves out: samples, speed, further text, search; the blocks are ranked by how little they change the hidden state",
 		);
 		expect(plan!.losses.heldOut!.difference).toBeGreaterThan(0);
+	});
+
+	it("takes the last blocks where the graph gives no hidden state to rank by", async () => {
+		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: undefined, leftOut: ["samples", "speed", "further text"] });
+		const none = vi.spyOn(Evaluator.prototype, "similarities").mockRejectedValueOnce(new EvaluationError("no hidden state after block 0"));
+		const { plan } = await run(100);
+		expect(none).toHaveBeenCalledOnce();
+		expect(plan!.removed).toEqual([9, 10]);
 	});
 
 	it("leaves out late what no longer fits, also further text for ties", async () => {

@@ -1,5 +1,5 @@
 // A main job that is limited in time: what it leaves out, by estimates that it made itself.
-import type { StepName } from "../../api/index.js";
+import type { Method, StepName } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
 import { onSelfGenerated } from "../session/calibration-windows.js";
@@ -27,6 +27,8 @@ export interface JobInTime {
 	readonly options: PruneJob;
 	/** Whether tied finalists get no further text. */
 	readonly noFurther: boolean;
+	/** What takes the place of the method, in this order, where there is no time to search. @default the method */
+	readonly instead?: readonly Method[];
 }
 
 /**
@@ -49,9 +51,10 @@ export function withinTime(session: Session, run: TimedRun, options: PruneJob): 
 	tell(search === undefined ? [...leftOut, "search"] : leftOut, maxTime, options);
 	const job = without(leftOut, options);
 	if (search !== undefined) return { options: jobWith(job, { maxTime: search }), noFurther: leftOut.includes("further text") };
-	// Hidden states of one pass rank the blocks.
-	const ranked = { method: "block-influence", granularity: undefined, maxTime: undefined, effort: "quick" } as const;
-	return { options: jobWith(job, ranked), noFurther: true };
+	// Hidden states of one pass rank the blocks; not every graph gives them.
+	const instead = ["block-influence", "last"] as const;
+	const ranked = { method: instead[0], granularity: undefined, maxTime: undefined, effort: "quick" } as const;
+	return { options: jobWith(job, ranked), noFurther: true, instead };
 }
 
 /** The same after the search, by what is left then: nothing that must be done is left out. */
