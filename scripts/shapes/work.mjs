@@ -19,7 +19,7 @@ export function candidatesOf(blocks, most, effort) {
 }
 
 /** Sets of one size in the final comparison, and parts of further text for those that are tied (budget.ts, race/ties.ts). */
-export const finalists = { quick: 7, standard: 7, thorough: 11 };
+export const finalists = { quick: 7, standard: 11, thorough: 11 };
 export const furtherParts = { quick: 1, standard: 3, thorough: 7 };
 const furtherShare = 0.25;
 

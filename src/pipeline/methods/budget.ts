@@ -16,8 +16,11 @@ const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>
 /** Masks of half-block cuts beside those of whole blocks, where an effort says how many. */
 const shareOf = (granularity: BudgetSettings["granularity"]) => (granularity === "half-block" ? 1 + HALF_SHARE : 1);
 
-/** Most sets of one size, its own among them, that the race decides between if they are tied in the search. */
-export const racedSets: Readonly<Record<Effort, number>> = { quick: 4, standard: 4, thorough: 8 };
+/**
+ * Most sets of one size, its own among them, that the race decides between if they are tied in the search. The best set that a search has measured is
+ * often not its own: in replays eight finalists had a tenth to two fifths less regret than four (docs/research/decisions.md).
+ */
+export const racedSets: Readonly<Record<Effort, number>> = { quick: 4, standard: 8, thorough: 8 };
 
 /**
  * Sets of each size that a method's race holds at most; of auto greedy's, a run of neighbors and leave-one-out's beside its own. With
