@@ -66,6 +66,12 @@ export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 	};
 }
 
+/** Seconds of the finalists beside one of each size, on the validation split. */
+export function finalistSeconds(asked: WorkAsked): number {
+	const { tokens, secondsPerMask, sizes } = asked;
+	return ((countsOf(asked).raced - sizes) * tokens.validation * secondsPerMask) / tokens.search;
+}
+
 /** Further text of the final comparison at most: seconds of measuring it, and parts as large as the validation split. */
 export function furtherWork(asked: WorkAsked): { readonly seconds: number; readonly parts: number } {
 	const { tokens, secondsPerMask, effort } = asked;

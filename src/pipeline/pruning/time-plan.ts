@@ -6,8 +6,10 @@ export type OptionalPart = (typeof leftOutInOrder)[number];
 
 /** Seconds of each part, as far as they are estimated. */
 export interface PartSeconds {
-	/** What is done in any case: finalists on the validation split, the figures, healing, writing and verifying. */
+	/** What is done in any case: a candidate on the validation split, the figures, healing, writing and verifying. */
 	readonly fixed: number;
+	/** Further finalists, which a search proposes. */
+	readonly finalists: number;
 	/** Of parts that nobody asked for: 0. */
 	readonly optional: Readonly<Record<OptionalPart, number>>;
 	/** The search as its effort has it; the standard one if only a time is given. */
@@ -41,19 +43,30 @@ export function fewestSeconds({ fixed, unsearched }: Pick<PartSeconds, "fixed" |
  */
 export function planTime(left: number, parts: PartSeconds): TimePlan | undefined {
 	if (left < fewestSeconds(parts)) return undefined;
-	const { optional, usual, singles } = parts;
+	const { fixed, finalists, optional, usual, singles } = parts;
 	const leftOut: OptionalPart[] = [];
 	const free = () =>
-		left - (1 + margin) * parts.fixed - leftOutInOrder.reduce((sum, part) => sum + (leftOut.includes(part) ? 0 : optional[part]), 0);
+		left -
+		(1 + margin) * (fixed + finalists) -
+		leftOutInOrder.reduce((sum, part) => sum + (leftOut.includes(part) ? 0 : optional[part]), 0);
 	for (const part of leftOutInOrder) if (free() < usual && optional[part] > 0) leftOut.push(part);
 	const search = free();
 	return { search: search < singles ? undefined : search, leftOut };
 }
 
 /** Parts that no longer fit beside what must still be done. */
-export function leftOutLate(left: number, { fixed, optional }: Pick<PartSeconds, "fixed" | "optional">): OptionalPart[] {
+export function leftOutLate(
+	left: number,
+	{ fixed, finalists, optional }: Pick<PartSeconds, "fixed" | "finalists" | "optional">,
+): OptionalPart[] {
 	return [
-		...(planTime(Math.max(left, fewestSeconds({ fixed, unsearched: 0 })), { fixed, optional, usual: 0, singles: 0, unsearched: 0 })
-			?.leftOut ?? []),
+		...(planTime(Math.max(left, fewestSeconds({ fixed, unsearched: 0 })), {
+			fixed,
+			finalists,
+			optional,
+			usual: 0,
+			singles: 0,
+			unsearched: 0,
+		})?.leftOut ?? []),
 	];
 }

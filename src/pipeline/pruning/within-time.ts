@@ -8,7 +8,7 @@ import type { StepTime } from "../../model/runtime/job-options.js";
 import type { Session } from "../session/session.js";
 import { plannedMasks } from "../methods/registry.js";
 import { speedPhase } from "../speed/speed.js";
-import { furtherWork, type WorkAsked } from "./estimate.js";
+import { finalistSeconds, furtherWork, type WorkAsked } from "./estimate.js";
 import { textsPhase } from "./measure-pair.js";
 import type { Removable } from "./removable.js";
 import { fewestSeconds, leftOutLate, type OptionalPart, type PartSeconds, planTime } from "./time-plan.js";
@@ -93,8 +93,10 @@ function partsOf(session: Session, { asked, times, removable }: TimedRun, option
 	const usual = removable.named
 		? 0
 		: plannedMasks({ method: options.method, blocks, kmax: removable.kmax }, { ...options, maxTime: undefined }, session.tokens.search);
+	const finalists = finalistSeconds(asked);
 	return {
-		fixed: sum(comparing) - further.measured / 2 + sum(times.get("Writing and verifying")),
+		fixed: sum(comparing) - finalists - further.measured / 2 + sum(times.get("Writing and verifying")),
+		finalists,
 		optional: { samples, speed, "further text": further.measured + further.drawn },
 		usual: Math.max(0, usual - known) * secondsPerMask,
 		singles: removable.named ? 0 : Math.max(0, singles - known) * secondsPerMask,

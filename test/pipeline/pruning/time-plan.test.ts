@@ -2,7 +2,14 @@ import { describe, expect, it } from "vitest";
 import { fewestSeconds, leftOutLate, planTime } from "../../../src/pipeline/pruning/time-plan.js";
 
 describe("the time of a run", () => {
-	const parts = { fixed: 20, optional: { samples: 14, speed: 18, "further text": 30 }, usual: 200, singles: 56, unsearched: 4 };
+	const parts = {
+		fixed: 20,
+		finalists: 0,
+		optional: { samples: 14, speed: 18, "further text": 30 },
+		usual: 200,
+		singles: 56,
+		unsearched: 4,
+	};
 
 	it("goes to the search once everything has its time", () => {
 		expect(planTime(1000, parts)).toEqual({ search: 1000 - 22 - 62, leftOut: [] });
@@ -22,6 +29,13 @@ describe("the time of a run", () => {
 		expect(fewestSeconds(parts)).toBe(26);
 		expect(planTime(26, parts)).toBeDefined();
 		expect(planTime(25.9, parts)).toBeUndefined();
+	});
+
+	it("needs no further finalists where nothing is searched", () => {
+		const many = { ...parts, finalists: 100 };
+		expect(planTime(1000, many)!.search).toBeCloseTo(1000 - 132 - 62, 9);
+		expect(fewestSeconds(many)).toBe(26);
+		expect(planTime(150, many)).toEqual({ search: undefined, leftOut: ["samples", "speed", "further text"] });
 	});
 
 	it("names no part as left out that nobody asked for", () => {
