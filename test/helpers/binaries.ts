@@ -25,10 +25,10 @@ export function placeBinary(folder: string, bytes: Uint8Array, facts: Partial<Bi
 	return path;
 }
 
-/** Machine code: an instruction that no processor has, and a jump to itself. */
+/** Machine code: an instruction that no processor has, a jump to itself, and a write to address zero. */
 const machineCode = {
-	x64: { illegal: [0x0f, 0x0b], endless: [0xeb, 0xfe] },
-	arm64: { illegal: [0, 0, 0, 0], endless: [0, 0, 0, 0x14] },
+	x64: { illegal: [0x0f, 0x0b], endless: [0xeb, 0xfe], outside: [0x31, 0xc0, 0x89, 0x00] },
+	arm64: { illegal: [0, 0, 0, 0], endless: [0, 0, 0, 0x14], outside: [0, 0, 0x80, 0xd2, 0, 0, 0, 0xf9] },
 } as const;
 
 /** Whether the copies below can be made: Linux, on one of two kinds of processors. */
@@ -47,6 +47,7 @@ export const damages = {
 	"of another C library": (bytes: Buffer) => replaceAll(bytes, /GLIBC_2\.\d\d\0/g, "GLIBC_2.99\0"),
 	"with a library that is missing": (bytes: Buffer) => replaceAll(bytes, /libm\.so\.6\0/g, "libm.so.7\0"),
 	"with an illegal instruction": (bytes: Buffer) => atEntry(bytes, codes().illegal),
+	"with a write outside its memory": (bytes: Buffer) => atEntry(bytes, codes().outside),
 	"without an end": (bytes: Buffer) => atEntry(bytes, codes().endless),
 	"without its entry": (bytes: Buffer) => replaceAll(bytes, /napi_register_module_v1\0/g, "napi_register_module_v0\0"),
 } as const satisfies Readonly<Record<string, (bytes: Buffer) => Buffer>>;

@@ -16,6 +16,7 @@ const factsSchema = v.object({
 	arch: text,
 	libc: v.nullable(text),
 	libcVersion: v.nullable(text),
+	macos: v.optional(text),
 	level: text,
 	needs: v.array(text),
 	compiler: text,
@@ -38,6 +39,8 @@ export interface BinaryFacts {
 	readonly libc: string | null;
 	/** The oldest version that it loads with; null if there is none, or it is not known. */
 	readonly libcVersion: string | null;
+	/** The oldest version of macOS that it loads with. Delivered binaries for macOS only. */
+	readonly macos?: string | undefined;
 	/** `baseline`, `avx2`, `avx512`, `armv8`, or `native` for a build of this machine. */
 	readonly level: string;
 	/** Features that the processor must have, named as in /proc/cpuinfo. */
@@ -87,6 +90,8 @@ export type Unfitness = "elsewhere" | "stale" | "broken";
 export interface Misfit {
 	readonly why: Unfitness;
 	readonly reason: string;
+	/** Whether the file is not as it was made, so that a new copy of it would do. @default false */
+	readonly damaged?: boolean | undefined;
 }
 
 /** Why a binary is not for this program or this machine, as far as that costs nothing to know; undefined if it is. */
@@ -102,8 +107,14 @@ export function misfitOf(facts: BinaryFacts, { platform, arch, cpu }: Pick<Syste
 	return lacking.length > 0 ? elsewhere(`this processor lacks ${lacking.join(", ")}`) : undefined;
 }
 
-/** Why the C library of this system does not do for a binary; undefined if it does, or is not known. */
-export function libcMisfitOf({ libc, libcVersion }: BinaryFacts, system: SystemFacts["libc"]): Misfit | undefined {
+/** Why this system does not do for a binary by its C library or, on a Mac, by its version; undefined if it does, or is not known. */
+export function systemMisfitOf(facts: BinaryFacts, { libc, macos }: Pick<SystemFacts, "libc" | "macos">): Misfit | undefined {
+	if (facts.macos !== undefined && macos !== undefined && isOlder(macos, facts.macos))
+		return { why: "elsewhere", reason: `it needs macOS ${facts.macos} or newer, and this system has macOS ${macos}` };
+	return libcMisfitOf(facts, libc);
+}
+
+function libcMisfitOf({ libc, libcVersion }: BinaryFacts, system: SystemFacts["libc"]): Misfit | undefined {
 	if (libc === null || system === undefined) return undefined;
 	const fits = libc === system.name && (libcVersion === null || system.version === undefined || !isOlder(system.version, libcVersion));
 	if (fits) return undefined;

@@ -1,10 +1,10 @@
 // Whether a binary can be used here: by what is written beside it, by its file, and at last by a probe.
 import { hashFile } from "../../../storage/hash.js";
-import { libcMisfitOf, type Misfit, misfitOf, type StatedBuild, statedBuild } from "./binary-facts.js";
+import { systemMisfitOf, type Misfit, misfitOf, type StatedBuild, statedBuild } from "./binary-facts.js";
 import type { BinaryCandidate } from "./candidates.js";
 import { fileFault } from "./file-fault.js";
 import { type ProbeOptions, probe } from "./probe.js";
-import { probeKey, record, recordOf } from "./probed.js";
+import { forget, probeKey, record, recordOf } from "./probed.js";
 import type { SystemFacts } from "./system.js";
 
 /** What is known of a candidate. */
@@ -49,20 +49,20 @@ export async function examine(candidate: BinaryCandidate, system: SystemFacts, o
 	const known = options.anew ? undefined : await recordOf(key);
 	if (known?.passed) return { candidate, usable: true, sha256: known.sha256, key, level: known.level, compiler: known.compiler };
 	if (known) return not({ why: "broken", reason: known.reason ?? "it does not load" });
-	const libcMisfit = facts && libcMisfitOf(facts, system.libc);
-	if (libcMisfit) return not(libcMisfit);
+	const systemMisfit = facts && systemMisfitOf(facts, system);
+	if (systemMisfit) return not(systemMisfit);
 	const fault = await fileFault(path, facts?.bytes);
-	if (fault !== undefined) return not({ why: "broken", reason: fault });
+	if (fault !== undefined) return not({ why: "broken", reason: fault, damaged: true });
 	const sha256 = await hashFile(path, options.signal);
 	if (facts && facts.sha256 !== sha256) return not({ ...changed, why: kind === "prebuilt" ? "broken" : "stale" });
 	return tried({ candidate, sha256, key }, system, options);
 }
 
-const changed = { reason: "it is not the file that its binary.json describes: it was changed, or is damaged" };
+const changed = { reason: "it is not the file that its binary.json describes: it was changed, or is damaged", damaged: true };
 
 function withoutFacts(kind: BinaryCandidate["kind"]): Misfit {
 	const reason = "its binary.json is missing or damaged";
-	if (kind === "prebuilt") return { why: "broken", reason };
+	if (kind === "prebuilt") return { why: "broken", reason, damaged: true };
 	return { why: "stale", reason: `${reason}, so an earlier version may have built it` };
 }
 
@@ -81,8 +81,9 @@ async function tried(
 	}
 	if (result.verdict === "failed") {
 		const { reason, lasts } = result;
-		if (lasts !== "once")
-			await record({ key, sha256, passed: false, reason, ...(lasts === "always" ? {} : { until: Date.now() + WHILE }) });
+		// Another try may pass, and what an earlier one gave no longer holds: a run that trusted it would end with the binary.
+		if (lasts === "once") await forget(key);
+		else await record({ key, sha256, passed: false, reason, ...(lasts === "always" ? {} : { until: Date.now() + WHILE }) });
 		return { candidate, usable: false, why: "broken", reason };
 	}
 	// Nothing was tried: that speaks against one whose needs nobody has checked.

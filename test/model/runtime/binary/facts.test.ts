@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { libcMisfitOf, misfitOf, readFacts } from "../../../../src/model/runtime/binary/binary-facts.js";
+import { misfitOf, readFacts, systemMisfitOf } from "../../../../src/model/runtime/binary/binary-facts.js";
 import { type BinaryPlaces, candidatesIn } from "../../../../src/model/runtime/binary/candidates.js";
 import { fileFault } from "../../../../src/model/runtime/binary/file-fault.js";
 import { faultInWords } from "../../../../src/model/runtime/binary/fault-words.js";
@@ -11,6 +11,9 @@ import { tempFolder } from "../../../helpers/temp-folder.js";
 
 // What is known of a binary without running anything.
 
+const { targets } = (await import(new URL("../../../../scripts/prebuild/targets.mjs", import.meta.url).href)) as {
+	targets: { name: string; needs: string[] }[];
+};
 const folder = tempFolder();
 let made = 0;
 const fresh = () => join(folder, String(made++));
@@ -19,13 +22,16 @@ describe("a processor", () => {
 	it("is read from /proc/cpuinfo, the first one alone", () => {
 		const one = (flags: string) =>
 			`processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\ncpu MHz\t\t: 2000.1\nflags\t\t: ${flags}\nbugs\t\t:\n\n`;
-		expect(cpuOfProc(one("fpu avx avx2 fma") + one("fpu"))).toEqual({
+		expect(cpuOfProc(one("fpu avx avx2 fma") + one("fpu"), "x64")).toEqual({
 			model: "Some CPU @ 2 GHz",
 			flags: new Set(["fpu", "avx", "avx2", "fma"]),
 		});
 		const arm = "processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd asimddp\nCPU part\t: 0xd0c\n\n";
-		expect(cpuOfProc(arm)).toEqual({ model: undefined, flags: new Set(["fp", "asimd", "asimddp"]) });
-		expect(cpuOfProc("")).toEqual({ model: undefined, flags: undefined });
+		expect(cpuOfProc(arm, "arm64")).toEqual({ model: undefined, flags: new Set(["fp", "asimd", "asimddp"]) });
+		expect(cpuOfProc("", "x64")).toEqual({ model: undefined, flags: undefined });
+		// Emulated: the file is of the machine below, so the probe decides.
+		expect(cpuOfProc(arm, "x64").flags).toBeUndefined();
+		expect(cpuOfProc(one("fpu avx2"), "arm64").flags).toBeUndefined();
 	});
 
 	it("of a Mac has the names of /proc/cpuinfo", () => {
@@ -33,6 +39,19 @@ describe("a processor", () => {
 			new Set(["fpu", "pni", "sse4_1", "avx", "fma", "f16c", "avx2", "bmi2", "avx512f", "avx512_vnni"]),
 		);
 		expect(cpuFlagsOfMac("")).toBeUndefined();
+	});
+
+	it("of a Mac with Haswell has all that darwin-x64 needs", () => {
+		const listing = [
+			"FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH DS ACPI MMX FXSR SSE SSE2 SS HTT TM PBE SSE3 PCLMULQDQ",
+			"DTES64 MON DSCPL VMX EST TM2 SSSE3 FMA CX16 TPR PDCM SSE4.1 SSE4.2 x2APIC MOVBE POPCNT AES PCID XSAVE OSXSAVE SEGLIM64 TSCTMR AVX1.0",
+			"RDRAND F16C\nRDWRFSGS TSC_THREAD_OFFSET BMI1 AVX2 SMEP BMI2 ERMS INVPCID FPU_CSDS MDCLEAR IBRS STIBP L1DF SSBD",
+			"\nSYSCALL XD 1GBPAGE EM64T LAHF LZCNT RDTSCP TSCI\n",
+		].join(" ");
+		const { needs } = targets.find(({ name }) => name === "darwin-x64")!;
+		expect(needs.length).toBeGreaterThan(10);
+		const flags = cpuFlagsOfMac(listing)!;
+		expect(needs.filter((need) => !flags.has(need))).toEqual([]);
 	});
 
 	it.runIf(process.platform === "linux")("is known here, and so is the C library", () => {
@@ -79,9 +98,21 @@ describe("a binary fits", () => {
 		["glibc", "2.9", "it needs glibc 2.28 or newer, and this system has glibc 2.9"],
 		["musl", undefined, "it needs glibc 2.28 or newer, and this system has musl"],
 	] as const)("the C library %s %s: %s", (name, version, reason) => {
-		expect(libcMisfitOf(facts, { name, version })?.reason).toBe(reason);
-		expect(libcMisfitOf({ ...facts, libc: null, libcVersion: null }, { name, version })).toBeUndefined();
-		expect(libcMisfitOf(facts, undefined)).toBeUndefined();
+		expect(systemMisfitOf(facts, { libc: { name, version } })?.reason).toBe(reason);
+		expect(systemMisfitOf({ ...facts, libc: null, libcVersion: null }, { libc: { name, version } })).toBeUndefined();
+		expect(systemMisfitOf(facts, { libc: undefined })).toBeUndefined();
+	});
+
+	it.each([
+		["13.3", undefined],
+		["13.10", undefined],
+		["14.0.1", undefined],
+		[undefined, undefined],
+		["13.2.1", "it needs macOS 13.3 or newer, and this system has macOS 13.2.1"],
+		["12.7", "it needs macOS 13.3 or newer, and this system has macOS 12.7"],
+	] as const)("macOS %s: %s", (macos, reason) => {
+		const mac = { ...facts, libc: null, libcVersion: null, macos: "13.3" };
+		expect(systemMisfitOf(mac, { libc: undefined, macos })?.reason).toBe(reason);
 	});
 
 	it("by what its binary.json says, if that is whole", () => {

@@ -88,6 +88,7 @@ describe.runIf(canDamage)("a damaged binary", () => {
 		["of another C library", /^it needs glibc 2\.99 or newer, and this system's is older \(/, 1],
 		["with a library that is missing", /^the library libm\.so\.7 that it needs is not installed \(/, 1],
 		["with an illegal instruction", /^it uses an instruction that this processor lacks \(SIGILL while loading it\)$/, 1],
+		["with a write outside its memory", /^it ends the process \(SIGSEGV while loading it\)/, 1],
 		["without its entry", /^it was built for another version of Node\.js or prune-gguf \(/, 1],
 	];
 	it.each(cases)("%s is not used, and the reason is said", async (damage, reason, processes) => {
@@ -99,7 +100,7 @@ describe.runIf(canDamage)("a damaged binary", () => {
 	it("that is delivered and was changed is not even tried", async () => {
 		const { facts, ...one } = delivered(readFileSync(addon));
 		const path = placeBinary(fresh("changed"), damaged(addon, "with an illegal instruction"), undefined);
-		expect(await examined({ ...one, facts, path })).toMatchObject({ usable: false, why: "broken", children: 0 });
+		expect(await examined({ ...one, facts, path })).toMatchObject({ usable: false, why: "broken", damaged: true, children: 0 });
 		const short = placeBinary(fresh("short"), damaged(addon, "cut short"), undefined);
 		expect(await examined({ ...one, facts, path: short })).toMatchObject({
 			reason: expect.stringMatching(/^it is cut short: \d+ of \d+ bytes$/),
@@ -173,6 +174,17 @@ describe("what a probe gave is remembered", () => {
 		knownHere.clear();
 		expect(await examined(illegal)).toMatchObject({ usable: false, children: 0, reason: expect.stringMatching(/SIGILL/) });
 		expect(await recordOf((await probeKey(illegal.path, system))!, Date.now() + 1e12)).toMatchObject({ passed: false });
+	});
+
+	it.runIf(canDamage)("until it ends the process that tries it: then what it passed once no longer counts", async () => {
+		const one = delivered(damaged(addon, "with a write outside its memory"));
+		const key = (await probeKey(one.path, system))!;
+		await record({ key, sha256: one.facts!.sha256, passed: true });
+		expect(await examined(one)).toMatchObject({ usable: true, children: 0 });
+		expect(await examined(one, { anew: true })).toMatchObject({ usable: false, children: 1 });
+		knownHere.clear();
+		expect(await recordOf(key)).toBeUndefined();
+		expect(await examined(one)).toMatchObject({ usable: false, reason: expect.stringMatching(/SIGSEGV/), children: 1 });
 	});
 
 	it("until it is forgotten, and lines that another process tore do not count", async () => {
