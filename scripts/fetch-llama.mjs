@@ -126,6 +126,8 @@ async function layOut({ pin, clone, staging, target, signal }) {
 	}
 	for (const path of pin.drop) await rm(join(staging, path), { recursive: true, force: true });
 	await writeFile(join(staging, ".pin"), stampOf(pin));
+	// Another process was quicker, and may compile from them by now.
+	if (await isFetched(target, pin)) return;
 	await rm(target, { recursive: true, force: true });
 	await rename(staging, target).catch(async (error) => {
 		// Another process was quicker.

@@ -54,18 +54,23 @@ export interface LockWait {
 	readonly onWait?: ((owner: LockOwner) => void) | undefined;
 	/** Milliseconds between two looks. @default 500 */
 	readonly every?: number | undefined;
+	/**
+	 * Takes over the lock of another machine that was not touched for 10 minutes, instead of failing: for work that begins again without
+	 * harm if its holder lives after all. @default false
+	 */
+	readonly takeSilent?: boolean | undefined;
 }
 
 /**
  * Takes the lock as `lockFile` does, and waits while another live process holds it.
- * @throws FileError for a holder of another machine or container that has not touched its lock for 10 minutes: it may be gone
+ * @throws FileError for a holder of another machine that has not touched its lock for 10 minutes, unless `takeSilent`: it may be gone
  * @throws the signal's reason once it is aborted
  */
-export async function waitForLock(path: string, { signal, onWait, every = 500 }: LockWait = {}): Promise<Lock> {
+export async function waitForLock(path: string, { signal, onWait, every = 500, takeSilent = false }: LockWait = {}): Promise<Lock> {
 	let told: string | undefined;
 	for (;;) {
 		signal?.throwIfAborted();
-		const taken = await tryLock(path);
+		const taken = await tryLock(path, takeSilent);
 		if ("release" in taken) return taken;
 		if (isElsewhere(taken) && isSilent(`${path}.lock`)) throw inUse(taken, path);
 		const owner = JSON.stringify(taken);
@@ -77,7 +82,7 @@ export async function waitForLock(path: string, { signal, onWait, every = 500 }:
 }
 
 /** The lock, or the live process that holds it. */
-async function tryLock(path: string): Promise<Lock | LockOwner> {
+async function tryLock(path: string, takeSilent = false): Promise<Lock | LockOwner> {
 	const lockPath = `${path}.lock`;
 	const own: LockOwner = { pid: process.pid, host: hostname(), start: processFacts(process.pid)?.start ?? "", space: processSpace() };
 	const content = `${JSON.stringify(own)}\n`;
@@ -94,7 +99,7 @@ async function tryLock(path: string): Promise<Lock | LockOwner> {
 				},
 			};
 		}
-		const live = await evictStale(lockPath);
+		const live = await evictStale(lockPath, takeSilent);
 		if (live) return live;
 	}
 	throw new FileError(`${lockPath} could not be taken: other processes keep taking it. Try again.`);
@@ -142,7 +147,7 @@ async function createPlain(lockPath: string, content: string): Promise<boolean> 
 }
 
 /** Removes a lock that was left behind. @returns who holds it, if it was not */
-async function evictStale(lockPath: string): Promise<LockOwner | undefined> {
+async function evictStale(lockPath: string, takeSilent: boolean): Promise<LockOwner | undefined> {
 	let content = await readIfThere(lockPath);
 	if (content === "") {
 		await delay(200);
@@ -150,7 +155,8 @@ async function evictStale(lockPath: string): Promise<LockOwner | undefined> {
 	}
 	if (content === undefined) return undefined;
 	const owner = parseOwner(content);
-	if (owner && isLive(owner, lockPath)) return owner;
+	const isGivenUp = () => takeSilent && owner !== undefined && isElsewhere(owner) && isSilent(lockPath);
+	if (owner && isLive(owner, lockPath) && !isGivenUp()) return owner;
 	const moved = `${lockPath}.stale-${process.pid}-${randomBytes(4).toString("hex")}`;
 	try {
 		await rename(lockPath, moved);

@@ -120,5 +120,21 @@ describe("waitForLock", () => {
 		const old = new Date(Date.now() - 11 * 60_000);
 		utimesSync(`${path}.lock`, old, old);
 		await expect(waitForLock(path)).rejects.toThrow(/on elsewhere.*delete .*\.lock/);
+		expect(existsSync(`${path}.lock`)).toBe(true);
+	});
+
+	it("takes over what another machine left, if asked to, once it was not touched for ten minutes", async () => {
+		lockOf(1, "elsewhere");
+		const touched = (minutes: number) => utimesSync(`${path}.lock`, new Date(), new Date(Date.now() - minutes * 60_000));
+		touched(9);
+		const told: string[] = [];
+		const waiting = waitForLock(path, { every: 10, takeSilent: true, onWait: ({ host }) => told.push(host) });
+		await new Promise((resolve) => setTimeout(resolve, 100));
+		expect(told).toEqual(["elsewhere"]);
+		touched(11);
+		const lock = await waiting;
+		expect(await lockOwner(path)).toMatchObject({ pid: process.pid, host: hostname() });
+		await lock.release();
+		expect(readdirSync(folder)).toEqual([]);
 	});
 });

@@ -137,7 +137,7 @@ async function startAnew(folder: string, root: string): Promise<void> {
 	await makeBuildFolder(folder);
 }
 
-/** Waits for another build in the folder. */
+/** Waits for another build in the folder. One that was killed in a container, whose name no later one has, leaves a lock that falls silent. */
 async function takeTurn(folder: string, { signal, onStep }: CompileOptions): Promise<{ readonly lock: Lock; readonly waited: boolean }> {
 	let waited = false;
 	const onWait = ({ pid }: LockOwner) => {
@@ -145,7 +145,7 @@ async function takeTurn(folder: string, { signal, onStep }: CompileOptions): Pro
 		onStep?.({ step: `waiting for process ${pid}, which builds the same`, fraction: 0 });
 	};
 	try {
-		return { lock: await waitForLock(folder, { signal, onWait }), waited };
+		return { lock: await waitForLock(folder, { signal, onWait, takeSilent: true }), waited };
 	} catch (error) {
 		throw notWritable(folder, error);
 	}

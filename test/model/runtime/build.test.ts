@@ -133,6 +133,17 @@ const age = (name: string) => {
 };
 
 describe.skipIf(process.platform === "win32")("after a build that was killed", () => {
+	it("in a container that is gone, the next one takes its lock once that has been silent for ten minutes", async () => {
+		mkdirSync(fake.folder, { recursive: true });
+		const lock = `${fake.folder}.lock`;
+		writeFileSync(lock, JSON.stringify({ pid: 7, host: "0123456789ab", start: "1", space: "pid:[1]" }));
+		const at = new Date(Date.now() - 11 * 60_000);
+		utimesSync(lock, at, at);
+		expect((await build()).at(-1)).toBe("done");
+		expect(readFileSync(fake.addon, "utf8")).toBe("whole addon");
+		expect(existsSync(lock)).toBe(false);
+	});
+
 	it.skipIf(process.platform !== "linux")("the next one ends what still runs, and goes on with what was finished", async () => {
 		const first = fake.inProcess({ compiler: true, waits: 60_000 });
 		await until(() => existsSync(`${fake.folder}.compiler`) && existsSync(join(fake.folder, "running.json")));

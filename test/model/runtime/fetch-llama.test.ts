@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -90,5 +91,23 @@ describe.skipIf(process.platform === "win32")("fetching the sources of llama.cpp
 			mkdirSync(join(vendor, name));
 		await expect(fetched()).rejects.toThrow("E404");
 		expect(readdirSync(vendor).sort()).toEqual(["llama.cpp.json", `llama.cpp.partial-${process.ppid}`]);
+	});
+
+	it("leaves sources alone that another process laid out meanwhile", async () => {
+		const pinPath = join(vendor, "llama.cpp.json");
+		const integrity = `sha512-${createHash("sha512").update("tarball\n").digest("base64")}`;
+		const pin = JSON.stringify({ ...JSON.parse(readFileSync(pinPath, "utf8")), integrity });
+		writeFileSync(pinPath, pin);
+		program("npm", '[ "$1" = --version ] && exit 0\necho tarball > x.tgz\necho \'[{"filename":"x.tgz"}]\'');
+		// The last program that runs: as it ends, the other process is done, and its compiler has a file open.
+		const stamp = createHash("sha256").update(pin).digest("hex");
+		const target = join(vendor, "llama.cpp");
+		program(
+			"git",
+			`case "$*" in *rev-parse*) /bin/mkdir ${target}; printf %s ${stamp} > ${target}/.pin; echo > ${target}/open.h; echo abc;; esac`,
+		);
+		await expect(fetched()).resolves.toBe(target);
+		expect(readdirSync(target).sort()).toEqual([".pin", "open.h"]);
+		expect(readdirSync(vendor).sort()).toEqual(["llama.cpp", "llama.cpp.json"]);
 	});
 });
