@@ -59,6 +59,14 @@ export function windowsFaults({ imports, delayed, exported }) {
 	return faults;
 }
 
+/** What is wrong with a library for macOS. @param limit oldest version of macOS that it must load with */
+export function macFaults({ libraries, macos }, limit) {
+	const faults = libraries.filter((path) => !/^\/(usr\/lib|System\/Library)\//.test(path)).map((path) => `it loads ${path}`);
+	if (macos === undefined) faults.push("it does not say which macOS it needs");
+	else if (versionAbove(macos, limit)) faults.push(`it needs macOS ${macos}, newer than ${limit}`);
+	return faults;
+}
+
 /**
  * What a binary asks of the system, and what is wrong with that.
  * @returns {{ arch: string, faults: string[], asks: Record<string, unknown> }}

@@ -5,11 +5,12 @@
 // Each addon has a process of its own. They measure in turn, in another order each round, so a slow minute of the machine meets all of them.
 // A ratio is the median over the rounds of (seconds of the native build) / (seconds of this one): above 1 is faster than native.
 import { createRequire } from "node:module";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { System } from "../../dist/model/runtime/binary/system.js";
 import { defaultThreads } from "../../dist/model/runtime/threads.js";
 import { startMeasuring } from "./measuring.mjs";
 import { recordResult } from "./results.mjs";
@@ -55,10 +56,10 @@ function addons() {
 	return new Map([["native", resolve(options.native)], ...files]);
 }
 
-/** Whether this CPU has what a target needs. */
+/** Whether this CPU has what a target needs, or does not say (Windows). */
 function runsHere({ needs, name }) {
-	const flags = new Set(/^(?:flags|Features)\s*:\s*(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1].split(" "));
-	const missing = needs.filter((flag) => !flags.has(flag));
+	const { flags } = new System().cpu;
+	const missing = flags ? needs.filter((flag) => !flags.has(flag)) : [];
 	if (missing.length > 0) process.stderr.write(`${name} is not compared: this CPU lacks ${missing.join(", ")}\n`);
 	return missing.length === 0;
 }

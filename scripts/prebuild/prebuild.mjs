@@ -9,8 +9,9 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { inspectBinary } from "./check.mjs";
+import { inspectBinary, macFaults } from "./check.mjs";
 import { configureArguments } from "./configure.mjs";
+import { machLibraries, oldestMacos } from "./mach.mjs";
 import { describeBinary } from "./record.mjs";
 import { recordResult } from "./results.mjs";
 import { canBuild, targets, targetsOf } from "./targets.mjs";
@@ -78,15 +79,14 @@ function appleClang() {
 	return `Apple clang ${version}`;
 }
 
-/** otool names the libraries; everything outside the system would be missing elsewhere. */
+/** otool says what it loads, and which macOS it needs. */
 function checkMac(file, target) {
 	runToEnd("strip", ["-x", file]);
-	const { stdout } = spawnSync("otool", ["-L", file], { encoding: "utf8" });
-	const libraries = [...(stdout ?? "").matchAll(/^\t(\S+) \(/gm)].map((match) => match[1]).filter((path) => !path.endsWith(".node"));
-	const faults = libraries.filter((path) => !/^\/(usr\/lib|System\/Library)\//.test(path)).map((path) => `it loads ${path}`);
-	const { stdout: archs } = spawnSync("lipo", ["-archs", file], { encoding: "utf8" });
-	const arch = { arm64: "arm64", x86_64: "x64" }[(archs ?? "").trim()] ?? String(archs).trim();
-	return { arch, faults, asks: { macos: target.cmake.CMAKE_OSX_DEPLOYMENT_TARGET, libraries } };
+	const told = (program, ...args) => spawnSync(program, [...args, file], { encoding: "utf8", maxBuffer: 1 << 26 }).stdout ?? "";
+	const asks = { macos: oldestMacos(told("otool", "-l")), libraries: machLibraries(told("otool", "-L")) };
+	const archs = told("lipo", "-archs").trim();
+	const faults = macFaults(asks, target.cmake.CMAKE_OSX_DEPLOYMENT_TARGET);
+	return { arch: { arm64: "arm64", x86_64: "x64" }[archs] ?? archs, faults, asks };
 }
 
 /**

@@ -4,16 +4,25 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /** Files whose change makes a binary out of date. */
-const inputs = ["native", "CMakeLists.txt", "vendor/llama.cpp.json", "scripts/prebuild/targets.mjs", "scripts/prebuild/configure.mjs"];
+const inputs = [
+	"native",
+	"CMakeLists.txt",
+	"vendor/llama.cpp.json",
+	...["targets", "configure", "zig"].map((name) => `scripts/prebuild/${name}.mjs`),
+];
+/** Packages whose headers are compiled in, as the lock file has them. */
+const packages = ["node-api-headers", "node-addon-api"];
 
 const readJson = (path) => JSON.parse(readFileSync(path, "utf8"));
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
-/** Hash of everything in the repository that binaries are made from. The pin stands for llama.cpp. */
+/** Hash of everything that binaries are made from. The pin stands for llama.cpp, and the lock file for packages. */
 export function sourcesHash(root) {
 	const hash = createHash("sha256");
 	for (const path of inputs.flatMap((input) => filesOf(join(root, input))).sort())
 		hash.update(`${relative(root, path).replaceAll("\\", "/")}\0${sha256(readFileSync(path))}\0`);
+	const locked = readJson(join(root, "package-lock.json")).packages;
+	for (const name of packages) hash.update(`${name}\0${JSON.stringify(locked[`node_modules/${name}`])}\0`);
 	return hash.digest("hex");
 }
 
@@ -40,6 +49,7 @@ export function describeBinary(target, { root, file, compiler, asks }) {
 		arch: target.arch,
 		libc: target.libc,
 		libcVersion: target.libcVersion,
+		...(asks.macos === undefined ? {} : { macos: asks.macos }),
 		level: target.level,
 		needs: target.needs,
 		compiler,

@@ -46,7 +46,8 @@ export const targets = [
 		level: "armv8",
 		cpu: "generic",
 		needs: ["fp", "asimd"],
-		cmake: { GGML_CPU_ARM_ARCH: "armv8-a" },
+		// No GGML_CPU_ARM_ARCH: it becomes -march, in which zig sees one more -mcpu, and armv8-a is no name of a CPU.
+		cmake: {},
 		zigTarget: `aarch64-linux-gnu.${glibcVersion}`,
 	},
 	windowsX64(levels.baseline),

@@ -26,7 +26,7 @@ const binaryJson = () => inRoot("prebuilds", "linux-arm64", "binary.json");
 
 beforeEach(() => {
 	root = mkdtempSync(join(tmpdir(), "prune-gguf-pack-"));
-	for (const path of ["native", "CMakeLists.txt", "package.json", "vendor/llama.cpp.json", "scripts/prebuild"])
+	for (const path of ["native", "CMakeLists.txt", "package.json", "package-lock.json", "vendor/llama.cpp.json", "scripts/prebuild"])
 		cpSync(join(ROOT, path), inRoot(path), { recursive: true });
 	mkdirSync(inRoot("prebuilds", "linux-arm64"), { recursive: true });
 	const file = inRoot("prebuilds", "linux-arm64", "prune_gguf.node");
@@ -58,6 +58,28 @@ it("binary.json says what the binary is", () => {
 
 it("a binary that fits is packed", () => expect(unfit(root)).toEqual([]));
 
+it("binary.json of a Mac's binary says which macOS it needs", () => {
+	const file = inRoot("prebuilds", "linux-arm64", "prune_gguf.node");
+	const target = targets.find((one) => one.name === "darwin-x64")!;
+	expect(describeBinary(target, { root, file, compiler: "Apple clang 15", asks: { macos: "13.3", libraries: [] } })).toMatchObject({
+		libcVersion: null,
+		macos: "13.3",
+	});
+});
+
+/** Another version of a package, as a lock file has it. */
+const locking = (name: string) =>
+	change(inRoot("package-lock.json"), (text) => {
+		const lock = JSON.parse(text) as { packages: Record<string, { version: string }> };
+		lock.packages[`node_modules/${name}`]!.version = "0.0.1";
+		return JSON.stringify(lock);
+	});
+
+it("a package that is not compiled in may change", () => {
+	locking("valibot");
+	expect(unfit(root)).toEqual([]);
+});
+
 it.each<[string, () => void]>([
 	["the sources changed after it was made", () => change(inRoot("native", "losses.cpp"), (text) => `${text}\n`)],
 	["the sources changed after it was made", () => writeFileSync(inRoot("native", "new.h"), "")],
@@ -65,6 +87,9 @@ it.each<[string, () => void]>([
 		"the sources changed after it was made",
 		() => change(inRoot("vendor", "llama.cpp.json"), (text) => text.replace('"version"', '"version "')),
 	],
+	["the sources changed after it was made", () => change(inRoot("scripts", "prebuild", "zig.mjs"), (text) => text.replace("0.17.1", "0.17.2"))],
+	["the sources changed after it was made", () => locking("node-addon-api")],
+	["the sources changed after it was made", () => locking("node-api-headers")],
 	[
 		"it was made for version 0.0.1",
 		() => change(binaryJson(), (text) => text.replace(/"packageVersion":"[^"]*"/, '"packageVersion":"0.0.1"')),

@@ -21,8 +21,12 @@ interface Pe {
 const load = async <T>(name: string) => (await import(new URL(`../../scripts/prebuild/${name}`, import.meta.url).href)) as T;
 const { readElf } = await load<{ readElf(bytes: Buffer): Elf }>("elf.mjs");
 const { readPe } = await load<{ readPe(bytes: Buffer): Pe }>("pe.mjs");
-const { linuxFaults, windowsFaults, versionAbove, highestGlibc, nodeApiNames } = await load<{
+const { machLibraries, oldestMacos } = await load<{ machLibraries(text: string): string[]; oldestMacos(text: string): string | undefined }>(
+	"mach.mjs",
+);
+const { linuxFaults, macFaults, windowsFaults, versionAbove, highestGlibc, nodeApiNames } = await load<{
 	linuxFaults(elf: Elf): string[];
+	macFaults(asks: { libraries: string[]; macos: string | undefined }, limit: string): string[];
 	windowsFaults(pe: Pe): string[];
 	versionAbove(version: string, limit: string): boolean;
 	highestGlibc(versions: string[]): string;
@@ -110,6 +114,31 @@ describe("a PE file", () => {
 	it("is not any other file", () => {
 		expect(() => readPe(Buffer.alloc(200))).toThrow("this is not a PE file");
 		expect(() => readPe(Buffer.from("MZ".padEnd(200, "\0")))).toThrow("this is not a PE file");
+	});
+});
+
+describe("a Mach-O file", () => {
+	const command = (lines: string) => `Load command 7\n${lines}Load command 8\n      cmd LC_SOURCE_VERSION\n  cmdsize 16\n  version 0.0\n`;
+	const build = (minos: string) =>
+		command(`      cmd LC_BUILD_VERSION\n  cmdsize 32\n platform 1\n    minos ${minos}\n      sdk 15.2\n   ntools 1\n     tool 3\n  version 1115.7\n`);
+	const older = command("      cmd LC_VERSION_MIN_MACOSX\n  cmdsize 16\n  version 10.13\n      sdk 10.15\n");
+
+	it("says which macOS it needs, in either way", () => {
+		expect(oldestMacos(build("13.3"))).toBe("13.3");
+		expect(oldestMacos(older)).toBe("10.13");
+		expect(oldestMacos("x.node:\nLoad command 0\n      cmd LC_SEGMENT_64\n")).toBeUndefined();
+	});
+
+	it("must load with the macOS that is stated, and with what every Mac has", () => {
+		const system = "/usr/lib/libSystem.B.dylib";
+		const told = `x/prune_gguf.node:\n\t@rpath/prune_gguf.node (compatibility version 0.0.0)\n\t${system} (compatibility version 1.0.0)\n`;
+		expect(machLibraries(told)).toEqual([system]);
+		expect(macFaults({ libraries: [system], macos: "13.3" }, "13.3")).toEqual([]);
+		expect(macFaults({ libraries: [system], macos: "13.10" }, "13.3")).toEqual(["it needs macOS 13.10, newer than 13.3"]);
+		expect(macFaults({ libraries: ["/opt/homebrew/lib/libomp.dylib"], macos: undefined }, "13.3")).toEqual([
+			"it loads /opt/homebrew/lib/libomp.dylib",
+			"it does not say which macOS it needs",
+		]);
 	});
 });
 

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,9 @@ interface Target {
 	arch: string;
 	needs: string[];
 	libcVersion: string | null;
+	cmake: object;
+	compilerFlags?: string[];
+	zigTarget?: string;
 }
 
 const script = (name: string) => new URL(`../../scripts/prebuild/${name}`, import.meta.url).href;
@@ -18,6 +21,7 @@ const { targets } = (await import(script("targets.mjs"))) as { targets: Target[]
 const { wanted } = (await import(script("prebuild.mjs"))) as {
 	wanted(names: string[], host: { platform: string; arch: string }): Target[];
 };
+const { testFiles } = (await import(script("test-binary.mjs"))) as { testFiles(): string[] };
 const namesOf = (names: string[], platform: string, arch: string) => wanted(names, { platform, arch }).map((target) => target.name);
 
 describe("the table of targets", () => {
@@ -44,6 +48,34 @@ describe("the table of targets", () => {
 				expect(needs.length).toBeGreaterThan(lower.length);
 			}
 		}
+	});
+});
+
+it("zig is given one name of a CPU: -march would be a second one, of another kind", () => {
+	const withZig = targets.filter(({ zigTarget }) => zigTarget !== undefined);
+	expect(withZig.length).toBeGreaterThan(4);
+	for (const { cmake, compilerFlags = [] } of withZig) {
+		expect(cmake).not.toHaveProperty("GGML_CPU_ARM_ARCH");
+		expect(compilerFlags.filter((flag) => flag.startsWith("-m"))).toEqual([]);
+	}
+});
+
+describe("the tests that a binary is run with", () => {
+	const marks = /runtime\/model\.js|findAddon|quantizeFile|loadAddon|native\/run/;
+	const load = (path: string) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8");
+
+	it("all load one, and no other does", () => {
+		const files = testFiles();
+		expect(files.length).toBeGreaterThan(20);
+		// Its helper loads the model.
+		const indirect = ["test/native/capture-exception.test.ts"];
+		expect(files.filter((path) => !marks.test(load(path)))).toEqual(indirect);
+		const folder = fileURLToPath(new URL("../../test/model/runtime/", import.meta.url));
+		const others = readdirSync(folder, { recursive: true })
+			.map((name) => `test/model/runtime/${String(name).replaceAll("\\", "/")}`)
+			.filter((path) => path.endsWith(".test.ts") && !files.includes(path));
+		expect(others.length).toBeGreaterThan(5);
+		expect(others.filter((path) => marks.test(load(path)))).toEqual([]);
 	});
 });
 
