@@ -32,6 +32,9 @@ const needed = [
 	"dist/research.js",
 	"dist/research.d.ts",
 	"dist/cli/main.js",
+	// Programs of their own: nothing imports them.
+	"dist/model/runtime/trial-child.mjs",
+	"dist/model/runtime/binary/probe-child.mjs",
 	"scripts/fetch-llama.mjs",
 	"CMakeLists.txt",
 	"vendor/llama.cpp.json",
@@ -53,7 +56,7 @@ const prepared = [
 const foreign = [
 	/^(?:test|bench|fixture|src|build|coverage|\.ci|\.github|node_modules)\//,
 	/\.test\.[cm]?[jt]s$/,
-	/\.tsbuildinfo$|\.[jt]s\.map$|\.tgz$|\.log$|\.orig$|~$/,
+	/\.tsbuildinfo$|\.[jt]s\.map$|\.tgz$|\.log$|\.orig$|\.partial$|~$/,
 	/(?:^|\/)\.[^/]+$/,
 	/^scripts\/(?!fetch-llama\.mjs$)/,
 	/^docs\/research\/conformance\.json$/,
@@ -64,11 +67,13 @@ const matches = (path, pattern) => (typeof pattern === "string" ? path === patte
 /**
  * What is wrong with the files of a package, as sentences.
  * @param {{ size: number, unpackedSize: number, files: readonly { path: string }[] }} packed
- * @param {{ release?: boolean }} options `release`: also what is only there once it was prepared for packing
+ * @param {{ release?: boolean, targets?: readonly string[] }} options `release`: also what is only there once it was prepared for packing;
+ * `targets`: names of binaries that must be there, whole
  */
-export function contentFaults({ size, unpackedSize, files }, { release = false } = {}) {
+export function contentFaults({ size, unpackedSize, files }, { release = false, targets = [] } = {}) {
 	const paths = files.map(({ path }) => path);
-	const missing = [...needed, ...(release ? prepared : [])].filter((pattern) => !paths.some((path) => matches(path, pattern)));
+	const binaries = targets.flatMap((name) => ["prune_gguf.node", "binary.json"].map((file) => `prebuilds/${name}/${file}`));
+	const missing = [...needed, ...(release ? prepared : []), ...binaries].filter((pattern) => !paths.some((path) => matches(path, pattern)));
 	const extra = paths.filter((path) => foreign.some((pattern) => matches(path, pattern)));
 	return [
 		...missing.map((pattern) => `the package lacks ${pattern}`),

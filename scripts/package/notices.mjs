@@ -16,7 +16,7 @@ export function notices({ root, pin, zig, bill }) {
 		"Notices of third parties\n",
 		"This package holds work of others. So do the npm packages that are installed with it. First comes what lies in this package:",
 		...components.map((component) => entry(component, component.text(context))),
-		`${rule}\nnpm packages that are installed beside this one. node-addon-api and node-api-headers are compiled into every binary, and a file of\ncmake-js into those for Windows.`,
+		`${rule}\nnpm packages that are installed beside this one. node-addon-api and node-api-headers are compiled into every binary.`,
 		...grouped(packages),
 	];
 	return `${parts.join("\n\n")}\n`;

@@ -2,13 +2,15 @@
 //   node scripts/package/try-package.mjs PACKAGE.tgz [MODEL.gguf ...] [--with npm|pnpm]
 //
 // No script of npm runs, and except on Windows no program but node, npm and sh is in the path: nothing can be compiled. Without a model it
-// takes the 12-block model of this clone. It fails if a model is not measured, or if something was built after all.
+// takes the 12-block model of this clone. It fails if a model is not measured, a delivered binary that fits computes something else than it
+// should, another one than a delivered is used, or something was built after all.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { tryBinaries } from "./try-binaries.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const windows = process.platform === "win32";
@@ -58,10 +60,20 @@ writeFileSync(join(project, "package.json"), JSON.stringify({ name: "try", priva
 const env = { ...process.env, PRUNE_GGUF_HOME: home, ...(windows ? {} : { PATH: programs(join(work, "programs")) }) };
 delete env.PRUNE_GGUF_ADDON;
 
-function run(command, args) {
-	const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: project, env, encoding: "utf8", shell: windows });
+function run(command, args, more = {}) {
+	// npm is a script there, and no shell leaves a path with spaces as it is.
+	const shell = windows && command !== "node";
+	const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: project, env: { ...env, ...more }, encoding: "utf8", shell });
 	if (status === 0) return stdout;
 	throw new Error(`${command} ${args.join(" ")} ended with ${status}: ${error?.message ?? ""}\n${stdout}${stderr}`);
+}
+
+/** The binary that doctor says is used. Its command is started without the package manager: pnpm starts it with programs that are not there. */
+function usedBinary() {
+	const main = join(project, "node_modules", "prune-gguf", "dist", "cli", "main.js");
+	say(run("node", [main, "doctor"]).trim());
+	const { used, binaries } = JSON.parse(run("node", [main, "doctor", "--json"]));
+	return { used, kind: binaries.find(({ verdict }) => verdict === "used")?.kind };
 }
 
 /** What must not be there: a build. */
@@ -90,7 +102,11 @@ try {
 		if (first === undefined) throw new Error(`${model}: no candidate was measured`);
 		say(`${basename(model)}: first measured candidate after ${first.toFixed(2)} s, one block chosen after ${all.toFixed(1)} s`);
 	}
-	say(run("npx", ["prune-gguf", "doctor"]).trim());
+	const { used, kind } = usedBinary();
+	say(`used: ${used} (${kind})`);
+	if (kind !== "prebuilt") throw new Error("the binary in use was not delivered with the package");
+	const right = await tryBinaries(project, (args, more) => run("node", args, more));
+	say(`the losses of the 12-block model are right with ${right.join(", ")}`);
 	const folders = built();
 	if (folders.length > 0) throw new Error(`something was built, in ${folders.join(" and ")}`);
 } catch (error) {

@@ -1,7 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { tempFolder } from "../helpers/temp-folder.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
 const { releaseFaults } = (await import(new URL("../../scripts/package/check-release.mjs", import.meta.url).href)) as {
@@ -10,6 +12,8 @@ const { releaseFaults } = (await import(new URL("../../scripts/package/check-rel
 const { typeFaults } = (await import(new URL("../../scripts/package/types.mjs", import.meta.url).href)) as {
 	typeFaults(root: string): string[];
 };
+
+const { targets } = (await import(new URL("../../scripts/prebuild/targets.mjs", import.meta.url).href)) as { targets: { name: string }[] };
 
 describe("what a release is refused for", () => {
 	const pkg = { version: "1.2.0", repository: { url: "git+https://example.org/x.git" }, publishConfig: { provenance: true } };
@@ -38,6 +42,41 @@ describe("the workflows", () => {
 		for (const [, script] of text.matchAll(/npm run ([\w:-]+)/g)) expect(Object.keys(scripts)).toContain(script);
 		for (const [, path] of text.matchAll(/node (scripts\/\S+\.mjs)/g)) expect(existsSync(join(ROOT, path!))).toBe(true);
 		expect(text).not.toMatch(/\t/);
+	});
+});
+
+describe("the release", () => {
+	const text = readFileSync(join(ROOT, ".github", "workflows", "release.yml"), "utf8");
+	/** The lines of a job. */
+	const job = (name: string) => new RegExp(`^  ${name}:\\n((?:(?:    .*)?\\n)+)`, "m").exec(text)![1]!;
+
+	it("makes every binary, and packs none without another", () => {
+		const words = new Set(text.split(/\s+/));
+		expect(targets.length).toBeGreaterThan(5);
+		expect(targets.filter(({ name }) => !words.has(name))).toEqual([]);
+		expect(job("pack")).toContain("npm run lint:package -- --release --all-platforms");
+		expect(job("try")).toContain("node scripts/package/try-package.mjs ");
+	});
+
+	it("publishes for a tag that is pushed, and only then", () => {
+		expect([...text.matchAll(/npm publish/g)]).toHaveLength(1);
+		expect(job("publish")).toMatch(/^    if: github\.event_name == 'push' && github\.ref_type == 'tag'$/m);
+		expect(job("publish")).toContain("npm publish ./");
+	});
+
+	it.skipIf(process.platform === "win32").each([
+		["v1.2.3", "latest"],
+		["v1.2.3-rc.1", "next"],
+	])("publishes the file of %s with the tag %s", (ref, tag) => {
+		const folder = tempFolder();
+		mkdirSync(join(folder, "package"));
+		writeFileSync(join(folder, "package", "prune-gguf-1.2.3.tgz"), "");
+		writeFileSync(join(folder, "npm"), '#!/bin/sh\necho "npm $*"\n');
+		chmodSync(join(folder, "npm"), 0o755);
+		const step = /^      - run: \|\n((?: {10}.*\n)+)/m.exec(job("publish"))![1]!;
+		const env = { GITHUB_REF_NAME: ref, PATH: folder };
+		const { stdout, stderr } = spawnSync("/bin/sh", ["-e", "-c", step], { cwd: folder, env, encoding: "utf8" });
+		expect([stdout, stderr]).toEqual([`npm publish ./package/prune-gguf-1.2.3.tgz --provenance --access public --tag ${tag}\n`, ""]);
 	});
 });
 
