@@ -49,7 +49,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 		],
 	},
 	// Jobs do not know each other.
-	jobs: { from: [...LOW, "api", "pipeline"], floors: [[".", "compare", "frontier"]] },
+	jobs: { from: [...LOW, "api", "pipeline"], floors: [[".", "compare", "doctor", "frontier"]] },
 	index: { from: DOORS },
 	research: { from: DOORS },
 	cli: { from: ["errors", "notation", "report", "api"] },

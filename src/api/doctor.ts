@@ -51,7 +51,7 @@ export interface DoctorMissing {
 	readonly what: string;
 	/** What does not work without it. */
 	readonly why: string;
-	/** A command that brings it. */
+	/** A command that brings it. On Windows the form of PowerShell stands beside it if it is another one. */
 	readonly command: string;
 }
 

@@ -110,6 +110,41 @@ describe.runIf(canDamage)("a package with damaged binaries", () => {
 		expect(readFileSync(remembered, "utf8")).not.toContain(key);
 	});
 
+	it("that passed once is not loaded any more after doctor saw it end a process", async () => {
+		const place = newPlace({ first: [damaged(addon, "with a write outside its memory"), ["fpu"].filter(hasFlag)], second: [good(), []] });
+		const key = await probeKey(join(place.package, "prebuilds", "first", "prune_gguf.node"), new System());
+		mkdirSync(place.home);
+		writeFileSync(join(place.home, "binaries.jsonl"), `${JSON.stringify({ key, sha256: "0".repeat(64), passed: true })}\n`);
+		const { result } = await doctorIn(place);
+		expect(result.used).toBe("second");
+		expect(result.missing).toEqual([
+			{
+				what: expect.stringMatching(/^a first that works \(.*prune_gguf\.node\)$/),
+				why: expect.stringMatching(/SIGSEGV.*; second is used instead$/),
+				command: "npx prune-gguf build",
+			},
+		]);
+		const { code, stderr } = await runIn(place, ...measuring);
+		expect(code, stderr).toBe(0);
+		expect(stderr).toMatch(/^warning: the native part first is not used: it ends the process \(SIGSEGV.*second is used instead/m);
+	});
+
+	it("that are not whole says how to get whole ones", async () => {
+		const place = newPlace({
+			avx2: [damaged(addon, "cut short"), ["fpu"].filter(hasFlag), { bytes: good().length }],
+			baseline: [good(), []],
+		});
+		const { code, result } = await doctorIn(place);
+		expect([code, result.used]).toEqual([0, "baseline"]);
+		expect(result.missing).toEqual([
+			{
+				what: expect.stringMatching(/^an undamaged avx2 \(.*prune_gguf\.node\)$/),
+				why: expect.stringMatching(/^it is cut short: \d+ of \d+ bytes; baseline is used instead$/),
+				command: "npm uninstall prune-gguf && npm install prune-gguf",
+			},
+		]);
+	});
+
 	it("with none that can be used fails with every reason and what to install", async () => {
 		const place = newPlace({ avx2: [damaged(addon, "cut short"), []], baseline: [damaged(addon, "without its entry"), []] });
 		const { code, stderr } = await runIn(place, ...measuring);
@@ -120,7 +155,8 @@ describe.runIf(canDamage)("a package with damaged binaries", () => {
 		);
 		expect(stderr).toContain("npx prune-gguf doctor");
 		const { code: ill, result } = await doctorIn(place);
-		expect([ill, result.usable, result.missing.length]).toEqual([1, false, 2]);
+		expect([ill, result.usable, result.missing.length]).toEqual([1, false, 3]);
+		expect(result.missing.map(({ what }) => what.split(" (")[0])[0]).toBe("an undamaged avx2");
 	});
 });
 

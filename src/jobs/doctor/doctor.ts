@@ -1,18 +1,19 @@
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { access, constants, stat, statfs } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { DoctorBinary, DoctorFolder, DoctorMissing, DoctorOptions, DoctorResult, DoctorTool } from "../api/doctor.js";
-import { libcText } from "../model/runtime/binary/binary-facts.js";
-import { binaryPlaces, candidatesIn } from "../model/runtime/binary/candidates.js";
-import { type Examination, examine } from "../model/runtime/binary/examine.js";
-import { probe } from "../model/runtime/binary/probe.js";
-import { System } from "../model/runtime/binary/system.js";
-import { whyWords } from "../model/runtime/binary/words.js";
-import { hasSources } from "../model/runtime/build-sources.js";
-import { type BuildTool, findCompilers, howToInstall, installCommand, missingTools, packageSystem } from "../model/runtime/build-tools.js";
-import { llamaPin, packageRoot, packageVersion } from "../model/runtime/paths.js";
-import { cacheFolder } from "../storage/cache-folder.js";
+import type { DoctorBinary, DoctorFolder, DoctorMissing, DoctorOptions, DoctorResult } from "../../api/doctor.js";
+import { libcText } from "../../model/runtime/binary/binary-facts.js";
+import { binaryPlaces, candidatesIn } from "../../model/runtime/binary/candidates.js";
+import { type Examination, examine } from "../../model/runtime/binary/examine.js";
+import { probe } from "../../model/runtime/binary/probe.js";
+import { System } from "../../model/runtime/binary/system.js";
+import { whyWords } from "../../model/runtime/binary/words.js";
+import { freeBytesOf } from "../../model/runtime/build-folder.js";
+import { hasSources } from "../../model/runtime/build-sources.js";
+import { llamaPin, packageRoot, packageVersion } from "../../model/runtime/paths.js";
+import { cacheFolder } from "../../storage/cache-folder.js";
+import { missingOf } from "./missing.js";
+import { toolsFor } from "./tools.js";
 
 /**
  * Finds out which binary (native part) computes on this machine and why, and what is missing. Every binary that is there is tried again, each
@@ -63,33 +64,6 @@ async function binaryOf(examination: Examination, isUsed: boolean): Promise<Doct
 	return { name, path, kind, verdict, reason, level, compiler, bytes, sha256 };
 }
 
-const toolNames: Readonly<Record<BuildTool, DoctorTool["name"]>> = {
-	...{ compiler: "C++ compiler", cmake: "cmake", make: "make or ninja", git: "git" },
-};
-
-/** On Windows CMake finds the compiler and what builds with it. */
-function toolsFor(sources: boolean): DoctorTool[] {
-	const missing = missingTools({ sources: false });
-	const searched = process.platform === "win32" ? (["cmake", "git"] as const) : (["compiler", "cmake", "make", "git"] as const);
-	return searched.map((tool) => ({
-		name: toolNames[tool],
-		found: missing.includes(tool) ? null : versionOf(tool),
-		needed: tool !== "git" || !sources,
-	}));
-}
-
-function versionOf(tool: BuildTool): string {
-	const programs = { compiler: [findCompilers()?.cpp ?? "c++"], cmake: ["cmake"], make: ["ninja", "make"], git: ["git"] }[tool];
-	for (const program of programs) {
-		const { status, stdout } = spawnSync(program, ["--version"], { encoding: "utf8" });
-		if (status !== 0) continue;
-		const first = stdout.split("\n", 1)[0]!.trim();
-		// Ninja says a number only.
-		return /[a-z]/i.test(first) ? first : `${program} ${first}`;
-	}
-	return "found";
-}
-
 /** A folder, or where it would be made. */
 async function folderOf(folder: string): Promise<DoctorFolder> {
 	let there = folder;
@@ -98,10 +72,7 @@ async function folderOf(folder: string): Promise<DoctorFolder> {
 		() => true,
 		() => false,
 	);
-	const freeBytes = await statfs(there).then(
-		({ bavail, bsize }) => bavail * bsize,
-		() => null,
-	);
+	const freeBytes = (await freeBytesOf(there).catch(() => undefined)) ?? null;
 	return { folder, writable: writable && (await isFolder(there)), freeBytes };
 }
 
@@ -117,76 +88,8 @@ async function buildsFolder(): Promise<DoctorFolder> {
 	return inPackage.writable ? inPackage : folderOf(join(cacheFolder(), "build", `${packageVersion}-${process.platform}-${process.arch}`));
 }
 
-type Found = Omit<DoctorResult, "missing">;
-
-function missingOf(found: Found, examinations: readonly Examination[]): DoctorMissing[] {
-	const { usable, cache, builds } = found;
-	const missing: DoctorMissing[] = usable ? [] : withoutBinary(found);
-	for (const { candidate, ...one } of examinations) {
-		const { backend, asked } = candidate.facts ?? {};
-		if (!usable || one.usable || backend === undefined || asked !== true) continue;
-		missing.push({
-			what: `the build for ${backend} (${candidate.path})`,
-			why: `${one.reason}; ${found.used} is used instead`,
-			command: `npx prune-gguf build --backend ${backend}`,
-		});
-	}
-	if (usable && hasNvidia() && !found.devices.some(({ gpu }) => gpu))
-		missing.push({
-			what: "a build for the NVIDIA GPU",
-			why: `${found.used} computes on the processor only`,
-			command: "npx prune-gguf build --backend cuda",
-		});
-	if (!cache.writable)
-		missing.push({
-			what: `a cache folder that can be written to (${cache.folder} cannot)`,
-			why: "runs keep their measurements in it",
-			command: setting("PRUNE_GGUF_HOME", "FOLDER"),
-		});
-	if (!usable && !builds.writable)
-		missing.push({
-			what: `a folder for builds that can be written to (${builds.folder} cannot)`,
-			why: "a build goes into the package, or into the cache folder",
-			command: setting("PRUNE_GGUF_HOME", "FOLDER"),
-		});
-	return missing;
-}
-
-/** How to come to a binary. */
-function withoutBinary({ binaries, sources }: Found): DoctorMissing[] {
-	const [only] = binaries;
-	if (only?.kind === "named")
-		return [
-			{
-				what: "a binary under the path that PRUNE_GGUF_ADDON names",
-				why: "no other is tried then",
-				command: setting("PRUNE_GGUF_ADDON", ""),
-			},
-		];
-	const tools = missingTools({ sources });
-	const system = packageSystem();
-	const toInstall: DoctorMissing = {
-		what: tools.map((tool) => toolNames[tool]).join(", "),
-		why: "no binary that is there can be used, so it must be built",
-		command: system ? installCommand(tools, system) : howToInstall(tools, system),
-	};
-	const download = sources ? "" : "; it downloads the sources of llama.cpp, so it needs the network";
-	return [
-		...(tools.length > 0 ? [toInstall] : []),
-		{ what: "a binary for this machine", why: `nothing can be measured without it${download}`, command: "npx prune-gguf build" },
-	];
-}
-
 const gpuFailure = (reason: string): DoctorMissing => ({
 	what: "graphics devices that work",
 	why: `when they are looked for, ${reason}`,
 	command: "npx prune-gguf ... --gpu-layers 0",
 });
-
-/** A command that sets a variable, or unsets it. */
-function setting(name: string, value: string): string {
-	if (process.platform === "win32") return `set ${name}=${value}`;
-	return value === "" ? `unset ${name}` : `export ${name}=${value}`;
-}
-
-const hasNvidia = () => existsSync("/proc/driver/nvidia/version");

@@ -7,7 +7,7 @@ import { BuildError, FileError } from "../../errors.js";
 const MB = 1e6;
 
 /** Bytes of the disk that a finished build takes: measured with GCC on Linux, and a quarter more. Graphics backends take more. */
-const NEEDED = { addon: 40 * MB, referenceTools: 430 * MB };
+export const buildBytes = { addon: 40 * MB, referenceTools: 430 * MB } as const;
 
 /** Makes the folder. @throws BuildError if it cannot be written */
 export async function makeBuildFolder(folder: string): Promise<void> {
@@ -57,15 +57,16 @@ export interface BuildAmount {
 
 /** Checks that the disk has room for what is not there yet. @throws BuildError that says how much, and where */
 export async function checkBuildSpace(folder: string, { referenceTools, free }: BuildAmount): Promise<void> {
-	const needed = (referenceTools ? NEEDED.referenceTools : NEEDED.addon) - (await bytesIn(folder));
-	const there = free ?? (await freeBytes(folder));
+	const needed = (referenceTools ? buildBytes.referenceTools : buildBytes.addon) - (await bytesIn(folder));
+	const there = free ?? (await freeBytesOf(folder));
 	if (there === undefined || there >= needed) return;
 	throw new BuildError(
 		`building needs ${Math.ceil(needed / MB)} MB in ${folder}, and its disk has ${Math.floor(there / MB)} MB free. Make space and try again.`,
 	);
 }
 
-async function freeBytes(folder: string): Promise<number | undefined> {
+/** Bytes that are free on the disk of a folder; undefined if it does not say. */
+export async function freeBytesOf(folder: string): Promise<number | undefined> {
 	const { bavail, bsize } = await statfs(folder);
 	// Some file systems of networks do not say.
 	return bavail === 0 && bsize === 0 ? undefined : bavail * bsize;

@@ -1,0 +1,105 @@
+// What is missing on a machine, and the command that brings it.
+import { existsSync } from "node:fs";
+import type { DoctorFolder, DoctorMissing, DoctorResult } from "../../api/doctor.js";
+import type { Examination } from "../../model/runtime/binary/examine.js";
+import { buildBytes } from "../../model/runtime/build-folder.js";
+import { howToInstall, installCommand, packageSystem } from "../../model/runtime/build-tools.js";
+import { packageRoot } from "../../model/runtime/paths.js";
+import { missingHere, toolNames } from "./tools.js";
+
+/** What was found, before it is known what is missing. @internal */
+export type Found = Omit<DoctorResult, "missing">;
+
+/** Everything that is missing. @param examinations of the binaries in `found`, in their order @internal */
+export function missingOf(found: Found, examinations: readonly Examination[]): DoctorMissing[] {
+	const isNamed = found.binaries[0]?.kind === "named";
+	return [
+		...deliveredBinaries(found, examinations),
+		...(found.usable ? ownBuilds(found, examinations) : withoutBinary(found)),
+		...cacheFaults(found.cache),
+		...(found.usable || isNamed ? [] : buildFolderFaults(found.builds)),
+	];
+}
+
+/** Delivered binaries that would be preferred, and do not work. npm keeps an installed package as it is, even with --force. */
+function deliveredBinaries({ used }: Found, examinations: readonly Examination[]): DoctorMissing[] {
+	const first = examinations.findIndex(({ usable }) => usable);
+	const preferred = first < 0 ? examinations : examinations.slice(0, first);
+	return preferred.flatMap(({ candidate, ...one }): DoctorMissing[] => {
+		if (one.usable || candidate.kind !== "prebuilt" || one.why !== "broken") return [];
+		const why = used === null ? one.reason : `${one.reason}; ${used} is used instead`;
+		const entry = (what: string, command: string) => ({ what: `${what} (${candidate.path})`, why, command });
+		if (one.damaged) return [entry(`an undamaged ${candidate.name}`, "npm uninstall prune-gguf && npm install prune-gguf")];
+		// Without any that works, a build is asked for in any case.
+		return used === null ? [] : [entry(`a ${candidate.name} that works`, "npx prune-gguf build")];
+	});
+}
+
+/** Builds that someone asked for and that do not work, and one for a GPU that nothing uses. */
+function ownBuilds({ used, devices }: Found, examinations: readonly Examination[]): DoctorMissing[] {
+	const failed = examinations.flatMap(({ candidate, ...one }): DoctorMissing[] => {
+		const { backend, asked } = candidate.facts ?? {};
+		if (one.usable || backend === undefined || asked !== true) return [];
+		const what = `the build for ${backend} (${candidate.path})`;
+		return [{ what, why: `${one.reason}; ${used} is used instead`, command: `npx prune-gguf build --backend ${backend}` }];
+	});
+	if (!hasNvidia() || devices.some(({ gpu }) => gpu)) return failed;
+	const why = `${used} computes on the processor only`;
+	return [...failed, { what: "a build for the NVIDIA GPU", why, command: "npx prune-gguf build --backend cuda" }];
+}
+
+/** How to come to a binary. */
+function withoutBinary({ binaries, sources }: Found): DoctorMissing[] {
+	if (binaries[0]?.kind === "named")
+		return [
+			{
+				what: "a binary under the path that PRUNE_GGUF_ADDON names",
+				why: "no other is tried then",
+				command: setting("PRUNE_GGUF_ADDON", ""),
+			},
+		];
+	const tools = missingHere(sources);
+	const system = packageSystem();
+	const toInstall: DoctorMissing = {
+		what: tools.map((tool) => toolNames[tool]).join(", "),
+		why: "no binary that is there can be used, so it must be built",
+		command: system ? installCommand(tools, system) : howToInstall(tools, system),
+	};
+	const download = sources ? "" : "; it downloads the sources of llama.cpp, so it needs the network";
+	return [
+		...(tools.length > 0 ? [toInstall] : []),
+		{ what: "a binary for this machine", why: `nothing can be measured without it${download}`, command: "npx prune-gguf build" },
+	];
+}
+
+function cacheFaults({ folder, writable }: DoctorFolder): DoctorMissing[] {
+	if (writable) return [];
+	const what = `a cache folder that can be written to (${folder} cannot)`;
+	return [{ what, why: "runs keep their measurements in it", command: setting("PRUNE_GGUF_HOME", "FOLDER") }];
+}
+
+function buildFolderFaults({ folder, writable, freeBytes }: DoctorFolder): DoctorMissing[] {
+	const elsewhere = setting("PRUNE_GGUF_HOME", "FOLDER");
+	if (!writable) {
+		const what = `a folder for builds that can be written to (${folder} cannot)`;
+		return [{ what, why: "a build goes into the package, or into the cache folder", command: elsewhere }];
+	}
+	if (freeBytes === null || freeBytes >= buildBytes.addon) return [];
+	const [needed, free] = [Math.ceil(buildBytes.addon / 1e6), Math.floor(freeBytes / 1e6)];
+	const why = `a build needs ${needed} MB, and the disk has ${free} MB free`;
+	// The package comes first: naming another cache folder would not move a build out of it.
+	const command = folder.startsWith(packageRoot) ? "npm cache clean --force" : elsewhere;
+	return [{ what: `space on the disk of ${folder}`, why, command }];
+}
+
+/**
+ * A command that sets a variable, or unsets it. Windows has two shells, and neither understands the other.
+ * @internal
+ */
+export function setting(name: string, value: string, platform: NodeJS.Platform = process.platform): string {
+	if (platform === "win32")
+		return `set ${name}=${value} (in PowerShell: ${value === "" ? `Remove-Item Env:${name}` : `$env:${name}="${value}"`})`;
+	return value === "" ? `unset ${name}` : `export ${name}=${value}`;
+}
+
+const hasNvidia = () => existsSync("/proc/driver/nvidia/version");
