@@ -26,7 +26,10 @@ await model.dispose();
 
 /** The losses that are known, in the order in which they are measured. */
 export function knownLosses() {
-	const lines = gunzipSync(readFileSync(fixture("fixture-12l.jsonl.gz"))).toString().trim().split("\n");
+	const lines = gunzipSync(readFileSync(fixture("fixture-12l.jsonl.gz")))
+		.toString()
+		.trim()
+		.split("\n");
 	const known = new Map(lines.map((line) => JSON.parse(line)).map(({ mask, nll }) => [mask, nll]));
 	const all = "1".repeat(12);
 	return [all, ...Array.from(all, (_, i) => `${all.slice(0, i)}0${all.slice(i + 1)}`)].map((mask) => known.get(mask));

@@ -1,7 +1,8 @@
 // What Apple's otool says of a library for macOS.
 
 /** Libraries that it loads: from `otool -L`, without the name of the library itself. */
-export const machLibraries = (text) => [...text.matchAll(/^\t(\S+) \(/gm)].map((match) => match[1]).filter((path) => !path.endsWith(".node"));
+export const machLibraries = (text) =>
+	[...text.matchAll(/^\t(\S+) \(/gm)].map((match) => match[1]).filter((path) => !path.endsWith(".node"));
 
 /** The oldest version of macOS that it loads with: from `otool -l`. Undefined if it names none. */
 export function oldestMacos(text) {

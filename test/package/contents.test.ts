@@ -51,7 +51,9 @@ describe("the package", () => {
 		const foreign = ["test/x.test.ts", "dist/index.js.map", "scripts/docs.mjs", "dist/.DS_Store", "prebuilds/x/prune_gguf.node.partial"];
 		expect(contentFaults(files(...foreign))).toHaveLength(foreign.length);
 		for (const child of ["dist/model/runtime/trial-child.mjs", "dist/model/runtime/binary/probe-child.mjs"])
-			expect(contentFaults({ ...packed, files: packed.files.filter(({ path }) => path !== child) })).toEqual([`the package lacks ${child}`]);
+			expect(contentFaults({ ...packed, files: packed.files.filter(({ path }) => path !== child) })).toEqual([
+				`the package lacks ${child}`,
+			]);
 		expect(contentFaults({ ...packed, files: packed.files.filter(({ path }) => !path.startsWith("native/")) })).toEqual([
 			expect.stringContaining("lacks /^native"),
 		]);

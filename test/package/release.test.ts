@@ -60,7 +60,7 @@ describe("the release", () => {
 
 	it("publishes for a tag that is pushed, and only then", () => {
 		expect([...text.matchAll(/npm publish/g)]).toHaveLength(1);
-		expect(job("publish")).toMatch(/^    if: github\.event_name == 'push' && github\.ref_type == 'tag'$/m);
+		expect(job("publish")).toMatch(/^ {4}if: github\.event_name == 'push' && github\.ref_type == 'tag'$/m);
 		expect(job("publish")).toContain("npm publish ./");
 	});
 
@@ -73,7 +73,7 @@ describe("the release", () => {
 		writeFileSync(join(folder, "package", "prune-gguf-1.2.3.tgz"), "");
 		writeFileSync(join(folder, "npm"), '#!/bin/sh\necho "npm $*"\n');
 		chmodSync(join(folder, "npm"), 0o755);
-		const step = /^      - run: \|\n((?: {10}.*\n)+)/m.exec(job("publish"))![1]!;
+		const step = /^ {6}- run: \|\n((?: {10}.*\n)+)/m.exec(job("publish"))![1]!;
 		const env = { GITHUB_REF_NAME: ref, PATH: folder };
 		const { stdout, stderr } = spawnSync("/bin/sh", ["-e", "-c", step], { cwd: folder, env, encoding: "utf8" });
 		expect([stdout, stderr]).toEqual([`npm publish ./package/prune-gguf-1.2.3.tgz --provenance --access public --tag ${tag}\n`, ""]);

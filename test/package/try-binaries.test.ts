@@ -7,9 +7,7 @@ import { installedPackage, placeBinary } from "../helpers/binaries.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
 type Node = (args: string[], env: Record<string, string>) => string;
-const { knownLosses, lossFault, tryBinaries } = (await import(
-	new URL("../../scripts/package/try-binaries.mjs", import.meta.url).href
-)) as {
+const { knownLosses, lossFault, tryBinaries } = (await import(new URL("../../scripts/package/try-binaries.mjs", import.meta.url).href)) as {
 	knownLosses(): number[];
 	lossFault(losses: readonly (number | null)[]): string | undefined;
 	tryBinaries(project: string, node: Node): Promise<string[]>;
@@ -43,11 +41,15 @@ describe("the binaries of a package", () => {
 		expect(known).toHaveLength(13);
 		expect(lossFault(known)).toBeUndefined();
 		expect(lossFault(known.map((loss) => loss + 1e-3))).toBeUndefined();
-		expect(lossFault(known.map((loss, i) => (i === 3 ? loss + 0.01 : loss)))).toMatch(/^the loss without block 2 is 3\.\d+, and must be 3\.\d+$/);
+		expect(lossFault(known.map((loss, i) => (i === 3 ? loss + 0.01 : loss)))).toMatch(
+			/^the loss without block 2 is 3\.\d+, and must be 3\.\d+$/,
+		);
 		expect(lossFault(known.map(() => null))).toMatch(/^the loss of the 12-block model is null/);
 		expect(lossFault(known.slice(0, 12))).toMatch(/^the loss without block 11 is undefined/);
 		const wrong: Node = () => `a line\n${JSON.stringify(known.toReversed())}\n`;
 		await expect(tryBinaries(project({ here: {} }), wrong)).rejects.toThrow(/^here: the loss of the 12-block model is/);
-		await expect(tryBinaries(project({ elsewhere: { platform: "other" } }), wrong)).rejects.toThrow("no delivered binary fits this machine");
+		await expect(tryBinaries(project({ elsewhere: { platform: "other" } }), wrong)).rejects.toThrow(
+			"no delivered binary fits this machine",
+		);
 	});
 });

@@ -87,7 +87,10 @@ it.each<[string, () => void]>([
 		"the sources changed after it was made",
 		() => change(inRoot("vendor", "llama.cpp.json"), (text) => text.replace('"version"', '"version "')),
 	],
-	["the sources changed after it was made", () => change(inRoot("scripts", "prebuild", "zig.mjs"), (text) => text.replace("0.17.1", "0.17.2"))],
+	[
+		"the sources changed after it was made",
+		() => change(inRoot("scripts", "prebuild", "zig.mjs"), (text) => text.replace("0.17.1", "0.17.2")),
+	],
 	["the sources changed after it was made", () => locking("node-addon-api")],
 	["the sources changed after it was made", () => locking("node-api-headers")],
 	[

@@ -120,7 +120,9 @@ describe("a PE file", () => {
 describe("a Mach-O file", () => {
 	const command = (lines: string) => `Load command 7\n${lines}Load command 8\n      cmd LC_SOURCE_VERSION\n  cmdsize 16\n  version 0.0\n`;
 	const build = (minos: string) =>
-		command(`      cmd LC_BUILD_VERSION\n  cmdsize 32\n platform 1\n    minos ${minos}\n      sdk 15.2\n   ntools 1\n     tool 3\n  version 1115.7\n`);
+		command(
+			`      cmd LC_BUILD_VERSION\n  cmdsize 32\n platform 1\n    minos ${minos}\n      sdk 15.2\n   ntools 1\n     tool 3\n  version 1115.7\n`,
+		);
 	const older = command("      cmd LC_VERSION_MIN_MACOSX\n  cmdsize 16\n  version 10.13\n      sdk 10.15\n");
 
 	it("says which macOS it needs, in either way", () => {

@@ -52,7 +52,11 @@ export class Cursor {
 		const start = this.position;
 		const end = start + count;
 		if (end > this.fileSize) {
-			this.fail(start, `${count} bytes for ${what}`, `${this.fileSize - start} until the end of the file; it is cut short or damaged: download or copy it again`);
+			this.fail(
+				start,
+				`${count} bytes for ${what}`,
+				`${this.fileSize - start} until the end of the file; it is cut short or damaged: download or copy it again`,
+			);
 		}
 		if (end > this.maxBytes) {
 			this.fail(start, `a header of at most ${this.maxBytes} bytes`, `${what} that ends at byte ${end}; the file is damaged`);
