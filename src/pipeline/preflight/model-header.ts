@@ -172,8 +172,9 @@ function refuse(path: string, obstacle: string | undefined): void {
 }
 
 /**
- * Bytes that must be free to write the model without blocks, or at least so many where only their number is known: its tensors, or
- * those of the zeroed original where that is needed for the proof (it is deleted before).
+ * Bytes that must be free to write the model without blocks, or nearly the fewest where only their number is known: as its file has,
+ * with the header of the original (some hundred bytes differ), or those of the zeroed original where that is needed for the proof (it is
+ * deleted before).
  */
 export function bytesToWrite({ file, blocks }: Header, removed: number | readonly number[]): number {
 	if (blocks.proof !== "bits") return file.size;
@@ -185,5 +186,5 @@ export function bytesToWrite({ file, blocks }: Header, removed: number | readonl
 					.slice(0, removed)
 					.reduce((total, size) => total + size, 0)
 			: weightOf(parts, removed);
-	return file.tensors.reduce((total, tensor) => total + storedBytes(tensor), 0) - gone;
+	return file.size - gone;
 }

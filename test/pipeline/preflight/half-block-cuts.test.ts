@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { settingsFrom } from "../../../src/api/options/shape.js";
 import { InvalidCandidateError, InvalidOptionError } from "../../../src/errors.js";
 import { inspectModel } from "../../../src/jobs/inspect.js";
-import { describeBlocks } from "../../../src/model/architectures/index.js";
+import { describeBlocks, removeBlocks } from "../../../src/model/architectures/index.js";
 import { blocksToRemove } from "../../../src/model/evaluation/perplexity.js";
-import { encodeEntry, GgufFile, type GgufTensor } from "../../../src/model/gguf/index.js";
+import { encodeEntry, GgufFile, type GgufTensor, writtenSize } from "../../../src/model/gguf/index.js";
 import { bytesToHeal, healedTypes, mostAdded } from "../../../src/pipeline/preflight/heal-disk.js";
 import { bytesToWrite, checkedRemoval, type Header } from "../../../src/pipeline/preflight/model-header.js";
 import { sizesWithout } from "../../../src/pipeline/preflight/model-sizes.js";
@@ -95,11 +95,11 @@ describe("sizes", () => {
 		[[0, 2.5], 3 + 200 + 1000],
 	])("without %j", (removed, gone) => {
 		expect(sizesWithout({ file: made, blocks })(removed)).toEqual({ bytes: made.size - 2 * gone, parameters: all - gone });
-		expect(bytesToWrite({ path: "m.gguf", file: made, blocks }, removed)).toBe(2 * (all - gone));
+		expect(bytesToWrite({ path: "m.gguf", file: made, blocks }, removed)).toBe(made.size - 2 * gone);
 	});
 
 	it("of a number of blocks are those without the largest", () => {
-		expect(bytesToWrite({ path: "m.gguf", file: made, blocks }, 2)).toBe(2 * (all - 3300));
+		expect(bytesToWrite({ path: "m.gguf", file: made, blocks }, 2)).toBe(made.size - 2 * 3300);
 	});
 
 	it("of the fixture's parts are those of its tensors", () => {
@@ -108,6 +108,16 @@ describe("sizes", () => {
 		const gone = named(/^blk\.(7|8)\.ffn_/) + named(/^blk\.(8|9)\.attn_/);
 		expect(gone).toBeGreaterThan(1e5);
 		expect(sizesWithout({ file, blocks: real })([7.5, 8.5]).bytes).toBe(file.size - gone);
+	});
+
+	it("of what will be written are those of the file, with its header", () => {
+		for (const removed of [[3], [3, 7.5, 8.5]]) {
+			const written = writtenSize(removeBlocks(file, removed, { version: "0.1.0" }));
+			const planned = bytesToWrite({ path: fixturePath, file, blocks: real }, removed);
+			expect(Math.abs(planned - written)).toBeLessThan(2000);
+		}
+		const header = file.size - file.tensors.reduce((sum, { source }) => sum + source.size, 0);
+		expect(header).toBeGreaterThan(20_000);
 	});
 });
 
