@@ -11,7 +11,7 @@ import { type Applied, applyGated } from "../pipeline/pruning/apply-gated.js";
 import { type HealAsked, healAsAsked, type HealPlan } from "../pipeline/pruning/heal-as-asked.js";
 import { checkCall } from "../pipeline/preflight/call.js";
 import { type GateRequest, hasGate, readGate } from "../pipeline/preflight/gate-limits.js";
-import { quoted, runInLlama } from "../pipeline/preflight/command-line.js";
+import { runInLlama } from "../pipeline/preflight/command-line.js";
 import { filesRead } from "../pipeline/preflight/output-files.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
 import { checkQuantizing, originalOf, type ModelWeights } from "../pipeline/writing/quantize-weights.js";
@@ -23,6 +23,7 @@ import { vocabularyOf } from "../model/runtime/ubatch.js";
 import { logger } from "../api/logger.js";
 import { modelIdentity, summarize } from "../pipeline/session/session.js";
 import { timed } from "../pipeline/session/timings.js";
+import { shellWord } from "../report/commands.js";
 import { checkTarget } from "../storage/atomic-file.js";
 import { type Plan, readPlan } from "../storage/plan.js";
 import { makeRunFolder } from "../storage/runs.js";
@@ -85,7 +86,7 @@ async function carryOut(model: string, output: string, plan: Plan | undefined, o
 
 /** What runs the file and, where no limit was measured, what measures its quality. */
 function commandsAfter(model: string, { output, limits }: Applied): string[] {
-	const measure = `prune-gguf evaluate ${quoted(output.path)} --text FILE --against ${quoted(model)}`;
+	const measure = `prune-gguf evaluate ${shellWord(output.path)} --text FILE --against ${shellWord(model)}`;
 	return [runInLlama(output.path), ...(limits ? [] : [measure])];
 }
 

@@ -9,7 +9,12 @@ export function runCommand({ output }: Pick<Report, "output">): string | undefin
 	return `llama-cli -m ${shellWord(output.name.startsWith("-") ? `./${output.name}` : output.name)}`;
 }
 
-/** A word for a shell. @internal */
-export function shellWord(word: string): string {
+/**
+ * A word of a command, as a shell reads it.
+ * @param platform whose shells will read it: on Windows a backslash separates folders, elsewhere a shell would drop it @default this one
+ */
+export function shellWord(word: string, platform: string = process.platform): string {
+	// No name of a file on Windows holds a double quote, and all its shells know them.
+	if (platform === "win32") return /^[\w@%+=:,./\\-]+$/.test(word) ? word : `"${word}"`;
 	return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

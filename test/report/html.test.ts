@@ -1,5 +1,6 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
+import { shellWord } from "../../src/report/commands.js";
 import { reportHtml } from "../../src/report/html.js";
 import { withoutGaps } from "../../src/report/html-texts.js";
 import { overviewRows } from "../../src/report/overview.js";
@@ -102,6 +103,24 @@ describe("the page", () => {
 		expect(commands({ reproduce, output: undefined as never })).toEqual([reproduce.asked]);
 		const whole = documentOf(reportHtml({ ...report, reproduce })).querySelector("[aria-labelledby=reproduction] pre");
 		expect(whole!.textContent).toBe(reproduce.command);
+	});
+
+	it("quotes what a shell would read otherwise, as the system's shells know it", () => {
+		const words = ["a/b-1.gguf", "my model.gguf", "C:\\models\\a.gguf", "C:\\my models\\a.gguf", "it's.gguf"];
+		expect(words.map((word) => shellWord(word, "linux"))).toEqual([
+			"a/b-1.gguf",
+			"'my model.gguf'",
+			"'C:\\models\\a.gguf'",
+			"'C:\\my models\\a.gguf'",
+			"'it'\\''s.gguf'",
+		]);
+		expect(words.map((word) => shellWord(word, "win32"))).toEqual([
+			"a/b-1.gguf",
+			'"my model.gguf"',
+			"C:\\models\\a.gguf",
+			'"C:\\my models\\a.gguf"',
+			'"it\'s.gguf"',
+		]);
 	});
 
 	it("draws no chart of a single candidate, and names both axes of every other one", () => {

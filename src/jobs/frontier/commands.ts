@@ -1,7 +1,8 @@
 // The commands that write the best choice of a frontier.
 import type { FrontierCell } from "../../api/index.js";
-import { commandLine, outputWithout, quoted } from "../../pipeline/preflight/command-line.js";
+import { commandLine, outputWithout } from "../../pipeline/preflight/command-line.js";
 import { asksToHeal, saysHow } from "../../pipeline/preflight/heal-options.js";
+import { shellWord } from "../../report/commands.js";
 import { sensibleLoss } from "../../report/trade.js";
 import type { FrontierJob } from "../../pipeline/preflight/job.js";
 import type { HealSettings } from "../../api/options/settings.js";
@@ -33,7 +34,7 @@ export function frontierCommands(best: FrontierCell, parts: CommandParts): strin
 		return mayHeal(best, parts) ? [written, pruneCommand({ ...best, healed: true }, name, parts)] : [written];
 	}
 	const again = sourceQuantized ? "--allow-requantize " : "";
-	return type === "own" ? [] : [`llama-quantize ${again}${quoted(options.quantizeFrom ?? model)} ${quoted(name)} ${type}`];
+	return type === "own" ? [] : [`llama-quantize ${again}${shellWord(options.quantizeFrom ?? model)} ${shellWord(name)} ${type}`];
 }
 
 /** Whether healing was not tried and may help: it cannot be combined with the weights of another file. */

@@ -7,10 +7,11 @@ import { type CommandRow, printedRows } from "../../api/options/table.js";
 import type { CalibrationFile } from "../../api/index.js";
 import { weightedFiles } from "../../model/calibration/index.js";
 import { blocksArgument } from "../../notation.js";
+import { shellWord } from "../../report/commands.js";
 
 /** @param settings what was given, and what was found for it */
 export function commandLine(model: string, output: string | undefined, settings: Settings<"prune">): string {
-	const words = [model, ...(output === undefined ? [] : [output])].map(quoted);
+	const words = [model, ...(output === undefined ? [] : [output])].map((word) => shellWord(word));
 	return ["prune-gguf", ...words, ...flagsOf("prune", settings)].join(" ");
 }
 
@@ -80,7 +81,7 @@ function flagOf({ name, flag, value, off, printed }: CommandRow, given: unknown)
 	if (printed === "off") return [];
 	// All of it is what is meant where nothing is said.
 	if (name === "scoreShare" && given === 1) return [];
-	return wordsOf(value, given).map((word) => `--${flag} ${quoted(word)}`);
+	return wordsOf(value, given).map((word) => `--${flag} ${shellWord(word)}`);
 }
 
 /** A value as it is given: several words for what is given several times. */
@@ -103,9 +104,4 @@ function wordsOf({ kind }: OptionValue, given: unknown): string[] {
 }
 
 /** What runs a file in llama.cpp. */
-export const runInLlama = (path: string): string => `llama-cli -m ${quoted(path)}`;
-
-/** A word for a shell. */
-export function quoted(word: string): string {
-	return /^[\w@%+=:,./\\-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
+export const runInLlama = (path: string): string => `llama-cli -m ${shellWord(path)}`;

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { JobOptions } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { formatBytes } from "../../report/format.js";
-import { quoted } from "./command-line.js";
+import { shellWord } from "../../report/commands.js";
 import { deletePartials } from "../../storage/partials.js";
 
 /**
@@ -19,7 +19,7 @@ export async function cleanPartials(output: string, options: JobOptions): Promis
 		if (recent.length > 0)
 			log(
 				"note",
-				`${filesOf(recent)}, less than five minutes old, left in ${folder}; to delete: prune-gguf runs clean --partials ${quoted(folder)}`,
+				`${filesOf(recent)}, less than five minutes old, left in ${folder}; to delete: prune-gguf runs clean --partials ${shellWord(folder)}`,
 			);
 	} catch (error) {
 		log("warning", `what killed runs left unfinished stays: ${(error as Error).message}`);

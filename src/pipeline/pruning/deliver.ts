@@ -1,6 +1,6 @@
 // What a run does with the set that it chose: the file, its plan, the report.
 import type { PruneResult } from "../../api/index.js";
-import { quoted, runInLlama } from "../preflight/command-line.js";
+import { runInLlama } from "../preflight/command-line.js";
 import type { GateCheck } from "../gate/verdict.js";
 import { healChosen } from "../healing/of-session.js";
 import { alternativesIfAsked, type AskedAlternatives, type Delivered } from "./alternatives.js";
@@ -15,6 +15,7 @@ import { reportFiles } from "../preflight/output-files.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
 import { type ReportRunSettings, type Run, reportRun } from "../reporting/run.js";
 import { type Session, summarize } from "../session/session.js";
+import { shellWord } from "../../report/commands.js";
 import { type Plan, type WritePlanOptions, writePlan } from "../../storage/plan.js";
 import { keptPlanPath } from "../../storage/runs.js";
 import type { RunFacts } from "../reporting/facts.js";
@@ -160,7 +161,7 @@ async function deliverPlan(session: Session, chosen: Chosen, delivery: Delivery,
 		session,
 		{
 			...{ plan, planPath, curve: curveOf(decided), disagreements: decided.race.disagreements },
-			commands: [`prune-gguf apply ${quoted(session.model.path)} OUTPUT.gguf --plan ${quoted(planPath)}`],
+			commands: [`prune-gguf apply ${shellWord(session.model.path)} OUTPUT.gguf --plan ${shellWord(planPath)}`],
 			...(await reportRun(facts, { plan, timings: remains.timings, extras }, run, options)),
 		},
 		run,

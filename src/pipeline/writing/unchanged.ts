@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import type { JobOptions } from "../../api/index.js";
-import { quoted } from "../preflight/command-line.js";
+import { shellWord } from "../../report/commands.js";
 import { FileError } from "../../errors.js";
 import { modelHash } from "../../model/evaluation/kept.js";
 import type { GgufFile } from "../../model/gguf/index.js";
@@ -22,7 +22,7 @@ export async function whileUnchanged<T>(file: GgufFile, sha256: string, options:
 		const [path] = file.paths;
 		throw new FileError(
 			`${path} changed while it was worked on: it was replaced, written to or deleted. The output was not kept. ` +
-				`Some of what was measured may be of the other file: delete that with prune-gguf runs clean --model ${quoted(basename(path!))}, and run again while nothing changes the file.`,
+				`Some of what was measured may be of the other file: delete that with prune-gguf runs clean --model ${shellWord(basename(path!))}, and run again while nothing changes the file.`,
 			{ cause },
 		);
 	}
