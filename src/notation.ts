@@ -21,8 +21,15 @@ export function formatBlocks(positions: readonly number[]): string {
 /** Names of sets of blocks in JSON that people read: plans, reports, and what `--json` prints. */
 const sets: ReadonlySet<string> = new Set(["removed", "remove", "chosen", "better"]);
 
-/** For `JSON.stringify`: sets of blocks as people write them, `none` for the empty one, and groups of blocks that go together. */
+/** Names of single positions there: the ends of a cut. */
+const ends: ReadonlySet<string> = new Set(["first", "last"]);
+
+/**
+ * For `JSON.stringify`: sets of blocks as people write them, `none` for the empty one, groups of blocks that go together, and shifted
+ * pairs at the ends of a cut.
+ */
 export function blocksAsText(key: string, value: unknown): unknown {
+	if (ends.has(key)) return typeof value === "number" && Number.isInteger(value + 0.5) ? formatBlocks([value]) : value;
 	if (sets.has(key)) return isNumbers(value) ? formatBlocks(value) : value;
 	return key === "units" && Array.isArray(value) ? value.map((unit) => (isNumbers(unit) ? formatBlocks(unit) : unit)) : value;
 }

@@ -16,7 +16,7 @@ const comparison = v.strictObject({
 const cut = v.strictObject({
 	/** Block of the kept part before the removed ones; null where the cut is at the very start. */
 	before: v.nullable(wholeNumber),
-	/** First and last removed position: 12 for block 12, 12.5 for the feed-forward part of block 12 and the attention part of block 13. */
+	/** First and last removed position: 12 for block 12, 12.5 for a shifted pair, which a file has as text: `12f-13a`. */
 	first: position,
 	last: position,
 	/** At a half-block cut, the part that the matrix belongs to: the attention part before the cut, or the feed-forward part behind it. */

@@ -12,12 +12,12 @@ export const finiteNumber = v.pipe(v.number(), v.finite("expected a finite numbe
 export const finiteOrNull = v.nullable(finiteNumber);
 
 /** i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
-export const position = v.pipe(
+const positionNumber = v.pipe(
 	v.number(),
 	v.multipleOf(0.5, "expected a whole number, or one and a half for a shifted pair"),
 	v.minValue(0, "expected a number of at least 0"),
 );
-const positions = v.array(position);
+const positions = v.array(positionNumber);
 const blocksText = v.pipe(
 	v.string(),
 	v.rawTransform(({ dataset: { value }, addIssue, NEVER }): number[] => {
@@ -26,6 +26,19 @@ const blocksText = v.pipe(
 		addIssue({ message: read.problem });
 		return NEVER;
 	}),
+);
+const positionText = v.pipe(
+	v.string(),
+	v.rawTransform(({ dataset: { value }, addIssue, NEVER }): number => {
+		const read = parseWritten(value);
+		if ("positions" in read && read.positions.length === 1) return read.positions[0]!;
+		addIssue({ message: "problem" in read ? read.problem : "expected one block or one shifted pair, such as 12f-13a" });
+		return NEVER;
+	}),
+);
+/** One position as a plan has it: a block by its number, a shifted pair as text such as `12f-13a`, or 12.5 as plans had it before. */
+export const position = v.lazy(
+	(value): v.GenericSchema<string | number, number> => (typeof value === "string" ? positionText : positionNumber),
 );
 /** A set of blocks as a plan has it: text such as `3, 12f-15a`, or positions as plans had them before. Read as ascending positions. */
 export const blockSet = v.lazy(

@@ -55,6 +55,22 @@ describe("sets of blocks in a plan", () => {
 		);
 	});
 
+	it("are at the ends of healed cuts shifted pairs as text, which were numbers before", () => {
+		const cut = (first: number | string, last: number | string) => ({ before: 2, first, last });
+		const heal = (cuts: unknown[]) => ({
+			...{ applied: false, fit: { seed: 0, sha256: "ab".repeat(32), count: 2, length: 8 }, type: "auto", addedBytes: 0, cuts },
+			seconds: { text: 0, rest: 0 },
+		});
+		const text = heal([cut(4, 5), cut("7f-8a", 10)]);
+		const plan = parsePlan({ ...old, heal: text });
+		expect(plan.heal!.cuts).toEqual([cut(4, 5), cut(7.5, 10)]);
+		expect(parsePlan({ ...old, heal: heal([cut(4, 5), cut(7.5, 10)]) })).toEqual(plan);
+		expect(JSON.parse(formatPlan(plan)).heal).toEqual(text);
+		expect(() => parsePlan({ ...old, heal: heal([cut("7f-9a", 10)]) })).toThrow(
+			/heal\.cuts\[0\]\.first: expected one block or one shifted pair, such as 12f-13a, got "7f-9a"/,
+		);
+	});
+
 	it.each([
 		["3, 7f-10f", /removed: 7f-10f names an odd number of parts.*The nearest is 7f-10a, got "3, 7f-10f"/],
 		["", /removed: expected block numbers from 0/],
