@@ -1,5 +1,5 @@
 // What to expect of the default job, printed.
-//   node scripts/shapes/expect.mjs MODEL.gguf|1b:Q8_0 --prompt 60 --generation 12 [--remove-blocks 4] [--windows 4] [--chat] [--gpu] [--disk 5e8] [--available 2e10]
+//   node scripts/shapes/expect.mjs MODEL.gguf|1b:Q8_0 --prompt 60 --generation 12 [--remove-blocks 4] [--windows 4] [--granularity block] [--chat] [--gpu] [--disk 5e8] [--available 2e10]
 //   node scripts/shapes/expect.mjs --tables [--write]     the tables of the pages below, from bench/shapes.jsonl
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -26,6 +26,7 @@ async function main() {
 			"remove-blocks": { type: "string" },
 			windows: { type: "string" },
 			effort: { type: "string" },
+			granularity: { type: "string" },
 			disk: { type: "string" },
 			available: { type: "string" },
 			correction: { type: "string" },

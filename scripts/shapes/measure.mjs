@@ -1,6 +1,6 @@
 // Measures a run of the command line on a model: time by step, memory, disk; with --stop-after also how long Ctrl+C takes and what is left
 // for the same command after it. Appends one line of JSON to bench/shapes.jsonl. Needs Linux and a build (npm test makes llama-bench too).
-//   node scripts/shapes/measure.mjs MODEL [--remove-blocks 4] [--windows 4] [--effort quick] [--threads 2] [--stop-after 60]
+//   node scripts/shapes/measure.mjs MODEL [--remove-blocks 4] [--windows 4] [--effort quick] [--granularity block] [--threads 2] [--stop-after 60]
 //        [--folder DIR] [--results FILE] [--note TEXT] [--device NAME] [--no-bench] [-- further options of prune-gguf]
 import { spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -20,6 +20,8 @@ const { values: options, positionals } = parseArgs({
 		windows: { type: "string" },
 		"window-length": { type: "string" },
 		effort: { type: "string" },
+		// Named, since an architecture without half-block cuts has another default.
+		granularity: { type: "string", default: "half-block" },
 		threads: { type: "string" },
 		"stop-after": { type: "string" },
 		folder: { type: "string", default: tmpdir() },
@@ -37,7 +39,7 @@ const scratch = mkdtempSync(join(options.folder, "prune-gguf-shape-"));
 const home = join(scratch, "home");
 mkdirSync(home);
 const output = options["remove-blocks"] === undefined ? undefined : join(scratch, "pruned.gguf");
-const forwarded = ["remove-blocks", "windows", "window-length", "effort", "threads"].flatMap((name) =>
+const forwarded = ["remove-blocks", "windows", "window-length", "effort", "granularity", "threads"].flatMap((name) =>
 	options[name] === undefined ? [] : [`--${name}`, options[name]],
 );
 const args = [model, ...(output ? [output] : []), ...forwarded, ...further, "--json"];
@@ -101,6 +103,7 @@ try {
 			...(options.windows ? { windows: Number(options.windows) } : {}),
 			...(options["window-length"] ? { windowLength: Number(options["window-length"]) } : {}),
 			...(options.effort ? { effort: options.effort } : {}),
+			granularity: options.granularity,
 		},
 		speeds: options["no-bench"] ? undefined : speeds(),
 	};

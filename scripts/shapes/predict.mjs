@@ -15,13 +15,13 @@ const worthCopying = 45;
  * @param how `prompt` and `generation`: tokens a second as llama-bench prints them for pp512 and tg; `removed`: blocks, none for the
  * curve; `chat`: whether half of the text is chats, by default where the file has a template; `text`: whether calibration text is given,
  * so that none is drawn; `gpu`: no copies of the weights are tried; `available`: bytes of memory that are free, which decides whether
- * they are tried; `correction`: of all seconds that are computed from the speeds
+ * they are tried; `granularity`: `block` for whole blocks only; `correction`: of all seconds that are computed from the speeds
  */
 export function predict(facts, how) {
 	const { prompt, generation, removed, chat = facts.chat, text = false, gpu = false, disk = usualDisk, correction = 1 } = how;
 	const { available = Number.POSITIVE_INFINITY } = how;
 	const { windows = usual.windows, windowLength = usual.windowLength, effort = usual.effort } = how;
-	const work = workOf(facts.blocks, { removed, windows, windowLength, effort });
+	const work = workOf(facts.blocks, { removed, windows, windowLength, effort, granularity: how.granularity });
 	// llama-bench computes the logits of a prompt's last token only, an evaluation those of all.
 	const perToken = (1 + facts.headWeights / facts.activeBlockWeights) / prompt;
 	const run = (tokens) => sharedTime * tokens * perToken;

@@ -33,10 +33,13 @@ function joined(result) {
 
 export const machineOf = ({ machine, device }) => device ?? `${machine.processor}, ${machine.logicalProcessors} logical processors`;
 
+/** Runs that do not say it are from before half-block cuts were searched by default. */
+const searchedBy = ({ granularity = "block" }) => granularity;
+
 /** How a result was run, as far as that changes the prediction. A tenth of the memory is taken as used by others. */
 const howOf = ({ speeds, asked, machine, device }) => ({
 	available: 0.9 * machine.memoryGigabytes * 2 ** 30,
-	...{ prompt: speeds.prompt, generation: speeds.generation, ...asked },
+	...{ prompt: speeds.prompt, generation: speeds.generation, ...asked, granularity: searchedBy(asked) },
 	gpu: device !== undefined,
 });
 
@@ -62,7 +65,7 @@ export function comparisonTable(results) {
 			`${duration(steps[name] ?? 0)} / ${straight.timings?.[name] === undefined ? "-" : duration(straight.timings[name])}`;
 		return [
 			...[
-				asked.effort ? `${model}, ${asked.effort}` : model,
+				[model, ...(asked.effort ? [asked.effort] : []), ...(searchedBy(asked) === "block" ? ["whole blocks"] : [])].join(", "),
 				asked.removed ?? "curve",
 				windowsOf(asked),
 				speeds.prompt,
@@ -142,8 +145,11 @@ const interrupted = ({ interrupted: first }) => first !== undefined;
 
 function expectationRow(here, facts, { name, type, machine }) {
 	const removed = Math.round(facts.blocks / 4);
-	const isDefault = ({ asked: { windows = usual.windows, windowLength = usual.windowLength, effort, removed: count } }) =>
-		windows === usual.windows && windowLength === usual.windowLength && effort === undefined && count !== undefined;
+	const isDefault = ({ asked }) => {
+		const { windows = usual.windows, windowLength = usual.windowLength, effort, removed: count } = asked;
+		const usually = windows === usual.windows && windowLength === usual.windowLength && searchedBy(asked) === usual.granularity;
+		return usually && effort === undefined && count !== undefined;
+	};
 	const same = here.find((result) => isAlike(result.facts, facts) && isDefault(result));
 	const cells = (found) => cellsOf({ name, type, facts, machine, ...found });
 	if (same) {

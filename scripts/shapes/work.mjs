@@ -1,7 +1,7 @@
 // How much the default job runs, as its code has it: tests hold these numbers against src/.
 
-/** src/pipeline/session/calibration-windows.ts, src/model/runtime/ubatch.ts */
-export const usual = { windows: 10, windowLength: 128, effort: "standard" };
+/** src/pipeline/session/calibration-windows.ts, src/model/runtime/ubatch.ts; half-block cuts as nearly every architecture has them */
+export const usual = { windows: 10, windowLength: 128, effort: "standard", granularity: "half-block" };
 /** src/pipeline/session/working-weights.ts: what is left of the work of single masks where they share leading blocks. */
 export const sharedTime = 0.6;
 
@@ -9,17 +9,19 @@ export const sharedTime = 0.6;
 export const splitsOf = (windows) => ({ search: windows, validation: windows, heldOut: Math.ceil(1.5 * windows) });
 
 /** Candidates that the search measures at most (src/pipeline/methods/budget.ts). */
-export function candidatesOf(blocks, most, effort) {
+export function candidatesOf(blocks, most, effort, granularity) {
 	const budgets = {
 		quick: Math.max(40, blocks + 6 * most),
 		standard: Math.max(100, 2 * blocks + 8 * most),
 		thorough: Math.max(300, Math.min(800, 26 * blocks)),
 	};
-	return budgets[effort];
+	return Math.round(budgets[effort] * (granularity === "half-block" ? 1.25 : 1));
 }
 
 /** Sets of one size in the final comparison, and parts of further text for those that are tied (budget.ts, race/ties.ts). */
 export const finalists = { quick: 7, standard: 11, thorough: 11 };
+/** Further sets of one size, with half-block cuts. */
+const furtherFinalists = { block: 0, "half-block": 2 };
 export const furtherParts = { quick: 1, standard: 3, thorough: 7 };
 const furtherShare = 0.25;
 
@@ -27,7 +29,8 @@ const furtherShare = 0.25;
  * What is run where a number of blocks to remove is given, at most: candidates, and tokens through the original model's work.
  * `curve`: without a number, where all sizes up to a third of the blocks are compared.
  */
-export function workOf(blocks, { removed, windows = usual.windows, windowLength = usual.windowLength, effort = usual.effort }) {
+export function workOf(blocks, { removed, ...how }) {
+	const { windows, windowLength, effort, granularity } = { ...usual, ...defined(how) };
 	const curve = removed === undefined;
 	const most = removed ?? Math.max(1, Math.floor(blocks / 3));
 	const splits = splitsOf(windows);
@@ -36,11 +39,12 @@ export function workOf(blocks, { removed, windows = usual.windows, windowLength 
 		validation: splits.validation * windowLength,
 		heldOut: splits.heldOut * windowLength,
 	};
-	const candidates = candidatesOf(blocks, most, effort);
-	const compared = finalists[effort] * (curve ? most : 1);
+	const candidates = candidatesOf(blocks, most, effort, granularity);
+	const field = finalists[effort] + furtherFinalists[granularity];
+	const compared = field * (curve ? most : 1);
 	const further = Math.min(compared * furtherParts[effort], Math.floor(candidates * furtherShare));
 	// Parts that the further evaluations reach: all finalists of a size are measured on the same.
-	const parts = Math.min(furtherParts[effort], Math.floor(further / finalists[effort]));
+	const parts = Math.min(furtherParts[effort], Math.floor(further / field));
 	return {
 		...{ most, candidates, compared, further, parts, tokens, splits, windowLength },
 		search: candidates * tokens.search,
@@ -50,6 +54,8 @@ export function workOf(blocks, { removed, windows = usual.windows, windowLength 
 		figures: 2 * tokens.validation + 4 * tokens.heldOut,
 	};
 }
+
+const defined = (how) => Object.fromEntries(Object.entries(how).filter(([, value]) => value !== undefined));
 
 /** Windows that are drawn at once, and how many tokens one by one (native/sampler.cpp). Chats are drawn after documents. */
 export function drawsOf(count, { windowLength, chat }) {

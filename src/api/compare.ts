@@ -14,7 +14,7 @@ type OfOneMethod = "method" | "granularity" | "effort" | "maxTime" | "strata" | 
 
 export interface CompareOptions extends Omit<MeasureOptions, "search"> {
 	/**
-	 * Methods to compare, each once. `greedy:half-block` is greedy with half-block cuts; auto, leave-one-out, beam, swap,
+	 * Methods to compare, each once. A plain name means whole blocks; `greedy:half-block` is greedy with half-block cuts; auto, leave-one-out, beam, swap,
 	 * evolutionary, contiguous and random have that too. @default auto, greedy, leave-one-out, contiguous, block-influence, angular, random, paper, paper-repaired
 	 */
 	readonly methods?: readonly ComparedMethod[] | undefined;

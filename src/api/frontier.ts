@@ -3,7 +3,7 @@ import type { Speedup } from "./speed.js";
 import type { MeanAndError, ModelFigures } from "../storage/plan-quantized.js";
 import type { SpeedRatio } from "../storage/plan-speed.js";
 import type { Estimate, HealingOptions, TargetSpeedup } from "./prune.js";
-import type { MeasureOptions, MetricOptions, ModelSummary } from "./measure.js";
+import type { GranularityUsed, MeasureOptions, MetricOptions, ModelSummary } from "./measure.js";
 
 // Options and results of `findFrontier`.
 
@@ -94,6 +94,8 @@ export interface FrontierResult {
 	 * `targetSpeedup` it is the speed that was measured, of the prompt or of generation.
 	 */
 	readonly computeAxis: "blocks" | Speedup;
+	/** Whether half-block cuts were searched too, and why. */
+	readonly granularity: GranularityUsed;
 	/** Text of the figures: windows of the validation split and of the held-out split, and tokens in each. */
 	readonly text: { readonly source: string; readonly validation: number; readonly heldOut: number; readonly length: number };
 	/** Best choice first, then what fits by loss, then the rest by loss. */

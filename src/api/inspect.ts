@@ -11,6 +11,8 @@ export interface InspectResult extends ModelSummary {
 	readonly frozen: readonly { readonly block: number; readonly reason: string }[];
 	/** Blocks that a rule ties together: these groups go, as a whole. Missing if each block can be removed alone. */
 	readonly units?: readonly (readonly number[])[] | undefined;
+	/** Whether half-block cuts can be made, which searches then try by default; if not, why. */
+	readonly halfBlockCuts: { readonly allowed: boolean; readonly reason?: string | undefined };
 	/** What this file lost already, if it says so. */
 	readonly pruned?: string | undefined;
 	/** Tensors by type name. */

@@ -26,7 +26,7 @@ export interface BlockSearchOptions {
 	readonly method?: Method | undefined;
 	/**
 	 * Methods auto, swap, evolutionary and random: how many candidates are evaluated to remove up to k of n blocks. `quick`: n + 6 k (at
-	 * least 40); `standard`: 2 n + 8 k (at least 100); `thorough`: 26 n (300 to 800).
+	 * least 40); `standard`: 2 n + 8 k (at least 100); `thorough`: 26 n (300 to 800). A quarter more with granularity `half-block`.
 	 * @default "standard"; "thorough" if only maxTime or maxTokens is given
 	 */
 	readonly effort?: Effort | undefined;
@@ -34,7 +34,8 @@ export interface BlockSearchOptions {
 	 * What may be removed. `half-block`: also a shifted pair, which is the feed-forward part of a block and the attention part of the next
 	 * one left. What stays of the two is one block again. On validation text such a candidate must beat whole blocks by
 	 * more than its standard error. Methods auto, greedy, beam, swap, evolutionary, contiguous, leave-one-out and random, on architectures
-	 * whose blocks have two parts. Method auto evaluates a quarter more candidates for it. @default "block"
+	 * whose blocks have two parts. Method auto evaluates a quarter more candidates for it. @default "half-block" if the method and the
+	 * architecture allow it and `rounds` is 1, else "block"
 	 */
 	readonly granularity?: Granularity | undefined;
 	/** Most candidates (sets of blocks) to evaluate. @default auto, swap, evolutionary, random: by effort; paper: 8000; paper-repaired: 1000 */
@@ -134,6 +135,13 @@ export interface MetricOptions {
 export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptions, TextOptions, MetricOptions {
 	/** How blocks are chosen, and what that may take. */
 	readonly search?: BlockSearchOptions | undefined;
+}
+
+/** What a search removes: whole blocks only, or half-block cuts too. */
+export interface GranularityUsed {
+	readonly used: Granularity;
+	/** For people: that it was given, or why it is the default for this model and method. */
+	readonly reason: string;
 }
 
 export interface ModelSummary {

@@ -6,7 +6,7 @@ import type { StepName } from "../model/runtime/job-options.js";
 import type { Report } from "../report/report-data.js";
 import type { Plan } from "../storage/plan.js";
 import type { LimitedOptions } from "./gate.js";
-import type { MeasureOptions, ModelSummary, Metric } from "./measure.js";
+import type { GranularityUsed, MeasureOptions, ModelSummary, Metric } from "./measure.js";
 
 /** A share of the blocks, above 0 % and below 100 %. */
 export type Percentage = `${number}%`;
@@ -182,6 +182,8 @@ export interface PruneResult {
 	 * `plan.quantizedAlternatives`, samples of the report). The same call measures it. Missing otherwise.
 	 */
 	readonly interrupted?: true | undefined;
+	/** Whether half-block cuts are searched too, and why. Missing if the blocks to remove were named. */
+	readonly granularity?: GranularityUsed | undefined;
 	/** In the unit of the metric. */
 	readonly curve: readonly CurvePoint[];
 	readonly metric: Metric;

@@ -4,6 +4,7 @@ import type { Plan } from "../storage/plan.js";
 import type {
 	BlockImportance,
 	BlockSearchOptions,
+	GranularityUsed,
 	MeasureOptions,
 	ModelSummary,
 	Metric,
@@ -19,7 +20,8 @@ export interface RankSearchOptions extends Omit<BlockSearchOptions, "method" | "
 	readonly method?: RankMethod | undefined;
 	/**
 	 * What is ranked. `half-block`: also shifted pairs, each the feed-forward part of a block and the attention part of the next. Methods
-	 * leave-one-out, which takes one evaluation more for each pair, and auto, on architectures whose blocks have two parts. @default "block"
+	 * leave-one-out, which takes one evaluation more for each pair, and auto, on architectures whose blocks have two parts.
+	 * @default "half-block" if the method and the architecture allow it, else "block"
 	 */
 	readonly granularity?: Granularity | undefined;
 	/** Most candidates to evaluate. @default auto: by effort; paper: 8000; paper-repaired: 1000; the estimators: 26 a block, 300 to 800 */
@@ -54,6 +56,8 @@ export interface RankResult {
 	readonly method: RankMethod;
 	/** What was estimated, and how: see docs/research/method.md. */
 	readonly estimator: string;
+	/** Whether half-block cuts are ranked too, and why. */
+	readonly granularity: GranularityUsed;
 	readonly importance: readonly BlockImportance[];
 	/** With granularity `half-block`: what each shifted pair adds alone, in order; with method auto of those that were measured. Missing otherwise. */
 	readonly shiftedPairs?: readonly ShiftedPairCost[];

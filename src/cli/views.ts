@@ -152,11 +152,18 @@ export function inspectText(result: InspectResult, style: TextStyle): string {
 		["file size", `${formatBytes(result.size)}${result.files.length > 1 ? ` in ${result.files.length} files` : ""}`],
 		["tensors", types.map(([type, count]) => `${count} ${type}`).join(", ")],
 		["removable", removableText(result)],
+		...halfCutsRow(result),
 	];
 	if (result.units) facts.push(["removed in groups", result.units.map(formatBlocks).join(", ")]);
 	for (const { block, reason } of result.frozen) facts.push([`block ${block}`, `cannot be removed: ${reason}`]);
 	if (result.pruned) facts.push(["pruned before", result.pruned]);
 	return factsTable(facts, style);
+}
+
+/** Nothing where no block can go at all. */
+function halfCutsRow({ support, halfBlockCuts: { allowed, reason } }: InspectResult): [string, string][] {
+	if (support === "refused") return [];
+	return [["half-block cuts", allowed ? "possible" : `not possible: ${reason}`]];
 }
 
 function removableText({ support, reason, maxRemovable, blocks, proof }: InspectResult): string {

@@ -36,6 +36,7 @@ export async function inspectModel(path: string): Promise<InspectResult> {
 		maxRemovable: blocks.maxRemovable,
 		frozen: [...blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		units: blocks.units,
+		halfBlockCuts: blocks.parts,
 		pruned:
 			removed === undefined
 				? undefined

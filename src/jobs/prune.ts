@@ -15,7 +15,7 @@ import { checkEverProvable, checkProvable, type ReadHeader, readModelHeader, Rea
 import { type Race, race, winnerOf } from "../pipeline/race/race.js";
 import { standingOf } from "../pipeline/race/standing.js";
 import { withSmaller } from "../pipeline/race/smaller.js";
-import { checkGranularity, checkMethodOptions } from "../pipeline/preflight/method-options.js";
+import { checkMethodOptions, granularityOf, withGranularity } from "../pipeline/preflight/method-options.js";
 import { logger } from "../api/logger.js";
 import { checkSamples } from "../pipeline/pruning/measure-pair.js";
 import { Session } from "../pipeline/session/session.js";
@@ -100,14 +100,14 @@ interface Request {
 async function requestOf(model: string, output: string | undefined, given: PruneOptions): Promise<Request> {
 	checkCall("prune", output === undefined ? { model } : { model, output }, given);
 	const begun = { started: Date.now(), warnings: [] as string[] };
-	const job = resolveJob("prune", watched(given, begun.warnings));
-	const asked = amountOf(job);
+	const resolved = resolveJob("prune", watched(given, begun.warnings));
+	const asked = amountOf(resolved);
 	const curve = asked === "curve";
-	const limits = await checkOptions(output, job, curve);
-	job.progress?.plan(stepsOf(output, curve, job));
-	const own = output === undefined || curve || job.dryRun ? undefined : await OwnOutput.of(model, output, job.asked);
-	const header = await readModelHeader(model, job);
-	checkGranularity(job, header.blocks);
+	const limits = await checkOptions(output, resolved, curve);
+	resolved.progress?.plan(stepsOf(output, curve, resolved));
+	const own = output === undefined || curve || resolved.dryRun ? undefined : await OwnOutput.of(model, output, resolved.asked);
+	const header = await readModelHeader(model, resolved);
+	const job = withGranularity(resolved, header.blocks);
 	const originalFile = new ReadOnce(job.quantizeFrom, job);
 	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, job);
 	if (own?.isThere)
@@ -120,7 +120,8 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	const partly = checkEverProvable(model, header.blocks, removable.named);
 	if (partly) logger(options)("warning", partly);
 	const original = await originalOf(options, header, originalFile);
-	const request = { output, options, run: { ...begun, own }, amount, removable, limits, header, original, speeds, speedSeconds };
+	const run = { ...begun, own, granularity: job.remove ? undefined : granularityOf(resolved, header.blocks) };
+	const request = { output, options, run, amount, removable, limits, header, original, speeds, speedSeconds };
 	await checkDisk(request);
 	return request;
 }

@@ -9,7 +9,7 @@ import { checkCall } from "../pipeline/preflight/call.js";
 import { type Header, readModelHeader } from "../pipeline/preflight/model-header.js";
 import { logger } from "../api/logger.js";
 import { importanceRows } from "../pipeline/planning/plan.js";
-import { checkGranularity, checkMethodOptions } from "../pipeline/preflight/method-options.js";
+import { checkMethodOptions, granularityOf, withGranularity } from "../pipeline/preflight/method-options.js";
 import { factsOf, isEstimator, methodOptions, rankingMethods, rankMethods } from "../api/methods.js";
 import { estimate, estimatorMasks } from "../pipeline/methods/estimators.js";
 import { formatBlocks } from "../notation.js";
@@ -26,15 +26,15 @@ import { type RankJob, resolveRank } from "../pipeline/preflight/job.js";
 export async function rankBlocks(model: string, given: RankOptions = {}): Promise<RankResult> {
 	const started = Date.now();
 	checkCall("rank", { model }, given);
-	const options = resolveRank(given);
-	const { method } = options;
+	const resolved = resolveRank(given);
+	const { method } = resolved;
 	if (!rankMethods.includes(method))
 		throw new InvalidOptionError(`${method} chooses blocks but gives no importance; rank with one of ${rankMethods.join(", ")}`);
-	checkOptions(method, options.asked);
-	options.progress?.plan(["Preparing text", "Measuring blocks"]);
-	const header = await readModelHeader(model, options);
+	checkOptions(method, resolved.asked);
+	resolved.progress?.plan(["Preparing text", "Measuring blocks"]);
+	const header = await readModelHeader(model, resolved);
 	const { blocks } = header;
-	checkGranularity(options, blocks);
+	const options = withGranularity(resolved, blocks);
 	const unwritable = blocks.unwritable();
 	if (unwritable)
 		logger(options)("warning", `${model}: this can be measured, but no file without any of its blocks can be written: ${unwritable}`);
@@ -58,6 +58,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 			loss: judged.originalLoss,
 			method,
 			estimator: judged.attribution.estimator,
+			granularity: granularityOf(resolved, blocks),
 			importance: importanceRows(judged.attribution),
 			...(judged.shiftedPairs ? { shiftedPairs: judged.shiftedPairs } : {}),
 			...(judged.shiftedImportance ? { shiftedImportance: judged.shiftedImportance } : {}),

@@ -14,12 +14,13 @@ type Reproduce = Report["reproduce"];
 
 /** How to do it again, and on what it was done. */
 export function reproductionSection({ reproduce, model }: Report): Section {
-	const { seed, calibration, versions, backend, machine, options, system } = reproduce;
+	const { seed, calibration, versions, backend, machine, options, granularity, system } = reproduce;
 	const facts: [string, string][] = [
 		["model", model.name],
 		["SHA-256", model.sha256],
 		["architecture", model.architecture],
 		["seed", seed === null ? "none" : `${seed}`],
+		...(granularity ? [searchedRow(granularity)] : []),
 		...Object.entries(versions),
 		["backend", backend],
 		["system", `${system.platform}; ${system.processor}, ${system.cores} cores`],
@@ -42,6 +43,10 @@ ${texts.length > 0 && table("Calibration text", [{ title: "split" }, { title: "t
 ${settingsTable("Options of the run", options)}
 ${settingsTable("Settings of the machine that can change results", machine)}`,
 	};
+}
+
+function searchedRow({ used, reason }: NonNullable<Reproduce["granularity"]>): [string, string] {
+	return ["searched for", `${used === "block" ? "whole blocks" : "whole blocks and half-block cuts"} (${reason})`];
 }
 
 function exceptionsOf({ options: { search }, calibration }: Reproduce): string[] {

@@ -161,6 +161,10 @@ const reproduce = v.strictObject({
 	asked: says(v.optional(text), "The same without these settings: what was asked for. Missing if it is the same command."),
 	seed: v.nullable(natural),
 	options: says(options, "Options of `pruneGguf`, nested as there, that decide on the result."),
+	granularity: says(
+		v.optional(v.strictObject({ used: v.picklist(["block", "half-block"]), reason: text })),
+		"Whether the search removed whole blocks only or half-block cuts too, and why. Missing if the blocks were named.",
+	),
 	calibration: v.array(
 		v.strictObject({
 			...{ split: text, source: text, sha256, windows: positive, length: positive },

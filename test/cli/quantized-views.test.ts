@@ -18,6 +18,7 @@ describe("frontierText", () => {
 		ownType: "Q4_1",
 		goal: { targetSize: 2e6 },
 		computeAxis: "blocks",
+		granularity: { used: "block", reason: "as given" },
 		text: { source: "own samples", validation: 10, heldOut: 15, length: 128 },
 		cells: [best, cell("own", [3, 4], 4e6, 0.3, [true, true]), cell("own", [3], 4.5e6, 0.1, [true, false])],
 		best,

@@ -136,7 +136,8 @@ describe("the other commands", () => {
 			{ block: 1, value: 0.1, unit: "nats" as const },
 		];
 		const frozen = [{ block: 0, reason: "critical" }];
-		const whole = { model, metric: "loss" as const, loss: 2, evaluations: 5, seconds: 3, cut: 1 };
+		const granularity = { used: "block", reason: "as given" } as const;
+		const whole = { model, granularity, metric: "loss" as const, loss: 2, evaluations: 5, seconds: 3, cut: 1 };
 		const nothing = { critical: [], cuts: [], verdicts: [], unseen: [2], interactions: [] };
 		const text = rankText({ ...whole, ...nothing, method: "leave-one-out", estimator: "leave-one-out", importance, frozen }, {});
 		expect(text).not.toMatch(/certainty|redundant/i);
@@ -187,6 +188,7 @@ describe("the other commands", () => {
 		const text = rankText(
 			{
 				...{ model, metric: "loss", loss: 2, evaluations: 8, seconds: 3, method: "leave-one-out", estimator: "leave-one-out" },
+				granularity: { used: "half-block", reason: "as given" },
 				...{ importance, shiftedPairs: [pair(0.5, 0.25), pair(1.5, 0.05), pair(2.5, 0.5)] },
 				...{ frozen: [], critical: [], cut: 1, cuts, verdicts: cuts[0]!.verdicts, unseen: [], interactions: [] },
 			},
@@ -279,6 +281,7 @@ describe("the other commands", () => {
 			files: ["m.gguf"],
 			maxRemovable: 3,
 			proof: "bits" as const,
+			halfBlockCuts: { allowed: true },
 			frozen: [{ block: 0, reason: "it reads the input" }],
 			types: { F32: 1, Q8_0: 9 },
 		};
@@ -286,6 +289,11 @@ describe("the other commands", () => {
 		expect(text).toMatch(/^removable +up to 3 of 4 blocks$/m);
 		expect(text).toMatch(/^tensors +9 Q8_0, 1 F32$/m);
 		expect(text).toMatch(/^block 0 +cannot be removed: it reads the input$/m);
+		expect(text).toMatch(/^half-block cuts +possible$/m);
+		const parallel = { allowed: false, reason: "one norm feeds both parts" };
+		expect(inspectText({ ...base, halfBlockCuts: parallel, support: "exact" }, {})).toMatch(
+			/^half-block cuts +not possible: one norm feeds both parts$/m,
+		);
 		expect(text).not.toContain("groups");
 		const units = [[0, 1, 2, 3], [4, 5, 6, 7], [8]];
 		expect(inspectText({ ...base, units, support: "exact" }, {})).toMatch(/^removed in groups +0-3, 4-7, 8$/m);

@@ -75,6 +75,7 @@ export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 		reproduce: {
 			...{ command: `prune-gguf '${name}' out.gguf --remove-blocks 6 --method auto`, seed: 0, backend: "CPU" },
 			options: { removeBlocks: 6, search: { method: "auto", strata: [28, 25] } },
+			granularity: { used: "block", reason: `the architecture ${name} has no half-block cuts` },
 			calibration: ["search", "validation", "heldOut"].map((split) => ({
 				split,
 				source: name,

@@ -105,6 +105,19 @@ describe("the page", () => {
 		expect(whole!.textContent).toBe(reproduce.command);
 	});
 
+	it("says what was searched for, and why", () => {
+		const rowOf = (granularity: typeof report.reproduce.granularity) => {
+			const reproduce = { ...report.reproduce, granularity };
+			const rows = [...documentOf(reportHtml({ ...report, reproduce })).querySelectorAll("[aria-labelledby=reproduction] tr")];
+			return rows.map(textOf).find((row) => row!.startsWith("searched for"));
+		};
+		expect(rowOf({ used: "half-block", reason: "as given" })).toBe("searched forwhole blocks and half-block cuts (as given)");
+		expect(rowOf({ used: "block", reason: "paper takes whole blocks only" })).toBe(
+			"searched forwhole blocks (paper takes whole blocks only)",
+		);
+		expect(rowOf(undefined)).toBeUndefined();
+	});
+
 	it("quotes what a shell would read otherwise, as the system's shells know it", () => {
 		const words = ["a/b-1.gguf", "my model.gguf", "C:\\models\\a.gguf", "C:\\my models\\a.gguf", "it's.gguf"];
 		expect(words.map((word) => shellWord(word, "linux"))).toEqual([

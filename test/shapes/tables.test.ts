@@ -27,7 +27,8 @@ const speeds = { by: "llama-bench", prompt: 60, generation: 12 };
 const facts = factsOfShape("1b", "Q8_0");
 const predicted = predict(facts, { prompt: 60, generation: 12, removed: 4 }).seconds;
 const straight = { code: 0, seconds: 1.5 * predicted, peak: { resident: 2e9 }, timings: { search: 100, validation: 50 } };
-const run = { date: "2026-01-01", machine, model: "1b.gguf", facts, asked: { removed: 4 }, speeds };
+const asked = { removed: 4, granularity: "half-block" };
+const run = { date: "2026-01-01", machine, model: "1b.gguf", facts, asked, speeds };
 
 describe("tables of what was measured", () => {
 	it("say so where nothing was", () => {
@@ -55,20 +56,30 @@ describe("tables of what was measured", () => {
 	it("take no failed run and no shortened one for the default job", () => {
 		const { compared, expected } = tablesOf([{ ...run, straight: { ...straight, code: 1 } }]);
 		expect([compared, expected]).toEqual(["Nothing is measured yet.", "Nothing is measured yet."]);
-		const shortened = tablesOf([{ ...run, asked: { removed: 4, windows: 4 }, straight }]).expected;
+		const shortened = tablesOf([{ ...run, asked: { ...asked, windows: 4 }, straight }]).expected;
 		expect(shortened).not.toContain("| measured |");
 		// Rows that are computed are those of the default text, however short that of the nearest run was.
-		const timesOf = (asked: object) =>
-			tablesOf([{ ...run, asked: { removed: 4, ...asked }, straight }])
+		const timesOf = (more: object) =>
+			tablesOf([{ ...run, asked: { ...asked, ...more }, straight }])
 				.expected.split("\n")
 				.slice(3, 7);
-		const correction = (asked: object) => correctionOf([{ ...run, asked: { removed: 4, ...asked }, straight }]);
+		const correction = (more: object) => correctionOf([{ ...run, asked: { ...asked, ...more }, straight }]);
 		const short = { windowLength: 64, effort: "quick" };
 		const seconds = predict(factsOfShape("8b", "Q4_0"), {
 			...{ prompt: 60 * (973_144_064 / 6_979_584_000), generation: 12 * (1_313_243_136 / 4_357_857_280) },
 			...{ removed: 8, windows: 10, windowLength: 128, effort: "standard", correction: correction(short), available: 0.9 * 8 * 2 ** 30 },
 		}).seconds;
 		expect(timesOf(short)[1]).toContain(` ${duration(seconds)} |`);
+	});
+
+	it("predict runs of whole blocks as such, and take none for the default job", () => {
+		const whole = { ...run, asked: { removed: 4 } };
+		const seconds = predict(facts, { prompt: 60, generation: 12, removed: 4, granularity: "block" }).seconds;
+		expect(seconds).toBeLessThan(0.9 * predicted);
+		const { compared, expected } = tablesOf([{ ...whole, straight: { ...straight, seconds } }]);
+		expect(compared).toContain("| 1b.gguf, whole blocks |");
+		expect(compared).toContain("x 1.00");
+		expect(expected).not.toContain("| measured |");
 	});
 
 	it("say how long Ctrl+C took", () => {

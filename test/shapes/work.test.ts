@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Granularity } from "../../src/game/pairs.js";
 import { GgufFile } from "../../src/model/gguf/index.js";
 import { neededMemory } from "../../src/model/runtime/memory.js";
 import { defaultUbatch } from "../../src/model/runtime/ubatch.js";
@@ -64,15 +65,19 @@ const { treeOf, usageOf } = await load<{
 
 describe("the work of the default job", () => {
 	it("is that which a run announces", () => {
+		const ways = ["block", "half-block"].flatMap((granularity) =>
+			[12, 32, 80].map((blocks) => [granularity as Granularity, blocks] as const),
+		);
 		for (const effort of ["quick", "standard", "thorough"] as const)
-			for (const blocks of [12, 32, 80])
+			for (const [granularity, blocks] of ways)
 				for (const removed of [undefined, 3, Math.floor(blocks / 4)]) {
-					const work = workOf(blocks, { removed, effort });
-					const masks = plannedMasks({ method: "auto", blocks, kmax: work.most }, { effort } as never);
+					const work = workOf(blocks, { removed, effort, granularity });
+					if (granularity === "half-block") expect(workOf(blocks, { removed, effort })).toEqual(work);
+					const masks = plannedMasks({ method: "auto", blocks, kmax: work.most }, { effort, granularity });
 					expect(work.candidates).toBe(masks);
 					const announced = announcedWork({
 						...{ masks, known: 0, singles: blocks + 1, sizes: removed === undefined ? work.most : 1 },
-						...{ field: raceField("auto", effort), effort, tokens: work.tokens, secondsPerMask: 1, maxTime: undefined },
+						...{ field: raceField("auto", effort, granularity), effort, tokens: work.tokens, secondsPerMask: 1, maxTime: undefined },
 					});
 					expect(work.search + work.validation + work.figures).toBe(announced.tokens);
 				}
@@ -157,8 +162,8 @@ describe("a prediction", () => {
 	it("is as long as the speeds are low", () => {
 		const at = (speed: number) => predict(one, { prompt: 100 * speed, generation: 10 * speed, removed: 4, disk: 1e15 });
 		expect(at(1).steps.search! / at(2).steps.search!).toBeCloseTo(2, 6);
-		// 100 + 8 candidates would be more at 16 blocks only from 9 removed blocks on.
-		expect(at(1).steps.search!).toBeCloseTo((0.6 * 100 * 1280 * (1 + one.headWeights / one.activeBlockWeights)) / 100, 6);
+		// A quarter more than 100 candidates; 2 N + 8 k would be more at 16 blocks only from 9 removed blocks on.
+		expect(at(1).steps.search!).toBeCloseTo((0.6 * 125 * 1280 * (1 + one.headWeights / one.activeBlockWeights)) / 100, 6);
 		expect(Object.keys(at(1).steps)).toEqual(["load", "calibration", "search", "validation", "figures", "write", "speed", "samples"]);
 	});
 

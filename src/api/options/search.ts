@@ -72,7 +72,7 @@ export const searchRows = {
 		path: "search.granularity",
 		value: { kind: "choice", of: granularities },
 		help: `Remove only whole blocks (block), or also the second half of one with the first of the next (half-block; ${readers("granularity")})`,
-		default: "block",
+		default: "half-block if the method and the architecture allow it, else block",
 		group: "search",
 		commands: ["prune", "rank", "frontier"],
 		plan: "granularity",

@@ -19,7 +19,7 @@ import { checkHealable } from "../../pipeline/healing/memory.js";
 import { checkCall } from "../../pipeline/preflight/call.js";
 import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { logger } from "../../api/logger.js";
-import { checkGranularity, checkMethodOptions } from "../../pipeline/preflight/method-options.js";
+import { checkMethodOptions, granularityOf, withGranularity } from "../../pipeline/preflight/method-options.js";
 import { finiteMean, pairedDifference } from "../../pipeline/session/paired-figures.js";
 import { splitSources } from "../../pipeline/session/calibration-windows.js";
 import { inputFiles } from "../../pipeline/preflight/metric.js";
@@ -47,11 +47,11 @@ import { type FrontierJob, foundHealing, healingOf, resolveJob, settledJob } fro
 export async function findFrontier(model: string, given: FrontierOptions = {}): Promise<FrontierResult> {
 	const started = Date.now();
 	checkCall("frontier", { model }, given);
-	const options = resolveJob("frontier", given);
-	const { method } = options;
-	checkMethodOptions(method, options.asked);
-	const header = await readModelHeader(model, options);
-	checkGranularity(options, header.blocks);
+	const resolved = resolveJob("frontier", given);
+	const { method } = resolved;
+	checkMethodOptions(method, resolved.asked);
+	const header = await readModelHeader(model, resolved);
+	const options = withGranularity(resolved, header.blocks);
 	const original = options.quantizeFrom === undefined ? undefined : await openOriginal(options.quantizeFrom, header, options);
 	const asked = frontierRequest(header, original ?? header, options);
 	const written = await resultFile(options.dryRun ? {} : options, [
@@ -60,7 +60,8 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 		...(original?.file.paths ?? []),
 	]);
 	options.progress?.plan(options.dryRun ? ["Preparing text"] : frontierSteps);
-	const request = { ...asked, kmax: await forSpeed(header, asked.kmax, options) };
+	const granularity = granularityOf(resolved, header.blocks);
+	const request = { ...asked, granularity, kmax: await forSpeed(header, asked.kmax, options) };
 	const masks = plannedMasks({ method, blocks: header.blocks.blocks, kmax: request.kmax }, options);
 	const session = await Session.open(header, options, { masks, weights: "auto", dry: options.dryRun, compared: true });
 	return measureResult(session, written, options, async (best) => {
@@ -154,11 +155,15 @@ interface Found {
 	/** Whose weights are quantized, where they are not the model's. */
 	readonly original: ModelWeights | undefined;
 	readonly grid: Grid;
-	readonly request: FrontierRequest;
+	readonly request: SearchedRequest;
 }
 
+/** What is asked for, and what is searched for it. */
+type SearchedRequest = FrontierRequest & Pick<FrontierResult, "granularity">;
+
 /** What a result says whatever was measured. */
-function framed(session: Session, { original, request: { goal } }: Pick<Found, "original" | "request">, loss: MeanAndError) {
+function framed(session: Session, { original, request }: Pick<Found, "original" | "request">, loss: MeanAndError) {
+	const { goal, granularity } = request;
 	const whole = original ?? weightsOf(session);
 	const { validation, heldOut } = session.calibration.splits;
 	return {
@@ -168,6 +173,7 @@ function framed(session: Session, { original, request: { goal } }: Pick<Found, "
 		ownType: fileTypeOf(session.model.file),
 		goal,
 		computeAxis: goal.speedupOf ?? "blocks",
+		granularity,
 		text: { source: session.calibration.source, validation: validation.count, heldOut: heldOut.count, length: heldOut.length },
 	} as const;
 }

@@ -138,10 +138,15 @@ export function checkBudget({ method, blocks, kmax }: MethodTask, options: Choos
 	if (!masksWithin) return;
 	const needed = masksWithin(least(blocks, kmax, options.granularity), kmax);
 	const what = `${method} needs at least ${needed} evaluations to remove up to ${kmax} of ${blocks} blocks`;
+	const ofBlocks = masksWithin(least(blocks, kmax), kmax);
+	const more =
+		ofBlocks < needed
+			? `give more, remove fewer, or take whole blocks only (--granularity block needs ${ofBlocks})`
+			: "give more, or remove fewer";
 	if (maxEvaluations !== undefined && maxEvaluations < needed)
-		throw new InvalidOptionError(`${what}, got --max-evaluations ${maxEvaluations}: give more, or remove fewer`);
+		throw new InvalidOptionError(`${what}, got --max-evaluations ${maxEvaluations}: ${more}`);
 	if (maxTokens !== undefined && maxTokens < needed * tokens)
-		throw new InvalidOptionError(`${what} (${needed * tokens} tokens), got --max-tokens ${maxTokens}: give more, or remove fewer`);
+		throw new InvalidOptionError(`${what} (${needed * tokens} tokens), got --max-tokens ${maxTokens}: ${more}`);
 }
 
 /** Each round of the repaired procedure ranks what is left with an equal share of the masks. */

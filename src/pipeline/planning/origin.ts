@@ -1,6 +1,6 @@
 // How a run came about: for its plan and its report.
 import { basename } from "node:path";
-import type { CalibrationFile } from "../../api/index.js";
+import type { CalibrationFile, GranularityUsed } from "../../api/index.js";
 import { defaultMethod } from "../../api/methods.js";
 import type { OptionRow, OptionValue } from "../../api/options/row.js";
 import type { AskedSettings, Settings } from "../../api/options/settings.js";
@@ -10,6 +10,7 @@ import { loadedBinary } from "../../model/runtime/load-addon.js";
 import { llamaPin, packageVersion } from "../../model/runtime/paths.js";
 import type { Plan } from "../../storage/plan.js";
 import { commandLine } from "../preflight/command-line.js";
+import { granularityOf } from "../preflight/method-options.js";
 import type { Session } from "../session/session.js";
 import type { SearchWeights } from "../session/working-weights.js";
 import { splitFacts } from "./figures.js";
@@ -20,6 +21,8 @@ export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versio
 	readonly sha256: string;
 	/** The command without the settings that the run chose for the machine. */
 	readonly asked: string;
+	/** What the search removes; missing where blocks were named. */
+	readonly granularity?: GranularityUsed;
 };
 
 /**
@@ -28,6 +31,7 @@ export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versio
  */
 export function planOrigin(session: Session, output: string | undefined, asked: AskedSettings["asked"]): PlanOrigin {
 	const { threads, ubatch, weights } = session.settings;
+	const granularity = asked.remove ? undefined : granularityOf({ ...asked, method: asked.method ?? defaultMethod }, session.model.blocks);
 	// Settings chosen by measuring how fast this machine is: if they are named, the result is the same in another cache.
 	const found: Settings<"prune"> = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as SearchWeights };
 	const command = (chosen: Settings<"prune">) =>
@@ -40,7 +44,9 @@ export function planOrigin(session: Session, output: string | undefined, asked: 
 		});
 	return {
 		sha256: session.sha256,
-		options: planOptions(asked),
+		// A plan says what was searched: another version may have another default.
+		options: planOptions(granularity ? { ...asked, granularity: granularity.used } : asked),
+		...(granularity ? { granularity } : {}),
 		seed: session.seed,
 		calibration: splitFacts(session),
 		versions: { "prune-gguf": packageVersion, "llama.cpp": `${llamaPin.version} (${llamaPin.commit})` },

@@ -1,10 +1,12 @@
-import type { Method } from "../../api/index.js";
+import type { GranularityUsed, Method, RankMethod } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { granularities } from "../../game/pairs.js";
 import { STRATA_PRESETS } from "../../game/strata.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
-import { factsOf, methodOptions, methods } from "../../api/methods.js";
+import { factsOf, isEstimator, methodOptions, methods } from "../../api/methods.js";
 import type { AmountSettings, MethodSettings } from "../../api/options/settings.js";
+import { shownText } from "../../storage/shown-text.js";
+import { jobWith } from "./job.js";
 
 /**
  * Options that the method does not read are a mistake, not a wish.
@@ -39,6 +41,34 @@ export function checkMethodOptions(method: Method, options: MethodSettings & Pic
 		`${names.join(", ")} ${several ? "belong" : "belongs"} to ${readers.length > 0 ? `--method ${readers.join(", ")}` : "other methods"}; ${method} does not read ${several ? "them" : "it"}`,
 	);
 }
+
+/**
+ * What a search removes: what was given, else half-block cuts too if the method and the architecture allow them.
+ * @param asked what was given, and the method
+ * @throws InvalidOptionError for half-block cuts that were asked for on an architecture that has none, with its reason
+ */
+export function granularityOf(
+	{ method, granularity, rounds = 1 }: Pick<MethodSettings, "granularity" | "rounds"> & { readonly method: RankMethod },
+	blocks: Pick<BlockPlan, "architecture" | "parts">,
+): GranularityUsed {
+	checkGranularity({ granularity }, blocks);
+	const { architecture, parts } = blocks;
+	if (granularity !== undefined) return { used: granularity, reason: "as given" };
+	const whole = (reason: string): GranularityUsed => ({ used: "block", reason });
+	if (isEstimator(method) || !factsOf(method).reads?.includes("granularity")) return whole(`${method} takes whole blocks only`);
+	if (rounds > 1) return whole("--rounds ranks whole blocks again after each cut");
+	if (!parts.allowed) return whole(`the architecture ${shownText(architecture)} has no half-block cuts: ${parts.reason}`);
+	return { used: "half-block", reason: `the default of ${method} for the architecture ${shownText(architecture)}` };
+}
+
+/** The job with the granularity that its search has; nothing is searched where blocks are named. @throws InvalidOptionError */
+export function withGranularity<J extends Searching>(job: J, blocks: Pick<BlockPlan, "architecture" | "parts">): J {
+	if (job.remove === undefined) return jobWith<Searching>(job, { granularity: granularityOf(job, blocks).used }) as J;
+	checkGranularity(job, blocks);
+	return job;
+}
+
+type Searching = Pick<MethodSettings, "granularity" | "rounds"> & Pick<AmountSettings, "remove"> & { readonly method: RankMethod };
 
 /**
  * Half-block cuts need blocks of two parts, one after the other.

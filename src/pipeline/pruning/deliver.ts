@@ -193,9 +193,10 @@ function withoutTexts(healing: Healing | undefined, options: PairSettings): Pair
 type Finished = Omit<PruneResult, "model" | "metric" | "disagreements" | "seconds"> & Partial<Pick<PruneResult, "disagreements">>;
 
 /** The result of a run that wrote no model. */
-export function finish(session: Session, result: Finished, { started }: Run): PruneResult {
+export function finish(session: Session, result: Finished, { started, granularity }: Run): PruneResult {
 	return {
 		model: summarize(session.model),
+		...(granularity ? { granularity } : {}),
 		metric: session.metric,
 		disagreements: [],
 		...result,

@@ -132,7 +132,17 @@ function quantizingCosts({ quantized, ...plan }: Plan): boolean {
 	return mean - alone.difference > 2 * Math.hypot(standardError ?? 0, alone.standardError ?? 0);
 }
 
-function reproduceOf({ command, asked, seed, options, calibration, versions, backend, machine }: PlanOrigin): Report["reproduce"] {
+function reproduceOf({
+	command,
+	asked,
+	seed,
+	options,
+	granularity,
+	calibration,
+	versions,
+	backend,
+	machine,
+}: PlanOrigin): Report["reproduce"] {
 	const splits = splitNames.flatMap((split) => {
 		const facts = calibration[split];
 		if (!facts) return [];
@@ -142,6 +152,7 @@ function reproduceOf({ command, asked, seed, options, calibration, versions, bac
 	const processors = cpus();
 	return {
 		...{ command, ...(asked === command ? {} : { asked }), seed, options, calibration: splits, backend, machine },
+		...(granularity ? { granularity } : {}),
 		versions: { ...versions, "Node.js": process.versions.node },
 		system: {
 			platform: `${process.platform} ${process.arch}`,

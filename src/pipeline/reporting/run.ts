@@ -1,5 +1,5 @@
 // The report of a run that is going on: what it warns of is kept, and at its end the report is made and written.
-import type { JobOptions, LogEvent, PruneResult } from "../../api/index.js";
+import type { GranularityUsed, JobOptions, LogEvent, PruneResult } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { makeReport } from "./report.js";
 import type { OwnOutput } from "../preflight/own-output.js";
@@ -17,6 +17,8 @@ export interface Run {
 	readonly started: number;
 	/** What was warned of so far. */
 	readonly warnings: string[];
+	/** What the search removes; missing where blocks are named. */
+	readonly granularity?: GranularityUsed | undefined;
 	/** Where a model is written. */
 	readonly own?: OwnOutput | undefined;
 }

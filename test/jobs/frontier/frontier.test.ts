@@ -24,7 +24,12 @@ beforeAll(async () => {
 	f16 = await f16Fixture(folder);
 });
 
-const options = { ...small, maxBlocks: 2, quantize: { types: ["Q8_0", "Q4_0"] } } satisfies FrontierOptions;
+const options = {
+	...small,
+	search: { granularity: "block" },
+	maxBlocks: 2,
+	quantize: { types: ["Q8_0", "Q4_0"] },
+} satisfies FrontierOptions;
 const cellOf = ({ cells }: FrontierResult, type: string, removed: number) =>
 	cells.find((cell) => cell.type === type && cell.removed.length === removed)!;
 

@@ -18,7 +18,7 @@ const text = { ...small, windows: 10, windowLength: 128 };
 const options = {
 	...{
 		...text,
-		search: { method: "leave-one-out" },
+		search: { method: "leave-one-out", granularity: "block" },
 		maxBlocks: 2,
 		quantize: { types: ["Q4_0"] },
 		heal: { tokens: 6144 },

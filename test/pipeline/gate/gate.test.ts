@@ -90,8 +90,9 @@ describe("a quality gate", () => {
 	});
 
 	it("names the closest plan that meets it, and its command does", async () => {
+		const greedy = { method: "greedy", granularity: "block" } as const;
 		const output = out();
-		const curve = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, limits: { maxPplRatio: 1e6 } });
+		const curve = await pruneGguf(fixturePath, undefined, { ...small, search: greedy, limits: { maxPplRatio: 1e6 } });
 		expect(curve.plan!.removed.length).toBe(6);
 		// Between what two and what three blocks cost.
 		const costs: { removed: number[]; ratio: number }[] = [];
@@ -101,7 +102,7 @@ describe("a quality gate", () => {
 			costs.push({ removed, ratio: plan!.limits!.figures[0]!.value! });
 		}
 		const limit = Math.sqrt(costs[0]!.ratio * costs[1]!.ratio);
-		const options = { ...small, search: { method: "greedy" }, removeBlocks: 3, limits: { maxPplRatio: limit } } as const;
+		const options = { ...small, search: greedy, removeBlocks: 3, limits: { maxPplRatio: limit } } as const;
 		const { closest } = await stoppedByGate(output, folder, pruneGguf(fixturePath, output, options));
 		expect(closest!.removed).toEqual(costs[0]!.removed);
 		expect(closest).toMatchObject({ estimated: false, figures: [{ met: true, value: costs[0]!.ratio }] });
@@ -113,7 +114,7 @@ describe("a quality gate", () => {
 		const whole = curve.plan!.losses.validation!.original.mean!;
 		const allowed = curve.plan!.alternatives.filter(({ validationLoss }) => Math.exp(validationLoss! - whole) <= limit);
 		expect(allowed.length).toBeGreaterThan(0);
-		const chosen = await pruneGguf(fixturePath, undefined, { ...small, search: { method: "greedy" }, limits: { maxPplRatio: limit } });
+		const chosen = await pruneGguf(fixturePath, undefined, { ...small, search: greedy, limits: { maxPplRatio: limit } });
 		expect(chosen.plan!.removed).toEqual(allowed.at(-1)!.removed);
 		expect(chosen.plan!.limits!.met).toBe(true);
 	});
@@ -217,7 +218,7 @@ describe("a target size", () => {
 		const output = out();
 		const { output: alone } = await pruneGguf(f16, output, { ...small, remove: [3, 6, 9], quantize: "Q8_0" });
 		const again = out();
-		const options = { ...small, search: { method: "leave-one-out" }, quantize: "Q8_0" } as const;
+		const options = { ...small, search: { method: "leave-one-out", granularity: "block" }, quantize: "Q8_0" } as const;
 		const result = await pruneGguf(f16, again, { ...options, targetSize: Math.ceil(1.02 * alone!.size) });
 		expect(result.plan!.removed.length).toBe(3);
 		expect(result.plan!.limits).toMatchObject({

@@ -11,7 +11,7 @@ import { thorough } from "../../helpers/slow.js";
 
 const { out, newHome, home } = ownHomes();
 const run = { ...small, windows: 6, windowLength: 64, heal: { tokens: 1024, type: "F16" } } satisfies PruneOptions;
-const options = { ...run, search: { method: "leave-one-out" }, removeBlocks: 2 } satisfies PruneOptions;
+const options = { ...run, search: { method: "leave-one-out", granularity: "block" }, removeBlocks: 2 } satisfies PruneOptions;
 
 const runFolder = () => join(home(), "runs", readdirSync(join(home(), "runs"))[0]!);
 const keptFiles = (folder: string) => readdirSync(folder).filter((name) => name.endsWith(".heal.json"));

@@ -105,7 +105,11 @@ describe("limits on a healed model", { timeout: long }, () => {
 	});
 
 	it.runIf(thorough)("choose the most blocks whose healed model meets them", async () => {
-		const options = { ...quick, search: { method: "leave-one-out" }, limits: { maxPplRatio: 1.25 } } satisfies PruneOptions;
+		const options = {
+			...quick,
+			search: { method: "leave-one-out", granularity: "block" },
+			limits: { maxPplRatio: 1.25 },
+		} satisfies PruneOptions;
 		const plain = await pruneGguf(fixturePath, undefined, { ...options, heal: false });
 		const made = out();
 		const result = await pruneGguf(fixturePath, made, options);
@@ -123,7 +127,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		const error = await stoppedByGate(
 			made,
 			folder,
-			pruneGguf(fixturePath, made, { ...quick, search: { method: "leave-one-out" }, limits: { maxKl: 1e-4 } }),
+			pruneGguf(fixturePath, made, { ...quick, search: { method: "leave-one-out", granularity: "block" }, limits: { maxKl: 1e-4 } }),
 		);
 		expect(error.message).toMatch(/no candidate that was found meets.*block \d+, healed/);
 		expect(error.figures[0]!.met).toBe(false);

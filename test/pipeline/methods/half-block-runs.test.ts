@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { PruneOptions } from "../../../src/api/index.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { rankText } from "../../../src/cli/rank-views.js";
+import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
 import { rankBlocks } from "../../../src/jobs/rank.js";
 import { formatBlocks } from "../../../src/notation.js";
 import { isWhole } from "../../../src/game/parts.js";
@@ -45,12 +46,55 @@ describe("half-block cuts of a model", () => {
 		},
 	);
 
+	it("are searched by default, which the plan names and the command need not", async () => {
+		const { granularity: _, ...search } = { ...small.search, method: "greedy" } as const;
+		const options = { ...small, removeBlocks: 2 } satisfies PruneOptions;
+		const { plan, granularity, report } = await pruneGguf(fixturePath, undefined, { ...options, report: undefined, search });
+		expect(granularity).toEqual({ used: "half-block", reason: "the default of greedy for the architecture llama" });
+		expect(report!.reproduce.granularity).toEqual(granularity);
+		expect(plan!.options.search).toMatchObject({ method: "greedy", granularity: "half-block" });
+		expect(plan!.shiftedPairs!.length).toBeGreaterThan(0);
+		expect(plan!.command).not.toContain("--granularity");
+
+		// The same with its name measures nothing anew.
+		const measured = async () => (await listRuns())[0]!.ledgers.reduce((sum, { candidates }) => sum + candidates, 0);
+		const before = await measured();
+		const named = { ...search, granularity: "half-block" } as const;
+		const again = await pruneGguf(fixturePath, undefined, { ...options, search: named });
+		expect(again.plan!.removed).toEqual(plan!.removed);
+		expect(again.plan!.command).toContain("--granularity half-block");
+		expect(await measured()).toBe(before);
+
+		const whole = await pruneGguf(fixturePath, undefined, { ...options, search: { ...search, granularity: "block" } });
+		expect(whole.granularity).toEqual({ used: "block", reason: "as given" });
+		expect(whole.plan!.command).toContain("--granularity block");
+		expect(whole.plan!.shiftedPairs).toBeUndefined();
+		const given = await pruneGguf(fixturePath, undefined, { ...options, removeBlocks: undefined, remove: [3], search: undefined });
+		expect(given.granularity).toBeUndefined();
+		expect(given.plan!.options.search).toBeUndefined();
+	});
+
+	it("are searched by a frontier by default too", async () => {
+		const search = { method: "leave-one-out", workingWeights: "own" } as const;
+		const asked = { ...smallSplits, maxBlocks: 1, quantize: { types: [] } } as const;
+		const { granularity, cells } = await findFrontier(fixturePath, { ...asked, search });
+		expect(granularity).toEqual({ used: "half-block", reason: "the default of leave-one-out for the architecture llama" });
+		expect(cells.filter(({ removed }) => removed.length === 1)).toHaveLength(1);
+		const searched = (await listRuns())[0]!.ledgers.map(({ candidates }) => candidates);
+		expect(Math.max(...searched)).toBe(1 + 12 + 11);
+		const paper = await findFrontier(fixturePath, { ...asked, dryRun: true, search: { method: "paper", epochs: 20 } });
+		expect(paper.granularity).toEqual({ used: "block", reason: "paper takes whole blocks only" });
+	});
+
 	it("are ranked beside whole blocks by what they add alone", async () => {
 		const loo = { ...small, search: { ...small.search, method: "leave-one-out" } } as const;
 		const { importance, shiftedPairs, verdicts, evaluations } = await rankBlocks(fixturePath, loo);
 		expect(shiftedPairs!.map(({ removed }) => removed)).toEqual(Array.from({ length: 11 }, (_, block) => [block + 0.5]));
 		expect(shiftedPairs!.every(({ added, standardError }) => Number.isFinite(added) && standardError! > 0)).toBe(true);
 		expect(evaluations).toBe(1 + 12 + 11);
+		const { granularity: named, ...unsaid } = await rankBlocks(fixturePath, { ...loo, search: { workingWeights: "own" } });
+		expect(named).toEqual({ used: "half-block", reason: "the default of leave-one-out for the architecture llama" });
+		expect(unsaid.shiftedPairs).toEqual(shiftedPairs);
 		const { shiftedPairs: none, ...whole } = await rankBlocks(fixturePath, { ...loo, search: { ...loo.search, granularity: "block" } });
 		expect(none).toBeUndefined();
 		expect(whole.evaluations).toBe(1 + 12);

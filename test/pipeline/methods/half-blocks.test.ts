@@ -11,7 +11,7 @@ import { isWhole } from "../../../src/game/parts.js";
 import { raceField, searchBudget } from "../../../src/pipeline/methods/budget.js";
 import { checkBudget, choose, plannedMasks } from "../../../src/pipeline/methods/registry.js";
 import { shiftedPairCosts } from "../../../src/pipeline/methods/shifted-pairs.js";
-import { checkGranularity, checkMethodOptions } from "../../../src/pipeline/preflight/method-options.js";
+import { checkGranularity, checkMethodOptions, granularityOf, withGranularity } from "../../../src/pipeline/preflight/method-options.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 import { partGame } from "../../helpers/part-games.js";
 
@@ -157,6 +157,49 @@ describe("methods with half-block cuts", () => {
 		);
 		expect(() => checkGranularity({ granularity: "block" }, of({ allowed: false, reason: "" }))).not.toThrow();
 		expect(() => checkGranularity({}, of({ allowed: false, reason: "" }))).not.toThrow();
+	});
+
+	it("are searched by default if the method and the architecture allow them", () => {
+		const two = { architecture: "x", parts: { allowed: true } } as const;
+		const one = { architecture: "x", parts: { allowed: false, reason: "one norm feeds both parts" } } as const;
+		for (const method of taking) {
+			expect(granularityOf({ method }, two)).toEqual({ used: "half-block", reason: `the default of ${method} for the architecture x` });
+			expect(granularityOf({ method }, one)).toEqual({
+				used: "block",
+				reason: "the architecture x has no half-block cuts: one norm feeds both parts",
+			});
+		}
+		const others = [...methods, "shapley" as const].filter((method) => !(taking as readonly string[]).includes(method));
+		expect(others).toContain("paper");
+		for (const method of others)
+			expect(granularityOf({ method }, two)).toEqual({ used: "block", reason: `${method} takes whole blocks only` });
+		expect(granularityOf({ method: "leave-one-out", rounds: 1 }, two).used).toBe("half-block");
+		expect(granularityOf({ method: "leave-one-out", rounds: 2 }, two)).toEqual({
+			used: "block",
+			reason: "--rounds ranks whole blocks again after each cut",
+		});
+	});
+
+	it("are searched or not as it is given", () => {
+		const of = (parts: Parameters<typeof granularityOf>[1]["parts"]) => ({ architecture: "x", parts });
+		const whole = { method: "auto", granularity: "block" } as const;
+		expect(granularityOf(whole, of({ allowed: true }))).toEqual({ used: "block", reason: "as given" });
+		expect(granularityOf({ method: "auto", ...half }, of({ allowed: true }))).toEqual({ used: "half-block", reason: "as given" });
+		const refused = of({ allowed: false, reason: "one norm feeds both parts" });
+		expect(() => granularityOf({ method: "auto", ...half }, refused)).toThrow(/cannot be used with architecture x: one norm/);
+		// Nothing is searched where blocks are named.
+		const named = { method: "auto", remove: [3] } as const;
+		expect(withGranularity(named, of({ allowed: true }))).toBe(named);
+		expect(() => withGranularity({ ...named, ...half }, refused)).toThrow(/cannot be used/);
+		expect(withGranularity({ method: "auto", seed: 1 }, of({ allowed: true }))).toEqual({ method: "auto", seed: 1, ...half });
+	});
+
+	it("need more evaluations of a method that goes through all of them first, which is said", () => {
+		const task = { method: "swap", blocks: 12, kmax: 3 } as const;
+		expect(() => checkBudget(task, { ...half, maxEvaluations: 40 }, 1)).toThrow(
+			/^swap needs at least 48 evaluations .* got --max-evaluations 40: give more, remove fewer, or take whole blocks only \(--granularity block needs 37\)$/,
+		);
+		expect(() => checkBudget(task, { granularity: "block", maxEvaluations: 20 }, 1)).toThrow(/20: give more, or remove fewer$/);
 	});
 
 	it("are an error for a search that does not know them", async () => {

@@ -76,7 +76,7 @@ describe("every method", () => {
 		const options = {
 			...small,
 			removeBlocks: 3,
-			search: { method, ...{ ...quick, ...network }[method as "auto"] },
+			search: { method, granularity: "block", ...{ ...quick, ...network }[method as "auto"] },
 		} satisfies PruneOptions;
 		const planned = plannedMasks({ method, blocks: 12, kmax: 3 }, settingsFrom("prune", options));
 		const notes: string[] = [];
@@ -98,7 +98,7 @@ describe("every method", () => {
 		"%s keeps to the smallest budget, and refuses a smaller one",
 		async (method) => {
 			const least = leastMasks(method, 12, 3);
-			const options = { ...small, search: { method }, removeBlocks: 3 };
+			const options = { ...small, search: { method, granularity: "block" }, removeBlocks: 3 } satisfies PruneOptions;
 			for (const dryRun of [true, false])
 				await expect(
 					pruneGguf(fixturePath, undefined, { ...options, search: { ...options.search, maxEvaluations: least - 1 }, dryRun }),

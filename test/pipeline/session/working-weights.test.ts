@@ -125,7 +125,7 @@ it("a search on a copy decides and reports on the model's own weights, and a res
 	const options = {
 		removeBlocks: 2,
 		windows: 3,
-		search: { workingWeights: "F16" as const },
+		search: { workingWeights: "F16" as const, granularity: "block" as const },
 		onLog: ({ message }: { message: string }) => logged.push(message),
 	};
 	const first = await pruneGguf(fixturePath, join(folder, "a.gguf"), options);
