@@ -1,6 +1,6 @@
 // Regret of what whole jobs choose, on texts that none of them saw: several seeds, and several builds or options side by side.
 //   node scripts/study/choice-regret.mjs MODEL.gguf --folder FOLDER --remove 6 --variant before=DIST --variant "after=DIST --racing"
-//     --text a.txt --text b.txt [--seeds 10] [--windows 48] [--most 40] [--options "--granularity half-block"] [--estimate]
+//     --text a.txt --text b.txt [--seeds 10] [--windows 48] [--most 40] [--options="--granularity half-block"] [--estimate]
 // DIST is a built `dist/`; what follows it are options of that variant, --options are those of all. FOLDER keeps every plan, cache and measurement:
 // a run that is stopped goes on. Candidates are all of that size that any ledger in FOLDER holds; the chosen ones and the --most lowest are measured.
 // --estimate says how long it will take, from the runs that are there.

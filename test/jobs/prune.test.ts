@@ -66,7 +66,7 @@ describe("pruneGguf", () => {
 		expect(file.number("prune_gguf.source_block_count")).toBe(12);
 		expect(file.string("prune_gguf.source_sha256")).toBe(plan.model.sha256);
 		expect(file.string("prune_gguf.version")).toMatch(/^\d+\.\d+\.\d+/);
-		expect((await inspectModel(output)).pruned).toContain(plan.removed.join(", "));
+		expect((await inspectModel(output)).pruned).toContain(formatBlocks(plan.removed));
 
 		const again = out();
 		await applyPlan(fixturePath, again, { plan: result.planPath! });

@@ -7,7 +7,7 @@ import { neededMemory } from "../../src/model/runtime/memory.js";
 import { defaultUbatch } from "../../src/model/runtime/ubatch.js";
 import { raceField } from "../../src/pipeline/methods/budget.js";
 import { plannedMasks } from "../../src/pipeline/methods/registry.js";
-import { workOf as announcedWork } from "../../src/pipeline/pruning/estimate.js";
+import { workOf as announcedWork } from "../../src/pipeline/pruning/planned-work.js";
 import { splitCounts } from "../../src/pipeline/session/calibration-windows.js";
 import { sharedTime } from "../../src/pipeline/session/working-weights.js";
 import { secondsOfShape, shapeWithin } from "../../src/pipeline/speed/figures.js";

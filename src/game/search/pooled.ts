@@ -16,7 +16,7 @@ export interface PooledText {
 }
 
 /** What was expected of a candidate before it was measured: nats per token, up to a number that all candidates share. */
-export interface Expectation {
+export interface ExpectedLoss {
 	readonly mean: number;
 	/** Above 0. */
 	readonly sd: number;
@@ -38,7 +38,7 @@ export interface Pooled {
  * @param expected one a candidate; undefined for those of which nothing is expected
  * @throws RangeError for losses that are not finite, or a candidate with another number of windows
  */
-export function pool(candidates: number, texts: readonly PooledText[], expected: readonly (Expectation | undefined)[] = []): Pooled {
+export function pool(candidates: number, texts: readonly PooledText[], expected: readonly (ExpectedLoss | undefined)[] = []): Pooled {
 	const information = new Float64Array(candidates * candidates);
 	const weighted = new Float64Array(candidates);
 	const add = (members: readonly number[], values: Float64Array, covariance: Float64Array) =>

@@ -1,8 +1,14 @@
 // Self-generated text that goes on with openings of many kinds. What the model plainly cannot write is drawn again.
-import type { TextModel } from "../runtime/text-model.js";
-import type { SelfGeneratedOptions } from "./self-generated.js";
+import type { SelfGeneratedOptions } from "./types.js";
 import { type Opening, openings } from "./openings.js";
 import { isForeign, isLoop } from "./sound-text.js";
+
+/** What writes text: a loaded model. */
+export interface TextWriter {
+	tokenize(text: string, options: { addSpecial: boolean }): Int32Array;
+	detokenize(tokens: Int32Array, options: { special: boolean }): string;
+	sample(prompts: readonly Int32Array[], options: Omit<SelfGeneratedOptions, "count" | "mix">): Promise<Int32Array[]>;
+}
 
 /** An opening is cut at this share of a window, so that most of it is the model's own. */
 const openingShare = 0.4;
@@ -11,7 +17,7 @@ const tries = 3;
 
 /** Windows that go on with openings, one after the other from a place that the seed says. @returns undefined for those that no opening gave */
 export async function continuedWindows(
-	model: TextModel,
+	model: TextWriter,
 	count: number,
 	options: SelfGeneratedOptions,
 ): Promise<(Int32Array | undefined)[]> {
@@ -30,12 +36,12 @@ export async function continuedWindows(
 	return windows;
 }
 
-function promptOf(model: TextModel, { text }: Opening, length: number): Int32Array {
+function promptOf(model: TextWriter, { text }: Opening, length: number): Int32Array {
 	const tokens = model.tokenize(text, { addSpecial: true });
 	return tokens.subarray(0, Math.max(1, Math.floor(length * openingShare)));
 }
 
-function isSound(model: TextModel, { text }: Opening, window: Int32Array, prompt: number): boolean {
+function isSound(model: TextWriter, { text }: Opening, window: Int32Array, prompt: number): boolean {
 	const written = window.subarray(prompt);
 	return !isLoop(written) && !isForeign(text, model.detokenize(written, { special: false }));
 }

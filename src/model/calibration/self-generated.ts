@@ -2,21 +2,7 @@ import { CalibrationError } from "../../errors.js";
 import type { TextModel } from "../runtime/text-model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { continuedWindows } from "./continued.js";
-import type { TextMix } from "./text-mix.js";
-
-/** How to sample self-generated text. */
-export interface SelfGeneratedOptions {
-	/** Number of windows. */
-	count: number;
-	/** Tokens in each window. */
-	length: number;
-	seed: number;
-	/** `wide`: every second window goes on with an opening: encyclopedia, code, story, another language and others. @default "plain" */
-	mix?: TextMix | undefined;
-	signal?: AbortSignal | undefined;
-	/** Called with tokens done and in total. */
-	onProgress?: ((done: number, total: number) => void) | undefined;
-}
+import type { SelfGeneratedOptions } from "./types.js";
 
 /** A user's turn is cut at this share of a window, so that an answer fits too. */
 const userTurnShare = 0.4;

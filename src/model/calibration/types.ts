@@ -32,3 +32,17 @@ export interface CalibrationOptions {
 	signal?: AbortSignal | undefined;
 	onProgress?: ((done: number, total: number) => void) | undefined;
 }
+
+/** How to sample self-generated text. */
+export interface SelfGeneratedOptions {
+	/** Number of windows. */
+	count: number;
+	/** Tokens in each window. */
+	length: number;
+	seed: number;
+	/** `wide`: every second window goes on with an opening: encyclopedia, code, story, another language and others. @default "plain" */
+	mix?: TextMix | undefined;
+	signal?: AbortSignal | undefined;
+	/** Called with tokens done and in total. */
+	onProgress?: ((done: number, total: number) => void) | undefined;
+}

@@ -1,6 +1,6 @@
 // How much a run has to measure, before it does.
 import { basename } from "node:path";
-import type { Effort, Estimate } from "../../api/index.js";
+import type { Estimate } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { defaultMethod } from "../../api/methods.js";
 import { Coalition } from "../../game/coalition.js";
@@ -8,79 +8,13 @@ import type { Ledger } from "../../storage/ledger.js";
 import { effortOf, raceField } from "../methods/budget.js";
 import { plannedMasks } from "../methods/registry.js";
 import type { Session } from "../session/session.js";
+import { plannedSeconds, type WorkAsked, workOf } from "./planned-work.js";
 import type { Removable } from "./removable.js";
 import type { PlannedSeconds } from "./steps.js";
-import { furtherShare } from "../race/race.js";
-import { partsAfter, tieRounds } from "../race/ties.js";
-import { masksIn } from "../../game/search/time-limit.js";
 import type { AmountSettings, ChoosingSettings, MethodSettings, MetricSettings } from "../../api/options/settings.js";
 
 /** What chooses the blocks: a method, or nobody where they are named. */
 type NamedSettings = Pick<MethodSettings, "method" | "granularity"> & Pick<AmountSettings, "remove">;
-
-export interface WorkAsked {
-	/** Masks of the search that are left at most, and those that are known. */
-	readonly masks: number;
-	readonly known: number;
-	/** Masks of the search that no limit of time interrupts. */
-	readonly singles: number;
-	/** Sizes that are raced, sets of each, and how long on further text. */
-	readonly sizes: number;
-	readonly field: number;
-	readonly effort: Effort;
-	/** Tokens that a mask runs on each split. */
-	readonly tokens: Readonly<Record<"search" | "validation" | "heldOut", number>>;
-	/** Seconds of an evaluation on the search split; NaN if not known. */
-	readonly secondsPerMask: number;
-	/** Seconds that the search may take. */
-	readonly maxTime?: number | undefined;
-}
-
-/** Candidates at most of the search, of the comparison of finalists, and of further text for those that are tied. */
-function countsOf({ masks, known, singles, sizes, field, effort, secondsPerMask, maxTime }: WorkAsked) {
-	const inTime = masksIn(maxTime ?? Number.POSITIVE_INFINITY, secondsPerMask);
-	const searched = Math.min(masks, Math.max(inTime, singles - known));
-	const raced = field * sizes;
-	const most = field === 1 ? 0 : raced * partsAfter(tieRounds[effort]);
-	return { searched, raced, further: Math.min(most, Math.floor((known + searched) * furtherShare)) };
-}
-
-/** Tokens of all splits at most; a search that is limited in time is raced for as much less. */
-export function workOf(asked: WorkAsked): { readonly tokens: number } {
-	const { tokens } = asked;
-	const { searched, raced, further } = countsOf(asked);
-	// The original model is raced too, and for the figures it and the winner are measured again, on the held-out split as well.
-	return { tokens: searched * tokens.search + (3 + raced + further) * tokens.validation + 4 * tokens.heldOut };
-}
-
-/** Seconds by step: half of the further text, which not every comparison needs. */
-export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
-	const { tokens, secondsPerMask } = asked;
-	const { searched, raced, further } = countsOf(asked);
-	const perToken = secondsPerMask / tokens.search;
-	const heldOut = tokens.heldOut * perToken;
-	return {
-		search: searched * secondsPerMask,
-		compare: (3 + raced + further / 2) * tokens.validation * perToken + 2 * heldOut,
-		heldOut,
-	};
-}
-
-/** Seconds of the finalists beside one of each size, on the validation split. */
-export function finalistSeconds(asked: WorkAsked): number {
-	const { tokens, secondsPerMask, sizes } = asked;
-	return ((countsOf(asked).raced - sizes) * tokens.validation * secondsPerMask) / tokens.search;
-}
-
-/** Further text of the final comparison at most: seconds of measuring it, and parts as large as the validation split. */
-export function furtherWork(asked: WorkAsked): { readonly seconds: number; readonly parts: number } {
-	const { tokens, secondsPerMask, effort } = asked;
-	const { further } = countsOf(asked);
-	return {
-		seconds: (further * tokens.validation * secondsPerMask) / tokens.search,
-		parts: further > 0 ? partsAfter(tieRounds[effort]) : 0,
-	};
-}
 
 /** What is searched for, and how. */
 export interface SearchAsked extends Pick<Removable, "kmax" | "named"> {

@@ -8,7 +8,7 @@ import type { StepTime } from "../../model/runtime/job-options.js";
 import type { Session } from "../session/session.js";
 import { plannedMasks } from "../methods/registry.js";
 import { speedPhase } from "../speed/speed.js";
-import { finalistSeconds, furtherWork, type WorkAsked } from "./estimate.js";
+import { finalistSeconds, furtherWork, type WorkAsked } from "./planned-work.js";
 import { textsPhase } from "./measure-pair.js";
 import type { Removable } from "./removable.js";
 import { fewestSeconds, leftOutLate, type OptionalPart, type PartSeconds, planTime } from "./time-plan.js";

@@ -15,7 +15,7 @@ import type { Model } from "../../model/runtime/model.js";
 import type { Reference, ScoredPositions } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-ledger.js";
-import { partsOf, type SplitPart, StagedLedgerGame } from "./staged-game.js";
+import { splitParts, type SplitPart, StagedLedgerGame } from "./staged-game.js";
 import { Ledger, ledgerKey } from "../../storage/ledger.js";
 import { type LedgerEvaluateOptions, LedgerGame, type LedgerGameOptions } from "../../storage/ledger-game.js";
 import { ledgerPath } from "../../storage/runs.js";
@@ -253,7 +253,7 @@ class GameMaker {
 		const { racing = false, scoreShare = 1 } = this.#options;
 		const { calibration, questions, folder } = this.#material;
 		if (!racing || this.#kl || questions || scoreShare !== 1 || calibration.sources.length > 1) return [];
-		return partsOf(calibration.splits.search, Number(settings.ubatch), async (windows, name, first) => {
+		return splitParts(calibration.splits.search, Number(settings.ubatch), async (windows, name, first) => {
 			// A candidate counts when its first windows are measured.
 			const splitMetric = windowsMetric(windows, first ? this.#options : { ...this.#options, progress: undefined });
 			const { settings: named, ...rest } = this.#searchKey(splitMetric);

@@ -29,7 +29,7 @@ export function groupOf(windowLength: number, ubatch: number): number {
 }
 
 /** Cuts a split after each stage. @param open makes the game of some windows; the first part is the one that all candidates are measured on */
-export async function partsOf(
+export async function splitParts(
 	{ tokens, count, length }: TokenWindows,
 	ubatch: number,
 	open: (windows: TokenWindows, name: string, first: boolean) => Promise<LedgerGame>,

@@ -5,7 +5,7 @@ import type { Coalition } from "../../../src/game/coalition.js";
 import { resolveJob } from "../../../src/pipeline/preflight/job.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
-import { plannedSeconds, workOf } from "../../../src/pipeline/pruning/estimate.js";
+import { plannedSeconds, workOf } from "../../../src/pipeline/pruning/planned-work.js";
 import type { ProposedSet } from "../../../src/pipeline/methods/selection-context.js";
 import { raceField } from "../../../src/pipeline/methods/budget.js";
 
