@@ -9,6 +9,12 @@
 
 namespace {
 
+// What llama.cpp said while it looked for devices.
+std::string & device_log() {
+    static std::string & text = *new std::string;
+    return text;
+}
+
 // info(): how this addon was built, and the devices that it can use
 Napi::Value info(const Napi::CallbackInfo & call) {
     const Napi::Env env = call.Env();
@@ -22,7 +28,13 @@ Napi::Value info(const Napi::CallbackInfo & call) {
         Napi::Object entry = Napi::Object::New(env);
         entry.Set("name", ggml_backend_dev_name(device));
         entry.Set("description", ggml_backend_dev_description(device));
-        entry.Set("gpu", ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_CPU && ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_ACCEL);
+        const auto type = ggml_backend_dev_type(device);
+        entry.Set("gpu", type != GGML_BACKEND_DEVICE_TYPE_CPU && type != GGML_BACKEND_DEVICE_TYPE_ACCEL);
+        entry.Set("sharesMemory", type == GGML_BACKEND_DEVICE_TYPE_IGPU);
+        entry.Set("backend", ggml_backend_reg_name(ggml_backend_dev_backend_reg(device)));
+        ggml_backend_dev_props props;
+        ggml_backend_dev_get_props(device, &props);
+        entry.Set("id", props.device_id == nullptr ? env.Null() : Napi::String::New(env, props.device_id).As<Napi::Value>());
         entry.Set("freeBytes", double(free));
         entry.Set("totalBytes", double(total));
         devices.Set(uint32_t(i), entry);
@@ -32,6 +44,7 @@ Napi::Value info(const Napi::CallbackInfo & call) {
     build.Set("level", PRUNE_GGUF_LEVEL);
     result.Set("build", build);
     result.Set("devices", devices);
+    result.Set("deviceLog", device_log());
     result.Set("systemInfo", llama_print_system_info());
     result.Set("gpuOffload", llama_supports_gpu_offload());
     result.Set("contextsMade", double(ContextPool::made()));
@@ -56,7 +69,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     static std::once_flag once;
     std::call_once(once, [] {
         log_install();
+        LogCapture capture([](const char * text) { device_log() += text; });
         llama_backend_init();
+        ggml_backend_dev_count(); // the first call looks for devices
     });
     auto * data = new AddonData;
     const Napi::Function model = NativeModel::define(env);

@@ -85,7 +85,7 @@ std::vector<std::vector<size_t>> feed_forward_pointers(const llama_model & model
 } // namespace
 
 LayerView::Impl::Impl(llama_model * model, ViewRules given)
-    : model(model), rules(std::move(given)), hparams(model->hparams), layers(model->layers),
+    : model(model), rules(std::move(given)), hparams(model->hparams), layers(model->layers), devices(*model),
       feed_forward_pointers(::feed_forward_pointers(*model, rules.feed_forward)) {}
 
 LayerView::LayerView(llama_model * model, ViewRules rules) : impl(new Impl(model, std::move(rules))) {}
@@ -133,13 +133,35 @@ void LayerView::apply(const Stack & kept) {
 
     Stack trunk = kept;
     trunk.insert(trunk.end(), extra.begin(), extra.end());
+    std::vector<int> blocks;
+    for (const StackedBlock & block : trunk) {
+        blocks.push_back(block.attention); // whose memory it is
+    }
+    for (int tail = impl->n_blocks(); tail < int(impl->hparams.n_layer_all); ++tail) {
+        blocks.push_back(tail);
+    }
+    impl->devices.show(blocks);
     impl->model->hparams = hparams_of(impl->hparams, trunk, impl->rules.leading_counts);
     impl->model->layers = std::move(layers);
 }
 
+void LayerView::Impl::restore() {
+    model->hparams = hparams;
+    model->layers = layers;
+    devices.restore();
+}
+
 void LayerView::restore() {
-    impl->model->hparams = impl->hparams;
-    impl->model->layers = impl->layers;
+    impl->restore();
+}
+
+std::vector<std::string> LayerView::devices() const {
+    std::vector<std::string> names;
+    for (size_t i = 0; i < impl->model->layers.size(); ++i) {
+        names.push_back(ggml_backend_dev_name(impl->devices.at(int(i))));
+    }
+    names.push_back(ggml_backend_dev_name(impl->devices.output()));
+    return names;
 }
 
 // The members below are those that llama-kv-cache*.cpp and llama-memory-*.cpp read for a block when a memory is made.
@@ -161,6 +183,7 @@ MemoryShape LayerView::memory_shape() const {
         add(kind, hparams.dsv4_compress_ratios[i]);
         add(kind, hparams.is_ple_impl[i]);
         add(kind, hparams.rope_pattern[i]);
+        kind += ggml_backend_dev_name(impl->devices.at(int(i)));
         shape.blocks.push_back(std::move(kind));
     }
     return shape;
@@ -247,11 +270,12 @@ void LayerView::forget_graph(llama_context * context, int32_t generation) const 
 struct LayerView::Whole::Before {
     llama_hparams hparams;
     std::vector<llama_layer> layers;
+    std::vector<int> blocks;
 };
 
 LayerView::Whole::Whole(LayerView & view, bool active) : view(view) {
     if (active) {
-        before = std::make_unique<Before>(Before{ view.impl->model->hparams, view.impl->model->layers });
+        before = std::make_unique<Before>(Before{ view.impl->model->hparams, view.impl->model->layers, view.impl->devices.shown() });
         view.restore();
     }
 }
@@ -260,5 +284,6 @@ LayerView::Whole::~Whole() {
     if (before) {
         view.impl->model->hparams = before->hparams;
         view.impl->model->layers = std::move(before->layers);
+        view.impl->devices.show(before->blocks);
     }
 }

@@ -83,6 +83,9 @@ public:
     // Whether the model was loaded for other devices than the processor.
     bool offloaded() const;
 
+    // Names of the devices of the blocks that are shown, and of the LM head's.
+    std::vector<std::string> devices() const;
+
     // Replaces a matrix of a block in every view until restore_tensor(): `bytes` in ggml's layout of `type`. The new
     // tensor lies where llama.cpp would put it if a file held it, so that the same kernels run.
     void replace_tensor(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes);

@@ -3,6 +3,7 @@
 
 #include "layer_view.h"
 
+#include "layer_view_devices.h"
 #include "layer_view_pointers.h"
 #include "own_tensor.h"
 
@@ -18,6 +19,7 @@ struct LayerView::Impl {
     ViewRules rules;
     llama_hparams hparams;           // of the original model
     std::vector<llama_layer> layers; // of the original model
+    BlockDevices devices;
     // Numbers of the pointers in each block that point to tensors of its feed-forward part.
     std::vector<std::vector<size_t>> feed_forward_pointers;
 
@@ -54,4 +56,5 @@ struct LayerView::Impl {
     ggml_tensor * standing(const std::string & name) const;
     Replacement replacement(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) const;
     void exchange(ggml_tensor * from, ggml_tensor * to);
+    void restore();
 };

@@ -35,8 +35,7 @@ void LayerView::Impl::exchange(ggml_tensor * from, ggml_tensor * to) {
     for (llama_layer & layer : layers) {
         exchange_pointers(layer, from, to);
     }
-    model->hparams = hparams;
-    model->layers = layers;
+    restore();
     identities.clear(); // made from the old tensors
     identity_zeros.clear();
 }

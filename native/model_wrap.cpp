@@ -3,6 +3,9 @@
 #include "arguments.h"
 #include "contexts.h"
 #include "job.h"
+#include "load_options.h"
+#include "model_arguments.h"
+#include "results.h"
 
 #include <stdexcept>
 
@@ -10,15 +13,13 @@ namespace {
 
 class LoadJob : public Job {
 public:
-    LoadJob(std::shared_ptr<CancelFlag> cancel, std::string path, int gpu_layers, bool use_mmap)
-        : Job(std::move(cancel), "MODEL_LOAD_FAILED"), path(std::move(path)), gpu_layers(gpu_layers), use_mmap(use_mmap) {}
+    LoadJob(std::shared_ptr<CancelFlag> cancel, std::string path, LoadOptions options)
+        : Job(std::move(cancel), "MODEL_LOAD_FAILED"), path(std::move(path)), options(std::move(options)) {}
 
 protected:
     void run() override {
         give_up_contexts();
-        llama_model_params params = llama_model_default_params();
-        params.n_gpu_layers = gpu_layers;
-        params.load_mode = use_mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
+        llama_model_params params = options.params();
         params.progress_callback = [](float progress, void * data) {
             auto & self = *static_cast<LoadJob *>(data);
             const int percent = int(progress * 100.0f);
@@ -44,8 +45,7 @@ protected:
 
 private:
     std::string path;
-    int gpu_layers;
-    bool use_mmap;
+    LoadOptions options;
     int last_percent = -1;
     std::shared_ptr<ModelCore> core;
 };
@@ -57,6 +57,7 @@ Napi::Function NativeModel::define(Napi::Env env) {
         StaticMethod<&NativeModel::load>("load"),
         InstanceMethod<&NativeModel::facts>("facts"),
         InstanceMethod<&NativeModel::set_view_rules>("setViewRules"),
+        InstanceMethod<&NativeModel::block_devices>("blockDevices"),
         InstanceMethod<&NativeModel::tokenize>("tokenize"),
         InstanceMethod<&NativeModel::detokenize>("detokenize"),
         InstanceMethod<&NativeModel::apply_chat_template>("applyChatTemplate"),
@@ -98,9 +99,7 @@ ModelCore & NativeModel::viewed(Napi::Env env) const {
 }
 
 Napi::Value NativeModel::load(const Napi::CallbackInfo & info) {
-    const Napi::Object options = info[1].As<Napi::Object>();
-    auto job = std::make_unique<LoadJob>(flag_of(info[2]), info[0].As<Napi::String>().Utf8Value(), number<int>(options, "gpuLayers"),
-                                         boolean(options, "mmap"));
+    auto job = std::make_unique<LoadJob>(flag_of(info[2]), info[0].As<Napi::String>().Utf8Value(), load_options(info[1].As<Napi::Object>()));
     return Job::start(info.Env(), std::move(job), info[3].As<Napi::Function>());
 }
 
@@ -173,6 +172,18 @@ Napi::Value NativeModel::set_view_rules(const Napi::CallbackInfo & info) {
     model.contexts.reset();
     model.view = std::make_unique<LayerView>(model.model.get(), std::move(rules));
     return info.Env().Undefined();
+}
+
+// blockDevices(mask: Uint8Array): string[]: of each block that the mask shows, and of the LM head. No job may compute on the model.
+Napi::Value NativeModel::block_devices(const Napi::CallbackInfo & info) {
+    ModelCore & model = viewed(info.Env());
+    const Stack kept = kept_of(model, info[0]);
+    return guarded(info.Env(), "show these blocks", [&]() -> Napi::Value {
+        const std::lock_guard<std::mutex> lock(model.computing);
+        const LayerView::Shown shown(*model.view, kept);
+        const std::vector<std::string> names = model.view->devices();
+        return array_of(info.Env(), names.size(), [&](size_t i) { return Napi::String::New(info.Env(), names[i]); });
+    });
 }
 
 // dispose(): void. Idempotent; running jobs are cancelled, and the last of them frees the weights.

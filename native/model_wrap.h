@@ -22,6 +22,7 @@ private:
     ModelCore & viewed(Napi::Env env) const; // not disposed of, and with its view
     Napi::Value facts(const Napi::CallbackInfo & info);
     Napi::Value set_view_rules(const Napi::CallbackInfo & info);
+    Napi::Value block_devices(const Napi::CallbackInfo & info);
     Napi::Value tokenize(const Napi::CallbackInfo & info);
     Napi::Value detokenize(const Napi::CallbackInfo & info);
     Napi::Value apply_chat_template(const Napi::CallbackInfo & info);

@@ -4,12 +4,7 @@
  */
 export interface Addon {
 	NativeModel: {
-		load(
-			path: string,
-			options: { gpuLayers: number; mmap: boolean },
-			cancel: CancelToken,
-			onProgress: (fraction: number) => void,
-		): Promise<NativeModel>;
+		load(path: string, options: NativeLoadOptions, cancel: CancelToken, onProgress: (fraction: number) => void): Promise<NativeModel>;
 	};
 	CancelToken: new () => CancelToken;
 	info(): AddonInfo;
@@ -48,7 +43,7 @@ export interface Addon {
 		cancel: CancelToken,
 	): Promise<{ accumulate: number; solve: number }>;
 	/** One row of the model's width for each token. */
-	stateValues(states: NativeStates): Float32Array;
+	stateValues(states: NativeStates): Float32Array | Promise<Float32Array>;
 	/** Rows of a ggml type; complete rows only. */
 	quantizeValues(values: Float32Array, type: number, rowLength: number, cancel: CancelToken): Promise<Uint8Array>;
 	dequantizeBytes(bytes: Uint8Array, type: number, rowLength: number, cancel: CancelToken): Promise<Float32Array>;
@@ -58,15 +53,48 @@ export interface CancelToken {
 	cancel(): void;
 }
 
+/** How a model is loaded. */
+export interface NativeLoadOptions {
+	/** As llama.cpp counts: blocks from the end, with the LM head as one more. */
+	gpuLayers: number;
+	mmap: boolean;
+	/** Names of devices; none for the CPU alone. @default those that llama.cpp chooses */
+	devices?: string[];
+	/** How many of the layers on devices each of them takes. @default by free memory */
+	tensorSplit?: Float32Array;
+	splitMode?: "none" | "layer" | "row";
+	/** Without weights: facts, and tokens of a text. */
+	vocabularyOnly?: boolean;
+}
+
 /** How the addon was built, and its devices. */
 export interface AddonInfo {
 	build: AddonBuild;
-	devices: { name: string; description: string; gpu: boolean; freeBytes: number; totalBytes: number }[];
+	devices: AddonDevice[];
+	/** What llama.cpp said while it looked for devices. */
+	deviceLog: string;
 	systemInfo: string;
 	gpuOffload: boolean;
 	/** Contexts of llama.cpp that this process has made for measuring, and how many of them it still holds. */
 	contextsMade: number;
 	contextsLive: number;
+}
+
+/** A device of llama.cpp: the CPU, or one that blocks can be put on. */
+export interface AddonDevice {
+	/** As llama.cpp lists it, for example "CUDA0". */
+	name: string;
+	description: string;
+	/** Name of the backend that it belongs to, for example "CUDA". */
+	backend: string;
+	/** Whether blocks can be put on it. */
+	gpu: boolean;
+	/** Whether its memory is that of the computer. */
+	sharesMemory: boolean;
+	/** Identity of the card, if the backend tells it: several backends may see the same card. */
+	id: string | null;
+	freeBytes: number;
+	totalBytes: number;
 }
 
 /** Results of two builds may differ in their last bits. */
@@ -189,6 +217,8 @@ export interface NativeEquationSettings {
 export interface NativeModel {
 	facts(): ModelFacts;
 	setViewRules(rules: { leadingCounts: string[]; outputs: string[][]; feedForward: string[][]; empty: number[] }): void;
+	/** Names of the devices of the blocks that a mask shows, and of the LM head's; for tests. */
+	blockDevices(mask: Uint8Array): string[] | Promise<string[]>;
 	tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
 	detokenize(tokens: Int32Array, special: boolean): Uint8Array;
 	applyChatTemplate(roles: string[], contents: string[], addAssistant: boolean): string | undefined;
@@ -248,7 +278,7 @@ export interface NativeModel {
 		cancel: CancelToken,
 	): Promise<{ scale: number; unexplained: number }>;
 	/** Other values for a matrix of a block, in every view; without bytes, the file's own again. */
-	replaceTensor(name: string, type: number, bytes: Uint8Array | undefined): void;
+	replaceTensor(name: string, type: number, bytes: Uint8Array | undefined): void | Promise<void>;
 	sample(
 		prompts: Int32Array[],
 		options: { length: number; stopAtEog: boolean; temperature: number; seed: number; threads: number; mask?: Uint8Array | undefined },
