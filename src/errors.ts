@@ -14,6 +14,7 @@ export type PruneGgufErrorCode =
 	| "VERIFICATION_FAILED"
 	| "BUILD_FAILED"
 	| "ADDON_NOT_FOUND"
+	| "DEVICE_FAILED"
 	| "INVALID_LEDGER"
 	| "INVALID_PLAN"
 	| "LIMITS_NOT_MET"
@@ -70,6 +71,11 @@ export class VerificationError extends subclass("VERIFICATION_FAILED") {}
 export class BuildError extends subclass("BUILD_FAILED") {}
 /** The native addon is not there; the message lists what was tried and the command that builds it. */
 export class AddonNotFoundError extends subclass("ADDON_NOT_FOUND") {}
+/**
+ * A graphics device was asked for and none can be used, it computes something else than the CPU, or its driver ended the process. The message
+ * names the device and what to do.
+ */
+export class DeviceError extends subclass("DEVICE_FAILED") {}
 /** A cache file belongs to other windows, another model or another version, or is damaged before its last line. */
 export class InvalidLedgerError extends subclass("INVALID_LEDGER") {}
 /** A plan is malformed, or was made for another model. */

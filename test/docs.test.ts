@@ -35,7 +35,7 @@ const helpOptions = new Map(
 		.split(/^(?=## )/m)
 		.flatMap((part): [string, ReadonlySet<string>][] => {
 			const [, command] = /^## prune-gguf ?(.*)$/m.exec(part) ?? [];
-			const options = [...part.matchAll(/^ +(?:-\w, )?(--[a-z][a-z-]*)/gm)].map((match) => match[1]!);
+			const options = [...part.matchAll(/^ +(?:-\w+, )?(--[a-z][a-z-]*)/gm)].map((match) => match[1]!);
 			return command === undefined ? [] : [[command, new Set(options)]];
 		}),
 );

@@ -80,10 +80,12 @@ export interface DoctorResult {
 	readonly versions: { readonly "prune-gguf": string; readonly "llama.cpp": string };
 	/** In the order in which they are tried. */
 	readonly binaries: readonly DoctorBinary[];
-	/** Devices that the binary in use sees. */
+	/** Devices that the binary in use sees, named as `--device` takes them. */
 	readonly devices: readonly {
 		readonly name: string;
 		readonly description: string;
+		/** Name and version of its driver; null if nothing tells. */
+		readonly driver: string | null;
 		readonly gpu: boolean;
 		/** Bytes of its memory that are free. */
 		readonly freeBytes: number;

@@ -13,8 +13,19 @@ export function integerOption(label: string, { min = 0, max = Number.MAX_SAFE_IN
 		if (text === undefined) return undefined;
 		const number = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
 		if (Number.isSafeInteger(number) && number >= min && number <= max) return number;
-		const hint = min === -1 && text.toLowerCase() === "all" ? " -1 means all." : "";
-		throw new UsageError(`${label}: expected a whole number ${rangeText(min, max)}, got ${JSON.stringify(text)}.${hint}`);
+		throw new UsageError(`${label}: expected a whole number ${rangeText(min, max)}, got ${JSON.stringify(text)}.`);
+	};
+}
+
+/** Reads a number of blocks, `all` or `auto`; -1 is `auto`, as in llama.cpp. */
+export function layersOption(label: string, { max = Number.MAX_SAFE_INTEGER }: Pick<NumberRange, "max"> = {}) {
+	return (value: unknown): number | "all" | "auto" | undefined => {
+		const text = single(label, value)?.toLowerCase();
+		if (text === undefined || text === "all" || text === "auto") return text;
+		if (text === "-1") return "auto";
+		const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+		if (number <= max) return number;
+		throw new UsageError(`${label}: expected a whole number from 0 to ${max}, all or auto, got ${JSON.stringify(text)}.`);
 	};
 }
 
@@ -56,6 +67,9 @@ function listOption<T>(label: string, read: (value: unknown) => T | undefined) {
 
 /** Reads whole numbers: `3,6,10`. */
 export const integersOption = (label: string, range: NumberRange = {}) => listOption(label, integerOption(label, range));
+
+/** Reads names: `CUDA0,CUDA1`. */
+export const namesOption = (label: string) => listOption(label, textOption(label));
 
 /** Reads some of a few words: `auto,greedy`. */
 export const choicesOption = <const Choice extends string>(label: string, choices: readonly Choice[]) =>

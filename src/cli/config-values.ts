@@ -101,6 +101,16 @@ const kinds: { readonly [Kind in OptionValue["kind"]]: (value: OptionValue & { r
 	weightedFiles: () => fileNames,
 	eachFile: () => fileNames,
 	accuracies: () => ({ schema: listOf(text), expected: 'a list such as ["arc_easy=45%"]', words: eachOf }),
+	layers: (value) => ({
+		schema: either({ type: "integer", ...rangeOf({ min: 0, ...value }) }, { enum: ["all", "auto"] }),
+		expected: 'a whole number, "all" or "auto"',
+		words: one((given) => isNumber(given) || isText(given)),
+	}),
+	names: () => ({
+		schema: either(text, listOf(text)),
+		expected: "a name or a list of names",
+		words: (given) => (isText(given) ? [given] : joinedList(isText)(given)),
+	}),
 	text: () => ({ schema: text, expected: "a text", words: one(isText) }),
 };
 

@@ -12,9 +12,10 @@ export function doctorText(result: DoctorResult, style: TextStyle): string {
 	const title = (text: string) => paint("bold", text, style);
 	const verdict = result.usable ? `Ready: ${result.used} is used.` : "Not ready: there is no native part that can be used.";
 	const found = binaries.length > 0 ? binaries.flatMap(binaryLines) : ["    none"];
-	const seen = devices.map(({ name, description, gpu, freeBytes, totalBytes }) => {
+	const seen = devices.map(({ name, description, driver, gpu, freeBytes, totalBytes }) => {
 		const memory = totalBytes > 0 ? `, ${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} free` : "";
-		return `    ${name}: ${description || (gpu ? "GPU" : "CPU")}${memory}`;
+		const by = driver === null ? "" : `, driver ${driver}`;
+		return `    ${name}: ${description || (gpu ? "GPU" : "CPU")}${by}${memory}`;
 	});
 	const lines = [
 		title(verdict),

@@ -101,7 +101,16 @@ function termOf({ flag, short, value, meta = metaOf(value) }: CommandRow): strin
 
 const metas: Readonly<Partial<Record<OptionValue["kind"], string>>> = {
 	...{ switch: "", integer: "<N>", integers: "<N,N>", number: "<N>", share: "<SHARE>", duration: "<TIME>", size: "<SIZE>" },
-	...{ blocks: "<LIST>", counts: "<N,N>", text: "<FILE>", choice: "<NAME>", choices: "<NAME,NAME>", fileType: "<TYPE>" },
+	...{
+		blocks: "<LIST>",
+		counts: "<N,N>",
+		layers: "<N>",
+		names: "<NAME,NAME>",
+		text: "<FILE>",
+		choice: "<NAME>",
+		choices: "<NAME,NAME>",
+		fileType: "<TYPE>",
+	},
 	...{ fileTypes: "<TYPE,TYPE>", files: "<FILE...>", weightedFiles: "<FILE...>", eachFile: "<FILE>", accuracies: "<NAME=SHARE>" },
 };
 

@@ -16,6 +16,8 @@ const synonyms = new Map<string, readonly string[]>([
 	["max-size", ["target-size"]],
 	["speedup", ["target-speedup"]],
 	["gpu", ["gpu-layers"]],
+	["devices", ["device"]],
+	["sm", ["split-mode"]],
 	["ngl", ["gpu-layers"]],
 	["n-gpu-layers", ["gpu-layers"]],
 	["force", ["overwrite"]],

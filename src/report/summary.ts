@@ -46,10 +46,16 @@ export function summaryText(report: Report, places: SummaryPlaces = {}, style: T
 	];
 	const further = [
 		...(places.plan && report.output ? [`Plan: ${places.plan}`] : []),
+		...devicesLine(report),
 		...(places.seconds === undefined ? [] : [`Time: ${formatDuration(places.seconds)}`]),
 		...(report.quality?.sources && places.report ? [`${report.quality.sources.length} calibration texts: the report shows each.`] : []),
 	];
 	return `${fitted(sections, further, places).join("\n")}\n`;
+}
+
+/** What computed, if it was not the CPU alone. */
+function devicesLine({ reproduce: { machine } }: Report): string[] {
+	return typeof machine.devices === "string" ? [`Measured on ${machine.devices}: ${machine.blocks}`] : [];
 }
 
 /** The sections with blank lines between them as far as they fit, and before the last line what else fits. */

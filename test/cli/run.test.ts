@@ -590,7 +590,8 @@ describe("Ctrl+C", () => {
 });
 
 it("says what was meant by a word for a number, and by a file without an option", async () => {
-	expect((await run("m.gguf -ngl all")).stderr).toContain('from -1 to 9999, got "all". -1 means all.');
+	expect((await run("m.gguf -ngl most")).stderr).toContain('expected a whole number from 0 to 9999, all or auto, got "most".');
+	expect((await run("m.gguf --device CUDA0,CUDA0")).stderr).toContain('CUDA0 is named twice in "CUDA0,CUDA0".');
 	expect((await run("config a.json")).stderr).toContain("--check is missing: prune-gguf config --check a.json\n");
 	expect((await run("config")).stderr).toContain("--check is missing: prune-gguf config --check prune.json\n");
 });

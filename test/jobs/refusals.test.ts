@@ -26,6 +26,8 @@ import { model as headerOf } from "../model/architectures/model.js";
 import { changedFixture, fixturePath, fixtureWindows, removing } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 import { makeReadOnly } from "../helpers/read-only.js";
+import { onCpu } from "../../src/model/runtime/placement.js";
+import { placed } from "../helpers/fake-devices.js";
 
 // Each test measures by itself, unless it says otherwise.
 const { folder, fresh, out } = ownHomes();
@@ -276,7 +278,16 @@ describe("a written file that computes something else", () => {
 		await model.dispose();
 		const sha256 = await identityOf(model.file.paths);
 		const write = (losses: Float64Array, exact: boolean) =>
-			writePruned({ file: model.file, removed: [3], sha256, expected: { windows, losses, threads: 2, ubatch: 512, exact } }, output, {});
+			writePruned(
+				{
+					file: model.file,
+					removed: [3],
+					sha256,
+					expected: { windows, losses, threads: 2, ubatch: 512, placement: exact ? onCpu(12) : placed(12, { GONE0: 12 }) },
+				},
+				output,
+				{},
+			);
 		const outputs = () => readdirSync(folder).filter((name) => name.startsWith("out"));
 		const before = outputs();
 		// One bit of one window.

@@ -1,4 +1,5 @@
 // Where and how fast a model runs, and how the native part is built.
+import { splitModes } from "../../model/runtime/devices.js";
 import { backends } from "../build.js";
 import type { OptionRows } from "./row.js";
 
@@ -19,11 +20,29 @@ export const machineRows = {
 		flag: "gpu-layers",
 		short: "ngl",
 		path: "gpuLayers",
-		value: { kind: "integer", min: -1, max: 9999 },
-		help: "Blocks to run on the GPU, with a build for one; -1 for all",
-		default: "-1",
+		value: { kind: "layers", max: 9999 },
+		help: "Blocks on the GPU: a number, all, or auto (as many as fit)",
+		default: "auto",
 		group: "machine",
 		level: "basic",
+		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
+	},
+	devices: {
+		flag: "device",
+		path: "devices",
+		value: { kind: "names" },
+		help: "Devices to use, named as `doctor` lists them",
+		default: "as llama.cpp chooses",
+		group: "machine",
+		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
+	},
+	splitMode: {
+		flag: "split-mode",
+		path: "splitMode",
+		value: { kind: "choice", of: splitModes },
+		help: "How several devices share a model: none, layer (blocks) or row (rows of matrices, CUDA)",
+		default: "layer",
+		group: "machine",
 		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
 	},
 } as const satisfies OptionRows;

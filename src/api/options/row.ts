@@ -76,6 +76,10 @@ export type OptionValue =
 	| ({ readonly kind: "heal" } & Pick<NumberRange, "min">)
 	/** Block numbers, `3,7-9`; of `counts` numbers of blocks. */
 	| { readonly kind: "blocks" | "counts" }
+	/** A number of blocks, `all` or `auto`. */
+	| ({ readonly kind: "layers" } & Pick<NumberRange, "max">)
+	/** Names with commas between. */
+	| { readonly kind: "names" }
 	| { readonly kind: "text" }
 	| { readonly kind: "choice" | "choices"; readonly of: readonly string[] }
 	/** Types that llama.cpp's quantizer knows. */

@@ -12,6 +12,7 @@ import { freeBytesOf } from "../../model/runtime/build-folder.js";
 import { hasSources } from "../../model/runtime/build-sources.js";
 import { llamaPin, packageRoot, packageVersion } from "../../model/runtime/paths.js";
 import { cacheFolder } from "../../storage/cache-folder.js";
+import { devicesOf, withoutDevice } from "./devices.js";
 import { missingOf } from "./missing.js";
 import { toolsFor } from "./tools.js";
 
@@ -35,11 +36,11 @@ export async function doctor({ signal }: DoctorOptions = {}): Promise<DoctorResu
 		used: used?.candidate.name ?? null,
 		system: systemOf(system),
 		versions: { "prune-gguf": packageVersion, "llama.cpp": `${llamaPin.version} (${llamaPin.commit})` },
-		...{ binaries, devices: seen?.verdict === "passed" ? seen.info.devices : [], tools, sources },
+		...{ binaries, devices: seen?.verdict === "passed" ? devicesOf(seen.info) : [], tools, sources },
 		cache: await folderOf(cacheFolder()),
 		builds: await buildsFolder(),
 	};
-	const withDevices = seen?.verdict === "failed" ? [gpuFailure(seen.reason)] : [];
+	const withDevices = seen?.verdict === "failed" ? [gpuFailure(seen.reason)] : seen?.verdict === "passed" ? withoutDevice(seen.info) : [];
 	return { ...found, missing: [...missingOf(found, examinations), ...withDevices] };
 }
 

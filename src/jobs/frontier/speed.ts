@@ -1,4 +1,5 @@
 // Speed in a frontier: how many blocks a target may need, and how fast each combination is.
+import { deviceChoice } from "../../model/runtime/devices.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { Header } from "../../pipeline/preflight/model-header.js";
 import { logger } from "../../api/logger.js";
@@ -15,9 +16,9 @@ import type { FrontierJob } from "../../pipeline/preflight/job.js";
  * @param kmax what it is otherwise
  */
 export async function forSpeed(header: Header, kmax: number, options: FrontierJob): Promise<number> {
-	const { targetSpeedup, speedupOf, maxBlocks, method, threads, gpuLayers, allowUnknownArchitecture, signal, onLog, progress } = options;
+	const { targetSpeedup, speedupOf, maxBlocks, method, threads, allowUnknownArchitecture, signal, onLog, progress } = options;
 	if (targetSpeedup === undefined || maxBlocks !== undefined) return kmax;
-	const asked = { targetSpeedup, speedupOf, method, threads, gpuLayers, allowUnknownArchitecture, signal, onLog, progress };
+	const asked = { targetSpeedup, speedupOf, method, threads, ...deviceChoice(options), allowUnknownArchitecture, signal, onLog, progress };
 	try {
 		const { removeBlocks } = await atSpeed(header, asked);
 		return Math.min(header.blocks.maxRemovable, Math.max(kmax, removeBlocks!));

@@ -7,7 +7,9 @@ import { loadedBinary } from "../runtime/load-addon.js";
 import { announceMachine } from "../runtime/load-model.js";
 import { backendOf } from "../runtime/backend.js";
 import type { Evaluator } from "../runtime/evaluator.js";
+import { layersAsked } from "../runtime/devices.js";
 import type { Model } from "../runtime/model.js";
+import { offloaded, type Placement, placementKey } from "../runtime/placement.js";
 import { llamaPin } from "../runtime/paths.js";
 import { identityOf } from "../../storage/hash.js";
 import { ledgerKey } from "../../storage/ledger-format.js";
@@ -44,14 +46,25 @@ export async function modelHash(
 }
 
 /** What computes, as far as it can change bits: two binaries never share a measurement. */
-export function computingIdentity(model: Pick<Model, "backend">, options: MachineOptions) {
+export function computingIdentity(
+	model: Pick<Model, "backend"> & { readonly placement?: Placement | undefined },
+	options: MachineOptions,
+): Record<string, string | number> {
 	const { sha256, level, compiler } = loadedBinary();
 	return {
 		llama: llamaPin.commit,
 		...{ addon: sha256, level, compiler },
 		processor: createHash("sha256").update(model.backend.systemInfo).digest("hex").slice(0, 12),
-		gpuLayers: options.gpuLayers ?? -1,
+		...placementIdentity(model.placement, options),
 	};
+}
+
+/** On the CPU what was asked for, as in the keys of caches that are there already. */
+function placementIdentity(placement: Placement | undefined, options: MachineOptions): Record<string, string | number> {
+	const key = placement && placementKey(placement);
+	if (key !== undefined) return { gpuLayers: offloaded(placement!) + 1, placement: key };
+	const asked = layersAsked(options);
+	return { gpuLayers: typeof asked === "number" ? asked : -1 };
 }
 
 /** What is measured for a side. */
@@ -76,7 +89,7 @@ export async function openKept(
 ): Promise<PartLedger> {
 	const { threads, ubatch } = evaluator;
 	const settings = { ...computingIdentity(evaluator.model, options), threads, ubatch, ...shape.settings, removed: removed.join() };
-	const key = ledgerKey({ model: sha256, windows: shape.hash, backend: backendOf(evaluator.model, options), settings });
+	const key = ledgerKey({ model: sha256, windows: shape.hash, backend: backendOf(evaluator.model), settings });
 	try {
 		const folder = await makeRunFolder({ name: basename(path), sha256 });
 		const ledger = await PartLedger.open(evaluationPath(folder, key), { key, unit: shape.unit, parts: shape.parts, settings });

@@ -1,8 +1,6 @@
 import type { LoadedModel } from "./loaded-model.js";
 
-/** The backend: the graphics devices in use, or the CPU. Part of the ledger's key, since bits differ between them. */
-export function backendOf(model: Pick<LoadedModel, "backend">, options: { gpuLayers?: number | undefined }): string {
-	const gpus = model.backend.devices.filter((device) => device.gpu);
-	if (gpus.length === 0 || options.gpuLayers === 0) return "CPU";
-	return gpus.map((device) => device.name).join("+");
+/** The backend: the devices in use, or the CPU. Part of the ledger's key, since bits differ between them. */
+export function backendOf({ placement }: Pick<LoadedModel, "placement">): string {
+	return placement.devices.length === 0 ? "CPU" : placement.devices.map(({ name }) => name).join("+");
 }

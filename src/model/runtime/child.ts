@@ -77,11 +77,55 @@ export function runChild({ entry, request, env, signal, onLine }: ChildJob): Pro
 	});
 }
 
+/** A child that answers messages until it ends. */
+export interface TalkingChild {
+	/** Nothing happens if it has ended. */
+	send(message: object): void;
+	/** Keeps this process running as long as it is held, or does not. */
+	hold(held: boolean): void;
+	kill(): void;
+	/** How it ended, and the last lines of its standard error. */
+	readonly ended: Promise<Omit<ChildEnd, "done">>;
+}
+
+/**
+ * Starts a module in a process of its own that exchanges messages with this one, typed arrays among them. It ends with this process.
+ * @returns undefined if no process can be started
+ */
+export function startTalking(entry: string, env: ChildJob["env"], onMessage: (message: never) => void): TalkingChild | undefined {
+	const child = start(entry, env, true);
+	if (!child) return undefined;
+	const log = lastLines(child.stderr);
+	child.stdout.resume();
+	child.on("message", (message) => onMessage(message as never));
+	const ended = new Promise<Omit<ChildEnd, "done">>((resolve) => {
+		let failed = false;
+		child.on("error", () => {
+			failed = true;
+			if (child.pid === undefined) resolve({ cause: undefined, log: [] });
+		});
+		child.on("close", (code, name) => resolve({ cause: failed ? undefined : (name ?? `exit code ${code}`), log: log() }));
+	});
+	const handles = [child, child.channel, child.stdin, child.stdout, child.stderr] as unknown as { ref?(): void; unref?(): void }[];
+	return {
+		send: (message) => void (child.connected && child.send(message, () => {})),
+		hold: (held) => {
+			for (const handle of handles) {
+				if (held) handle?.ref?.();
+				else handle?.unref?.();
+			}
+		},
+		kill: () => killAll(child),
+		ended,
+	};
+}
+
 /** Undefined if no process can be started; some reasons (a missing program) the child reports later. */
-function start(entry: string, env: ChildJob["env"]): ChildProcessWithoutNullStreams | undefined {
+function start(entry: string, env: ChildJob["env"], talking = false): ChildProcessWithoutNullStreams | undefined {
 	try {
 		const child = spawn(process.execPath, [entry], {
-			stdio: ["pipe", "pipe", "pipe"],
+			stdio: talking ? ["pipe", "pipe", "pipe", "ipc"] : ["pipe", "pipe", "pipe"],
+			...(talking ? { serialization: "advanced" as const } : {}),
 			// Ctrl+C is for this process, which ends the child.
 			detached: process.platform !== "win32",
 			windowsHide: true,
@@ -89,7 +133,7 @@ function start(entry: string, env: ChildJob["env"]): ChildProcessWithoutNullStre
 			env: { ...process.env, NODE_OPTIONS: "", ELECTRON_RUN_AS_NODE: "1", ...env },
 		});
 		// Without a free file handle there are no streams. The child's error is known then.
-		if (child.stdout as unknown) return child;
+		if (child.stdout as unknown) return child as ChildProcessWithoutNullStreams;
 		child.on("error", () => {});
 	} catch {
 		// Not permitted, or not enough memory.

@@ -1,4 +1,5 @@
 // Options of every job, and what it reports while it runs.
+import type { GpuLayers, SplitMode } from "./devices.js";
 
 /** What `done` and `total` count. `candidates` are sets of blocks that are measured, the original model among them. */
 export type ProgressUnit = "candidates" | "questions" | "tokens" | "bytes" | "percent";
@@ -132,8 +133,16 @@ export interface MachineOptions {
 	 * new one of at least 60 candidates all logical processors where short measurements find them faster
 	 */
 	readonly threads?: number | undefined;
-	/** Blocks put on the GPU, -1 to 9999, if a GPU backend was built; -1 for all. @default -1 */
-	readonly gpuLayers?: number | undefined;
+	/**
+	 * Blocks put on devices: a number from 0 as llama.cpp counts them (the last blocks, with the LM head as one more), `"all"`, or `"auto"` for
+	 * as many as fit into their free memory. 0 is the CPU alone; -1 is `"auto"`, as in llama.cpp. @default "auto"
+	 * @throws NotEnoughMemoryError before loading, if the devices are too small for it
+	 */
+	readonly gpuLayers?: GpuLayers | undefined;
+	/** Names of the devices to use, as `doctor` lists them, in the order of the blocks. @default those that llama.cpp uses by itself */
+	readonly devices?: readonly string[] | undefined;
+	/** How several devices share a model: `none` takes the first one, `layer` gives each some blocks, `row` (CUDA) some rows of every matrix. @default "layer" */
+	readonly splitMode?: SplitMode | undefined;
 }
 
 export interface UnknownOptions {

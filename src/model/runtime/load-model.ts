@@ -2,16 +2,20 @@ import { describeBlocks } from "../architectures/describe.js";
 import type { BlockPlan } from "../architectures/types.js";
 import { ModelLoadError } from "../../errors.js";
 import { GgufFile } from "../gguf/file.js";
-import type { AddonInfo } from "./addon.js";
+import type { Addon } from "./addon.js";
 import { kindWords, systemText } from "./binary/words.js";
 import type { PassedOver } from "./binary/choose.js";
 import { defaultBackend } from "./build.js";
-import type { JobProgress, LogEvent } from "./job-options.js";
+import type { JobOptions, JobProgress, LogEvent } from "./job-options.js";
 import { type LoadedBinary, loadAddon, loadedBinary } from "./load-addon.js";
 import { checkLoadable, checkMeasurable, isMappable } from "./loadable.js";
-import { checkMemory, type MemoryShape } from "./memory.js";
+import { devicesFor, deviceText, type GpuLayers, missingDevice, type SplitMode } from "./devices.js";
+import { machineText } from "./machine-text.js";
+import { availableMemory, checkMemory, type MemoryShape } from "./memory.js";
 import { Model, type ModelOptions } from "./model.js";
 import { llamaPin } from "./paths.js";
+import { bytesElsewhere, placementFor } from "./place.js";
+import type { Placement } from "./placement.js";
 import { defaultThreads } from "./threads.js";
 import { tryModel } from "./trial.js";
 import { shownText } from "../../storage/shown-text.js";
@@ -19,12 +23,18 @@ import { shownText } from "../../storage/shown-text.js";
 /** Options and purpose of loading, and who hears of its progress. */
 export interface LoadOptions {
 	readonly threads?: number | undefined;
-	readonly gpuLayers?: number | undefined;
+	readonly gpuLayers?: GpuLayers | undefined;
+	readonly devices?: readonly string[] | undefined;
+	readonly splitMode?: SplitMode | undefined;
+	/** Where the blocks go, if that is known. */
+	readonly placement?: Placement | undefined;
 	readonly allowUnknownArchitecture?: boolean | undefined;
 	readonly signal?: AbortSignal | undefined;
 	/** Header of the file, if it has been read. @default read */
 	readonly file?: GgufFile | undefined;
 	readonly progress?: JobProgress | undefined;
+	/** Told when the driver of a device ended the process that computes. */
+	readonly onLog?: JobOptions["onLog"];
 }
 
 /**
@@ -37,14 +47,21 @@ export async function loadModel(path: string, options: LoadOptions, shape: Memor
 	const file = options.file ?? (await GgufFile.read(path, options.signal ? { signal: options.signal } : {}));
 	checkMeasurable(path, describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false }));
 	checkLoadable(file);
-	checkMemory(file, shape);
-	await announceMachine(options);
+	const info = (await readyAddon(options)).info();
+	const available = availableMemory();
+	const placement = options.placement ?? placementFor(file, shape, { seen: info, host: available }, options);
+	checkMemory(file, shape, available, bytesElsewhere(file, placement, info));
+	announce(options, machineText(info, options, placement), missingDevice(info, options));
 	const modelOptions: ModelOptions = {
 		threads: options.threads,
-		gpuLayers: options.gpuLayers,
+		placement,
 		allowUnknownArchitecture: options.allowUnknownArchitecture,
 		signal: options.signal,
 		file,
+		onRestart: ({ message, log }) => {
+			options.onLog?.({ level: "warning", message });
+			for (const line of log) options.onLog?.({ level: "debug", message: line });
+		},
 		onProgress: (fraction) => tell(options, "loading the model", fraction),
 		onBuildProgress: buildTeller(options),
 	};
@@ -60,7 +77,7 @@ export async function loadModel(path: string, options: LoadOptions, shape: Memor
 export async function checkByTrial(file: GgufFile, blocks: BlockPlan, options: LoadOptions): Promise<void> {
 	checkLoadable(file);
 	const { signal, threads = defaultThreads() } = options;
-	await announceMachine(options);
+	announce(options, machineText((await readyAddon(options)).info(), { threads }));
 	const onProgress = (fraction: number) => tell(options, "checking the file to quantize", fraction);
 	await tryModel({ file, blocks, addon: loadedBinary().path, mmap: isMappable(file), threads, signal, onProgress });
 }
@@ -74,10 +91,20 @@ function tell({ progress }: LoadOptions, phase: string, fraction: number): void 
 	progress?.work({ phase, done: Math.round(fraction * 100), total: 100, unit: "percent" });
 }
 
-/** Tells what a job runs on, before it does anything that takes long; builds the addon first where there is none. */
+/** Tells what a job will run on, where it takes long before the model is loaded. */
 export async function announceMachine(options: LoadOptions): Promise<void> {
-	const addon = await loadAddon({ onBuildProgress: buildTeller(options), signal: options.signal });
-	options.progress?.runsOn(machineText(addon.info(), options), binaryEvents(loadedBinary()));
+	const info = (await readyAddon(options)).info();
+	const names = devicesFor(info, options).map((device) => deviceText(device, info));
+	announce(options, names.length > 0 ? names.join(" and ") : machineText(info, options), missingDevice(info, options));
+}
+
+/** Builds the addon first where there is none. */
+const readyAddon = (options: LoadOptions): Promise<Addon> => loadAddon({ onBuildProgress: buildTeller(options), signal: options.signal });
+
+/** Tells what a job runs on, before it does anything that takes long. */
+function announce({ progress }: LoadOptions, machine: string, missing?: string): void {
+	const warning: LogEvent[] = missing === undefined ? [] : [{ level: "warning", message: missing }];
+	progress?.runsOn(machine, [...binaryEvents(loadedBinary()), ...warning]);
 }
 
 /** Which binary computes, and which ones that would be better do not. A CPU build of an earlier version is not worth a word. @internal */
@@ -96,16 +123,6 @@ export function binaryEvents({ name, kind, level, compiler, path, system, passed
 		{ level: "debug", message: `Native part: ${name} (${level}, ${compiler}), ${kindWords[kind]}: ${path}` },
 		...missed,
 	];
-}
-
-/** `CPU, 2 threads`, or the names of the graphics devices. */
-export function machineText(
-	{ devices }: Pick<AddonInfo, "devices">,
-	{ threads = defaultThreads(), gpuLayers }: Pick<LoadOptions, "threads" | "gpuLayers">,
-): string {
-	const gpus = gpuLayers === 0 ? [] : devices.filter(({ gpu }) => gpu);
-	if (gpus.length === 0) return `CPU, ${threads} ${threads === 1 ? "thread" : "threads"}`;
-	return gpus.map(({ name, description }) => shownText(description || name)).join(" and ");
 }
 
 /** llama.cpp's "unknown model architecture" does not say what this means for the file. */

@@ -2,6 +2,7 @@ import type { BlockPlan } from "../architectures/types.js";
 import type { GgufFile } from "../gguf/file.js";
 import type { Addon, AddonInfo, CancelToken, ModelFacts, NativeModel } from "./addon.js";
 import type { Guard } from "./cancel.js";
+import type { Placement } from "./placement.js";
 import type { TensorValues } from "./tensor-values.js";
 
 /** Starts a job of the addon on a model. */
@@ -17,6 +18,8 @@ export interface LoadedModel {
 	/** Which of the model's blocks can be removed, and why not the others. */
 	readonly blocks: BlockPlan;
 	readonly threads: number;
+	/** Which blocks run on which device. */
+	readonly placement: Placement;
 	/** Devices the addon was built for, and the processor's features in use. */
 	readonly backend: AddonInfo;
 	/** Replaces a matrix of a block, in memory only; without values the file's own returns. */

@@ -57,21 +57,16 @@ export function availableMemory(): number {
  */
 export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNeed {
 	checkCounts(file);
-	const windows = shape.windows ?? 1;
-	const number = (key: string) => Number(file.value(`${file.architecture}.${key}`) ?? 0) || 0;
+	const number = numberIn(file);
 	const width = number("embedding_length");
 	const vocabulary = vocabularyOf(file);
-	const most = shape.ubatch ?? defaultUbatch(Math.max(1, vocabulary));
-	const length = shape.windowLength ?? most;
-	// No decode holds more tokens than there are.
-	const ubatch = Math.min(most, windows * length);
-	const together = Math.max(1, Math.min(windows, shape.batchWindows || Math.floor(ubatch / length)));
+	const { windows, length, ubatch, together } = batchOf(file, shape);
 	// A window that is decoded alone goes ubatch by ubatch; with several, llama.cpp's output buffer holds all rows until the last ubatch ran.
 	const outputs = shape.batchWindows && together > 1 ? together * (length - (shape.scoreFrom ?? 0)) : ubatch;
 	const blocks = number("block_count");
 	const need = {
 		tensors: file.tensors.reduce((sum, tensor) => sum + tensor.source.size, 0),
-		context: together * (cells(length) * keyValueWidth(file, blocks) * HALF + recurrentWidth(file, blocks) * FLOAT),
+		context: sumOf(blocks, blockContext(file, shape)),
 		states: Math.min(shape.stateBytes ?? 0, blocks * windows * length * width * FLOAT),
 		logits: (ubatch + outputs) * vocabulary * FLOAT,
 		references: bytesOfReference(shape.referencePositions ?? 0, vocabulary),
@@ -80,13 +75,50 @@ export function neededMemory(file: GgufFile, shape: MemoryShape = {}): MemoryNee
 	return { ...need, total: Object.values(need).reduce((sum, bytes) => sum + bytes, 0) };
 }
 
+/** What runs together: tokens in a ubatch, windows in a decode. */
+function batchOf(file: GgufFile, shape: MemoryShape) {
+	const windows = shape.windows ?? 1;
+	const most = shape.ubatch ?? defaultUbatch(Math.max(1, vocabularyOf(file)));
+	const length = shape.windowLength ?? most;
+	// No decode holds more tokens than there are.
+	const ubatch = Math.min(most, windows * length);
+	const together = Math.max(1, Math.min(windows, shape.batchWindows || Math.floor(ubatch / length)));
+	return { windows, length, ubatch, together };
+}
+
+/** Bytes that the windows which run together keep in each block: keys and values, or recurrent states. */
+export function blockContext(file: GgufFile, shape: MemoryShape = {}): (block: number) => number {
+	checkCounts(file);
+	const { length, together } = batchOf(file, shape);
+	const width = keyValueWidth(file);
+	const recurrent = recurrentWidth(file);
+	return (block) => together * (cells(length) * width(block) * HALF + recurrent * FLOAT);
+}
+
+/** Bytes that the graph of a ubatch computes in beside the logits: several rows of the widest matrices, and the scores of one block's attention. */
+export function graphBytes(file: GgufFile, shape: MemoryShape = {}): number {
+	checkCounts(file);
+	const { length, ubatch } = batchOf(file, shape);
+	const perBlock = (key: string) => file.perBlock(`${file.architecture}.${key}`)(0) || 0;
+	const wide = perBlock("feed_forward_length") + perBlock("embedding_length");
+	return ubatch * FLOAT * (4 * wide + 2 * perBlock("attention.head_count") * cells(length));
+}
+
+const sumOf = (count: number, of: (i: number) => number): number => {
+	let sum = 0;
+	for (let i = 0; i < count; i++) sum += of(i);
+	return sum;
+};
+
+const numberIn = (file: GgufFile) => (key: string) => Number(file.value(`${file.architecture}.${key}`) ?? 0) || 0;
+
 const FLOAT = 4;
 const HALF = 2;
 /** llama.cpp rounds the cells of a sequence up to 256. */
 const cells = (length: number) => 256 * Math.ceil(length / 256);
 
-/** Numbers that a token leaves in all blocks: its keys and values. */
-function keyValueWidth(file: GgufFile, blocks: number): number {
+/** Numbers that a token leaves in a block: its keys and values. */
+function keyValueWidth(file: GgufFile): (block: number) => number {
 	const perBlock = (key: string) => file.perBlock(`${file.architecture}.${key}`);
 	const heads = perBlock("attention.head_count");
 	const stated = file.entry(`${file.architecture}.attention.head_count_kv`) !== undefined;
@@ -94,26 +126,26 @@ function keyValueWidth(file: GgufFile, blocks: number): number {
 	const perHead = Math.ceil(perBlock("embedding_length")(0) / Math.max(1, heads(0)));
 	const size = perBlock("attention.key_length")(0) || perHead;
 	const valueSize = perBlock("attention.value_length")(0) || perHead;
-	let width = 0;
-	for (let block = 0; block < blocks; block++) width += kvHeads(block) * (size + valueSize);
-	return width;
+	return (block) => kvHeads(block) * (size + valueSize);
 }
 
-/** Numbers in the recurrent states of one sequence in all blocks (Mamba and RWKV; other kinds have a similar size). */
-function recurrentWidth(file: GgufFile, blocks: number): number {
-	const number = (key: string) => Number(file.value(`${file.architecture}.${key}`) ?? 0) || 0;
+/** Numbers in the recurrent state of one sequence in a block (Mamba and RWKV; other kinds have a similar size). */
+function recurrentWidth(file: GgufFile): number {
+	const number = numberIn(file);
 	const width = number("embedding_length");
 	const inner = number("ssm.inner_size");
 	const mamba = inner * (number("ssm.state_size") + number("ssm.conv_kernel"));
-	return blocks * (mamba + number("wkv.head_size") * width);
+	return mamba + number("wkv.head_size") * width;
 }
 
 /**
+ * @param elsewhere bytes of the weights that lie in the memory of devices
  * @throws NotEnoughMemoryError if the model, or the later measurement, cannot fit. That is better than a killed process or a machine that
  * swaps.
  */
-export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available = availableMemory()): void {
-	const need = neededMemory(file, shape);
+export function checkMemory(file: GgufFile, shape: MemoryShape = {}, available = availableMemory(), elsewhere = 0): void {
+	const all = neededMemory(file, shape);
+	const need = { ...all, tensors: all.tensors - elsewhere, total: all.total - elsewhere };
 	if (need.total <= available) return;
 	const { tensors, context, states, logits, references } = need;
 	const lower = [...(states > 0 ? [" lower --state-bytes,"] : []), ...(references > 0 ? [" give --reference-bytes 0,"] : [])].join("");

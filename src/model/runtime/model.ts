@@ -3,16 +3,20 @@ import type { BlockPlan } from "../architectures/types.js";
 import { DisposedError, InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
 import { GgufFile } from "../gguf/file.js";
 import type { ChatMessage } from "./chat.js";
-import type { SampleOptions, TextModel } from "./text-model.js";
+import { checkSampling, type SampleOptions, type TextModel } from "./text-model.js";
 import type { AddonInfo, CancelToken, ModelFacts, NativeModel } from "./addon.js";
 import type { Addon } from "./addon.js";
-import { loadAddon, loadedBinary } from "./load-addon.js";
+import { loadedBinary } from "./load-addon.js";
 import type { BuildStep } from "./build.js";
 import { fromNative, runNative, untilAborted } from "./cancel.js";
 import { Evaluator, type EvaluatorOptions } from "./evaluator.js";
-import { checkLoadable, checkMeasurable, isMappable } from "./loadable.js";
-import { checkMemory } from "./memory.js";
+import { checkLoadable, checkMeasurable } from "./loadable.js";
+import type { MemoryShape } from "./memory.js";
+import type { GpuLayers, SplitMode } from "./devices.js";
+import { type Placement, tooSmallAfterAll } from "./placement.js";
 import { checkTensorValues, type TensorValues } from "./tensor-values.js";
+import type { OnRestart } from "./remote-model.js";
+import { runnerFor } from "./runner.js";
 import { defaultThreads } from "./threads.js";
 import { tryModel } from "./trial.js";
 import { type CheckText, textCheckOf } from "./vocabulary.js";
@@ -21,8 +25,18 @@ import type { LoadedModel, StartJob } from "./loaded-model.js";
 
 /** How to load a model. */
 export interface ModelOptions {
-	/** Blocks to keep on the GPU if a GPU backend was built; -1 for all. @default -1 */
-	gpuLayers?: number | undefined;
+	/** Blocks put on devices: a number as llama.cpp counts them, `"all"`, or `"auto"` for as many as fit. 0 is the CPU alone. @default "auto" */
+	gpuLayers?: GpuLayers | undefined;
+	/** Names of the devices to use, in the order of the blocks. @default those that llama.cpp uses by itself */
+	devices?: readonly string[] | undefined;
+	/** How several devices share the model. @default "layer" */
+	splitMode?: SplitMode | undefined;
+	/** What is measured later, which must fit on the devices beside the blocks. @internal */
+	shape?: MemoryShape | undefined;
+	/** A model that shares measurements with this one: it is loaded in the same process. @internal */
+	beside?: Model | undefined;
+	/** Where the blocks go, if that is known: it is not looked for then. @internal */
+	placement?: Placement | undefined;
 	/** Map the file into memory instead of reading it; a file with an alignment of less than 32 bytes is always read. @default true */
 	mmap?: boolean | undefined;
 	/** Threads to compute with, 1 to 512. @default the physical cores */
@@ -36,6 +50,8 @@ export interface ModelOptions {
 	signal?: AbortSignal | undefined;
 	/** Header of the file, if it has been read. @internal */
 	file?: GgufFile | undefined;
+	/** Called if the driver of a device ended the process that computes, and another one takes over. @internal */
+	onRestart?: OnRestart | undefined;
 	/** Called with 0..1 while loading. */
 	onProgress?: ((fraction: number) => void) | undefined;
 	/** Called while the addon is built, which happens at the first use. */
@@ -43,7 +59,7 @@ export interface ModelOptions {
 }
 
 /** Parts of a model once it is loaded. */
-interface ModelParts extends Pick<LoadedModel, "path" | "file" | "blocks" | "threads"> {
+interface ModelParts extends Pick<LoadedModel, "path" | "file" | "blocks" | "threads" | "placement"> {
 	readonly addon: Addon;
 	readonly native: NativeModel;
 }
@@ -55,6 +71,8 @@ interface ModelParts extends Pick<LoadedModel, "path" | "file" | "blocks" | "thr
  * console.log(model.facts.blocks);
  */
 export class Model implements TextModel {
+	/** Which blocks run on which device. */
+	readonly placement: Placement;
 	/** Path given to {@link Model.load}. */
 	readonly path: string;
 	/** Header of the file: keys, tensors, shards. */
@@ -70,13 +88,14 @@ export class Model implements TextModel {
 	readonly #running = new Set<Promise<unknown>>();
 	#last: Promise<unknown> = Promise.resolve();
 
-	private constructor({ path, file, blocks, threads, addon, native }: ModelParts) {
+	private constructor({ path, file, blocks, threads, placement, addon, native }: ModelParts) {
 		this.path = path;
 		this.file = file;
 		this.blocks = blocks;
 		this.#addon = addon;
 		this.#native = native;
 		this.threads = threads;
+		this.placement = placement;
 		this.facts = native.facts();
 		const ofBlocks = (names: (block: number) => readonly string[]) =>
 			Array.from({ length: this.facts.blocks }, (_, block) => [...names(block)]);
@@ -91,7 +110,7 @@ export class Model implements TextModel {
 	/**
 	 * Loads a model (a split one from any of its shards), building the addon first if it is missing. A file that was not seen before is first
 	 * loaded and run in a separate process, since llama.cpp ends the process for many faults in a file.
-	 * @throws InvalidGgufError, ModelLoadError, NotEnoughMemoryError, AddonNotFoundError, BuildError, InvalidOptionError
+	 * @throws InvalidGgufError, ModelLoadError, NotEnoughMemoryError, AddonNotFoundError, BuildError, InvalidOptionError, DeviceError
 	 */
 	static async load(path: string, options: ModelOptions = {}): Promise<Model> {
 		const { signal } = options;
@@ -102,9 +121,7 @@ export class Model implements TextModel {
 		const file = options.file ?? (await GgufFile.read(path, signal ? { signal } : {}));
 		const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
 		checkLoadable(file);
-		checkMemory(file);
-		const addon = await loadAddon({ onBuildProgress: options.onBuildProgress, signal });
-		const load = { gpuLayers: options.gpuLayers ?? -1, mmap: (options.mmap ?? true) && isMappable(file) };
+		const { addon, placement, load } = await runnerFor(file, options);
 		// The trial is the first half of the progress: the file is read twice then.
 		let tried = false;
 		const onTrial = (fraction: number) => {
@@ -115,7 +132,9 @@ export class Model implements TextModel {
 		await tryModel({ file, blocks, addon: loadedBinary().path, mmap: load.mmap, threads, signal, onProgress: onTrial });
 		const native = await runNative(addon, signal, (cancel, guard) =>
 			addon.NativeModel.load(file.paths[0]!, load, cancel, guard(onProgress)),
-		);
+		).catch((error: unknown) => {
+			throw tooSmallAfterAll(error, placement, path) ?? error;
+		});
 		// A model that allows no removal may run its blocks several times (nanbeige): the original can still be measured.
 		if (native.facts().blocks !== blocks.blocks && blocks.support === "exact") {
 			const seen = native.facts().blocks;
@@ -124,7 +143,7 @@ export class Model implements TextModel {
 				`${path}: llama.cpp sees ${seen} blocks but the file's keys say ${blocks.blocks}: convert the model again`,
 			);
 		}
-		return new Model({ path, file, blocks, threads, addon, native });
+		return new Model({ path, file, blocks, threads, placement, addon, native });
 	}
 
 	/** Devices the addon was built for, and the processor's features in use. */
@@ -263,25 +282,5 @@ export class Model implements TextModel {
 		} catch (error) {
 			throw fromNative(error);
 		}
-	}
-}
-
-function checkSampling(
-	{ contextLength, vocabulary }: ModelFacts,
-	prompts: readonly Int32Array[],
-	{ length, temperature = 1, seed = 0 }: SampleOptions,
-): void {
-	const fail = (message: string) => {
-		throw new InvalidOptionError(message);
-	};
-	if (!Number.isInteger(length) || length < 1 || length > contextLength)
-		fail(`length must be 1 to ${contextLength} tokens (the model's context), got ${length}`);
-	if (!(temperature >= 0 && Number.isFinite(temperature))) fail(`temperature must be at least 0, got ${temperature}`);
-	if (!Number.isSafeInteger(seed) || seed < 0) fail(`seed must be a whole number from 0, got ${seed}`);
-	for (const prompt of prompts) {
-		if (prompt.length === 0) fail("a prompt needs at least one token (for example the start token)");
-		if (prompt.length > length) fail(`a prompt of ${prompt.length} tokens does not fit sequences of ${length}`);
-		const foreign = prompt.find((token) => token < 0 || token >= vocabulary);
-		if (foreign !== undefined) fail(`token ${foreign} is not in the model's vocabulary of ${vocabulary}`);
 	}
 }

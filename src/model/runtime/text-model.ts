@@ -1,3 +1,5 @@
+import { InvalidOptionError } from "../../errors.js";
+import type { ModelFacts } from "./addon.js";
 import type { ChatMessage } from "./chat.js";
 import type { LoadedModel } from "./loaded-model.js";
 import type { BlockMask } from "./masks.js";
@@ -29,4 +31,25 @@ export interface TextModel extends LoadedModel {
 	applyChatTemplate(messages: readonly ChatMessage[], addAssistant?: boolean): string | undefined;
 	/** Continues each prompt. */
 	sample(prompts: readonly Int32Array[], options: SampleOptions): Promise<Int32Array[]>;
+}
+
+/** @throws InvalidOptionError */
+export function checkSampling(
+	{ contextLength, vocabulary }: ModelFacts,
+	prompts: readonly Int32Array[],
+	{ length, temperature = 1, seed = 0 }: SampleOptions,
+): void {
+	const fail = (message: string) => {
+		throw new InvalidOptionError(message);
+	};
+	if (!Number.isInteger(length) || length < 1 || length > contextLength)
+		fail(`length must be 1 to ${contextLength} tokens (the model's context), got ${length}`);
+	if (!(temperature >= 0 && Number.isFinite(temperature))) fail(`temperature must be at least 0, got ${temperature}`);
+	if (!Number.isSafeInteger(seed) || seed < 0) fail(`seed must be a whole number from 0, got ${seed}`);
+	for (const prompt of prompts) {
+		if (prompt.length === 0) fail("a prompt needs at least one token (for example the start token)");
+		if (prompt.length > length) fail(`a prompt of ${prompt.length} tokens does not fit sequences of ${length}`);
+		const foreign = prompt.find((token) => token < 0 || token >= vocabulary);
+		if (foreign !== undefined) fail(`token ${foreign} is not in the model's vocabulary of ${vocabulary}`);
+	}
 }

@@ -31,7 +31,7 @@ export async function workingCopy(
 	model: CopySource,
 	type: FileType,
 	path: string,
-	options: Pick<ModelOptions, "threads" | "gpuLayers" | "signal" | "allowUnknownArchitecture"> & {
+	options: Pick<ModelOptions, "threads" | "gpuLayers" | "devices" | "splitMode" | "placement" | "signal" | "allowUnknownArchitecture"> & {
 		onProgress?: (fraction: number) => void;
 	},
 ): Promise<Model> {
@@ -42,14 +42,14 @@ export async function workingCopy(
 			`a ${type} copy of the model needs ${sizeText(needed)} in ${dirname(path)}, which has ${sizeText(bavail * bsize)} free: free some space there`,
 		);
 	}
-	const { signal, threads, gpuLayers, allowUnknownArchitecture } = options;
+	const { signal, onProgress, ...load } = options;
 	try {
 		await quantizeFile(model.file.paths[0]!, path, type, {
-			threads,
+			threads: options.threads,
 			signal,
-			onProgress: (done, total) => options.onProgress?.(done / total),
+			onProgress: (done, total) => onProgress?.(done / total),
 		});
-		return await Model.load(path, { threads, gpuLayers, allowUnknownArchitecture, signal, mmap: false });
+		return await Model.load(path, { ...load, signal, mmap: false });
 	} finally {
 		await rm(path, { force: true });
 	}

@@ -7,6 +7,8 @@ import type { AskedSettings, Settings } from "../../api/options/settings.js";
 import { optionsFrom } from "../../api/options/shape.js";
 import { optionTable } from "../../api/options/table.js";
 import { loadedBinary } from "../../model/runtime/load-addon.js";
+import { devicesText } from "../../model/runtime/machine-text.js";
+import { offloaded, placementText } from "../../model/runtime/placement.js";
 import { llamaPin, packageVersion } from "../../model/runtime/paths.js";
 import type { Plan } from "../../storage/plan.js";
 import { commandLine } from "../preflight/command-line.js";
@@ -33,7 +35,12 @@ export function planOrigin(session: Session, output: string | undefined, asked: 
 	const { threads, ubatch, weights } = session.settings;
 	const granularity = asked.remove ? undefined : granularityOf({ ...asked, method: asked.method ?? defaultMethod }, session.model.blocks);
 	// Settings chosen by measuring how fast this machine is: if they are named, the result is the same in another cache.
-	const found: Settings<"prune"> = { threads: Number(threads), ubatch: Number(ubatch), workingWeights: weights as SearchWeights };
+	const found: Settings<"prune"> = {
+		threads: Number(threads),
+		ubatch: Number(ubatch),
+		workingWeights: weights as SearchWeights,
+		...foundLayers(session),
+	};
 	const command = (chosen: Settings<"prune">) =>
 		commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), {
 			...namesOnly(asked),
@@ -52,10 +59,22 @@ export function planOrigin(session: Session, output: string | undefined, asked: 
 		versions: { "prune-gguf": packageVersion, "llama.cpp": `${llamaPin.version} (${llamaPin.commit})` },
 		backend: String(session.settings.backend),
 		// Its hash, level and compiler are settings: bits depend on them, and not on its name.
-		machine: { ...session.settings, binary: loadedBinary().name },
+		machine: { ...session.settings, binary: loadedBinary().name, ...onDevices(session) },
 		command: command(found),
 		asked: command({}),
 	};
+}
+
+/** As many layers as fit depends on what else uses the device. */
+function foundLayers({ model: { placement } }: Session): Pick<Settings<"prune">, "gpuLayers"> {
+	return placement.devices.length === 0 ? {} : { gpuLayers: offloaded(placement) + 1 };
+}
+
+/** What a plan and a report say of the devices: names, drivers, and the blocks on each. */
+function onDevices({ model }: Session): Record<string, string> {
+	const devices = devicesText(model.backend, model.placement);
+	if (devices === undefined) return {};
+	return { devices, blocks: placementText(model.placement) };
 }
 
 /** Files without their folders: the model card is for others, and the model and the output have none. */

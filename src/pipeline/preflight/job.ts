@@ -4,6 +4,7 @@ import { defaultMethod, type Method, type RankMethod } from "../../api/methods.j
 import type { Metric } from "../../api/measure.js";
 import type { CommandOptions, OptionCommand } from "../../api/options/row.js";
 import type { HealSettings, MachineSettings, Settings } from "../../api/options/settings.js";
+import { deviceChoice } from "../../model/runtime/devices.js";
 import { RunProgress } from "../progress/run-progress.js";
 import { callbacksOf, defined, settingsFrom } from "../../api/options/shape.js";
 import { checkKeys } from "./option-keys.js";
@@ -74,8 +75,9 @@ export function jobWith<J extends object>(job: J, found: Partial<J>): J {
 
 /** How a job heals: what may still be settled of it, and who is told. */
 export function healingOf(job: HealSettings & MachineSettings & JobOptions): HealSettings & MachineSettings & JobOptions {
-	const { heal, healTokens, healTime, healKind, healType, healHeads, threads, gpuLayers } = job;
-	return { heal, healTokens, healTime, healKind, healType, healHeads, threads, gpuLayers, ...callbacksOf(job), progress: job.progress };
+	const { heal, healTokens, healTime, healKind, healType, healHeads, threads } = job;
+	const machine = { threads, ...deviceChoice(job) };
+	return { heal, healTokens, healTime, healKind, healType, healHeads, ...machine, ...callbacksOf(job), progress: job.progress };
 }
 
 /** What of settled healing a job goes on with. */

@@ -174,7 +174,7 @@ async function withSides(
 
 /** As much as fits a few seconds on this machine, and as much again if the ratios are not clear. */
 async function quickSpeed(sides: BothSides, { threads }: Remains, options: PairSettings): Promise<PlanSpeed> {
-	const { signal, gpuLayers } = options;
+	const { signal } = options;
 	const { facts } = sides.before.model;
 	const context = contextOf(sides.before.model);
 	options.progress?.work({ phase: speedPhase, done: 0, total: 100, unit: "percent" });
@@ -182,7 +182,7 @@ async function quickSpeed(sides: BothSides, { threads }: Remains, options: PairS
 	const shape = shapeWithin(probe!, speedSeconds / speedRounds, 2, facts.contextLength);
 	// A model that is too slow for that is measured once.
 	const most = speedRounds * secondsOfShape(probe!, shape, 2, facts.contextLength) > speedSeconds ? 1 : speedRounds;
-	return speedOf(sides, { shape, context, threads, gpuLayers, most }, options);
+	return speedOf(sides, { shape, context, threads, most }, options);
 }
 
 function drawTexts(

@@ -7,12 +7,13 @@ import { Random } from "../../game/random.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import { checkFiniteLosses } from "../../model/runtime/finite-loss.js";
 import type { Model } from "../../model/runtime/model.js";
+import type { Placement } from "../../model/runtime/placement.js";
 import type { Reference } from "../../model/runtime/positions.js";
 import { makeWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import { References } from "../quantizing/reference-logits.js";
 import { Once } from "../session/once.js";
 import type { MeasuredOriginal } from "../session/paired-figures.js";
-import { backendOf, measureOne, type Session } from "../session/session.js";
+import { measureOne, type Session } from "../session/session.js";
 import { type Timings, timedIn } from "../session/timings.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
 import { weightsOf } from "./remains.js";
@@ -30,8 +31,8 @@ export interface OpenSource {
 	readonly evaluator: Evaluator;
 	/** What is written must compute on these what the model computes. */
 	readonly windows: TokenWindows;
-	/** Whether every bit must agree: on a CPU. */
-	readonly exact: boolean;
+	/** Where the blocks of the model run: on the CPU every bit of a written file must agree. */
+	readonly placement: Placement;
 	readonly timings: Timings;
 	/**
 	 * Losses without these blocks on the windows.
@@ -46,12 +47,12 @@ export interface OpenSource {
 
 /** The model of a session, on its held-out split. */
 export function sourceOf(session: Session, options: ComparedSettings): OpenSource {
-	const { model, evaluator, calibration, texts, settings, timings } = session;
+	const { model, evaluator, calibration, texts, timings } = session;
 	const { signal } = options;
 	const { heldOut } = calibration.splits;
 	const weights = weightsOf(session);
 	return {
-		...{ weights, model, evaluator, timings, windows: heldOut, exact: settings.backend === "CPU" },
+		...{ weights, model, evaluator, timings, windows: heldOut, placement: model.placement },
 		losses: (removed, asItStands) => {
 			const mask = Coalition.ofRemoved(texts.heldOut.players, removed);
 			// The ledger knows the model as it is.
@@ -93,7 +94,7 @@ export async function sampledSource(model: Model, weights: ModelWeights, options
 		return { full: evaluation!, reference };
 	};
 	return {
-		...{ weights, model, evaluator, windows, timings: {}, exact: backendOf(model, options) === "CPU" },
+		...{ weights, model, evaluator, windows, timings: {}, placement: model.placement },
 		losses: (removed, asItStands) => (asItStands ? losses(removed) : asTheyAre.get(removed.join(), () => losses(removed))),
 		whole: () => measured.get("whole", measureOriginal),
 		close: () => model.dispose(),

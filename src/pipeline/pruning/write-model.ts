@@ -79,10 +79,10 @@ async function quantizingOf(
 	job: WriteJob & { readonly type: QuantizeJob["type"]; readonly expected: Expectation; readonly asked: FileCheck | undefined },
 ): Promise<QuantizeJob> {
 	const { removed, original, type, expected, asked } = job;
-	const { weights, windows, exact, evaluator } = source;
+	const { weights, windows, evaluator } = source;
 	const { full, reference } = await source.whole();
 	return {
-		...{ type, removed, windows, exact, full, reference, sources: full.sources, threads: evaluator.threads },
+		...{ type, removed, windows, full, reference, sources: full.sources, threads: evaluator.threads },
 		...{ weights: original ?? weights, original: original !== undefined, inputs: job.inputs ?? weights.file.paths },
 		expected: original ? undefined : expected,
 		check: asked && ((path, measured, bytes) => asked.check({ path, measured, whole: full, bytes })),
@@ -96,12 +96,12 @@ async function expectationOf(
 	tensors: readonly HealedTensor[],
 	options: WriteSettings,
 ): Promise<Expectation> {
-	const { windows, exact, evaluator } = source;
+	const { windows, placement, evaluator } = source;
 	const { threads, ubatch } = evaluator;
 	return {
 		...{ windows, healed: tensors.length > 0 ? tensors : undefined },
 		losses: await source.losses(removed, tensors.length > 0),
 		long: await measureBeyondSliding(source, removed, windows, options),
-		...{ threads, ubatch, exact },
+		...{ threads, ubatch, placement },
 	};
 }

@@ -1,4 +1,5 @@
 // One model in several types of weights: masks are measured on each through the layer view, and kept in ledgers.
+import { deviceChoice } from "../../model/runtime/devices.js";
 import { join } from "node:path";
 import { removeBlocks } from "../../model/architectures/index.js";
 import { Coalition } from "../../game/coalition.js";
@@ -165,6 +166,7 @@ export class Variant<Name extends string> {
 				processor: processor!,
 				gpuLayers: gpuLayers!,
 				threads: threads!,
+				...(settings.placement === undefined ? {} : { placement: settings.placement }),
 			},
 			...{ ubatch: this.#ubatch, weights: this.type },
 			...(references.fits(name) ? { reference: references.model.sha256 } : {}),
@@ -248,7 +250,7 @@ export class Variant<Name extends string> {
 		const { folder, settings, options } = this.#setting;
 		return workingCopy(this.#weights, type, join(folder, partialName(`variant-${type}.gguf`)), {
 			threads: Number(settings.threads),
-			gpuLayers: options.gpuLayers,
+			...deviceChoice(options),
 			allowUnknownArchitecture: options.allowUnknownArchitecture,
 			signal: options.signal,
 			onProgress: (fraction) =>

@@ -45,7 +45,8 @@ import type { SessionSettings } from "../../api/options/settings.js";
 export { backendOf };
 
 /** What a session is made of. */
-interface SessionParts extends Pick<Session, "model" | "sha256" | "folder" | "seed" | "metric" | "calibration" | "questions" | "held"> {
+interface SessionParts
+	extends Pick<Session, "model" | "sha256" | "folder" | "seed" | "metric" | "calibration" | "questions" | "held"> {
 	readonly games: SessionGames;
 	readonly lock: Lock;
 }
@@ -174,13 +175,12 @@ export class Session {
 			}
 			const questions = questionFile && questionSplits(model, questionFile);
 			noteTruncated(questions, log);
-			const backend = backendOf(model, options);
+			const backend = backendOf(model);
 			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backend.systemInfo.trim()}`);
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
 			if (resumed > 0 && plan.masks > 1) log("note", `${resumed} candidates are cached from an earlier run (${ledger})`);
-			const { vocabulary } = model.facts;
-			const kept = new Map(held.map((split) => [split, bytesOfReference(positions([split]), vocabulary)]));
+			const kept = new Map(held.map((split) => [split, bytesOfReference(positions([split]), vocabularyOf(file))]));
 			const session = new Session({ model, sha256, folder, seed, metric, calibration, questions, games, lock, held: kept });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;

@@ -1,4 +1,5 @@
 // Which weights a search sweeps on: the user's own, or a copy in memory whose type this machine runs faster.
+import { deviceChoice } from "../../model/runtime/devices.js";
 import { join } from "node:path";
 import { type WorkingWeights, workingWeights } from "../../api/index.js";
 import { drawnEach } from "../../model/calibration/index.js";
@@ -67,7 +68,7 @@ export async function makeCopy(model: Model, type: FileType, folder: string, opt
 	const path = join(folder, partialName(`working-${type}.gguf`));
 	return workingCopy(model, type, path, {
 		threads: model.threads,
-		gpuLayers: options.gpuLayers,
+		...deviceChoice(options),
 		signal: options.signal,
 		onProgress: (fraction) =>
 			options.progress?.work({ phase: `making a ${type} copy in memory`, done: Math.round(100 * fraction), total: 100, unit: "percent" }),

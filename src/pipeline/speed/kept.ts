@@ -5,6 +5,7 @@ import type { JobOptions } from "../../api/index.js";
 import type { MachineSettings } from "../../api/options/settings.js";
 import type { Speedup } from "../../api/speed.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
+import { devicesFor } from "../../model/runtime/devices.js";
 import { loadAddon } from "../../model/runtime/load-addon.js";
 import { announceMachine } from "../../model/runtime/load-model.js";
 import { defaultThreads } from "../../model/runtime/threads.js";
@@ -41,10 +42,13 @@ export class KeptSpeed {
 	static async of({ path, file }: Header, question: SpeedQuestion, options: MachineSettings & JobOptions): Promise<KeptSpeed> {
 		await announceMachine(options);
 		const addon = await loadAddon({ signal: options.signal });
-		const machine = await computingIdentity({ backend: addon.info() }, options);
+		const info = addon.info();
+		const machine = computingIdentity({ backend: info }, options);
+		const devices = devicesFor(info, options).map(({ name }) => name);
+		const { splitMode = "layer" } = options;
 		const sha256 = await modelIdentity(file, options);
 		const folder = await makeRunFolder({ name: basename(path), sha256 });
-		const asked = { ...question, threads: options.threads ?? defaultThreads() };
+		const asked = { ...question, threads: options.threads ?? defaultThreads(), ...(devices.length > 0 ? { devices, splitMode } : {}) };
 		return new KeptSpeed(keptSpeedPath(folder, hashOf(["speed", version, asked, machine])), question.counts);
 	}
 

@@ -50,7 +50,7 @@ export async function measureSpeed(model: string, given: SpeedOptions = {}): Pro
 					: { before: { model: first } };
 			const context = options.context ?? contextOf(first);
 			progress.begin("Measuring");
-			const speed = await speedOf(sides, { shape: shapeOf(first, second, options), context, gpuLayers: options.gpuLayers }, options);
+			const speed = await speedOf(sides, { shape: shapeOf(first, second, options), context }, options);
 			return {
 				model: summarize(first),
 				...(second ? { against: summarize(second) } : {}),
@@ -93,7 +93,6 @@ export interface SpeedSettings {
 	readonly shape: SpeedShape;
 	readonly context: number;
 	readonly threads?: number | undefined;
-	readonly gpuLayers?: number | undefined;
 	/** Times at most that the repetitions are made, while the interval of a ratio is wide. @default 1 */
 	readonly most?: number | undefined;
 }
@@ -113,7 +112,7 @@ export async function speedOf({ before, after }: PairOfSides, setting: SpeedSett
 	const figures = sides.map(({ model, removed = [] }, i) => sideOf(found[i]!, shape, sizesWithout(model)(removed).bytes));
 	const ratio = (name: "promptSeconds" | "generationSeconds") => ratioOf(found[0]![name], found[1]![name]);
 	return {
-		...{ ...shape, threads, backend: backendOf(before.model, setting), context, before: figures[0]! },
+		...{ ...shape, threads, backend: backendOf(before.model), context, before: figures[0]! },
 		...(after
 			? {
 					after: figures[1]!,

@@ -8,6 +8,7 @@ import {
 	proofText,
 	removeBlocks,
 } from "../../model/architectures/index.js";
+import { stackWithout } from "../../game/parts.js";
 import { VerificationError } from "../../errors.js";
 import { formatBlocks } from "../../notation.js";
 import { formatInteger } from "../../report/format.js";
@@ -16,6 +17,9 @@ import { checkProvable } from "../preflight/model-header.js";
 import { type HealedTensor, withHealed } from "../../model/fitting/tensors.js";
 import { type MeasuredShape, measureOriginal, measureZeroed } from "./zeroed-oracle.js";
 import type { Evaluation } from "../../model/runtime/evaluator.js";
+import { loadAddon } from "../../model/runtime/load-addon.js";
+import { placementAsBefore } from "../../model/runtime/place.js";
+import { type Placement, placementText } from "../../model/runtime/placement.js";
 import { packageVersion } from "../../model/runtime/paths.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
@@ -33,8 +37,8 @@ export interface MeasuredWindows {
 export interface Expectation extends MeasuredWindows, MeasuredShape {
 	/** A window beyond the sliding one, for architectures whose removals are proven on the user's file. */
 	long?: MeasuredWindows | undefined;
-	/** Whether every bit must agree (a CPU), or a difference of rounding is allowed (a graphics device). */
-	exact: boolean;
+	/** Where the blocks of the model ran. On the CPU every bit must agree; on a device a difference of rounding is allowed. */
+	placement: Placement;
 	/** Matrices that have other values than in the file: the losses are those with them. */
 	healed?: readonly HealedTensor[] | undefined;
 }
@@ -91,7 +95,7 @@ export async function preparePruned(job: PrunedJob, output: string, options: Wri
 			guarded(async () => {
 				const found = await Gguf.read(path);
 				checkHeader(file, removed, found, { changed: expected.healed?.map(({ name }) => name) });
-				return { ...sizesOf(found), verification: await verify(path, expected, { plan, zeroed }, options) };
+				return { ...sizesOf(found), verification: await verify(path, expected, { plan, zeroed, removed }, options) };
 			}),
 	};
 }
@@ -142,15 +146,19 @@ async function proofOf(
 async function verify(
 	path: string,
 	expected: Expectation,
-	{ plan, zeroed }: { readonly plan: BlockPlan; readonly zeroed: readonly Evaluation[] | undefined },
+	{
+		plan,
+		zeroed,
+		removed,
+	}: { readonly plan: BlockPlan; readonly zeroed: readonly Evaluation[] | undefined; readonly removed: readonly number[] },
 	options: WritingOptions,
 ): Promise<string> {
 	const sets = setsOf(expected);
 	const windows = sets.map((set) => set.windows);
-	// What is compared with the zeroed original is computed as that was.
 	const { threads, ubatch } = expected;
-	const gpuLayers = zeroed ? 0 : options.gpuLayers;
-	const found = await measureOriginal(path, { windows, threads, ubatch, gpuLayers }, "verifying the written file", options);
+	const placement = await placementOfWritten(path, expected, keptBlocks(plan, removed, expected.placement.blocks));
+	const how = { windows, threads, ubatch };
+	const found = await measureOriginal(path, { ...how, placement }, "verifying the written file", options);
 	if (!found.every(({ losses }) => losses.some(Number.isFinite))) {
 		throw new VerificationError(
 			"the written file gives no finite loss, and neither did the measurement in memory: nothing could be verified, and it was not kept. Remove fewer blocks.",
@@ -163,15 +171,20 @@ async function verify(
 				"It was not kept. This is a fault of prune-gguf: please report it with the model's name.",
 		);
 	}
-	if (zeroed && !found.every((one, i) => sameBits(one, zeroed[i]!))) {
+	// What is compared with the zeroed original is computed as that was, on the CPU.
+	const onProcessor =
+		zeroed && !isExact(expected)
+			? await measureOriginal(path, { ...how, placement: undefined }, "verifying it on the CPU", options)
+			: found;
+	if (zeroed && !onProcessor.every((one, i) => sameBits(one, zeroed[i]!))) {
 		throw new VerificationError(
 			`the written file does not compute what the original computes with the removed blocks' output tensors set to zero. ${proofText(plan)}; the file was not kept.`,
 		);
 	}
 	const tokens = windows.reduce((sum, { count, length }) => sum + count * (length - 1), 0);
-	const measured = expected.exact
+	const measured = isExact(expected)
 		? `llama.cpp computes bit for bit what was measured (${formatInteger(tokens)} tokens)`
-		: `llama.cpp computes what was measured to within ${deviceTolerance.toExponential(0)} nats per token (at most ${worst.toExponential(1)} on ${formatInteger(tokens)} tokens)`;
+		: `llama.cpp computes what was measured to within ${deviceTolerance.toExponential(0)} nats per token (at most ${worst.toExponential(1)} on ${formatInteger(tokens)} tokens; ${placementText(placement)})`;
 	return zeroed ? `${measured}; its logits equal, bit for bit, those of the original with these blocks' outputs set to zero` : measured;
 }
 
@@ -204,8 +217,23 @@ function notProven(plan: BlockPlan, removed: readonly number[], worst: number): 
 	);
 }
 
-function isWithin(worst: number, { exact }: Expectation): boolean {
-	return exact ? worst === 0 : worst <= deviceTolerance;
+const isExact = ({ placement }: Expectation): boolean => placement.devices.length === 0;
+
+function isWithin(worst: number, expected: Expectation): boolean {
+	return isExact(expected) ? worst === 0 : worst <= deviceTolerance;
+}
+
+/** Where the written file is verified: each block where it was measured. If the devices have no space for that beside the model, as much of it as fits. */
+async function placementOfWritten(path: string, expected: Expectation, kept: readonly number[]): Promise<Placement> {
+	const { placement, windows, ubatch } = expected;
+	const info = (await loadAddon()).info();
+	return placementAsBefore(await Gguf.read(path), { windows: 1, windowLength: windows.length, ubatch }, info, { before: placement, kept });
+}
+
+/** Blocks of the model by which the written file's are known: those of the attention parts, and its tail. */
+function keptBlocks({ blocks }: BlockPlan, removed: readonly number[], all: number): number[] {
+	const tail = Array.from({ length: Math.max(0, all - blocks) }, (_, i) => blocks + i);
+	return [...stackWithout(blocks, removed).map(({ attention }) => attention), ...tail];
 }
 
 function worstOf(found: readonly Evaluation[], expected: readonly MeasuredWindows[]): number {

@@ -37,8 +37,6 @@ export interface QuantizeJob {
 	readonly full: Measured;
 	readonly reference?: Reference | undefined;
 	readonly threads: number;
-	/** Whether every bit of the pruned file must agree: on a CPU. */
-	readonly exact: boolean;
 	/** Looks at the quantized file and what was measured of it before it gets its name; what it throws keeps it from that. */
 	readonly check?: ((path: string, measured: Measured, bytes: number) => Promise<void>) | undefined;
 }
@@ -117,7 +115,7 @@ function describe(
 }
 
 /** What the pruned weights compute through the layer view. */
-async function expectationOf({ weights, removed, windows, threads, exact }: QuantizeJob, options: WritingOptions): Promise<Expectation> {
+async function expectationOf({ weights, removed, windows, threads }: QuantizeJob, options: WritingOptions): Promise<Expectation> {
 	const { path, file } = weights;
 	const model = await loadModel(path, { ...options, threads, file }, { windows: windows.count, windowLength: windows.length });
 	try {
@@ -125,7 +123,7 @@ async function expectationOf({ weights, removed, windows, threads, exact }: Quan
 		const mask = Coalition.ofRemoved(weights.blocks.blocks, removed);
 		const [evaluation] = await evaluator.evaluate([mask], windows, { signal: options.signal });
 		const long = await measureBeyondSliding({ model, evaluator }, removed, windows, options);
-		return { windows, losses: evaluation!.losses, long, threads, ubatch: evaluator.ubatch, exact };
+		return { windows, losses: evaluation!.losses, long, threads, ubatch: evaluator.ubatch, placement: model.placement };
 	} finally {
 		await model.dispose();
 	}

@@ -1,10 +1,11 @@
-import type { JobOptions, MachineOptions } from "../../api/index.js";
+import type { JobOptions } from "../../api/index.js";
 import { zeroedBlocks } from "../../model/architectures/index.js";
 import { Coalition } from "../../game/coalition.js";
 import { type GgufFile, writeGguf, writtenSize } from "../../model/gguf/index.js";
 import { type HealedTensor, withHealed } from "../../model/fitting/tensors.js";
 import type { Evaluation, Evaluator } from "../../model/runtime/evaluator.js";
 import { Model } from "../../model/runtime/model.js";
+import type { Placement } from "../../model/runtime/placement.js";
 import { makeWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import { writeTemporarily } from "../../storage/atomic-file.js";
 
@@ -43,21 +44,26 @@ export async function measureZeroed(
 		{ expectedBytes: writtenSize(content), ...stop },
 		(handle) =>
 			writeGguf(handle, content, { ...stop, onProgress: (done, total) => options.progress?.work({ phase, done, total, unit: "bytes" }) }),
-		(path) => measureOriginal(path, { ...how, gpuLayers: 0 }, "measuring the file to check against", options),
+		(path) => measureOriginal(path, { ...how, placement: undefined }, "measuring the file to check against", options),
 	);
 }
 
-/** Losses and digests of an original model on each set of windows. */
+/** Losses and digests of an original model on each set of windows. @param how.placement of its blocks; undefined for the CPU */
 export async function measureOriginal(
 	path: string,
-	{ windows, ubatch, ...machine }: MeasuredShape & Pick<MachineOptions, "gpuLayers"> & { readonly windows: readonly TokenWindows[] },
+	{
+		windows,
+		ubatch,
+		threads,
+		placement,
+	}: MeasuredShape & { readonly placement: Placement | undefined; readonly windows: readonly TokenWindows[] },
 	phase: string,
 	options: JobOptions,
 ): Promise<Evaluation[]> {
 	const report = (done: number) =>
 		options.progress?.work({ phase, done: Math.round((100 * done) / windows.length), total: 100, unit: "percent" });
 	report(0);
-	const model = await Model.load(path, { ...machine, signal: options.signal });
+	const model = await Model.load(path, { threads, gpuLayers: 0, placement, signal: options.signal });
 	try {
 		const evaluator = model.createEvaluator({ ubatch });
 		const results: Evaluation[] = [];

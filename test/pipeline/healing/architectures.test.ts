@@ -76,7 +76,7 @@ describe.skipIf(!hasTools)("a healed model of another architecture", () => {
 		expect(after!.losses).not.toEqual(before!.losses);
 		const { losses } = after!;
 		const output = out();
-		const expected = { windows, losses, threads, ubatch, exact: true, healed: tensors };
+		const expected = { windows, losses, threads, ubatch, placement: model.placement, healed: tensors };
 		const { verification } = await writePruned({ file: model.file, removed, sha256: "0".repeat(64), expected }, output, {});
 		expect(verification).toMatch(/bit for bit/);
 		await using written = await Model.load(output, { threads: 2 });
@@ -101,7 +101,7 @@ describe.skipIf(!hasTools)("a healed model of another architecture", () => {
 		const losses = await measured();
 		expect(losses).not.toEqual(before);
 		const output = out();
-		const expected = { windows, losses, threads, ubatch, exact: true, healed: tensors };
+		const expected = { windows, losses, threads, ubatch, placement: model.placement, healed: tensors };
 		expect((await writePruned({ file: model.file, removed, sha256: "0".repeat(64), expected }, output, {})).verification).toMatch(
 			/bit for bit/,
 		);

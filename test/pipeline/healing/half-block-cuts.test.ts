@@ -66,7 +66,7 @@ describe("a model that is healed at half-block cuts", () => {
 			await restore(model, tensors);
 			expect(digests).not.toEqual(before.digests);
 			const output = out();
-			const expected = { windows, losses, threads, ubatch, exact: true, healed: tensors };
+			const expected = { windows, losses, threads, ubatch, placement: model.placement, healed: tensors };
 			await writePruned({ file: model.file, removed, sha256, expected }, output, {});
 			await using written = await Model.load(output, { threads: 2 });
 			const [found] = await written.createEvaluator().evaluate([allOf(written)], windows, { digest: true });

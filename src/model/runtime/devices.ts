@@ -1,0 +1,124 @@
+// The devices that a model can run on: which ones, by what names, and what is wrong where there is none.
+import { existsSync, readFileSync } from "node:fs";
+import { release } from "node:os";
+import { DeviceError, InvalidOptionError } from "../../errors.js";
+import { closest } from "../../storage/closest.js";
+import { shownText } from "../../storage/shown-text.js";
+import type { AddonInfo } from "./addon.js";
+
+/** How several devices share a model: one takes all of it, each takes some blocks, or each takes some rows of every matrix. */
+export const splitModes = ["none", "layer", "row"] as const;
+export type SplitMode = (typeof splitModes)[number];
+
+/** Blocks on devices: a number as llama.cpp counts them (the LM head is one more), all of them, or as many as fit. */
+export type GpuLayers = number | "all" | "auto";
+
+/** What was asked for. */
+export interface DeviceChoice {
+	readonly gpuLayers?: GpuLayers | undefined;
+	readonly devices?: readonly string[] | undefined;
+	readonly splitMode?: SplitMode | undefined;
+}
+
+/** A device as llama.cpp reports it. */
+export type Device = AddonInfo["devices"][number];
+
+type Seen = Pick<AddonInfo, "devices" | "deviceLog" | "gpuOffload">;
+
+/** The same, however it was written: -1 means what it means to llama.cpp. */
+export const layersAsked = ({ gpuLayers = "auto" }: DeviceChoice): GpuLayers => (gpuLayers === -1 ? "auto" : gpuLayers);
+
+/** The part of options that chooses devices. */
+export const deviceChoice = ({ gpuLayers, devices, splitMode }: DeviceChoice): DeviceChoice => ({ gpuLayers, devices, splitMode });
+
+/**
+ * The devices that a model may be put on, in the order of its blocks; none for the CPU alone.
+ * @throws InvalidOptionError for a name that no device has, with the closest one, and for rows on a device that cannot split them
+ * @throws DeviceError if a device was asked for and there is none, with the reason
+ */
+export function devicesFor(seen: Seen, choice: DeviceChoice): readonly Device[] {
+	const asked = layersAsked(choice);
+	if (asked === 0) return [];
+	const there = seen.devices.filter(({ gpu }) => gpu);
+	if (there.length === 0 && (choice.devices !== undefined || asked !== "auto"))
+		throw new DeviceError(`${noDevice(seen)} To run on the CPU leave --gpu-layers and --device out.`);
+	const chosen = choice.devices ? choice.devices.map((name) => deviceNamed(name, there)) : usual(there);
+	const used = choice.splitMode === "none" ? chosen.slice(0, 1) : chosen;
+	const whole = choice.splitMode === "row" ? used.find(({ backend }) => !splitsRows.includes(backend)) : undefined;
+	if (whole)
+		throw new InvalidOptionError(
+			`splitMode (--split-mode) row needs devices of CUDA, and ${whole.name} is one of ${whole.backend}: use layer, the default`,
+		);
+	return used;
+}
+
+/** Backends with buffers whose rows lie on several devices. */
+const splitsRows: readonly string[] = ["CUDA", "ROCm", "MUSA"];
+
+function deviceNamed(name: string, there: readonly Device[]): Device {
+	const found = there.find((device) => device.name.toLowerCase() === name.toLowerCase());
+	if (found) return found;
+	const near = closest(
+		name.toUpperCase(),
+		there.map((device) => device.name),
+	);
+	const hint = near === undefined ? "" : ` (did you mean ${near}?)`;
+	const list = there.map((device) => `${device.name} (${shownText(device.description)})`).join(", ");
+	throw new InvalidOptionError(`devices (--device): there is no device ${JSON.stringify(name)}${hint}. This machine has: ${list}`);
+}
+
+/** Those that llama.cpp takes by itself: servers first, each graphics card once, and one that shares the system's memory if there is no other. */
+function usual(there: readonly Device[]): readonly Device[] {
+	const servers = there.filter(({ backend }) => backend === "RPC");
+	const cards = there.filter(({ backend, sharesMemory }) => backend !== "RPC" && !sharesMemory);
+	const once = cards.filter(({ id }, i) => id === null || cards.findIndex((other) => other.id === id) === i);
+	return [...servers, ...(once.length > 0 ? once : there.filter(({ sharesMemory }) => sharesMemory).slice(0, 1))];
+}
+
+const driverTooOld = /driver version is insufficient|incompatible driver|ErrorIncompatibleDriver|driver (?:is )?too old/i;
+const driverFailed = /failed to initialize|no CUDA-capable device|error/i;
+
+/** Why there is no device, and what to do. */
+function noDevice({ gpuOffload, deviceLog }: Seen): string {
+	const lines = deviceLog.split("\n").map((line) => shownText(line.trim()));
+	const old = lines.find((line) => driverTooOld.test(line));
+	if (old !== undefined)
+		return `The driver of the graphics device is too old for this build (${old}): install a newer driver, or build again with an older toolkit: npx prune-gguf build --backend cuda.`;
+	const failed = lines.find((line) => driverFailed.test(line));
+	if (failed !== undefined) return `No graphics device can be used (${failed}): check its driver. npx prune-gguf doctor says more.`;
+	if (!gpuOffload)
+		return "The native part computes on the CPU only, so there is no device for blocks. Build one for yours: npx prune-gguf build --backend cuda (or metal, vulkan).";
+	return "llama.cpp finds no graphics device on this machine: check that its driver is installed. npx prune-gguf doctor says more.";
+}
+
+/** What people should hear if a build for devices computes on the CPU, because it finds none; undefined if there is nothing to say. */
+export function missingDevice(seen: Seen, choice: DeviceChoice): string | undefined {
+	if (!seen.gpuOffload || layersAsked(choice) === 0 || seen.devices.some(({ gpu }) => gpu)) return undefined;
+	return `${noDevice(seen)} This run uses the CPU.`;
+}
+
+/** Name and version of a device's driver, as far as the system tells. */
+export function driverOf({ backend, description }: Pick<Device, "backend" | "description">, deviceLog: string): string | null {
+	if (backend === "CUDA") return nvidiaDriver();
+	if (backend === "Metal" || backend === "MTL") return `Darwin ${release()}`;
+	if (backend !== "Vulkan") return null;
+	for (const line of deviceLog.split("\n")) {
+		const [, rest] = /^ggml_vulkan: \d+ = (.*?) \| uma/.exec(line) ?? [];
+		if (rest?.startsWith(`${description} (`)) return rest.slice(description.length + 2, -1);
+	}
+	return null;
+}
+
+const nvidiaFile = "/proc/driver/nvidia/version";
+
+function nvidiaDriver(): string | null {
+	if (!existsSync(nvidiaFile)) return null;
+	const version = /(\d+\.\d+(?:\.\d+)?)/.exec(readFileSync(nvidiaFile, "utf8"))?.[1];
+	return version === undefined ? null : `NVIDIA ${version}`;
+}
+
+/** `CUDA0 (NVIDIA H100, driver NVIDIA 550.54)` */
+export function deviceText(device: Device, { deviceLog }: Pick<AddonInfo, "deviceLog">): string {
+	const driver = driverOf(device, deviceLog);
+	return `${device.name} (${shownText(device.description || device.backend)}${driver === null ? "" : `, driver ${shownText(driver)}`})`;
+}

@@ -1,0 +1,79 @@
+// Which blocks of a model run on which device, and how that is written.
+import { ModelLoadError, NotEnoughMemoryError } from "../../errors.js";
+import type { NativeLoadOptions } from "./addon.js";
+import type { SplitMode } from "./devices.js";
+
+/** Where the blocks of a model run. The last blocks are on devices, in the order of the devices; the ones before them on the CPU. */
+export interface Placement {
+	/** Devices with the number of blocks that each takes, from the first of these blocks to the last. Empty if all runs on the CPU. */
+	readonly devices: readonly { readonly name: string; readonly blocks: number }[];
+	/** Blocks of the model, its multi-token-prediction tail included. */
+	readonly blocks: number;
+	readonly splitMode: SplitMode;
+}
+
+/** All on the CPU. */
+export const onCpu = (blocks: number): Placement => ({ devices: [], blocks, splitMode: "layer" });
+
+/** Blocks on devices. */
+export const offloaded = ({ devices }: Placement): number => devices.reduce((sum, { blocks }) => sum + blocks, 0);
+
+/** Whether nothing but the input embedding runs on the CPU. */
+export const isFullyOffloaded = (placement: Placement): boolean =>
+	placement.devices.length > 0 && offloaded(placement) === placement.blocks;
+
+/** The error of a device that had less memory than it reported; undefined for another error. */
+export function tooSmallAfterAll(error: unknown, placement: Placement, path: string): NotEnoughMemoryError | undefined {
+	if (!(error instanceof ModelLoadError) || placement.devices.length === 0) return undefined;
+	const words = `${error.message}\n${error.cause instanceof Error ? error.cause.message : ""}`;
+	if (!/unable to allocate|failed to allocate|out of memory|OutOfDeviceMemory/i.test(words)) return undefined;
+	return new NotEnoughMemoryError(
+		`${path}: the device has too little memory for ${placementText(placement)}, though it reported enough: ${error.message}. ` +
+			`Give a smaller number of --gpu-layers than ${offloaded(placement) + 1}, or close what else uses the device.`,
+		{ cause: error },
+	);
+}
+
+/** The placement of a model without some of these blocks, so that each of the others stays where it is. `kept`: by number, ascending. */
+export function placementWithout({ devices, blocks, splitMode }: Placement, kept: readonly number[]): Placement {
+	let first = blocks - devices.reduce((sum, device) => sum + device.blocks, 0);
+	const shares = devices.map((device) => {
+		const end = first + device.blocks;
+		const count = kept.filter((block) => block >= first && block < end).length;
+		first = end;
+		return { name: device.name, blocks: count };
+	});
+	return { devices: shares, blocks: kept.length, splitMode };
+}
+
+/** What the addon is told to load a model like that. */
+export function loadOptionsOf(placement: Placement): Pick<NativeLoadOptions, "gpuLayers" | "devices" | "tensorSplit" | "splitMode"> {
+	const { devices, splitMode } = placement;
+	if (devices.length === 0) return { gpuLayers: 0, devices: [] };
+	const counts = devices.map(({ blocks }) => blocks);
+	// The head is one more on the last of them.
+	counts[counts.length - 1]! += 1;
+	const names = devices.map(({ name }) => name);
+	const gpuLayers = offloaded(placement) + 1;
+	// With rows llama.cpp reads the shares for all devices of the backend, so it is left to share them by free memory.
+	return splitMode === "row"
+		? { gpuLayers, devices: names, splitMode }
+		: { gpuLayers, devices: names, tensorSplit: Float32Array.from(counts), splitMode };
+}
+
+/** Part of the keys of measurements: `CUDA0=20+1`; undefined for the CPU. */
+export function placementKey({ devices, splitMode }: Placement): string | undefined {
+	if (devices.length === 0) return undefined;
+	return `${devices.map(({ name, blocks }) => `${name}=${blocks}`).join(",")}+1${splitMode === "row" ? " by rows" : ""}`;
+}
+
+/** What is where, for people: `all 32 blocks on CUDA0`, `12 of 32 blocks on the CPU, 20 on CUDA0`. */
+export function placementText(placement: Placement): string {
+	const { devices, blocks } = placement;
+	if (devices.length === 0) return `all ${blocks} blocks on the CPU`;
+	const [only] = devices;
+	if (devices.length === 1 && isFullyOffloaded(placement)) return `all ${blocks} blocks on ${only!.name}`;
+	const left = blocks - offloaded(placement);
+	const parts = devices.map(({ name, blocks: count }) => `${count} on ${name}`);
+	return left > 0 ? `${left} of ${blocks} blocks on the CPU, ${parts.join(", ")}` : `of ${blocks} blocks ${parts.join(", ")}`;
+}

@@ -1,0 +1,127 @@
+// The interface of the addon for models that another process holds (remote.ts). Files and values are quantized here.
+import type { Addon, CancelToken, NativeLoadOptions, NativeModel } from "./addon.js";
+import { isChild } from "./child.js";
+import { AddonProcess, ProcessEnded, type RemoteCall, type RemoteToken } from "./remote.js";
+import { endedError, type OnRestart, RemoteModel } from "./remote-model.js";
+
+/** How a model is loaded in the process. */
+export interface RemoteLoadOptions extends NativeLoadOptions {
+	/** Devices for messages. */
+	readonly where: string;
+	readonly onRestart?: OnRestart | undefined;
+}
+
+/** Here and there: a call of either takes its part. */
+function tokenClass(local: Addon): new () => RemoteToken {
+	return class implements RemoteToken {
+		readonly local = new local.CancelToken();
+		cancelled = false;
+		onCancel: (() => void) | undefined;
+		cancel(): void {
+			this.cancelled = true;
+			this.local.cancel();
+			this.onCancel?.();
+		}
+	};
+}
+
+/** All models of this process that are not on the CPU alone are in one other process, since they may be measured together. */
+class RemoteAddon {
+	readonly #local: Addon;
+	readonly #models = new Set<RemoteModel>();
+	readonly #process: AddonProcess;
+	readonly #token: new () => RemoteToken;
+	/** As `Model` uses the addon. */
+	readonly asAddon: Addon;
+
+	constructor(local: Addon, path: string) {
+		this.#local = local;
+		this.#token = tokenClass(local);
+		this.#process = new AddonProcess(path, async () => {
+			for (const model of this.#models) await model.restore();
+		});
+		this.asAddon = this.#face();
+	}
+
+	/** Whether it holds models. */
+	get busy(): boolean {
+		return this.#models.size > 0;
+	}
+
+	/** Frees what an idle model there keeps for its next measurement. */
+	async giveUpContexts(): Promise<void> {
+		await this.#process.call({ method: "giveUpContexts", args: [] }).catch(() => {});
+	}
+
+	#face(): Addon {
+		const local = this.#local;
+		const here = (token: CancelToken) => (token as RemoteToken).local;
+		return {
+			NativeModel: { load: (...args) => this.load(...(args as Parameters<RemoteAddon["load"]>)) },
+			CancelToken: this.#token,
+			info: () => local.info(),
+			giveUpContexts: () => local.giveUpContexts(),
+			stopJobs: () => local.stopJobs(),
+			quantize: (...[input, output, options, cancel, onProgress]) => local.quantize(input, output, options, here(cancel), onProgress),
+			quantizeValues: (values, type, row, cancel) => local.quantizeValues(values, type, row, here(cancel)),
+			dequantizeBytes: (bytes, type, row, cancel) => local.dequantizeBytes(bytes, type, row, here(cancel)),
+			timeLeastSquares: (size, cancel) => local.timeLeastSquares(size, here(cancel)),
+			freeEquations: (equations) => this.#process.post({ method: "freeEquations", args: [equations] }),
+			stateValues: (states) => this.#once<Float32Array>({ method: "stateValues", args: [states] }),
+			solveEquations: (...args) => this.#once<{ update: Float32Array; explained: number }>({ method: "solveEquations", args }),
+			measureSpeed: (sides, ...rest) => this.#speed(sides, rest),
+		};
+	}
+
+	/** What needs something that only the process holds is lost with it. */
+	async #once<T>(call: RemoteCall): Promise<T> {
+		try {
+			return (await this.#process.call(call)) as T;
+		} catch (error) {
+			throw error instanceof ProcessEnded ? endedError("a device", "while a fit was solved", error) : error;
+		}
+	}
+
+	async load(path: string, options: RemoteLoadOptions, cancel: RemoteToken, onProgress: (fraction: number) => void): Promise<NativeModel> {
+		const { where, onRestart, ...load } = options;
+		// Tokens of a text are asked for without waiting.
+		const words = { gpuLayers: 0, devices: [], mmap: true, vocabularyOnly: true };
+		const vocabulary = await this.#local.NativeModel.load(path, words, cancel.local, () => {});
+		const model: RemoteModel = new RemoteModel({
+			...{ process: this.#process, newToken: () => new this.#token(), vocabulary, path, options: load, where, onRestart },
+			onEnd: () => this.#models.delete(model),
+		});
+		try {
+			await model.load(cancel, onProgress);
+		} catch (error) {
+			model.dispose();
+			throw error;
+		}
+		this.#models.add(model);
+		return model;
+	}
+
+	async #speed(sides: Parameters<Addon["measureSpeed"]>[0], rest: readonly unknown[]) {
+		const held = () => sides.map(({ model, mask }) => ({ model: (model as RemoteModel).held, mask }));
+		const call = () => ({ method: "measureSpeed", args: [held(), ...rest] });
+		return (await (sides[0]!.model as RemoteModel).retried(call)) as Awaited<ReturnType<Addon["measureSpeed"]>>;
+	}
+}
+
+let started: RemoteAddon | undefined;
+
+/**
+ * What runs a model: the addon itself on the CPU, another process on devices. A model on the CPU goes there too while there are others, since
+ * models are measured together.
+ * @param path of the addon
+ */
+export function addonFor(local: Addon, path: string, onDevices: boolean): Addon {
+	if (isChild() || (!onDevices && !started?.busy)) return local;
+	started ??= new RemoteAddon(local, path);
+	return started.asAddon;
+}
+
+/** Frees the memory of devices that an idle model keeps for its next measurement. */
+export async function giveUpRemoteContexts(): Promise<void> {
+	if (started?.busy) await started.giveUpContexts();
+}
