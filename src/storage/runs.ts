@@ -92,6 +92,11 @@ export function keptHealPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.heal.json`);
 }
 
+/** Path of how far a device is from the CPU, in a run folder. @param key 12 hexadecimal digits or more */
+export function parityPath(folder: string, key: string): string {
+	return join(folder, `${key.slice(0, 12)}.parity.json`);
+}
+
 /** Path of what was measured for a target speed-up, in a run folder. @param key 12 hexadecimal digits or more */
 export function keptSpeedPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.speed.json`);

@@ -9,6 +9,7 @@ import { optionTable } from "../../api/options/table.js";
 import { loadedBinary } from "../../model/runtime/load-addon.js";
 import { devicesText } from "../../model/runtime/machine-text.js";
 import { offloaded, placementText } from "../../model/runtime/placement.js";
+import { parityText } from "../session/parity.js";
 import { llamaPin, packageVersion } from "../../model/runtime/paths.js";
 import type { Plan } from "../../storage/plan.js";
 import { commandLine } from "../preflight/command-line.js";
@@ -70,11 +71,11 @@ function foundLayers({ model: { placement } }: Session): Pick<Settings<"prune">,
 	return placement.devices.length === 0 ? {} : { gpuLayers: offloaded(placement) + 1 };
 }
 
-/** What a plan and a report say of the devices: names, drivers, and the blocks on each. */
-function onDevices({ model }: Session): Record<string, string> {
+/** What a plan and a report say of the devices: names, drivers, the blocks on each, and how far they are from the CPU. */
+function onDevices({ model, parity }: Session): Record<string, string> {
 	const devices = devicesText(model.backend, model.placement);
 	if (devices === undefined) return {};
-	return { devices, blocks: placementText(model.placement) };
+	return { devices, blocks: placementText(model.placement), ...(parity ? { parity: parityText(parity) } : {}) };
 }
 
 /** Files without their folders: the model card is for others, and the model and the output have none. */

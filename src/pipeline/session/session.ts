@@ -31,6 +31,7 @@ import { memoryForStates } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { bytesOfReference } from "../../model/runtime/positions.js";
 import { defaultUbatch, vocabularyOf } from "../../model/runtime/ubatch.js";
+import { checkParity, type Parity } from "./parity.js";
 import { sharedTime } from "./working-weights.js";
 import { type Timings, timedIn } from "./timings.js";
 import type { SearchPlan } from "./search-ledger.js";
@@ -46,7 +47,7 @@ export { backendOf };
 
 /** What a session is made of. */
 interface SessionParts
-	extends Pick<Session, "model" | "sha256" | "folder" | "seed" | "metric" | "calibration" | "questions" | "held"> {
+	extends Pick<Session, "model" | "sha256" | "folder" | "seed" | "metric" | "calibration" | "questions" | "held" | "parity"> {
 	readonly games: SessionGames;
 	readonly lock: Lock;
 }
@@ -85,6 +86,8 @@ export class Session {
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	/** Splits that the original model's distributions are kept of until the run ends, with the bytes that they take. */
 	readonly held: ReadonlyMap<SplitName, number>;
+	/** How far the device is from the CPU; undefined for the CPU. */
+	readonly parity: readonly Parity[] | undefined;
 	readonly timings: Timings = {};
 	/** Seconds in which the calibration text was read or generated; none of it if an earlier run has kept it. */
 	textSeconds = 0;
@@ -123,6 +126,7 @@ export class Session {
 		this.drawn = games.drawn;
 		this.settings = games.settings;
 		this.held = parts.held;
+		this.parity = parts.parity;
 		this.#games = games;
 		this.#lock = parts.lock;
 	}
@@ -175,13 +179,14 @@ export class Session {
 			}
 			const questions = questionFile && questionSplits(model, questionFile);
 			noteTruncated(questions, log);
+			const parity = await checkParity({ model, windows: calibration.splits.search, folder }, options);
 			const backend = backendOf(model);
 			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backend.systemInfo.trim()}`);
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
 			const { resumed, path: ledger } = games.games.search.ledger;
 			if (resumed > 0 && plan.masks > 1) log("note", `${resumed} candidates are cached from an earlier run (${ledger})`);
 			const kept = new Map(held.map((split) => [split, bytesOfReference(positions([split]), vocabularyOf(file))]));
-			const session = new Session({ model, sha256, folder, seed, metric, calibration, questions, games, lock, held: kept });
+			const session = new Session({ model, sha256, folder, seed, metric, calibration, questions, games, lock, parity, held: kept });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
 			session.textSeconds = (prepared - loaded) / 1000;

@@ -1,0 +1,62 @@
+import { readdirSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type { LogEvent } from "../../../src/api/index.js";
+import { DeviceError } from "../../../src/errors.js";
+import { pruneGguf } from "../../../src/jobs/prune.js";
+import { Model } from "../../../src/model/runtime/model.js";
+import { checkParity, parityText, parityTolerance } from "../../../src/pipeline/session/parity.js";
+import { makeRunFolder } from "../../../src/storage/runs.js";
+import { useFakeDevices } from "../../helpers/fake-devices.js";
+import { fixturePath, fixtureWindows } from "../../helpers/fixture.js";
+import { ownHomes, small } from "../../helpers/home.js";
+
+// A device that computes right. test/pipeline/session/parity-wrong.test.ts has one that does not.
+useFakeDevices([64]);
+const { out } = ownHomes();
+
+describe("checkParity", () => {
+	it("compares the original and two candidates with the CPU, once", async () => {
+		const folder = await makeRunFolder({ name: "fixture.gguf", sha256: "0".repeat(64) });
+		const windows = fixtureWindows(4, 64);
+		await using model = await Model.load(fixturePath, { threads: 1 });
+		expect(model.placement.devices).toEqual([{ name: "FAKE0", blocks: 12 }]);
+		const found = (await checkParity({ model, windows, folder }, {}))!;
+		expect(found.map(({ removed }) => removed)).toEqual([[], [6], [2, 6, 10]]);
+		for (const { device, cpu, divergence } of found) {
+			expect(Math.abs(device! - cpu!)).toBeLessThan(parityTolerance.loss / 100);
+			expect(divergence!).toBeLessThan(parityTolerance.divergence / 10);
+		}
+		expect(parityText(found)).toMatch(/^at most [\d.]+e[-+]\d+ nats in loss and .* in KL divergence from the CPU$/);
+		expect(readdirSync(folder).filter((name) => name.endsWith(".parity.json"))).toHaveLength(1);
+		let compared = 0;
+		const progress = { work: () => compared++ } as never;
+		expect(await checkParity({ model, windows, folder }, { progress })).toEqual(found);
+		expect(compared).toBe(0);
+	});
+
+	it("does nothing for a model on the CPU", async () => {
+		await using model = await Model.load(fixturePath, { threads: 1, gpuLayers: 0 });
+		expect(await checkParity({ model, windows: fixtureWindows(2, 64), folder: "nowhere" }, {})).toBeUndefined();
+	});
+});
+
+describe("a run on a device", () => {
+	it("says what it runs on in its first line, its plan and its verification", async () => {
+		const notes: string[] = [];
+		const onLog = ({ level, message }: LogEvent) => void (level === "note" && notes.push(message));
+		const result = await pruneGguf(fixturePath, out(), { ...small, removeBlocks: 3, search: { method: "leave-one-out" }, onLog });
+		expect(notes[0]).toBe("Running on FAKE0 (Fake device 0): all 12 blocks on FAKE0");
+		const plan = result.plan!;
+		expect(plan.backend).toBe("FAKE0");
+		expect(plan.machine).toMatchObject({
+			...{ devices: "FAKE0 (Fake device 0)", blocks: "all 12 blocks on FAKE0", placement: "FAKE0=12+1", gpuLayers: 13 },
+			parity: expect.stringContaining("KL divergence from the CPU"),
+		});
+		expect(plan.command).toContain("--gpu-layers 13");
+		expect(result.output!.verification).toMatch(/within 1e-3 nats per token .*; all 9 blocks on FAKE0\)/);
+	});
+});
+
+it("is refused with an error of its own", () => {
+	expect(new DeviceError("x").code).toBe("DEVICE_FAILED");
+});
