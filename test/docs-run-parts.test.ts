@@ -204,6 +204,22 @@ describe("outputs", () => {
 	});
 });
 
+describe("a sample of an output", () => {
+	const page = "Removed 3 of 12 blocks: 3, 6, 10.\nCostly: perplexity rises by 37 %.";
+
+	it("is like that of a machine on which other blocks are the best", () => {
+		const note =
+			"2f-3a is a half-block cut: from the feed-forward part of block 2 to the\nattention part of block 3. What is left of these two blocks is one block.\n";
+		const other = `Removed 3 of 12 blocks: 2f-3a, 6-7.\n${note}Costly: perplexity rises by 12 %.`;
+		expect(difference(page, other, { sample: true })).toBeUndefined();
+		expect(difference(page, other)).toBeDefined();
+	});
+
+	it("has other words where something else is said", () => {
+		expect(difference(page, page.replace("Costly", "Damaged"), { sample: true })).toContain("Damaged");
+	});
+});
+
 describe("figures of a table", () => {
 	const table = [
 		"| | original | pruned | change |",

@@ -32,7 +32,7 @@ describe("pages", () => {
 			"it installs, builds or tests this checkout, which has happened": 15,
 			"it is about the shell of who reads it": 1,
 			"it is another program's": 10,
-			"it is run in the checkout, by who works on it": 14,
+			"it is run in the checkout, by who works on it": 17,
 			"its model is not here": 1,
 		});
 		// Run by test:full only.

@@ -24,6 +24,12 @@ const time = /(?:about |under |less than )?\b\d[\d.,]*\s?(?:ms|s|sec|seconds?|mi
 /** A line, wrapped or not, that appears where other programs disturb a measurement. */
 const unclear = /^The speed is unclear:\s+close\s+other\s+programs,\s+run\s+prune-gguf\s+speed\s+\S+\s+(?:--remove\s+)?\S+\.$\n?/gm;
 
+/** Blocks as they are written: 3, 7-9, 12f-15a. */
+const blocks = /\b\d+[fa]?(?:-\d+[fa]?)?(?:, \d+[fa]?(?:-\d+[fa]?)?)*/g;
+
+/** What is said only where a half-block cut was chosen, wrapped or not. */
+const halfBlock = /^\d+f-\d+a is a half-block cut:[\s\S]*?is\s+one\s+block\.\n?/gm;
+
 const date = /\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?Z?)?)?/g;
 
 /** What a line says whatever the machine and the day. */
@@ -39,15 +45,16 @@ function maskLine(line) {
 
 /**
  * @param {string} text
- * @param {{ sample?: boolean }} options sample: only words are compared
+ * @param {{ sample?: boolean }} options sample: only words are compared, since another processor
+ * draws another text, on which other blocks may be the best
  * @returns {string[]} what is compared: words, so that it does not matter where a line is wrapped
  */
 export function wordsToCompare(text, { sample = false } = {}) {
-	return text
+	return (sample ? text.replace(halfBlock, "") : text)
 		.replace(unclear, "")
 		.split("\n")
 		.map(maskLine)
-		.map((line) => (sample ? line.replace(NUMBER, "#") : line))
+		.map((line) => (sample ? line.replace(blocks, "#").replace(NUMBER, "#") : line))
 		.join(" ")
 		.split(/\s+/)
 		.filter((word) => word !== "" && !/^[-=─]+$/.test(word));
