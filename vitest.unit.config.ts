@@ -6,7 +6,7 @@ const elsewhere = [
 	"test/game/search/{active,auto,known-games,measured-games,stopped}.test.ts",
 	"test/game/surrogate/{posterior-surrogates,surrogate}.test.ts",
 	"test/model/architectures/{block-index,counts,guard,kept,remove,table}.test.ts",
-	"test/model/gguf/{dequantize,malformed,round-trip}.test.ts",
+	"test/model/gguf/{dequantize,llama-cases,malformed,round-trip}.test.ts",
 	"test/report/page.test.ts",
 	"test/storage/{ledger,ledger-game,runs}.test.ts",
 ];

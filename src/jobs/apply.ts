@@ -6,7 +6,7 @@ import { blocksArgument, formatBlocks } from "../notation.js";
 import { type Healing, healModel } from "../pipeline/healing/heal-model.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { healAgainSeconds, healSeconds, type KnownSpeed, onlySet, withHealTime } from "../pipeline/healing/time-budget.js";
-import { checkedRemoval, checkProvable, type ReadHeader, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
+import { checkedRemoval, checkProvable, type Header, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { type Applied, applyGated } from "../pipeline/pruning/apply-gated.js";
 import { type HealAsked, healAsAsked, type HealPlan } from "../pipeline/pruning/heal-as-asked.js";
 import { checkCall } from "../pipeline/preflight/call.js";
@@ -63,7 +63,7 @@ function withThreadsOf(plan: Plan | undefined, options: ApplyJob): ApplyJob {
 
 /** What is carried out, checked against the options, the model's header, the plan and the disk. */
 interface Request {
-	readonly header: ReadHeader;
+	readonly header: Header;
 	/** Of the model. */
 	readonly sha256: string;
 	readonly output: string;

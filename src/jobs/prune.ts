@@ -11,7 +11,7 @@ import { commandToRemove, outputWithout } from "../pipeline/preflight/command-li
 import { type GateRequest, readGate } from "../pipeline/preflight/gate-limits.js";
 import { checkHealable } from "../pipeline/healing/memory.js";
 import { raceHealed } from "../pipeline/healing/race.js";
-import { checkEverProvable, checkProvable, type ReadHeader, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
+import { checkEverProvable, checkProvable, type Header, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { type Race, race, winnerOf } from "../pipeline/race/race.js";
 import { standingOf } from "../pipeline/race/standing.js";
 import { withSmaller } from "../pipeline/race/smaller.js";
@@ -87,7 +87,7 @@ interface Request {
 	readonly amount: Amount;
 	readonly removable: Removable;
 	readonly limits: GateRequest | undefined;
-	readonly header: ReadHeader;
+	readonly header: Header;
 	/** Whose weights are quantized, if they are not the model's. */
 	readonly original: ModelWeights | undefined;
 	/** What was measured for a target speed-up. */

@@ -15,19 +15,35 @@ export interface InputKind {
 	) => PruneGgufError;
 }
 
+/** By what a file is known to be as it was. */
+export interface FileState {
+	readonly size: number;
+	/** Milliseconds since 1970. */
+	readonly modified: number;
+	readonly inode: number;
+}
+
+export const stateOf = ({ size, mtimeMs, ino }: Stats): FileState => ({ size, modified: mtimeMs, inode: ino });
+
+/** A file that was opened for reading, as it was then: another one may take its path meanwhile. */
+export interface OpenedInput extends FileState {
+	readonly handle: FileHandle;
+}
+
 /**
  * Opens a file that a user named: every one is opened here. Anything but a regular file is refused: a pipe may block without an end, a
  * device may have none, and neither can be read twice.
  * @throws FileError, or the kind's own error, where it is missing, unreadable or no regular file
  */
-export async function openInput(path: string, kind: InputKind): Promise<{ handle: FileHandle; size: number }> {
-	const { give, Failure = FileError } = kind;
+export async function openInput(path: string, kind: InputKind): Promise<OpenedInput> {
 	return attempt(path, kind, async () => {
-		const found = kindOf(await stat(path));
-		if (found) throw new Failure(`${nameOf(path, kind)} is ${found}, not a regular file: give ${give}`);
+		// Before it is opened, since that may do something to a device; and again for what was opened.
+		checkRegular(path, kind, await stat(path));
 		const handle = await openRegular(path);
 		try {
-			return { handle, size: (await handle.stat()).size };
+			const opened = await handle.stat();
+			checkRegular(path, kind, opened);
+			return { handle, ...stateOf(opened) };
 		} catch (error) {
 			await handle.close();
 			throw error;
@@ -68,6 +84,12 @@ async function attempt<T>(path: string, kind: InputKind, action: () => Promise<T
 }
 
 const nameOf = (path: string, { what }: InputKind) => (what ? `${what} ${path}` : path);
+
+function checkRegular(path: string, kind: InputKind, stats: Stats): void {
+	const { give, Failure = FileError } = kind;
+	const found = kindOf(stats);
+	if (found) throw new Failure(`${nameOf(path, kind)} is ${found}, not a regular file: give ${give}`);
+}
 
 /** What is no regular file; undefined for one. */
 function kindOf(found: Stats): string | undefined {

@@ -8,6 +8,12 @@ const unseen = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
  * of lines and marks that turn text around are written as JSON writes them, and what is longer than 100 characters is cut.
  */
 export function shownText(text: string): string {
-	const cut = text.length > most ? `${text.slice(0, most)}...` : text;
-	return cut.replace(unseen, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+	return escaped(cut(text));
 }
+
+/** The same in quotes, for names that may be empty or hold spaces. */
+export const quotedText = (text: string): string => escaped(JSON.stringify(cut(text)));
+
+const cut = (text: string) => (text.length > most ? `${text.slice(0, most)}...` : text);
+
+const escaped = (text: string) => text.replace(unseen, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);

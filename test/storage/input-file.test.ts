@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import type * as fsPromises from "node:fs/promises";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
@@ -40,4 +41,12 @@ describe("a file that another program holds a lease of", () => {
 		leased("EIO");
 		await expect(readInput(path, kind)).rejects.toThrow(/cannot be read/);
 	});
+});
+
+it.skipIf(process.platform === "win32")("a pipe that took the place of a file is refused, and not waited for", async () => {
+	const file = await stat(join(folder, "leased.txt"));
+	const pipe = join(folder, "pipe");
+	execFileSync("mkfifo", [pipe]);
+	vi.mocked(stat).mockResolvedValueOnce(file);
+	await expect(readInput(pipe, kind)).rejects.toThrow(/is a pipe .*not a regular file/);
 });

@@ -1,7 +1,8 @@
 import { InvalidGgufError } from "../../errors.js";
+import type { FileState } from "../../storage/input-file.js";
 import type { GgufHeader, GgufHeaderOptions } from "./header.js";
 import { readShards, withoutSplitKeys } from "./split.js";
-import { type GgufContent, type GgufEntry, type GgufTensor, type GgufValue, MAX_NAME_BYTES } from "./types.js";
+import { type GgufContent, type GgufEntry, type GgufTensor, type GgufValue, MAX_NAME_BYTES, VALUE_BYTES } from "./types.js";
 import { decodeValue } from "./value.js";
 import { shownText } from "../../storage/shown-text.js";
 
@@ -22,6 +23,8 @@ export class GgufFile {
 	readonly tensors: readonly GgufTensor[];
 	/** Bytes of all files together. */
 	readonly size: number;
+	/** The files, each as it was when it was opened to read its header. */
+	readonly states: readonly FileState[];
 	readonly #entries: ReadonlyMap<string, GgufEntry>;
 	readonly #tensors: ReadonlyMap<string, GgufTensor>;
 
@@ -33,6 +36,7 @@ export class GgufFile {
 		this.entries = first.entries;
 		this.tensors = shards.flatMap((shard) => shard.tensors);
 		this.size = shards.reduce((sum, shard) => sum + shard.size, 0);
+		this.states = shards.map((shard) => shard.state);
 		this.#entries = new Map(this.entries.map((entry) => [entry.key, entry]));
 		this.#tensors = new Map(this.tensors.map((tensor) => [tensor.name, tensor]));
 	}
@@ -93,12 +97,13 @@ export class GgufFile {
 
 	/** @throws InvalidGgufError if the file does not name it, or if no key could begin with it */
 	get architecture(): string {
-		const name = this.string("general.architecture");
-		if (name && name.length <= MAX_NAME_BYTES) return name;
-		if (name) {
-			const found = `found ${name.length}; the file is damaged`;
-			throw new InvalidGgufError(`${this.paths[0]}: expected general.architecture of at most ${MAX_NAME_BYTES} characters, ${found}`);
+		const bytes = (this.#entries.get("general.architecture")?.raw.length ?? 0) - VALUE_BYTES.string;
+		if (bytes > MAX_NAME_BYTES) {
+			const found = `found ${bytes}; the file is damaged`;
+			throw new InvalidGgufError(`${this.paths[0]}: expected general.architecture of at most ${MAX_NAME_BYTES} bytes, ${found}`);
 		}
+		const name = this.string("general.architecture");
+		if (name) return name;
 		throw new InvalidGgufError(`${this.paths[0]}: expected the key general.architecture, found none; this is not a model`);
 	}
 

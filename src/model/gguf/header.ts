@@ -1,3 +1,4 @@
+import type { FileState } from "../../storage/input-file.js";
 import { Cursor } from "./cursor.js";
 import { openForReading } from "./io.js";
 import { locateTensors, type TensorInfo } from "./layout.js";
@@ -14,6 +15,7 @@ import {
 	VALUE_BYTES,
 	VALUE_TYPES,
 } from "./types.js";
+import { quotedText } from "../../storage/shown-text.js";
 
 /** Arrays within arrays are copied up to this depth; llama.cpp itself loads none. */
 const MAX_ARRAY_DEPTH = 4;
@@ -27,6 +29,8 @@ export interface GgufHeader {
 	readonly path: string;
 	/** Size of the file in bytes. */
 	readonly size: number;
+	/** The file that was read, as it was when it was opened. */
+	readonly state: FileState;
 	readonly version: 2 | 3;
 	readonly alignment: number;
 	readonly entries: readonly GgufEntry[];
@@ -44,9 +48,9 @@ export interface GgufHeaderOptions {
  * @throws FileError if the file cannot be opened
  */
 export async function readGgufHeader(path: string, options: GgufHeaderOptions = {}): Promise<GgufHeader> {
-	const { handle, size } = await openForReading(path);
+	const { handle, ...state } = await openForReading(path);
 	try {
-		const cursor = new Cursor(handle, path, size, options.maxHeaderBytes ?? 2 ** 28);
+		const cursor = new Cursor(handle, path, state.size, options.maxHeaderBytes ?? 2 ** 28);
 		const version = await cursor.run(() => readVersion(cursor));
 		const counts = await cursor.run(() => readCounts(cursor));
 		const spans = await readEntries(cursor, counts.entries);
@@ -55,7 +59,8 @@ export async function readGgufHeader(path: string, options: GgufHeaderOptions = 
 		const dataStart = infos.length > 0 ? alignUp(cursor.position, alignment) : cursor.position;
 		return {
 			path,
-			size,
+			size: state.size,
+			state,
 			version,
 			alignment,
 			entries: cutEntries(cursor, spans),
@@ -69,7 +74,7 @@ export async function readGgufHeader(path: string, options: GgufHeaderOptions = 
 function readVersion(cursor: Cursor): 2 | 3 {
 	const magic = cursor.take(4, "the magic GGUF");
 	const found = Buffer.from(cursor.bytes.subarray(magic, magic + 4)).toString("latin1");
-	if (found !== "GGUF") cursor.fail(magic, "the magic GGUF", `${JSON.stringify(found)}; this is not a GGUF file`);
+	if (found !== "GGUF") cursor.fail(magic, "the magic GGUF", `${quotedText(found)}; this is not a GGUF file`);
 	const at = cursor.position;
 	const version = cursor.u32("the version");
 	if (version === 2 || version === 3) return version;
@@ -113,7 +118,7 @@ async function readEntries(cursor: Cursor, count: number): Promise<Map<string, E
 function readEntry(cursor: Cursor, before: ReadonlyMap<string, EntrySpan>): EntrySpan {
 	const at = cursor.position;
 	const key = cursor.text("a key", 1, MAX_NAME_BYTES);
-	if (before.has(key)) cursor.fail(at, "each key once", `${JSON.stringify(key)} a second time`);
+	if (before.has(key)) cursor.fail(at, "each key once", `${quotedText(key)} a second time`);
 	const type = readType(cursor, key);
 	const start = cursor.position;
 	const itemType = skipValue(cursor, key, type, 0);
@@ -122,23 +127,23 @@ function readEntry(cursor: Cursor, before: ReadonlyMap<string, EntrySpan>): Entr
 
 function readType(cursor: Cursor, key: string): GgufValueType {
 	const at = cursor.position;
-	const id = cursor.u32(`the type of ${JSON.stringify(key)}`);
-	return VALUE_TYPES[id] ?? cursor.fail(at, `a value type 0..${VALUE_TYPES.length - 1} for ${JSON.stringify(key)}`, id);
+	const id = cursor.u32(`the type of ${quotedText(key)}`);
+	return VALUE_TYPES[id] ?? cursor.fail(at, `a value type 0..${VALUE_TYPES.length - 1} for ${quotedText(key)}`, id);
 }
 
 /** Advances over a value and checks it; returns the item type of an array. */
 function skipValue(cursor: Cursor, key: string, type: GgufValueType, depth: number): GgufValueType | undefined {
 	if (type === "array") return skipArray(cursor, key, depth + 1);
-	if (type === "string") cursor.take(cursor.u64(`the length of ${JSON.stringify(key)}`), `the value of ${JSON.stringify(key)}`);
+	if (type === "string") cursor.take(cursor.u64(`the length of ${quotedText(key)}`), `the value of ${quotedText(key)}`);
 	else skipFixed(cursor, key, type, 1);
 	return undefined;
 }
 
 function skipArray(cursor: Cursor, key: string, depth: number): GgufValueType {
 	const at = cursor.position;
-	if (depth > MAX_ARRAY_DEPTH) cursor.fail(at, `arrays nested at most ${MAX_ARRAY_DEPTH} deep in ${JSON.stringify(key)}`, "deeper ones");
+	if (depth > MAX_ARRAY_DEPTH) cursor.fail(at, `arrays nested at most ${MAX_ARRAY_DEPTH} deep in ${quotedText(key)}`, "deeper ones");
 	const itemType = readType(cursor, key);
-	const count = cursor.count(`items of ${JSON.stringify(key)}`, VALUE_BYTES[itemType]);
+	const count = cursor.count(`items of ${quotedText(key)}`, VALUE_BYTES[itemType]);
 	if (itemType === "string") skipStrings(cursor, key, count);
 	else if (itemType === "array") for (let i = 0; i < count; i++) skipArray(cursor, key, depth + 1);
 	else skipFixed(cursor, key, itemType, count);
@@ -146,16 +151,16 @@ function skipArray(cursor: Cursor, key: string, depth: number): GgufValueType {
 }
 
 function skipStrings(cursor: Cursor, key: string, count: number): void {
-	const lengthName = `the length of a string of ${JSON.stringify(key)}`;
-	const name = `a string of ${JSON.stringify(key)}`;
+	const lengthName = `the length of a string of ${quotedText(key)}`;
+	const name = `a string of ${quotedText(key)}`;
 	for (let i = 0; i < count; i++) cursor.take(cursor.u64(lengthName), name);
 }
 
 function skipFixed(cursor: Cursor, key: string, type: GgufValueType, count: number): void {
-	const start = cursor.take(count * VALUE_BYTES[type], `the value of ${JSON.stringify(key)}`);
+	const start = cursor.take(count * VALUE_BYTES[type], `the value of ${quotedText(key)}`);
 	if (type !== "bool") return;
 	for (let at = start; at < cursor.position; at++) {
-		if (cursor.bytes[at]! > 1) cursor.fail(at, `0 or 1 for a boolean of ${JSON.stringify(key)}`, cursor.bytes[at]!);
+		if (cursor.bytes[at]! > 1) cursor.fail(at, `0 or 1 for a boolean of ${quotedText(key)}`, cursor.bytes[at]!);
 	}
 }
 
@@ -184,7 +189,7 @@ async function readInfos(cursor: Cursor, count: number, alignment: number): Prom
 	await cursor.run(() => {
 		while (infos.length < count) {
 			const info = readInfo(cursor, alignment);
-			if (names.has(info.name)) cursor.fail(info.at, "each tensor name once", `${JSON.stringify(info.name)} a second time`);
+			if (names.has(info.name)) cursor.fail(info.at, "each tensor name once", `${quotedText(info.name)} a second time`);
 			names.add(info.name);
 			infos.push(info);
 			cursor.commit();
@@ -196,7 +201,7 @@ async function readInfos(cursor: Cursor, count: number, alignment: number): Prom
 function readInfo(cursor: Cursor, alignment: number): TensorInfo {
 	const at = cursor.position;
 	const name = cursor.text("a tensor name", 1, MAX_NAME_BYTES);
-	const quoted = JSON.stringify(name);
+	const quoted = quotedText(name);
 	const rankAt = cursor.position;
 	const rank = cursor.u32(`the number of dimensions of ${quoted}`);
 	if (rank > MAX_DIMS) cursor.fail(rankAt, `at most ${MAX_DIMS} dimensions for tensor ${quoted}`, rank);

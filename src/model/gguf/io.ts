@@ -1,11 +1,9 @@
-import type { FileHandle } from "node:fs/promises";
 import { FileError, InvalidGgufError } from "../../errors.js";
-import { openInput } from "../../storage/input-file.js";
+import { type OpenedInput, openInput } from "../../storage/input-file.js";
 import type { ReadableFile, WritableFile } from "./types.js";
 
 /** @throws FileError if the file is missing, unreadable or not a regular file */
-export const openForReading = (path: string): Promise<{ handle: FileHandle; size: number }> =>
-	openInput(path, { give: "the path of a GGUF file" });
+export const openForReading = (path: string): Promise<OpenedInput> => openInput(path, { give: "the path of a GGUF file" });
 
 /**
  * Fills `buffer` from `offset` on. A read may deliver less than requested, so it is repeated until the buffer is full.

@@ -1,6 +1,7 @@
 import type { Cursor } from "./cursor.js";
 import { tensorBytes } from "./ggml-types.js";
 import type { GgufTensor } from "./types.js";
+import { quotedText } from "../../storage/shown-text.js";
 
 /** A tensor as the header describes it. */
 export interface TensorInfo {
@@ -31,11 +32,11 @@ export function locateTensors(cursor: Cursor, infos: readonly TensorInfo[], data
 		const size = sizeOf(cursor, info) ?? Math.max(end - offset, 1);
 		if (offset + size > cursor.fileSize) {
 			const found = `a file of ${cursor.fileSize}; it is cut short or damaged: download or copy it again`;
-			cursor.fail(info.offsetAt, `${size} bytes for tensor ${JSON.stringify(info.name)} from byte ${offset} on`, found);
+			cursor.fail(info.offsetAt, `${size} bytes for tensor ${quotedText(info.name)} from byte ${offset} on`, found);
 		}
 		if (offset + size > end) {
-			const found = `tensor ${JSON.stringify(next?.name)} inside them (data aligned to ${alignment})`;
-			cursor.fail(info.offsetAt, `${size} bytes for tensor ${JSON.stringify(info.name)} from byte ${offset} on`, found);
+			const found = `tensor ${quotedText(next?.name ?? "")} inside them (data aligned to ${alignment})`;
+			cursor.fail(info.offsetAt, `${size} bytes for tensor ${quotedText(info.name)} from byte ${offset} on`, found);
 		}
 		return { name: info.name, dims: info.dims, type: info.type, source: { path: cursor.path, offset, size } };
 	});
@@ -46,6 +47,6 @@ function sizeOf(cursor: Cursor, info: TensorInfo): number | undefined {
 		return tensorBytes(info.dims, info.type);
 	} catch (error) {
 		if (!(error instanceof RangeError)) throw error;
-		return cursor.refuse(info.at, `tensor ${JSON.stringify(info.name)}: ${error.message}`);
+		return cursor.refuse(info.at, `tensor ${quotedText(info.name)}: ${error.message}`);
 	}
 }

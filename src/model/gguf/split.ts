@@ -4,7 +4,7 @@ import { InvalidGgufError } from "../../errors.js";
 import { type GgufHeader, type GgufHeaderOptions, readGgufHeader } from "./header.js";
 import type { GgufEntry } from "./types.js";
 import { decodeValue } from "./value.js";
-import { shownText } from "../../storage/shown-text.js";
+import { quotedText, shownText } from "../../storage/shown-text.js";
 
 const SPLIT_KEYS: ReadonlySet<string> = new Set(["split.no", "split.count", "split.tensors.count"]);
 /** llama.cpp keeps the count in 16 bits. */
@@ -94,7 +94,7 @@ function checkTogether(shards: readonly GgufHeader[]): void {
 	for (const shard of shards) {
 		for (const { name } of shard.tensors) {
 			const home = homes.get(name);
-			if (home !== undefined) throw new InvalidGgufError(`${shard.path}: tensor ${JSON.stringify(name)} is in ${home} too`);
+			if (home !== undefined) throw new InvalidGgufError(`${shard.path}: tensor ${quotedText(name)} is in ${home} too`);
 			homes.set(name, shard.path);
 		}
 	}

@@ -26,21 +26,34 @@ export function encodeText(text: string): Uint8Array {
 	return Buffer.concat(parts);
 }
 
+/** Into one buffer: a list of pieces would take a hundred times the memory of text that is all escapes. */
 function decodeEscaping(bytes: Uint8Array): string {
-	const parts: string[] = [];
-	let valid = 0;
+	const units = Buffer.allocUnsafe(2 * bytes.length);
+	let end = 0;
+	const put = (unit: number) => {
+		end = units.writeUInt16LE(unit, end);
+	};
 	for (let i = 0; i < bytes.length; ) {
 		const length = sequenceLength(bytes, i);
-		if (length > 0) {
-			i += length;
-			continue;
-		}
-		parts.push(decoder.decode(bytes.subarray(valid, i)), String.fromCharCode(0xdc00 + bytes[i]!));
-		i += 1;
-		valid = i;
+		if (length === 0) put(0xdc00 + bytes[i]!);
+		else for (const unit of unitsOf(codePointAt(bytes, i, length))) put(unit);
+		i += length || 1;
 	}
-	parts.push(decoder.decode(bytes.subarray(valid)));
-	return parts.join("");
+	return units.toString("utf16le", 0, end);
+}
+
+function unitsOf(codePoint: number): readonly number[] {
+	if (codePoint < 0x10000) return [codePoint];
+	const beyond = codePoint - 0x10000;
+	return [0xd800 + (beyond >> 10), 0xdc00 + (beyond & 0x3ff)];
+}
+
+/** The code point of a valid sequence: bits of its first byte, then six bits of each other. */
+function codePointAt(bytes: Uint8Array, at: number, length: number): number {
+	const lead = bytes[at]!;
+	let point = length === 1 ? lead : lead & (0xff >> (length + 1));
+	for (let i = 1; i < length; i++) point = (point << 6) | (bytes[at + i]! & 0x3f);
+	return point;
 }
 
 /** Length of the UTF-8 sequence that starts at `at`, 0 if none does. */

@@ -16,6 +16,7 @@ import {
 	type WritableFile,
 } from "./types.js";
 import { decodeValue } from "./value.js";
+import { quotedText } from "../../storage/shown-text.js";
 
 const FIXED_HEADER_BYTES = 4 + 4 + 8 + 8;
 
@@ -148,7 +149,7 @@ function checkAlignment({ version, alignment, entries }: GgufContent): void {
 function checkNames(what: string, names: readonly string[]): void {
 	const seen = new Set<string>();
 	for (const name of names) {
-		if (seen.has(name)) throw new RangeError(`${what} ${JSON.stringify(name)} is there twice`);
+		if (seen.has(name)) throw new RangeError(`${what} ${quotedText(name)} is there twice`);
 		seen.add(name);
 		const { length } = encodeText(name);
 		if (length < 1 || length > MAX_NAME_BYTES) throw new RangeError(`a ${what} name has 1 to ${MAX_NAME_BYTES} bytes, got ${length}`);
@@ -156,7 +157,7 @@ function checkNames(what: string, names: readonly string[]): void {
 }
 
 function checkTensor(tensor: GgufContentTensor): void {
-	const quoted = JSON.stringify(tensor.name);
+	const quoted = quotedText(tensor.name);
 	if (tensor.dims.length > MAX_DIMS || !tensor.dims.every((dim) => Number.isSafeInteger(dim) && dim > 0)) {
 		throw new RangeError(`tensor ${quoted}: expected at most ${MAX_DIMS} positive dimensions, got ${tensor.dims.join(" x ")}`);
 	}

@@ -1,7 +1,7 @@
 import type { BlockPlan } from "../architectures/types.js";
 import { InvalidGgufError, UnsupportedArchitectureError } from "../../errors.js";
 import type { GgufFile } from "../gguf/file.js";
-import { shownText } from "../../storage/shown-text.js";
+import { quotedText, shownText } from "../../storage/shown-text.js";
 
 /** Limits of the pinned llama.cpp (llama-hparams.h). */
 const maxLayers = 512;
@@ -137,7 +137,7 @@ function ropeProblem(file: GgufFile): string | undefined {
 	const type = file.value(`${file.architecture}.rope.scaling.type`);
 	return typeof type !== "string" || ropeScalings.includes(type)
 		? undefined
-		: `unknown rope.scaling.type ${JSON.stringify(type)}: expected ${ropeScalings.join(", ")} (${mend})`;
+		: `unknown rope.scaling.type ${quotedText(type)}: expected ${ropeScalings.join(", ")} (${mend})`;
 }
 
 function vocabularyProblem(file: GgufFile): string | undefined {

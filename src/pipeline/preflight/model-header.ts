@@ -4,17 +4,10 @@ import { FileError, InvalidCandidateError, InvalidOptionError, UnsupportedArchit
 import { GgufFile } from "../../model/gguf/index.js";
 import { beyondBlocks, formatBlocks, readBlocks } from "../../notation.js";
 import { storedBytes, partSizes, weightOf } from "./model-sizes.js";
+import { type FileState, stateOf } from "../../storage/input-file.js";
 import { shownText } from "../../storage/shown-text.js";
 
 // What a model's header says is checked before the model is loaded, let alone measured.
-
-/** By what a file is known to be as it was. */
-interface FileState {
-	readonly size: number;
-	/** Milliseconds since 1970. */
-	readonly modified: number;
-	readonly inode: number;
-}
 
 /** A model's header, and what its blocks allow. */
 export interface Header {
@@ -22,11 +15,6 @@ export interface Header {
 	readonly path: string;
 	readonly file: GgufFile;
 	readonly blocks: BlockPlan;
-}
-
-/** A header, and the state of its files when it was read. */
-export interface ReadHeader extends Header {
-	readonly read: readonly FileState[];
 }
 
 /** What reading a header takes of the options. */
@@ -40,27 +28,27 @@ export interface ModelHeaderOptions {
  * @throws InvalidGgufError, FileError
  * @throws UnsupportedArchitectureError where no block of the model can be removed
  */
-export async function readModelHeader(path: string, options: ModelHeaderOptions): Promise<ReadHeader> {
+export async function readModelHeader(path: string, options: ModelHeaderOptions): Promise<Header> {
 	return headerOf(path, await readFile(path, options), options);
 }
 
 /** What the blocks of a file that was read allow. @throws UnsupportedArchitectureError where no block of the model can be removed */
-async function headerOf(path: string, file: GgufFile, options: ModelHeaderOptions): Promise<ReadHeader> {
+function headerOf(path: string, file: GgufFile, options: ModelHeaderOptions): Header {
 	const blocks = describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false });
 	if (blocks.support === "refused") {
 		throw new UnsupportedArchitectureError(`${path} (architecture ${shownText(blocks.architecture)}): ${blocks.reason}`);
 	}
-	return { path, file, blocks, read: await Promise.all(file.paths.map(stateOf)) };
+	return { path, file, blocks };
 }
 
 /**
  * What is measured and written later goes by the header.
  * @throws FileError where a file of the model changed since its header was read
  */
-export async function checkAsRead({ file, read }: ReadHeader): Promise<void> {
+export async function checkAsRead({ file }: Pick<Header, "file">): Promise<void> {
 	for (const [i, path] of file.paths.entries()) {
-		const now = await stateOf(path);
-		const before = read[i]!;
+		const now = await stateNow(path);
+		const before = file.states[i]!;
 		if (now.size === before.size && now.modified === before.modified && now.inode === before.inode) continue;
 		throw new FileError(
 			`${path} changed since its header was read: it was replaced or written to. Run again while nothing changes the file.`,
@@ -68,9 +56,13 @@ export async function checkAsRead({ file, read }: ReadHeader): Promise<void> {
 	}
 }
 
-async function stateOf(path: string): Promise<FileState> {
-	const { size, mtimeMs, ino } = await stat(path);
-	return { size, modified: mtimeMs, inode: ino };
+/** @throws FileError where the file is gone */
+async function stateNow(path: string): Promise<FileState> {
+	try {
+		return stateOf(await stat(path));
+	} catch (cause) {
+		throw new FileError(`${path} cannot be read any more: ${(cause as Error).message}. It was there when the run began.`, { cause });
+	}
 }
 
 /** A file whose header is read when it is first asked for, and once. */

@@ -4,7 +4,7 @@ import { isJudgedLater, judgeSet } from "./judge-set.js";
 import { healSecondsOf, healSet, knownSpeed, withHealTimeOf } from "../healing/of-session.js";
 import { Gate } from "../gate/gate.js";
 import type { GateRequest } from "../preflight/gate-limits.js";
-import type { ReadHeader } from "../preflight/model-header.js";
+import type { Header } from "../preflight/model-header.js";
 import { checkHealable } from "../healing/memory.js";
 import { logger } from "../../api/logger.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
@@ -33,7 +33,7 @@ export type Applied = Omit<ApplyResult, "commands" | "seconds">;
 
 /** What to carry out. */
 export interface GatedJob {
-	readonly header: ReadHeader;
+	readonly header: Header;
 	readonly output: string;
 	readonly removed: readonly number[];
 	readonly plan: Plan | undefined;

@@ -19,7 +19,7 @@ import { type Game, meanLoss } from "../../game/game.js";
 import { isStaged } from "../../game/racing.js";
 import { fewestWindows } from "../../game/sources.js";
 import type { GgufFile } from "../../model/gguf/index.js";
-import { checkAsRead, type ReadHeader, readModelHeader } from "../preflight/model-header.js";
+import { checkAsRead, type Header, readModelHeader } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { metricOf, questionSplits } from "../preflight/metric.js";
 import { allowedPositions } from "../preflight/reference-memory.js";
@@ -137,7 +137,7 @@ export class Session {
 	 * @throws UnsupportedArchitectureError where no block can be removed exactly
 	 * @throws FileError where another live process measures the same model on the same text
 	 */
-	static async open(source: string | ReadHeader, options: SessionSettings, plan: SearchPlan): Promise<Session> {
+	static async open(source: string | Header, options: SessionSettings, plan: SearchPlan): Promise<Session> {
 		const log = logger(options);
 		const started = Date.now();
 		const metric = metricOf(options);
@@ -170,6 +170,8 @@ export class Session {
 		let model: Model | undefined;
 		try {
 			model = await loadModel(path, { ...options, file }, { ...shape, stateBytes });
+			// What is measured now is kept under the hash of the file that was there before.
+			await checkAsRead(header);
 			const loaded = Date.now();
 			const calibration = await calibrationOf(model, folder, { seed, until: plan.until }, options);
 			const prepared = Date.now();

@@ -4,17 +4,11 @@ import { describe, expect, test } from "vitest";
 import { FileError, InvalidGgufError } from "../../../src/errors.js";
 import { GgufFile } from "../../../src/model/gguf/file.js";
 import { buildGguf, entry, makeGguf, nested, text, u32, u64 } from "../../helpers/make-gguf.js";
+import { head, info, key, raw, tensor } from "../../helpers/raw-gguf.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 
 const folder = tempFolder();
 
-/** A file made by hand: the part after the magic. */
-const raw = (...parts: Uint8Array[]) => Buffer.concat([Buffer.from("GGUF"), ...parts, Buffer.alloc(64)]);
-const head = (tensors: number | bigint, entries: number | bigint, version = 3) => [u32(version), u64(tensors), u64(entries)];
-const key = (name: string, type: number, ...value: Uint8Array[]) => Buffer.concat([text(name), u32(type), ...value]);
-const info = (name: string, dims: (number | bigint)[], type: number, offset: number | bigint) =>
-	Buffer.concat([text(name), u32(dims.length), ...dims.map((dim) => u64(dim)), u32(type), u64(offset)]);
-const tensor = (...args: Parameters<typeof info>) => raw(...head(1, 0), info(...args), Buffer.alloc(256));
 const withVersion = (version: Uint8Array) => raw(version, u64(0), u64(0));
 
 const HUGE = 2n ** 64n - 1n;
@@ -72,6 +66,8 @@ const table: [name: string, bytes: Uint8Array, offset: number, message: RegExp][
 	["dimension -1", tensor("t", [HUGE], 0, 0), 37, /dimension 0 of tensor "t" below 2\^53/],
 	["element count overflows", tensor("t", [2 ** 30, 2 ** 30, 2 ** 30], 0, 0), 24, /tensor "t": expected fewer than 2\^53 elements/],
 	["elements of an unknown type overflow", tensor("t", [2 ** 30, 2 ** 30], 99, 0), 24, /expected fewer than 2\^53 elements/],
+	["elements overflow 64 bits to zero", tensor("t", [2 ** 31, 2 ** 31, 4], 0, 0), 24, /tensor "t": expected fewer than 2\^53 elements/],
+	["elements overflow to a negative number", tensor("t", [2 ** 31, 2 ** 32], 0, 0), 24, /expected fewer than 2\^53 elements/],
 	["byte count overflows", tensor("t", [2 ** 51], 28, 0), 24, /tensor "t": expected fewer than 2\^53 bytes/],
 	["row is no whole block", tensor("t", [33], 8, 0), 24, /rows of a multiple of 32 elements \(Q8_0\), found 33/],
 	["scalar of a block type", tensor("t", [], 8, 0), 24, /rows of a multiple of 32 elements \(Q8_0\), found 1/],
@@ -198,11 +194,33 @@ describe("a forged size", () => {
 		expect(process.memoryUsage().rss - before).toBeLessThan(64e6);
 	});
 
+	test("of a name costs no memory", async () => {
+		const size = 2 ** 26;
+		const path = join(folder, "long-name.gguf");
+		// Bytes that are no UTF-8: each becomes a character of its own.
+		writeFileSync(path, raw(...head(0, 1), key("general.architecture", 8, u64(size), Buffer.alloc(size, 0xff))));
+		const file = await GgufFile.read(path);
+		const before = process.memoryUsage().rss;
+		expect(() => file.architecture).toThrow(/general.architecture of at most 65535 bytes, found 67108864/);
+		expect(process.memoryUsage().rss - before).toBeLessThan(64e6);
+	});
+
 	test("of a header is limited", async () => {
 		const path = makeGguf(join(folder, "limit.gguf"), { entries: [entry("k", "string", "x".repeat(1000))] });
 		await expect(GgufFile.read(path, { maxHeaderBytes: 500 })).rejects.toThrow(/a header of at most 500 bytes/);
 		await expect(GgufFile.read(path, { maxHeaderBytes: 5000 })).resolves.toBeInstanceOf(GgufFile);
 	});
+});
+
+test("a key that a terminal would obey, or of any length, is shown escaped and short", async () => {
+	const path = join(folder, "shown.gguf");
+	for (const name of [`\u009b31m\u202e\u2028${"k".repeat(60_000)}`, `\u001b]52;c;aGk=\u0007${"k".repeat(60_000)}`]) {
+		writeFileSync(path, raw(...head(0, 1), key(name, 77)));
+		const { message } = (await read(path)) as Error;
+		expect(message).toMatch(/a value type 0\.\.12 for "/);
+		expect(message).not.toMatch(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/u);
+		expect(message.length).toBeLessThan(path.length + 300);
+	}
 });
 
 describe("what is no file", () => {

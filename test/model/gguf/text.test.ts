@@ -29,6 +29,15 @@ describe("text", () => {
 		);
 	});
 
+	test("escapes take a few bytes of memory each", () => {
+		const bytes = new Uint8Array(2 ** 23).fill(0xff);
+		const before = process.memoryUsage().rss;
+		const text = decodeText(bytes);
+		expect(process.memoryUsage().rss - before).toBeLessThan(10 * bytes.length);
+		expect(text.length).toBe(bytes.length);
+		expect(text.endsWith("\udcff")).toBe(true);
+	});
+
 	test("any text comes back", () => {
 		fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => decodeText(encodeText(text)) === text));
 	});

@@ -1,4 +1,4 @@
-import { copyFileSync, renameSync } from "node:fs";
+import { copyFileSync, renameSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { GgufFile } from "../../../src/model/gguf/index.js";
@@ -33,6 +33,17 @@ describe("a header that is read once", () => {
 		renameSync(`${path}.other`, path);
 		await expect(checkAsRead(header)).rejects.toThrow(/changed since its header was read/);
 		await expect(Session.open(header, { windows: 2, windowLength: 8 }, { masks: 1, weights: "own" })).rejects.toThrow(FileError);
+	});
+
+	it("knows the file that it was read from, not the one that took its place since", async () => {
+		const path = join(folder, "swapped.gguf");
+		copyFileSync(fixturePath, path);
+		const file = await GgufFile.read(path);
+		copyFileSync(fixturePath, `${path}.other`);
+		renameSync(`${path}.other`, path);
+		await expect(checkAsRead({ file })).rejects.toThrow(/changed since its header was read/);
+		unlinkSync(path);
+		await expect(checkAsRead({ file })).rejects.toThrow(/cannot be read any more/);
 	});
 
 	it("is none where there is no file, and an error where it is not there", async () => {
