@@ -4,6 +4,7 @@ import { InvalidLedgerError } from "../errors.js";
 import { Coalition, COALITION_KEY } from "../game/coalition.js";
 import type { Measurement } from "../game/game.js";
 import { tryJson } from "./ledger-file.js";
+import { shownText } from "./shown-text.js";
 
 /** A setting that can change the bits of a loss (threads, ubatch shape, backend, ...). */
 export type LedgerSetting = string | number | boolean | null;
@@ -137,7 +138,7 @@ export function parseHeader(line: string, path: string): LedgerHeader {
 	const version = (value as { version?: unknown }).version;
 	if (version !== VERSION) {
 		throw new InvalidLedgerError(
-			`${path}, line 1: cache version ${JSON.stringify(version)}, this program reads version ${VERSION}. ${ADVICE}`,
+			`${path}, line 1: cache version ${shownText(JSON.stringify(version) ?? "none")}, this program reads version ${VERSION}. ${ADVICE}`,
 		);
 	}
 	const parsed = v.safeParse(headerSchema, value);
@@ -146,6 +147,8 @@ export function parseHeader(line: string, path: string): LedgerHeader {
 	return { key, players, windows, settings, created };
 }
 
+/** Characters of what is said of a fault: it may quote the file. */
+const MAX_MESSAGE = 200;
 const ADVICE = "Move the file away to start a new one.";
 
 function parseMeasurement(value: unknown, header: LedgerHeader, place: string): { measurement: Measurement; seconds: number | undefined } {
@@ -160,7 +163,7 @@ function parseMeasurement(value: unknown, header: LedgerHeader, place: string): 
 	}
 	for (const [name, values] of Object.entries(figures ?? {})) {
 		if (values.length !== losses.length)
-			throw new InvalidLedgerError(`${place}: ${values.length} values of ${name} beside ${losses.length} losses. ${ADVICE}`);
+			throw new InvalidLedgerError(`${place}: ${values.length} values of ${shownText(name)} beside ${losses.length} losses. ${ADVICE}`);
 	}
 	const numbers = (values: (number | null)[]) => Float64Array.from(values, (value) => value ?? Number.POSITIVE_INFINITY);
 	const more = figures ? { figures: mapFigures(figures, numbers) } : {};
@@ -169,7 +172,7 @@ function parseMeasurement(value: unknown, header: LedgerHeader, place: string): 
 
 function describe(issue: v.BaseIssue<unknown>): string {
 	const path = v.getDotPath(issue as v.BaseIssue<unknown>);
-	return path ? `${path}: ${issue.message}` : issue.message;
+	return shownText(path ? `${path}: ${issue.message}` : issue.message, MAX_MESSAGE);
 }
 
 function isTornHeader(text: string): boolean {

@@ -29,6 +29,8 @@ export type PlanSurrogate = NonNullable<Plan["surrogate"]>;
 
 /** At most this many faults are listed in one message. */
 const MAX_FAULTS = 5;
+/** Characters of what is said of a fault: it may quote the plan. */
+const MAX_MESSAGE = 200;
 /** Values in a plan at most: three splits of 100,000 windows have 700,000 losses. */
 const MAX_VALUES = 1_000_000;
 /** From so many values on only the first fault is looked for: to collect all of them takes seconds. */
@@ -149,7 +151,8 @@ function describeIssue(issue: v.BaseIssue<unknown>): string {
 	const path = pathOf(issue);
 	if (issue.type === "strict_object" && issue.expected === "never") return `${shownText(path)}: unknown key`;
 	if (issue.received === "undefined") return `${shownText(path)}: missing`;
-	return path ? `${shownText(path)}: ${issue.message}, got ${shown(issue.input)}` : shownText(issue.message);
+	const message = shownText(issue.message, MAX_MESSAGE);
+	return path ? `${shownText(path)}: ${message}, got ${shown(issue.input)}` : message;
 }
 
 /** `losses.heldOut.original.windows[3]`: the way to a value, as one would write it. */
@@ -161,7 +164,7 @@ function pathOf(issue: v.BaseIssue<unknown>): string {
 
 function shown(value: unknown, most = 60): string {
 	const text = JSON.stringify(value) ?? String(value);
-	return text.length > most ? `${text.slice(0, most - 3)}...` : text;
+	return shownText(text, text.length > most ? most - 3 : most);
 }
 
 function property(value: unknown, key: string): unknown {

@@ -12,6 +12,7 @@ import { writeAtomically } from "../../storage/atomic-file.js";
 import type { ReportTargets } from "../preflight/output-files.js";
 import type { OwnOutput } from "../preflight/own-output.js";
 import type { InputSettings, OverwriteSettings } from "../../api/options/settings.js";
+import { shownText } from "../../storage/shown-text.js";
 
 /**
  * The report as one HTML page that needs no network and no script.
@@ -40,14 +41,14 @@ function readReport(report: Report): Report {
 	const read = v.safeParse(reportSchema, report, { abortEarly: true });
 	if (read.success) return read.output;
 	const [issue] = read.issues;
-	throw new InvalidOptionError(`this is no report of prune-gguf: ${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
+	throw new InvalidOptionError(`this is no report of prune-gguf: ${shownText(`${v.getDotPath(issue) ?? "it"}: ${issue.message}`, 200)}`);
 }
 
 function checkVersion({ version }: { readonly version: unknown }): void {
 	if (version === REPORT_VERSION) return;
 	const names = version === 1 ? ". Some of its options have new names: CHANGELOG.md lists them" : "";
 	throw new InvalidOptionError(
-		`this is a report of version ${JSON.stringify(version)}; this program reads version ${REPORT_VERSION}: make it anew with the command that it names, which measures nothing again${names}`,
+		`this is a report of version ${shownText(JSON.stringify(version) ?? "none")}; this program reads version ${REPORT_VERSION}: make it anew with the command that it names, which measures nothing again${names}`,
 	);
 }
 
