@@ -76,6 +76,11 @@ async function checkPresent(paths: readonly string[]): Promise<void> {
 }
 
 function checkMember(shard: GgufHeader, no: number, count: number): void {
+	const type = shard.entries.find(({ key }) => key === "split.no")?.type;
+	// llama.cpp asserts it, which would end the process.
+	if (type !== undefined && type !== "uint16") {
+		throw new InvalidGgufError(`${shard.path}: expected split.no as uint16, found ${type}; split the model again`);
+	}
 	for (const [key, expected] of [
 		["split.no", no],
 		["split.count", count],

@@ -110,6 +110,12 @@ describe("a split model that is not whole", () => {
 		await refuses(shards[0]!, /00002-of-00003\.gguf: expected split\.no 1, found no such key/);
 	});
 
+	test("refuses a number of a type for which llama.cpp ends the process", async () => {
+		const first = shard(0, 2, { tensors: [{ name: "t", dims: [4] }] });
+		makeGguf(join(folder, shardName("m", 1, 2)), { entries: [entry("split.no", "uint32", 1), entry("split.count", "uint16", 2)] });
+		await refuses(first, /m-00002-of-00002\.gguf: expected split\.no as uint16, found uint32/);
+	});
+
 	test("names a tensor that is there twice", async () => {
 		const first = shard(0, 2, { tensors: [{ name: "t", dims: [4] }] });
 		shard(1, 2, { tensors: [{ name: "t", dims: [4] }] });
