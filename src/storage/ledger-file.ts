@@ -20,19 +20,27 @@ export function tryJson(text: string): unknown {
 	}
 }
 
+/** How messages begin: where the disk is full, and otherwise. */
+export interface Said {
+	readonly full: string;
+	readonly failed: string;
+}
+
 /**
  * What goes wrong with a file, said of the ledger that it is.
- * @param said how messages begin: where the disk is full, and otherwise
  * @throws FileError, NoSpaceError
  */
-export async function guarded<T>(said: { readonly full: string; readonly failed: string }, action: () => Promise<T>): Promise<T> {
+export async function guarded<T>(said: Said, action: () => Promise<T>): Promise<T> {
 	try {
 		return await action();
 	} catch (cause) {
-		const { code, message } = cause as NodeJS.ErrnoException;
-		if (code === "ENOSPC" || code === "EDQUOT") {
-			throw new NoSpaceError(`${said.full}: the disk is full. Make room, or set PRUNE_GGUF_HOME to a folder on another disk.`, { cause });
-		}
-		throw new FileError(`${said.failed}: ${message}`, { cause });
+		throw failureOf(said, cause as NodeJS.ErrnoException);
 	}
+}
+
+/** What a call of the system says of a file of the cache. */
+export function failureOf(said: Said, cause: NodeJS.ErrnoException): FileError | NoSpaceError {
+	const { code, message } = cause;
+	if (code !== "ENOSPC" && code !== "EDQUOT") return new FileError(`${said.failed}: ${message}`, { cause });
+	return new NoSpaceError(`${said.full}: the disk is full. Make room, or set PRUNE_GGUF_HOME to a folder on another disk.`, { cause });
 }

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
 import { FileError } from "../errors.js";
+import { failureOf } from "./ledger-file.js";
 import { processFacts, processSpace } from "./process-space.js";
 
 /** Who holds a lock file. */
@@ -130,10 +131,15 @@ async function create(lockPath: string, content: string): Promise<boolean> {
 		if (code === "EEXIST") return false;
 		// File systems without hard links (exFAT, some network shares).
 		if (code === "EPERM" || code === "ENOTSUP" || code === "ENOSYS" || code === "EOPNOTSUPP") return createPlain(lockPath, content);
-		throw new FileError(`the lock ${lockPath} cannot be written: ${(error as Error).message}`, { cause: error });
+		throw unwritable(lockPath, error);
 	} finally {
 		await unlink(temporary).catch(() => {});
 	}
+}
+
+function unwritable(lockPath: string, error: unknown): Error {
+	const said = `the lock ${lockPath} cannot be written`;
+	return failureOf({ full: said, failed: said }, error as NodeJS.ErrnoException);
 }
 
 async function createPlain(lockPath: string, content: string): Promise<boolean> {
@@ -142,7 +148,7 @@ async function createPlain(lockPath: string, content: string): Promise<boolean> 
 		return true;
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-		throw new FileError(`the lock ${lockPath} cannot be written: ${(error as Error).message}`, { cause: error });
+		throw unwritable(lockPath, error);
 	}
 }
 
