@@ -1,19 +1,23 @@
 // Damages the 12-block model in many ways and gives each file to inspect, evaluate and apply, as the command line runs them.
-//   npm run fuzz -- --cases 990 --seed 1 [--minutes 10] [--keep FOLDER] [--only "block count"]
+// Before that, the readers of models, plans and caches get damaged inputs within a process (guided.mjs).
+//   npm run fuzz -- --cases 990 --seed 1 [--minutes 10] [--target all|cli|reader|removal|plan|ledger|evaluation] [--keep FOLDER] [--only "block count"]
 // No run may be ended by a signal, hang, take more than 1 GB, print control characters or a line of the file's own, or call itself a fault
 // of the program. A command that fails leaves no file. The exit code is 1 if any run broke this, with the cases that show it.
+import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { faultsOf, runCommand } from "./command.mjs";
+import { TARGET_NAMES } from "./guided.mjs";
 import { MUTATION_NAMES, mutate } from "./mutations.mjs";
 import { splitGguf } from "./pieces.mjs";
 import { randomOf } from "./random.mjs";
 
 const SECONDS = 20;
 const BYTES = 1e9;
+const guided = fileURLToPath(new URL("guided.mjs", import.meta.url));
 const model = fileURLToPath(new URL("../../fixture/fixture-12l.gguf", import.meta.url));
 const text = "The captain looked at the sea, and the sea was quiet. ".repeat(40);
 
@@ -96,9 +100,30 @@ async function runCase(paths, { accepted, ran, most }, commands = Object.entries
 	return found;
 }
 
+/** Fuzzes one reader in a process of its own, since what it finds may end it. */
+function fuzzReader(target, { cases, minutes, seed, keep }) {
+	const limits = minutes === undefined ? ["--cases", String(cases)] : ["--minutes", String(minutes)];
+	const args = [
+		"--max-old-space-size=1024",
+		guided,
+		"--target",
+		target,
+		"--seed",
+		String(seed),
+		...limits,
+		...(keep ? ["--keep", keep] : []),
+	];
+	const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", maxBuffer: 2 ** 28 });
+	if (status === 0 || status === 1) return JSON.parse(stdout);
+	const fault = `the process ended with ${signal ?? status} (with --keep the input is ${target}-current): ${stderr.slice(-1000)}`;
+	return { target, faults: [{ fault }] };
+}
+
+/** Half of the time goes to the readers within a process, the other half to the command line. */
 async function main() {
 	const { values } = parseArgs({
 		options: {
+			target: { type: "string", default: "all" },
 			cases: { type: "string", default: "990" },
 			seed: { type: "string", default: "1" },
 			minutes: { type: "string" },
@@ -106,19 +131,30 @@ async function main() {
 			only: { type: "string" },
 		},
 	});
-	if (values.only && !MUTATION_NAMES.includes(values.only)) throw new Error(`--only: expected one of ${MUTATION_NAMES.join(", ")}`);
-	const result = await fuzz({
-		cases: Number(values.cases),
-		seed: Number(values.seed),
-		...(values.minutes === undefined ? {} : { minutes: Number(values.minutes) }),
-		...(values.keep === undefined ? {} : { keep: values.keep }),
-		...(values.only === undefined ? {} : { only: values.only }),
-		onCase: (done, { faults }) => {
-			if (done % 50 === 0) process.stderr.write(`${done} cases, ${faults.length} faults\n`);
-		},
-	});
-	process.stdout.write(`${JSON.stringify(result, null, "\t")}\n`);
-	process.exitCode = result.faults.length > 0 ? 1 : 0;
+	const { target, keep, only } = values;
+	if (only && !MUTATION_NAMES.includes(only)) throw new Error(`--only: expected one of ${MUTATION_NAMES.join(", ")}`);
+	if (!["all", "cli", ...TARGET_NAMES].includes(target))
+		throw new Error(`--target: expected all, cli or one of ${TARGET_NAMES.join(", ")}`);
+	const [cases, seed] = [Number(values.cases), Number(values.seed)];
+	const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+	const readers = target === "all" ? (only ? [] : TARGET_NAMES) : TARGET_NAMES.filter((name) => name === target);
+	const share = readers.length === 0 || target !== "all" ? 1 : 0.5;
+	const part = (of) => (minutes === undefined ? {} : { minutes: (minutes * share) / of });
+	const results = readers.map((name) => fuzzReader(name, { cases, seed, keep, ...part(readers.length) }));
+	if (target === "all" || target === "cli")
+		results.push({
+			target: "cli",
+			...(await fuzz({
+				...{ cases: minutes === undefined ? cases : Number.POSITIVE_INFINITY, seed, ...part(1) },
+				...(keep ? { keep } : {}),
+				...(only ? { only } : {}),
+				onCase: (done, { faults }) => {
+					if (done % 50 === 0) process.stderr.write(`${done} cases, ${faults.length} faults\n`);
+				},
+			})),
+		});
+	process.stdout.write(`${JSON.stringify(results, null, "\t")}\n`);
+	process.exitCode = results.some(({ faults }) => faults.length > 0) ? 1 : 0;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main();

@@ -18,6 +18,7 @@ const ARRAY = 9;
  * Splits a sound GGUF file.
  * @param {Buffer} file
  * @returns {{ pieces: Piece[], data: Buffer }} the fields of its header in order, and the tensors' bytes
+ * @throws {RangeError} if it is not sound
  */
 export function splitGguf(file) {
 	const pieces = [];
@@ -25,7 +26,11 @@ export function splitGguf(file) {
 	let part = "header";
 	let index = 0;
 	let owner = "";
+	const within = (end) => {
+		if (!(end <= file.length)) throw new RangeError(`the file ends before byte ${end}`);
+	};
 	const take = (field, size) => {
+		within(at + size);
 		const bytes = Buffer.from(file.subarray(at, at + size));
 		at += size;
 		pieces.push({ part, index, field, owner, bytes });
@@ -37,16 +42,19 @@ export function splitGguf(file) {
 	};
 	const takeValue = (type) => {
 		if (type === STRING) return void takeString("value");
-		if (type !== ARRAY) return void take(`value:${type}`, TYPE_SIZES[type]);
+		if (type !== ARRAY) return void take(`value:${type}`, TYPE_SIZES[type] ?? Number.NaN);
 		const element = take("arrayType", 4).readUInt32LE();
 		const length = Number(take("arrayLength", 8).readBigUInt64LE());
 		if (element === STRING) {
 			const start = at;
-			for (let i = 0; i < length; i++) at += 8 + Number(file.readBigUInt64LE(at));
+			for (let i = 0; i < length; i++) {
+				within(at + 8);
+				at += 8 + Number(file.readBigUInt64LE(at));
+			}
 			const size = at - start;
 			at = start;
 			take("arrayStrings", size);
-		} else take(`arrayValues:${element}`, length * TYPE_SIZES[element]);
+		} else take(`arrayValues:${element}`, length * (TYPE_SIZES[element] ?? Number.NaN));
 	};
 
 	take("magic", 4);
