@@ -1,0 +1,96 @@
+// One small run of the command line on the 12-block model, and what it must leave behind: nothing that is chosen goes by the clock.
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const { Ledger } = await import(new URL("../../dist/storage/ledger.js", import.meta.url).href);
+
+export const modelPath = fileURLToPath(new URL("../../fixture/fixture-12l.gguf", import.meta.url));
+export const OUTPUT = "out.gguf";
+/** What a run that ended well leaves beside its model. */
+const FILES = ["", ".plan.json", ".report.html", ".report.json"].map((end) => OUTPUT + end);
+/** The search, healing, and every file that a run writes. The time limit is never reached. */
+export const SETTINGS = [
+	...["-n", "3", "--max-evaluations", "40", "--max-time", "2h", "--windows", "3", "--window-length", "32", "--heal=1024"],
+	...["--threads", "1", "--ubatch", "128", "--working-weights", "own", "--seed", "3", "--no-speed", "--no-samples"],
+];
+
+/**
+ * Runs the job in a folder, which holds its cache too.
+ * @param {string} folder
+ * @param {{ model?: string, env?: Record<string, string>, onStart?: (child: import("node:child_process").ChildProcess) => void,
+ * onOutput?: (stderr: string) => void }} [setup]
+ * @returns {Promise<{ code: number | null, signal: string | null, stderr: string }>}
+ */
+export function runJob(folder, { model = modelPath, env = {}, onStart, onOutput } = {}) {
+	return new Promise((resolve, reject) => {
+		const child = spawn(process.execPath, [main, model, OUTPUT, ...SETTINGS], {
+			cwd: folder,
+			env: { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1", OMP_WAIT_POLICY: "passive", PRUNE_GGUF_HOME: homeOf(folder), ...env },
+			stdio: ["ignore", "ignore", "pipe"],
+		});
+		let stderr = "";
+		child.stderr.setEncoding("utf8").on("data", (text) => {
+			stderr += text;
+			onOutput?.(stderr);
+		});
+		child.on("error", reject);
+		child.on("close", (code, signal) => resolve({ code, signal, stderr }));
+		onStart?.(child);
+	});
+}
+
+export const homeOf = (folder) => join(folder, "home");
+
+/** Files below a folder, as paths relative to it. */
+export function filesBelow(folder) {
+	if (!existsSync(folder)) return [];
+	return readdirSync(folder, { recursive: true, withFileTypes: true })
+		.filter((entry) => entry.isFile())
+		.map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+}
+
+const hashOf = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");
+
+/** A plan without what differs from run to run: dates, times, and where things lie. */
+function comparable(plan) {
+	const { created, timings, machine, ...rest } = plan;
+	return JSON.stringify(rest, (key, value) => (/seconds|created|date|elapsed/i.test(key) ? undefined : value));
+}
+
+/** What a run has chosen and written, to compare with another. @returns {{ model: string, plan: string }} */
+export function resultOf(folder) {
+	const plan = JSON.parse(readFileSync(join(folder, `${OUTPUT}.plan.json`), "utf8"));
+	return { model: hashOf(join(folder, OUTPUT)), plan: comparable(plan) };
+}
+
+/** Distinct candidates in the caches of a folder. @throws if a cache is damaged before its last line */
+export async function cachedCandidates(folder) {
+	let count = 0;
+	for (const path of filesBelow(homeOf(folder))) {
+		if (!/[/\\][0-9a-f]{12}\.ledger\.jsonl$/.test(path) || readFileSync(path).indexOf(10) < 0) continue;
+		const { measurements } = await Ledger.read(path);
+		count += new Set(measurements.map(({ coalition }) => coalition.key)).size;
+	}
+	return count;
+}
+
+const LEFT = /\.partial-|\.lock$/;
+
+/** Locks and unfinished files in a folder: only a run that was killed may leave them, and the next ones may leave those alone. */
+export const leftIn = (folder) => new Set(filesBelow(folder).filter((path) => LEFT.test(path)));
+
+/** @returns {string[]} locks and unfinished files that were not there before @param {string} folder @param {ReadonlySet<string>} [before] */
+export function faultsOfStop(folder, before = new Set()) {
+	return [...leftIn(folder)].filter((path) => !before.has(path)).map((path) => `left ${path}`);
+}
+
+/** @returns {string[]} what a run that ended well left and should not have, or lacks @param {string} folder @param {ReadonlySet<string>} [before] */
+export function faultsOfEnd(folder, before) {
+	const faults = FILES.filter((name) => !existsSync(join(folder, name))).map((name) => `${name} is missing`);
+	const written = filesBelow(homeOf(folder)).filter((path) => path.endsWith(".written.json"));
+	return [...faults, ...written.map((path) => `left ${path}`), ...faultsOfStop(folder, before)];
+}
