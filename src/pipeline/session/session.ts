@@ -169,9 +169,7 @@ export class Session {
 		const lock = await lockRun(folder, seed, options);
 		let model: Model | undefined;
 		try {
-			model = await loadModel(path, { ...options, file }, { ...shape, stateBytes });
-			// What is measured now is kept under the hash of the file that was there before.
-			await checkAsRead(header);
+			model = await loadAsRead(header, options, { ...shape, stateBytes });
 			const loaded = Date.now();
 			const calibration = await calibrationOf(model, folder, { seed, until: plan.until }, options);
 			const prepared = Date.now();
@@ -310,6 +308,18 @@ export function modelIdentity(file: GgufFile, options: JobOptions): Promise<stri
 export async function measureOne(game: Game, coalition: Coalition, phase: string, signal: AbortSignal | undefined): Promise<Float64Array> {
 	const [measurement] = await game.measure([coalition], { phase, signal });
 	return measurement!.losses;
+}
+
+/** Loads the model. What is measured is kept under the hash of the file that was there before. @throws FileError if the file changed since */
+async function loadAsRead({ path, file }: Header, options: SessionSettings, shape: Parameters<typeof loadModel>[2]): Promise<Model> {
+	const model = await loadModel(path, { ...options, file }, shape);
+	try {
+		await checkAsRead({ file });
+		return model;
+	} catch (error) {
+		await model.dispose();
+		throw error;
+	}
 }
 
 /** Says what is wrong with a calibration text before minutes of reading and loading the model. */
