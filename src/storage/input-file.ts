@@ -1,6 +1,7 @@
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { FileError, type PruneGgufError } from "../errors.js";
+import type { FileState } from "./file-state.js";
 
 /** What a file is for, in messages about it. */
 export interface InputKind {
@@ -13,14 +14,6 @@ export interface InputKind {
 		message: string,
 		options?: ErrorOptions,
 	) => PruneGgufError;
-}
-
-/** By what a file is known to be as it was. */
-export interface FileState {
-	readonly size: number;
-	/** Milliseconds since 1970. */
-	readonly modified: number;
-	readonly inode: number;
 }
 
 export const stateOf = ({ size, mtimeMs, ino }: Stats): FileState => ({ size, modified: mtimeMs, inode: ino });

@@ -1,5 +1,5 @@
 import { InvalidGgufError } from "../../errors.js";
-import type { FileState } from "../../storage/input-file.js";
+import type { FileState } from "../../storage/file-state.js";
 import type { GgufHeader, GgufHeaderOptions } from "./header.js";
 import { readShards, withoutSplitKeys } from "./split.js";
 import { type GgufContent, type GgufEntry, type GgufTensor, type GgufValue, MAX_NAME_BYTES, VALUE_BYTES } from "./types.js";

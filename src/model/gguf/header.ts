@@ -1,4 +1,4 @@
-import type { FileState } from "../../storage/input-file.js";
+import type { FileState } from "../../storage/file-state.js";
 import { Cursor } from "./cursor.js";
 import { openForReading } from "./io.js";
 import { locateTensors, type TensorInfo } from "./layout.js";

@@ -4,7 +4,8 @@ import { FileError, InvalidCandidateError, InvalidOptionError, UnsupportedArchit
 import { GgufFile } from "../../model/gguf/index.js";
 import { beyondBlocks, formatBlocks, readBlocks } from "../../notation.js";
 import { storedBytes, partSizes, weightOf } from "./model-sizes.js";
-import { type FileState, stateOf } from "../../storage/input-file.js";
+import type { FileState } from "../../storage/file-state.js";
+import { stateOf } from "../../storage/input-file.js";
 import { shownText } from "../../storage/shown-text.js";
 
 // What a model's header says is checked before the model is loaded, let alone measured.
