@@ -1,7 +1,9 @@
+#include "arguments.h"
 #include "calls.h"
 #include "contexts.h"
 #include "log_capture.h"
 #include "model_wrap.h"
+#include "rpc.h"
 
 #include "ggml-backend.h"
 
@@ -35,6 +37,8 @@ Napi::Value info(const Napi::CallbackInfo & call) {
         ggml_backend_dev_props props;
         ggml_backend_dev_get_props(device, &props);
         entry.Set("id", props.device_id == nullptr ? env.Null() : Napi::String::New(env, props.device_id).As<Napi::Value>());
+        const char * server = rpc_server_of(device);
+        entry.Set("server", server == nullptr ? env.Undefined() : Napi::String::New(env, server).As<Napi::Value>());
         entry.Set("freeBytes", double(free));
         entry.Set("totalBytes", double(total));
         devices.Set(uint32_t(i), entry);
@@ -47,9 +51,20 @@ Napi::Value info(const Napi::CallbackInfo & call) {
     result.Set("deviceLog", device_log());
     result.Set("systemInfo", llama_print_system_info());
     result.Set("gpuOffload", llama_supports_gpu_offload());
+    result.Set("rpc", llama_supports_rpc());
     result.Set("contextsMade", double(ContextPool::made()));
     result.Set("contextsLive", double(ContextPool::live()));
+    result.Set("bytesMoved", double(ContextPool::moved()));
     return result;
+}
+
+// addRpcServer(endpoint): void; its devices are listed by info() from then on
+Napi::Value add_server(const Napi::CallbackInfo & call) {
+    const std::string endpoint = call[0].As<Napi::String>().Utf8Value();
+    return guarded(call.Env(), "use an RPC server", [&] {
+        add_rpc_server(endpoint);
+        return call.Env().Undefined();
+    });
 }
 
 // giveUpContexts(): frees the memory that an idle model keeps for its next measurement
@@ -87,6 +102,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("stateValues", Napi::Function::New(env, state_values, "stateValues"));
     exports.Set("quantizeValues", Napi::Function::New(env, quantize_values, "quantizeValues"));
     exports.Set("dequantizeBytes", Napi::Function::New(env, dequantize_bytes, "dequantizeBytes"));
+    exports.Set("addRpcServer", Napi::Function::New(env, add_server, "addRpcServer"));
     exports.Set("giveUpContexts", Napi::Function::New(env, give_up, "giveUpContexts"));
     exports.Set("stopJobs", Napi::Function::New(env, stop_jobs, "stopJobs"));
     exports.Set("info", Napi::Function::New(env, info, "info"));

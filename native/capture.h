@@ -1,8 +1,8 @@
 // Hidden states taken out of a running graph.
 #pragma once
 
+#include "contexts.h"
 #include "hidden_state.h"
-#include "model_core.h"
 
 #include "ggml-backend.h"
 
@@ -23,6 +23,7 @@ struct Capture {
         }
         if (it != self.wanted.end()) {
             const size_t n = ggml_nelements(tensor);
+            ContextPool::count_moved(self.core, n * sizeof(float));
             it->second->append(n, [&](float * to) { ggml_backend_tensor_get(tensor, to, 0, n * sizeof(float)); });
         }
         return !is_cancelled(self.core, self.cancel);

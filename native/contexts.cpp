@@ -48,7 +48,32 @@ void ContextPool::check_fresh() const {
     }
 }
 
+namespace {
+
+std::atomic<int64_t> bytes_moved{ 0 };
+
+// What a batch takes to the device, and its logits back.
+size_t bytes_of(const llama_model * model, const llama_batch & batch) {
+    const auto scored = size_t(std::count_if(batch.logits, batch.logits + batch.n_tokens, [](int8_t flag) { return flag != 0; }));
+    const size_t width = batch.embd == nullptr ? 1 : size_t(llama_model_n_embd(model));
+    const auto vocabulary = size_t(llama_vocab_n_tokens(llama_model_get_vocab(model)));
+    return sizeof(float) * (size_t(batch.n_tokens) * width + scored * vocabulary);
+}
+
+} // namespace
+
+int64_t ContextPool::moved() {
+    return bytes_moved;
+}
+
+void ContextPool::count_moved(const ModelCore & core, size_t bytes) {
+    if (core.view->offloaded()) {
+        bytes_moved += int64_t(bytes);
+    }
+}
+
 int32_t ContextPool::decode(const llama_batch & batch) {
+    count_moved(core, bytes_of(core.model.get(), batch));
     const int32_t code = llama_decode(context.get(), batch);
     if (problem) {
         std::rethrow_exception(std::exchange(problem, nullptr));

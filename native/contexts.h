@@ -83,6 +83,11 @@ public:
     static int64_t made();
     static int64_t live();
 
+    // Bytes that decodes of this process took to another device and back, if blocks run there: tokens or hidden states, logits, and
+    // captured states. What llama.cpp copies besides (positions, masks) is not counted.
+    static int64_t moved();
+    static void count_moved(const ModelCore & core, size_t bytes);
+
     // A context for the current view, without a graph of another view. The caller clears its memory.
     llama_context * take();
 

@@ -1,5 +1,5 @@
 // Compiles the addon of this clone. Needs `npm run build` first.
-//   node scripts/build-native.mjs [--reference-tools | --debug | --sanitize address|undefined|thread]
+//   node scripts/build-native.mjs [--backend cpu|cuda|metal|vulkan|rpc] [--reference-tools | --debug | --sanitize address|undefined|thread]
 //
 // --reference-tools: also llama.cpp's own programs, which tests use for comparison. --debug and --sanitize make another build, in a folder of
 // its own; the usual one stays unchanged.
@@ -8,13 +8,21 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 
+const backends = ["cpu", "cuda", "metal", "vulkan", "rpc"];
 const sanitizers = ["address", "undefined", "thread"];
 
 /** What to build. @throws {Error} that says what is wrong with the arguments */
 function wanted(args) {
-	const options = { "reference-tools": { type: "boolean" }, debug: { type: "boolean" }, sanitize: { type: "string" } };
+	const options = {
+		backend: { type: "string" },
+		"reference-tools": { type: "boolean" },
+		debug: { type: "boolean" },
+		sanitize: { type: "string" },
+	};
 	const { values } = parseArgs({ args, options });
-	const { debug, sanitize, "reference-tools": referenceTools = false } = values;
+	const { backend, debug, sanitize, "reference-tools": referenceTools = false } = values;
+	if (backend !== undefined && !backends.includes(backend))
+		throw new Error(`--backend must be one of ${backends.join(", ")}, not ${JSON.stringify(backend)}`);
 	if (sanitize !== undefined && !sanitizers.includes(sanitize))
 		throw new Error(`--sanitize must be one of ${sanitizers.join(", ")}, not ${JSON.stringify(sanitize)}`);
 	if (debug && sanitize) throw new Error("--debug and --sanitize are two builds: choose one");
@@ -22,7 +30,7 @@ function wanted(args) {
 		throw new Error("--reference-tools belongs to the usual build, without --debug and --sanitize");
 	if (sanitize && process.platform !== "linux")
 		throw new Error("--sanitize needs GCC or Clang on Linux: there its library can be loaded first");
-	return { referenceTools, variant: debug ? "debug" : sanitize };
+	return { backend, referenceTools, variant: debug ? "debug" : sanitize };
 }
 
 /** The compiler's library of a sanitizer, which must be loaded before Node.js starts. */
@@ -50,10 +58,11 @@ function testCommand(variant, addon) {
 	return [...settings, `PRUNE_GGUF_ADDON=${addon}`, "node scripts/test.mjs test/native"].join(" \\\n  ");
 }
 
-async function build({ referenceTools, variant }) {
+async function build({ backend, referenceTools, variant }) {
 	const { buildAddon } = await import("../dist/jobs/build.js");
 	let last = -1;
 	const { addon, seconds } = await buildAddon({
+		backend,
 		referenceTools,
 		variant,
 		onProgress: ({ phase, done }) => {

@@ -50,7 +50,7 @@ export { measureSpeed } from "./pipeline/speed/speed.js";
 export type { BlockVersion, ModelFacts } from "./model/runtime/addon.js";
 export { buildAddon } from "./jobs/build.js";
 export { doctor } from "./jobs/doctor/doctor.js";
-export type { DoctorBinary, DoctorFolder, DoctorMissing, DoctorOptions, DoctorResult, DoctorTool } from "./api/doctor.js";
+export type { DoctorBackend, DoctorBinary, DoctorFolder, DoctorMissing, DoctorOptions, DoctorResult, DoctorTool } from "./api/doctor.js";
 export { cleanRuns } from "./jobs/clean.js";
 export type { BuildOptions, BuildResult } from "./model/runtime/build.js";
 export {

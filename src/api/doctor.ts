@@ -35,6 +35,17 @@ export interface DoctorTool {
 	readonly needed: boolean;
 }
 
+/** A backend that a native part can be built for, besides the CPU. */
+export interface DoctorBackend {
+	readonly name: "cuda" | "metal" | "vulkan" | "rpc";
+	/** Whether such a native part was built here. */
+	readonly built: boolean;
+	/** What building it needs and is not there, such as `glslc`, beside {@link DoctorResult.tools}; empty if nothing is missing. */
+	readonly missing: readonly string[];
+	/** A command that brings what is missing, or the page that has it; with nothing missing the one that builds. Null if nothing brings it. */
+	readonly command: string | null;
+}
+
 /** A folder that is written to. */
 export interface DoctorFolder {
 	/** It need not exist yet. */
@@ -91,6 +102,8 @@ export interface DoctorResult {
 		readonly freeBytes: number;
 		readonly totalBytes: number;
 	}[];
+	/** Which backends can be built here. */
+	readonly backends: readonly DoctorBackend[];
 	/** What building a native part needs here. */
 	readonly tools: readonly DoctorTool[];
 	/** Whether the sources of llama.cpp are there; otherwise a build downloads them. */

@@ -32,7 +32,8 @@ export { optionsFrom, shareOf } from "../api/options/shape.js";
 export { type CommandRow, exclusiveFlags, rowsOf } from "../api/options/table.js";
 export { LimitsNotMetError, InvalidCandidateError, InvalidOptionError, PruneGgufError } from "../errors.js";
 export { llamaPin, packageVersion } from "../api/build.js";
-export type { DoctorBinary, DoctorFolder, DoctorResult } from "../api/doctor.js";
+export type { BuildResult } from "../api/build.js";
+export type { DoctorBackend, DoctorBinary, DoctorFolder, DoctorResult } from "../api/doctor.js";
 export type { CleanResult, Plan, RunFolder } from "../api/runs.js";
 
 /** The public functions that the commands call. */

@@ -2,7 +2,7 @@
 import { formatBytes } from "../report/format.js";
 import { paint, type TextStyle } from "../report/table.js";
 import { factsTable } from "../report/terminal.js";
-import type { DoctorBinary, DoctorFolder, DoctorResult } from "./api.js";
+import type { DoctorBackend, DoctorBinary, DoctorFolder, DoctorResult } from "./api.js";
 
 const marks = { used: "->", usable: "  ", "not usable": " x" } as const;
 
@@ -26,6 +26,9 @@ export function doctorText(result: DoctorResult, style: TextStyle): string {
 		...found,
 		...(seen.length > 0 ? ["", title("Devices"), ...seen] : []),
 		"",
+		title("Backends that can be built"),
+		...result.backends.map(backendLine),
+		"",
 		title("Missing"),
 		...(missing.length > 0 ? missing.flatMap(({ what, why, command }) => [`    ${what}: ${why}`, `      ${command}`]) : ["    nothing"]),
 	];
@@ -38,6 +41,11 @@ function binaryLines({ name, verdict, reason, level, compiler, bytes, path }: Do
 		` ${marks[verdict]} ${name}${made === "" ? "" : ` (${made})`}: ${verdict === "usable" ? "usable; " : ""}${reason}`,
 		`      ${path}`,
 	];
+}
+
+function backendLine({ name, built, missing, command }: DoctorBackend): string {
+	const how = command === null ? "" : `: ${command}`;
+	return `    ${name}${built ? " (built)" : ""}${missing.length > 0 ? ` needs ${missing.join(" and ")}${how}` : how}`;
 }
 
 function systemRows({ system, versions, tools, sources, cache, builds }: DoctorResult): (readonly [string, string])[] {

@@ -62,6 +62,8 @@ it("without any binary says what is missing, and exits with 1", async () => {
 	expect(tools.map(({ found }) => found)).toEqual(tools.map(() => null));
 	expect(result.missing.map(({ command }) => command).at(-1)).toBe("npx prune-gguf build");
 	expect(result.missing[0]!.what).toMatch(/cmake/);
+	expect(result.backends.map(({ name, built }) => [name, built])).toEqual(["cuda", "metal", "vulkan", "rpc"].map((name) => [name, false]));
+	expect(result.backends.at(-1)).toMatchObject({ missing: [], command: "npx prune-gguf build --backend rpc" });
 	const text = await runIn(place, "doctor");
 	expect([text.code, text.stdout]).toEqual([1, expect.stringMatching(/^Not ready: .*\n/)]);
 	// It builds nothing, and makes no folder.

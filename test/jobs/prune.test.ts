@@ -78,7 +78,11 @@ describe("pruneGguf", () => {
 
 	it("finds the block whose removal costs least on the search text, with its cost on the validation text", async () => {
 		const output = out();
-		const { plan } = await pruneGguf(fixturePath, output, { ...small, search: { method: "greedy", granularity: "block" }, removeBlocks: 1 });
+		const { plan } = await pruneGguf(fixturePath, output, {
+			...small,
+			search: { method: "greedy", granularity: "block" },
+			removeBlocks: 1,
+		});
 		const cheapest = [...plan!.importance!].sort((a, b) => a.value - b.value)[0]!.block;
 		expect(plan!.removed).toEqual([cheapest]);
 		const { search } = plan!.losses as Record<string, { difference: number }>;

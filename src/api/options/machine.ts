@@ -45,6 +45,15 @@ export const machineRows = {
 		group: "machine",
 		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
 	},
+	rpc: {
+		flag: "rpc",
+		path: "rpc",
+		value: { kind: "names" },
+		meta: "<HOST:PORT,...>",
+		help: "Also run blocks on these RPC servers of llama.cpp; for trusted networks only, with a build for it",
+		group: "machine",
+		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
+	},
 } as const satisfies OptionRows;
 
 export const buildRows = {

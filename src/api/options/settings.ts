@@ -40,7 +40,7 @@ type Of<Names extends keyof Settings<"prune">> = Pick<Settings<"prune">, Names>;
 
 // What single steps read.
 
-export type MachineSettings = Of<"threads" | "gpuLayers" | "devices" | "splitMode">;
+export type MachineSettings = Of<"threads" | "gpuLayers" | "devices" | "splitMode" | "rpc">;
 export type UnknownSettings = Of<"allowUnknownArchitecture">;
 export type TextSettings = Of<"calibration" | "selfText" | "windows" | "windowLength" | "seed">;
 export type MetricSettings = Of<"metric" | "questions" | "maxQuestions" | "scoreShare">;

@@ -12,6 +12,7 @@ import { freeBytesOf } from "../../model/runtime/build-folder.js";
 import { hasSources } from "../../model/runtime/build-sources.js";
 import { llamaPin, packageRoot, packageVersion } from "../../model/runtime/paths.js";
 import { cacheFolder } from "../../storage/cache-folder.js";
+import { backendsHere } from "./backends.js";
 import { devicesOf, withoutDevice } from "./devices.js";
 import { missingOf } from "./missing.js";
 import { toolsFor } from "./tools.js";
@@ -36,7 +37,7 @@ export async function doctor({ signal }: DoctorOptions = {}): Promise<DoctorResu
 		used: used?.candidate.name ?? null,
 		system: systemOf(system),
 		versions: { "prune-gguf": packageVersion, "llama.cpp": `${llamaPin.version} (${llamaPin.commit})` },
-		...{ binaries, devices: seen?.verdict === "passed" ? devicesOf(seen.info) : [], tools, sources },
+		...{ binaries, devices: seen?.verdict === "passed" ? devicesOf(seen.info) : [], backends: backendsHere(), tools, sources },
 		cache: await folderOf(cacheFolder()),
 		builds: await buildsFolder(),
 	};

@@ -8,6 +8,8 @@ export interface Addon {
 	};
 	CancelToken: new () => CancelToken;
 	info(): AddonInfo;
+	/** Lists the devices of a server (host:port) among those of `info()`, for good. It must have answered before. */
+	addRpcServer(endpoint: string): void;
 	/** Frees the context that an idle model keeps for its next measurement. */
 	giveUpContexts(): void;
 	/** Cancels the jobs of this thread and waits until none computes any more, for a few seconds at most. */
@@ -75,9 +77,16 @@ export interface AddonInfo {
 	deviceLog: string;
 	systemInfo: string;
 	gpuOffload: boolean;
+	/** Whether it can use RPC servers. */
+	rpc: boolean;
 	/** Contexts of llama.cpp that this process has made for measuring, and how many of them it still holds. */
 	contextsMade: number;
 	contextsLive: number;
+	/**
+	 * Bytes that measuring took to devices and back in this process, if blocks run there: tokens or hidden states, logits, and states that are
+	 * kept. What llama.cpp copies besides is not counted.
+	 */
+	bytesMoved: number;
 }
 
 /** A device of llama.cpp: the CPU, or one that blocks can be put on. */
@@ -93,6 +102,8 @@ export interface AddonDevice {
 	sharesMemory: boolean;
 	/** Identity of the card, if the backend tells it: several backends may see the same card. */
 	id: string | null;
+	/** host:port of the RPC server that has it. */
+	server?: string | undefined;
 	freeBytes: number;
 	totalBytes: number;
 }

@@ -43,6 +43,19 @@ const failures: readonly Failure[] = [
 		words: ([, variable, path]) => `${path} is not there: ${variable} in the environment names it. Correct or unset ${variable}`,
 	},
 	{
+		sign: /package configuration file provided by "SPIRV-Headers"/,
+		words: () => wordsOf("vulkan", "the headers of SPIR-V are missing"),
+	},
+	{
+		sign: /Could NOT find Vulkan|vulkan-shaders-gen: cannot compile|ggml-vulkan[^\n]*: error: .*(?:vk::|VK_|Vk)/,
+		words: () =>
+			wordsOf("vulkan", "the Vulkan SDK is incomplete, or too old for this llama.cpp. VULKAN_SDK in the environment names another one"),
+	},
+	{
+		sign: /Unsupported gpu architecture|nvcc fatal|unsupported GNU version|CUDA_ARCHITECTURES/,
+		words: () => wordsOf("cuda", "the CUDA toolkit does not fit this system's compiler, or is too old"),
+	},
+	{
 		sign: /No CMAKE_(?:C|CXX)_COMPILER could be found|is not a full path to an existing compiler tool|There is no Visual C\+\+ compiler installed|C\+\+ Compiler toolset is not available/,
 		words: () => `there is no C++ compiler. ${howToInstall(["compiler"])}`,
 	},
@@ -59,6 +72,9 @@ const failures: readonly Failure[] = [
 		words: () => "a file of the build cannot be written. Make the folder writable, or set PRUNE_GGUF_HOME to one that is",
 	},
 ];
+
+const sdkPages = { vulkan: "https://vulkan.lunarg.com/sdk/home", cuda: "https://developer.nvidia.com/cuda-downloads" } as const;
+const wordsOf = (backend: keyof typeof sdkPages, problem: string) => `${problem}. A newer one: ${sdkPages[backend]}`;
 
 /** Why a program of a build failed, as far as its lines tell: a sentence without its period. */
 export function explainFailure(lines: readonly string[]): string | undefined {

@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { BuildError } from "../../errors.js";
 import { type Lock, type LockOwner, waitForLock } from "../../storage/lock.js";
+import { backendDefinitions, missingParts, missingPartsMessage, rpcServer, rpcServerOf } from "./backend-builds.js";
 import { stampBuild } from "./binary/stamp.js";
 import { explainFailure } from "./build-failures.js";
 import { BuildRecord, checkBuildSpace, makeBuildFolder, notWritable, placeAddon } from "./build-folder.js";
@@ -62,6 +63,8 @@ export interface BuildPlaces {
 export interface BuildResult {
 	/** Path of the addon. */
 	addon: string;
+	/** Path of llama.cpp's RPC server, which offers the devices of this machine to other machines. Missing in a build for the CPU alone. */
+	rpcServer?: string | undefined;
 	backend: Backend;
 	seconds: number;
 }
@@ -105,6 +108,7 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 	const report = (step: string, fraction: number) => options.onStep?.({ step, fraction });
 	options.signal?.throwIfAborted();
 	requireTools(places.root);
+	requireParts(backend);
 	await makeBuildFolder(folder);
 	const { lock, waited } = await takeTurn(folder, options);
 	try {
@@ -112,7 +116,8 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 		await ensureSources(places.root, (line) => report(line, 0), options.signal);
 		if (options.referenceTools) requireReferenceSources(places.root);
 		const addon = join(folder, kind.config, "prune_gguf.node");
-		const targets = ["prune_gguf", ...(options.referenceTools ? referenceTargets : [])];
+		const server = rpcServerOf(backend, folder, places.root);
+		const targets = ["prune_gguf", ...(server ? [rpcServer] : []), ...(options.referenceTools ? referenceTargets : [])];
 		const record = new BuildRecord(folder, { ...kind, targets, version: packageVersion, llamaCpp: llamaPin.commit });
 		if (options.fresh && !waited) await startAnew(folder, places.root);
 		if (!(waited && existsSync(addon) && (await record.isMade())))
@@ -122,7 +127,7 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 			await writeFile(join(places.builds, "active.json"), JSON.stringify({ backend }));
 		}
 		report("done", 1);
-		return { addon, backend, seconds: (Date.now() - started) / 1000 };
+		return { addon, ...(server ? { rpcServer: server } : {}), backend, seconds: (Date.now() - started) / 1000 };
 	} catch (error) {
 		throw notWritable(folder, error);
 	} finally {
@@ -240,7 +245,6 @@ async function configureCommand({ options, backend, places, kind, folder }: Comp
 	const { BuildSystem } = createRequire(import.meta.url)("cmake-js") as {
 		BuildSystem: new (options: object) => { cmake: { getConfigureCommand(): Promise<string[]> } };
 	};
-	const onOff = (value: boolean) => (value ? "ON" : "OFF");
 	const system = new BuildSystem({
 		directory: places.root,
 		out: folder,
@@ -248,11 +252,8 @@ async function configureCommand({ options, backend, places, kind, folder }: Comp
 		log: { level: "silent" },
 		...compilersToName(),
 		cMakeOptions: {
-			PRUNE_GGUF_REFERENCE_TOOLS: onOff(options.referenceTools ?? false),
-			GGML_CUDA: onOff(backend === "cuda"),
-			GGML_VULKAN: onOff(backend === "vulkan"),
-			GGML_RPC: onOff(backend === "rpc"),
-			GGML_METAL: onOff(backend === "metal"),
+			PRUNE_GGUF_REFERENCE_TOOLS: options.referenceTools ? "ON" : "OFF",
+			...backendDefinitions(backend),
 			PRUNE_GGUF_LINKED: join(folder, "linked"),
 			...kind.definitions,
 		},
@@ -279,6 +280,11 @@ export function buildFraction(line: string): number | undefined {
 	const match = /^\[\s*(\d+)(%|\/(\d+))\]/.exec(line);
 	if (!match) return undefined;
 	return match[3] === undefined ? Number(match[1]) / 100 : Number(match[1]) / Number(match[3]);
+}
+
+function requireParts(backend: Backend): void {
+	const missing = missingParts(backend);
+	if (missing.length > 0) throw new BuildError(missingPartsMessage(backend, missing));
 }
 
 function requireTools(root: string): void {

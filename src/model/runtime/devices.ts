@@ -18,6 +18,8 @@ export interface DeviceChoice {
 	readonly gpuLayers?: GpuLayers | undefined;
 	readonly devices?: readonly string[] | undefined;
 	readonly splitMode?: SplitMode | undefined;
+	/** RPC servers (host:port) whose devices may be used too. */
+	readonly rpc?: readonly string[] | undefined;
 }
 
 /** A device as llama.cpp reports it. */
@@ -29,7 +31,9 @@ type Seen = Pick<AddonInfo, "devices" | "deviceLog" | "gpuOffload">;
 export const layersAsked = ({ gpuLayers = "auto" }: DeviceChoice): GpuLayers => (gpuLayers === -1 ? "auto" : gpuLayers);
 
 /** The part of options that chooses devices. */
-export const deviceChoice = ({ gpuLayers, devices, splitMode }: DeviceChoice): DeviceChoice => ({ gpuLayers, devices, splitMode });
+export const deviceChoice = ({ gpuLayers, devices, splitMode, rpc }: DeviceChoice): DeviceChoice => ({
+	...{ gpuLayers, devices, splitMode, rpc },
+});
 
 /**
  * The devices that a model may be put on, in the order of its blocks; none for the CPU alone.
@@ -39,10 +43,12 @@ export const deviceChoice = ({ gpuLayers, devices, splitMode }: DeviceChoice): D
 export function devicesFor(seen: Seen, choice: DeviceChoice): readonly Device[] {
 	const asked = layersAsked(choice);
 	if (asked === 0) return [];
-	const there = seen.devices.filter(({ gpu }) => gpu);
+	const { rpc = [] } = choice;
+	// A process lists servers for good, so those of other models are there too.
+	const there = seen.devices.filter(({ gpu, server }) => gpu && (server === undefined || rpc.includes(server)));
 	if (there.length === 0 && (choice.devices !== undefined || asked !== "auto"))
 		throw new DeviceError(`${noDevice(seen)} To run on the CPU leave --gpu-layers and --device out.`);
-	const chosen = choice.devices ? choice.devices.map((name) => deviceNamed(name, there)) : usual(there);
+	const chosen = choice.devices ? choice.devices.map((name) => deviceNamed(name, there)) : usual(there, rpc);
 	const used = choice.splitMode === "none" ? chosen.slice(0, 1) : chosen;
 	const whole = choice.splitMode === "row" ? used.find(({ backend }) => !splitsRows.includes(backend)) : undefined;
 	if (whole)
@@ -68,11 +74,21 @@ function deviceNamed(name: string, there: readonly Device[]): Device {
 }
 
 /** Those that llama.cpp takes by itself: servers first, each graphics card once, and one that shares the system's memory if there is no other. */
-function usual(there: readonly Device[]): readonly Device[] {
-	const servers = there.filter(({ backend }) => backend === "RPC");
-	const cards = there.filter(({ backend, sharesMemory }) => backend !== "RPC" && !sharesMemory);
+function usual(there: readonly Device[], rpc: readonly string[]): readonly Device[] {
+	const servers = rpc.flatMap((server) => there.filter((device) => device.server === server));
+	const cards = there.filter(({ server, sharesMemory }) => server === undefined && !sharesMemory);
 	const once = cards.filter(({ id }, i) => id === null || cards.findIndex((other) => other.id === id) === i);
-	return [...servers, ...(once.length > 0 ? once : there.filter(({ sharesMemory }) => sharesMemory).slice(0, 1))];
+	return [
+		...servers,
+		...(once.length > 0 ? once : there.filter(({ server, sharesMemory }) => server === undefined && sharesMemory).slice(0, 1)),
+	];
+}
+
+/** What a device is called in keys of caches: the number in the name of a server's device only says when it was listed. */
+export function deviceKey({ name, server }: Device, { devices }: Pick<AddonInfo, "devices">): string {
+	if (server === undefined) return name;
+	const its = devices.filter((device) => device.server === server);
+	return its.length === 1 ? `RPC ${server}` : `RPC ${server} ${its.findIndex((device) => device.name === name)}`;
 }
 
 const driverTooOld = /driver version is insufficient|incompatible driver|ErrorIncompatibleDriver|driver (?:is )?too old/i;

@@ -143,6 +143,12 @@ export interface MachineOptions {
 	readonly devices?: readonly string[] | undefined;
 	/** How several devices share a model: `none` takes the first one, `layer` gives each some blocks, `row` (CUDA) some rows of every matrix. @default "layer" */
 	readonly splitMode?: SplitMode | undefined;
+	/**
+	 * RPC servers of llama.cpp, such as `["192.168.1.7:50052"]`, 1 to 16, with a build for them: blocks are put on their devices (`RPC0`, `RPC1`
+	 * and so on, for `devices`), which come before local ones. For trusted networks only: neither side checks who the other one is, and nothing
+	 * is encrypted. @default none
+	 */
+	readonly rpc?: readonly string[] | undefined;
 }
 
 export interface UnknownOptions {

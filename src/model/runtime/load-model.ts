@@ -2,7 +2,7 @@ import { describeBlocks } from "../architectures/describe.js";
 import type { BlockPlan } from "../architectures/types.js";
 import { ModelLoadError } from "../../errors.js";
 import { GgufFile } from "../gguf/file.js";
-import type { Addon } from "./addon.js";
+import type { Addon, AddonInfo } from "./addon.js";
 import { kindWords, systemText } from "./binary/words.js";
 import type { PassedOver } from "./binary/choose.js";
 import { defaultBackend } from "./build.js";
@@ -16,6 +16,7 @@ import { Model, type ModelOptions } from "./model.js";
 import { llamaPin } from "./paths.js";
 import { bytesElsewhere, placementFor } from "./place.js";
 import type { Placement } from "./placement.js";
+import { devicesSeen } from "./remote-addon.js";
 import { defaultThreads } from "./threads.js";
 import { tryModel } from "./trial.js";
 import { shownText } from "../../storage/shown-text.js";
@@ -26,6 +27,7 @@ export interface LoadOptions {
 	readonly gpuLayers?: GpuLayers | undefined;
 	readonly devices?: readonly string[] | undefined;
 	readonly splitMode?: SplitMode | undefined;
+	readonly rpc?: readonly string[] | undefined;
 	/** Where the blocks go, if that is known. */
 	readonly placement?: Placement | undefined;
 	readonly allowUnknownArchitecture?: boolean | undefined;
@@ -47,7 +49,7 @@ export async function loadModel(path: string, options: LoadOptions, shape: Memor
 	const file = options.file ?? (await GgufFile.read(path, options.signal ? { signal: options.signal } : {}));
 	checkMeasurable(path, describeBlocks(file, { allowUnknown: options.allowUnknownArchitecture ?? false }));
 	checkLoadable(file);
-	const info = (await readyAddon(options)).info();
+	const info = await machineSeen(options);
 	const available = availableMemory();
 	const placement = options.placement ?? placementFor(file, shape, { seen: info, host: available }, options);
 	checkMemory(file, shape, available, bytesElsewhere(file, placement, info));
@@ -93,13 +95,19 @@ function tell({ progress }: LoadOptions, phase: string, fraction: number): void 
 
 /** Tells what a job will run on, where it takes long before the model is loaded. */
 export async function announceMachine(options: LoadOptions): Promise<void> {
-	const info = (await readyAddon(options)).info();
+	const info = await machineSeen(options);
 	const names = devicesFor(info, options).map((device) => deviceText(device, info));
 	announce(options, names.length > 0 ? names.join(" and ") : machineText(info, options), missingDevice(info, options));
 }
 
 /** Builds the addon first where there is none. */
 const readyAddon = (options: LoadOptions): Promise<Addon> => loadAddon({ onBuildProgress: buildTeller(options), signal: options.signal });
+
+/** The devices that a model can be put on. */
+export async function machineSeen(options: LoadOptions): Promise<AddonInfo> {
+	const addon = await readyAddon(options);
+	return devicesSeen(addon, loadedBinary().path, options, options.signal);
+}
 
 /** Tells what a job runs on, before it does anything that takes long. */
 function announce({ progress }: LoadOptions, machine: string, missing?: string): void {

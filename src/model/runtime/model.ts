@@ -15,6 +15,7 @@ import type { MemoryShape } from "./memory.js";
 import type { GpuLayers, SplitMode } from "./devices.js";
 import { type Placement, tooSmallAfterAll } from "./placement.js";
 import { checkTensorValues, type TensorValues } from "./tensor-values.js";
+import { infoNow } from "./remote-addon.js";
 import type { OnRestart } from "./remote-model.js";
 import { runnerFor } from "./runner.js";
 import { defaultThreads } from "./threads.js";
@@ -31,6 +32,12 @@ export interface ModelOptions {
 	devices?: readonly string[] | undefined;
 	/** How several devices share the model. @default "layer" */
 	splitMode?: SplitMode | undefined;
+	/**
+	 * RPC servers of llama.cpp, such as `192.168.1.7:50052`: blocks are put on their devices (`RPC0`, `RPC1` and so on, for `devices`), which
+	 * come before local ones. For trusted networks only: neither side checks who the other one is, and nothing is encrypted. 1 to 16.
+	 * @default none
+	 */
+	rpc?: readonly string[] | undefined;
 	/** What is measured later, which must fit on the devices beside the blocks. @internal */
 	shape?: MemoryShape | undefined;
 	/** A model that shares measurements with this one: it is loaded in the same process. @internal */
@@ -149,6 +156,11 @@ export class Model implements TextModel {
 	/** Devices the addon was built for, and the processor's features in use. */
 	get backend(): AddonInfo {
 		return this.#addon.info();
+	}
+
+	/** The same as the process that computes sees it now: free memory, and bytes moved to devices. @internal */
+	backendNow(): Promise<AddonInfo> {
+		return infoNow(this.#addon);
 	}
 
 	/**

@@ -2,7 +2,7 @@
 import { NotEnoughMemoryError } from "../../errors.js";
 import type { GgufFile } from "../gguf/file.js";
 import type { AddonInfo } from "./addon.js";
-import { type Device, type DeviceChoice, devicesFor, layersAsked, type SplitMode } from "./devices.js";
+import { type Device, type DeviceChoice, deviceKey, devicesFor, layersAsked, type SplitMode } from "./devices.js";
 import { blockContext, graphBytes, type MemoryShape, neededMemory, sizeText } from "./memory.js";
 import { offloaded, onCpu, type Placement, placementWithout } from "./placement.js";
 
@@ -79,7 +79,12 @@ export function placementFor(file: GgufFile, shape: MemoryShape, { seen, host }:
 	if (devices.length === 0) return onCpu(blocks);
 	const sizes = partSizes(file, shape);
 	const splitMode = choice.splitMode ?? "layer";
-	const put = (layers: number, room: (device: Device) => number) => split(layers, sizes, devices, { room, splitMode });
+	const keys = new Map(devices.filter(({ server }) => server !== undefined).map((device) => [device.name, deviceKey(device, seen)]));
+	const put = (layers: number, room: (device: Device) => number) =>
+		split(layers, sizes, devices, { room, splitMode })?.map((share) => {
+			const key = keys.get(share.name);
+			return key === undefined ? share : { ...share, key };
+		});
 	const asked = layersAsked(choice);
 	const most = blocks + 1;
 	if (asked !== "auto") {
@@ -172,9 +177,10 @@ export function placementAsBefore(
 	if (fitsNow(file, shape, info, wanted)) return wanted;
 	const there = new Set(info.devices.map(({ name }) => name));
 	const devices = before.devices.map(({ name }) => name).filter((name) => there.has(name));
+	const rpc = [...new Set(info.devices.flatMap(({ server }) => server ?? []))];
 	return devices.length === 0
 		? onCpu(blockCount(file))
-		: placementFor(file, shape, { seen: info, host: 0 }, { devices, splitMode: before.splitMode });
+		: placementFor(file, shape, { seen: info, host: 0 }, { devices, rpc, splitMode: before.splitMode });
 }
 
 /** Whether each device has memory now for what it would take. */

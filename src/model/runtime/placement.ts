@@ -3,10 +3,19 @@ import { ModelLoadError, NotEnoughMemoryError } from "../../errors.js";
 import type { NativeLoadOptions } from "./addon.js";
 import type { SplitMode } from "./devices.js";
 
+/** A device in use. */
+export interface PlacedDevice {
+	readonly name: string;
+	/** Blocks that it takes. */
+	readonly blocks: number;
+	/** What it is called in keys of caches. @default its name */
+	readonly key?: string | undefined;
+}
+
 /** Where the blocks of a model run. The last blocks are on devices, in the order of the devices; the ones before them on the CPU. */
 export interface Placement {
 	/** Devices with the number of blocks that each takes, from the first of these blocks to the last. Empty if all runs on the CPU. */
-	readonly devices: readonly { readonly name: string; readonly blocks: number }[];
+	readonly devices: readonly PlacedDevice[];
 	/** Blocks of the model, its multi-token-prediction tail included. */
 	readonly blocks: number;
 	readonly splitMode: SplitMode;
@@ -41,7 +50,7 @@ export function placementWithout({ devices, blocks, splitMode }: Placement, kept
 		const end = first + device.blocks;
 		const count = kept.filter((block) => block >= first && block < end).length;
 		first = end;
-		return { name: device.name, blocks: count };
+		return { ...device, blocks: count };
 	});
 	return { devices: shares, blocks: kept.length, splitMode };
 }
@@ -64,7 +73,7 @@ export function loadOptionsOf(placement: Placement): Pick<NativeLoadOptions, "gp
 /** Part of the keys of measurements: `CUDA0=20+1`; undefined for the CPU. */
 export function placementKey({ devices, splitMode }: Placement): string | undefined {
 	if (devices.length === 0) return undefined;
-	return `${devices.map(({ name, blocks }) => `${name}=${blocks}`).join(",")}+1${splitMode === "row" ? " by rows" : ""}`;
+	return `${devices.map(({ name, key = name, blocks }) => `${key}=${blocks}`).join(",")}+1${splitMode === "row" ? " by rows" : ""}`;
 }
 
 /** What is where, for people: `all 32 blocks on CUDA0`, `12 of 32 blocks on the CPU, 20 on CUDA0`. */

@@ -1,8 +1,10 @@
 // The interface of the addon for models that another process holds (remote.ts). Files and values are quantized here.
-import type { Addon, CancelToken, NativeLoadOptions, NativeModel } from "./addon.js";
+import type { Addon, AddonInfo, CancelToken, NativeLoadOptions, NativeModel } from "./addon.js";
 import { isChild } from "./child.js";
+import { type DeviceChoice, layersAsked } from "./devices.js";
 import { AddonProcess, ProcessEnded, type RemoteCall, type RemoteToken } from "./remote.js";
 import { endedError, type OnRestart, RemoteModel } from "./remote-model.js";
+import { askRpcServer, checkRpcServers, listRpcServers } from "./rpc.js";
 
 /** How a model is loaded in the process. */
 export interface RemoteLoadOptions extends NativeLoadOptions {
@@ -29,6 +31,9 @@ function tokenClass(local: Addon): new () => RemoteToken {
 class RemoteAddon {
 	readonly #local: Addon;
 	readonly #models = new Set<RemoteModel>();
+	/** RPC servers that it has listed. Their devices are numbered in this order, so a new process lists them in it too. */
+	readonly #servers = new Set<string>();
+	#seen: Pick<AddonInfo, "devices" | "bytesMoved"> | undefined;
 	readonly #process: AddonProcess;
 	readonly #token: new () => RemoteToken;
 	/** As `Model` uses the addon. */
@@ -38,6 +43,10 @@ class RemoteAddon {
 		this.#local = local;
 		this.#token = tokenClass(local);
 		this.#process = new AddonProcess(path, async () => {
+			for (const server of this.#servers) {
+				await askRpcServer(server);
+				await this.#process.call({ method: "addRpcServer", args: [server] });
+			}
 			for (const model of this.#models) await model.restore();
 		});
 		this.asAddon = this.#face();
@@ -46,6 +55,37 @@ class RemoteAddon {
 	/** Whether it holds models. */
 	get busy(): boolean {
 		return this.#models.size > 0;
+	}
+
+	/** Whether RPC servers are listed there. */
+	get hasServers(): boolean {
+		return this.#servers.size > 0;
+	}
+
+	/** Only that process talks to servers: each serves one program at a time. @throws as `listRpcServers` */
+	async list(servers: readonly string[], signal?: AbortSignal): Promise<void> {
+		const addRpcServer = async (endpoint: string) => {
+			await this.#unended(`the RPC server ${endpoint}`, { method: "addRpcServer", args: [endpoint] });
+			this.#servers.add(endpoint);
+		};
+		await listRpcServers({ info: () => this.#local.info(), addRpcServer }, servers, signal);
+	}
+
+	/** @throws DeviceError if the process ends */
+	async #unended<T>(where: string, call: RemoteCall): Promise<T> {
+		try {
+			await this.#process.ready();
+			return (await this.#process.call(call)) as T;
+		} catch (error) {
+			throw error instanceof ProcessEnded ? endedError(where, "while its devices were listed", error) : error;
+		}
+	}
+
+	/** What that process sees now. */
+	async ask(): Promise<AddonInfo> {
+		const info = await this.#unended<AddonInfo>("devices", { method: "info", args: [] });
+		this.#seen = { devices: info.devices, bytesMoved: info.bytesMoved };
+		return info;
 	}
 
 	/** Frees what an idle model there keeps for its next measurement. */
@@ -59,7 +99,8 @@ class RemoteAddon {
 		return {
 			NativeModel: { load: (...args) => this.load(...(args as Parameters<RemoteAddon["load"]>)) },
 			CancelToken: this.#token,
-			info: () => local.info(),
+			info: () => ({ ...local.info(), ...this.#seen }),
+			addRpcServer: (endpoint) => local.addRpcServer(endpoint),
 			giveUpContexts: () => local.giveUpContexts(),
 			stopJobs: () => local.stopJobs(),
 			quantize: (...[input, output, options, cancel, onProgress]) => local.quantize(input, output, options, here(cancel), onProgress),
@@ -119,6 +160,31 @@ export function addonFor(local: Addon, path: string, onDevices: boolean): Addon 
 	if (isChild() || (!onDevices && !started?.busy)) return local;
 	started ??= new RemoteAddon(local, path);
 	return started.asAddon;
+}
+
+/**
+ * What a model can be put on: the devices of this machine, and those of the servers that were asked for, which are listed first.
+ * @param path of the addon
+ * @throws as `listRpcServers`
+ */
+export async function devicesSeen(local: Addon, path: string, choice: DeviceChoice, signal?: AbortSignal): Promise<AddonInfo> {
+	const { rpc } = choice;
+	if (rpc !== undefined) checkRpcServers(rpc, local.info());
+	const servers = layersAsked(choice) === 0 ? undefined : rpc;
+	if (isChild()) {
+		await listRpcServers(local, servers, signal);
+		return local.info();
+	}
+	if (servers !== undefined) {
+		started ??= new RemoteAddon(local, path);
+		await started.list(servers, signal);
+	}
+	return started?.hasServers ? started.ask() : local.info();
+}
+
+/** What the process that runs a model says of itself and its devices now. */
+export async function infoNow(addon: Addon): Promise<AddonInfo> {
+	return started !== undefined && addon === started.asAddon ? started.ask() : addon.info();
 }
 
 /** Frees the memory of devices that an idle model keeps for its next measurement. */

@@ -9,7 +9,7 @@ import { devicesText } from "./machine-text.js";
 import { availableMemory, checkMemory, type MemoryShape } from "./memory.js";
 import { bytesElsewhere, placementFor } from "./place.js";
 import { loadOptionsOf, type Placement } from "./placement.js";
-import { addonFor, giveUpRemoteContexts } from "./remote-addon.js";
+import { addonFor, devicesSeen, giveUpRemoteContexts } from "./remote-addon.js";
 import type { OnRestart } from "./remote-model.js";
 
 /** What decides it. */
@@ -38,7 +38,7 @@ export async function runnerFor(file: GgufFile, options: RunnerOptions): Promise
 	const local = await loadAddon({ onBuildProgress: options.onBuildProgress, signal: options.signal });
 	await giveUpRemoteContexts();
 	const available = availableMemory();
-	const info = local.info();
+	const info = await devicesSeen(local, loadedBinary().path, options, options.signal);
 	const placement = options.placement ?? placementFor(file, options.shape ?? {}, { seen: info, host: available }, options);
 	checkMemory(file, {}, available, bytesElsewhere(file, placement, info));
 	const addon = options.beside?.addon ?? addonFor(local, loadedBinary().path, placement.devices.length > 0);

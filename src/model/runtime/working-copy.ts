@@ -31,7 +31,10 @@ export async function workingCopy(
 	model: CopySource,
 	type: FileType,
 	path: string,
-	options: Pick<ModelOptions, "threads" | "gpuLayers" | "devices" | "splitMode" | "placement" | "signal" | "allowUnknownArchitecture"> & {
+	options: Pick<
+		ModelOptions,
+		"threads" | "gpuLayers" | "devices" | "splitMode" | "rpc" | "placement" | "signal" | "allowUnknownArchitecture"
+	> & {
 		onProgress?: (fraction: number) => void;
 	},
 ): Promise<Model> {

@@ -21,13 +21,13 @@ export async function lockRun(folder: string, seed: number, options: SessionSett
 
 /** The same for runs that share ledgers, however their options are written. */
 export async function runKey(seed: number, options: SessionSettings): Promise<string> {
-	const { threads = defaultThreads(), gpuLayers, devices, splitMode, calibration = [], questions } = options;
+	const { threads = defaultThreads(), gpuLayers, devices, splitMode, rpc, calibration = [], questions } = options;
 	const files = await Promise.all(weightedFiles(calibration).map(({ path }) => realOf(path)));
 	const asked = questions === undefined ? undefined : await realOf(questions);
 	// A user's text is cut the same for every seed, and questions are dealt the same.
 	const drawn = onSelfGenerated(options) && asked === undefined ? { seed } : {};
 	const kl = metricOf(options) === "kl";
-	return hashOf([splitCounts(options), drawn, { threads, gpuLayers, devices, splitMode, files, asked, kl }]);
+	return hashOf([splitCounts(options), drawn, { threads, gpuLayers, devices, splitMode, rpc, files, asked, kl }]);
 }
 
 /** One name of a file, through links. */

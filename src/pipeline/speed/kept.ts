@@ -5,9 +5,8 @@ import type { JobOptions } from "../../api/index.js";
 import type { MachineSettings } from "../../api/options/settings.js";
 import type { Speedup } from "../../api/speed.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
-import { devicesFor } from "../../model/runtime/devices.js";
-import { loadAddon } from "../../model/runtime/load-addon.js";
-import { announceMachine } from "../../model/runtime/load-model.js";
+import { deviceKey, devicesFor } from "../../model/runtime/devices.js";
+import { announceMachine, machineSeen } from "../../model/runtime/load-model.js";
 import { defaultThreads } from "../../model/runtime/threads.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
@@ -41,10 +40,9 @@ export class KeptSpeed {
 	/** The answer for this model, with these threads, on this backend. The model is not loaded for it. */
 	static async of({ path, file }: Header, question: SpeedQuestion, options: MachineSettings & JobOptions): Promise<KeptSpeed> {
 		await announceMachine(options);
-		const addon = await loadAddon({ signal: options.signal });
-		const info = addon.info();
+		const info = await machineSeen(options);
 		const machine = computingIdentity({ backend: info }, options);
-		const devices = devicesFor(info, options).map(({ name }) => name);
+		const devices = devicesFor(info, options).map((device) => deviceKey(device, info));
 		const { splitMode = "layer" } = options;
 		const sha256 = await modelIdentity(file, options);
 		const folder = await makeRunFolder({ name: basename(path), sha256 });

@@ -17,7 +17,7 @@ import { checkProvable } from "../preflight/model-header.js";
 import { type HealedTensor, withHealed } from "../../model/fitting/tensors.js";
 import { type MeasuredShape, measureOriginal, measureZeroed } from "./zeroed-oracle.js";
 import type { Evaluation } from "../../model/runtime/evaluator.js";
-import { loadAddon } from "../../model/runtime/load-addon.js";
+import { machineSeen } from "../../model/runtime/load-model.js";
 import { placementAsBefore } from "../../model/runtime/place.js";
 import { type Placement, placementText } from "../../model/runtime/placement.js";
 import { packageVersion } from "../../model/runtime/paths.js";
@@ -226,7 +226,7 @@ function isWithin(worst: number, expected: Expectation): boolean {
 /** Where the written file is verified: each block where it was measured. If the devices have no space for that beside the model, as much of it as fits. */
 async function placementOfWritten(path: string, expected: Expectation, kept: readonly number[]): Promise<Placement> {
 	const { placement, windows, ubatch } = expected;
-	const info = (await loadAddon()).info();
+	const info = await machineSeen({});
 	return placementAsBefore(await Gguf.read(path), { windows: 1, windowLength: windows.length, ubatch }, info, { before: placement, kept });
 }
 

@@ -7,7 +7,16 @@ import { packageRoot } from "../../../src/model/runtime/paths.js";
 
 const folder = { folder: "/somewhere/build", writable: true, freeBytes: 10e9 };
 const bare: Found = {
-	...{ usable: false, used: null, versions: { "prune-gguf": "1", "llama.cpp": "2" }, binaries: [], devices: [], tools: [], sources: true },
+	...{
+		usable: false,
+		used: null,
+		versions: { "prune-gguf": "1", "llama.cpp": "2" },
+		binaries: [],
+		devices: [],
+		backends: [],
+		tools: [],
+		sources: true,
+	},
 	system: { platform: "linux", arch: "x64", libc: null, node: "22.0.0", processor: "Some CPU", features: null },
 	cache: folder,
 	builds: folder,

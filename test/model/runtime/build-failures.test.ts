@@ -54,6 +54,17 @@ const cases: readonly (readonly [name: string, lines: readonly string[], words: 
 		/^the C\+\+ compiler cannot make a program/,
 	],
 	["too little memory", ["c++: fatal error: Killed signal terminated program cc1plus"], /^a compiler was ended.*--jobs 1$/],
+	[
+		"headers of SPIR-V",
+		['  Could not find a package configuration file provided by "SPIRV-Headers" with any of'],
+		/^the headers of SPIR-V are missing/,
+	],
+	[
+		"an old Vulkan SDK",
+		["/x/ggml/src/ggml-vulkan/ggml-vulkan.cpp:12:3: error: 'PhysicalDeviceCooperativeMatrixFeaturesKHR' is not a member of 'vk::x'"],
+		/^the Vulkan SDK is incomplete, or too old.*VULKAN_SDK.*lunarg/,
+	],
+	["an old CUDA", ["nvcc fatal   : Unsupported gpu architecture 'compute_120a'"], /^the CUDA toolkit does not fit.*nvidia\.com/],
 	["rights", ["Error: cannot open /x/a.o: Permission denied"], /cannot be written/],
 ];
 

@@ -12,9 +12,9 @@ describe("devicesFor", () => {
 		expect(names({})).toEqual(["CUDA0", "CUDA1"]);
 		expect(names({ splitMode: "none" })).toEqual(["CUDA0"]);
 		const shared = device("Vulkan0", 1000, 1000, { sharesMemory: true });
-		const server = device("RPC0", 1000);
+		const server = device("RPC0", 1000, 1000, { server: "a:1" });
 		expect(names({}, seen([processor, shared]))).toEqual(["Vulkan0"]);
-		expect(names({}, seen([processor, device("CUDA0", 1), shared, server]))).toEqual(["RPC0", "CUDA0"]);
+		expect(names({ rpc: ["a:1"] }, seen([processor, device("CUDA0", 1), shared, server]))).toEqual(["RPC0", "CUDA0"]);
 		const same = { id: "0000:01:00.0" };
 		expect(names({}, seen([device("CUDA0", 1, 1, same), device("Vulkan0", 1, 1, same)]))).toEqual(["CUDA0"]);
 	});
