@@ -35,7 +35,7 @@ export default defineConfig({
 				test: {
 					name: "together",
 					include: ["test/**/*.test.ts"],
-					exclude: ["test/full/**", ...alone],
+					exclude: ["test/full/**", "test/device/**", ...alone],
 					maxWorkers: 3,
 					sequence: { groupOrder: 0 },
 				},

@@ -1,0 +1,38 @@
+// What a device computes, and how fast: run by test-device.mjs in a process of its own, for each of two places.
+//   node scripts/device/measure.mjs '{"model": "...", "gpuLayers": -1, "windows": 10, "length": 128, "rpc": [...]}'
+// Prints one line of JSON.
+import { Coalition, Model, makeWindows } from "../../dist/index.js";
+
+const { model: path, windows: count, length, ...place } = JSON.parse(process.argv[2]);
+const model = await Model.load(path, place);
+try {
+	const { blocks, vocabulary } = model.facts;
+	// Tokens of a text are not needed to compare two places, but the same ones are.
+	const tokens = Int32Array.from({ length: count * length }, (_, i) => (i * i + 7 * i) % Math.min(vocabulary, 1000));
+	const windows = makeWindows(tokens, length);
+	const evaluator = model.createEvaluator();
+	const candidates = [[], [Math.floor(blocks / 3)], [1, blocks - 2]].map((removed) => Coalition.ofRemoved(blocks, removed));
+	const reference = await evaluator.createReference(candidates[0], windows);
+	const compared = await evaluator.evaluate(candidates, windows, { reference });
+	const singles = Array.from({ length: blocks }, (_, block) => Coalition.ofRemoved(blocks, [block]));
+	await evaluator.evaluate(singles.slice(0, 1), windows);
+	const { bytesMoved: bytes } = await model.backendNow();
+	const started = performance.now();
+	await evaluator.evaluate(singles, windows);
+	const step = (performance.now() - started) / 1000;
+	const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+	const after = await model.backendNow();
+	const devices = after.devices.filter(({ gpu }) => gpu).map(({ name, description }) => `${name} (${description})`);
+	process.stdout.write(
+		`${JSON.stringify({
+			devices,
+			losses: compared.map(({ losses }) => mean(losses)),
+			divergences: compared.map(({ divergences }) => mean(divergences)),
+			candidates: singles.length,
+			step,
+			bytes: (after.bytesMoved - bytes) / singles.length,
+		})}\n`,
+	);
+} finally {
+	await model.dispose();
+}
