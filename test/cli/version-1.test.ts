@@ -33,8 +33,8 @@ describe("a plan", () => {
 		const quantize = quantized ? ["--quantize", quantized.type] : [];
 		const { code, stderr } = await run("apply", fixturePath, output, "--plan", join(v1Folder, name), ...quantize);
 		if (code !== 0) {
-			// Another processor rounds new matrices differently: then no file is written.
-			expect(stderr).toMatch(/is healed otherwise/);
+			// Another processor rounds otherwise, and so draws another text or fits other matrices: then no file is written.
+			expect(stderr).toMatch(/is healed otherwise|does not draw the text again/);
 			expect(heal.applied).toBe(true);
 			return;
 		}

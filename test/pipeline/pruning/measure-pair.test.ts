@@ -25,7 +25,9 @@ describe("speed and texts of a run", () => {
 		const result = await pruneGguf(fixturePath, output, { ...asUsual, report, remove: [3, 6, 10] });
 		const { speed } = await readPlan(result.planPath!);
 		expect(speed).toEqual(JSON.parse(JSON.stringify(result.plan!.speed)));
-		expect(speed).toMatchObject({ through: "file", threads: 1, context: 256, repetitions: 6 });
+		expect(speed).toMatchObject({ through: "file", threads: 1, context: 256 });
+		// Twice as many unless the ratios are clear after the first.
+		expect([6, 12]).toContain(speed!.repetitions);
 		expect(speed!.promptTokens + speed!.generatedTokens).toBeLessThanOrEqual(256);
 		expect(speed!.after!.kvCache / speed!.before.kvCache).toBeCloseTo(9 / 12, 12);
 		const written = await GgufFile.read(output);
