@@ -12,7 +12,7 @@ const folders = ["test/native", "test/model/runtime", "test/model/fitting"];
 /** Tests in these folders that never load one: counted, they would make a binary look better tested than it is. */
 const without = [
 	...["binary/facts", "binary/stamp", "build", "build-failures", "build-native", "build-tools", "fetch-llama", "memory", "run-tool"],
-	...["visual-studio", "cuts"],
+	...["visual-studio", "cuts", "backend", "backend-builds", "devices", "placement", "rpc"],
 ].map((name) => `/${name}.test.ts`);
 
 /** Test files that load a binary, from the root of the project. */
