@@ -27,7 +27,7 @@ describe("pages", () => {
 			return counts;
 		};
 		expect(count(items.map(({ why }) => why))).toEqual({
-			"it compiles llama.cpp, which the tests have done": 8,
+			"it compiles llama.cpp, which the tests have done": 10,
 			"it has a word to fill in": 2,
 			"it installs, builds or tests this checkout, which has happened": 15,
 			"it is about the shell of who reads it": 1,
