@@ -14,23 +14,9 @@ export const OUTPUT = "out.gguf";
 const FILES = ["", ".plan.json", ".report.html", ".report.json"].map((end) => OUTPUT + end);
 /** The search, healing, and every file that a run writes. The time limit is never reached. */
 export const SETTINGS = [
-	...[
-		"-n",
-		"2",
-		"--granularity",
-		"block",
-		"--max-evaluations",
-		"30",
-		"--max-time",
-		"2h",
-		"--windows",
-		"2",
-		"--window-length",
-		"32",
-		"--heal=512",
-	],
-	...["--threads", "1", "--ubatch", "128", "--working-weights", "own", "--seed", "3", "--no-speed", "--no-samples"],
-];
+	"-n 2 --granularity block --max-evaluations 30 --max-time 2h --windows 2 --window-length 32 --heal=512",
+	"--threads 1 --ubatch 128 --working-weights own --seed 3 --no-speed --no-samples",
+].flatMap((options) => options.split(" "));
 
 /**
  * Runs the job in a folder, which holds its cache too.
