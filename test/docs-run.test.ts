@@ -50,7 +50,7 @@ describe("pages", () => {
 			"it tries several sizes": 2,
 			"its model is larger than the 12-block one": 2,
 		});
-		expect(count(left.filter(({ full }) => !full).map(({ kind }) => kind))).toEqual({ command: 53, output: 3 });
+		expect(count(left.filter(({ full }) => !full).map(({ kind }) => kind))).toEqual({ command: 54, output: 3 });
 	});
 });
 
