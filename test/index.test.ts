@@ -10,6 +10,7 @@ describe("the public entry", () => {
 			  "BuildError",
 			  "CalibrationError",
 			  "Coalition",
+			  "DeviceError",
 			  "DisposedError",
 			  "EvaluationError",
 			  "Evaluator",

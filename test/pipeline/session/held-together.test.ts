@@ -98,8 +98,8 @@ describe("healing", () => {
 		const shape = { cuts: 1, tokens: 2048, kinds: ["map"] } as const;
 		const held = (search + validation + report) * perPosition;
 		const free = healBytes(model.file, shape) + held - 1;
-		vi.mocked(memory.availableMemory).mockReturnValue(2 ** 40);
 		const healed = (options: PruneOptions) => {
+			vi.mocked(memory.availableMemory).mockReturnValue(2 ** 40);
 			const onProgress: PruneOptions["onProgress"] = ({ phase }) => {
 				if (phase.startsWith("generating")) vi.mocked(memory.availableMemory).mockReturnValue(free);
 			};
