@@ -14,7 +14,7 @@ export const OUTPUT = "out.gguf";
 const FILES = ["", ".plan.json", ".report.html", ".report.json"].map((end) => OUTPUT + end);
 /** The search, healing, and every file that a run writes. The time limit is never reached. */
 export const SETTINGS = [
-	"-n 2 --granularity block --max-evaluations 30 --max-time 2h --windows 2 --window-length 32 --heal=512",
+	"-n 2 --granularity block --max-evaluations 30 --max-time 2h --windows 2 --window-length 32 --heal=1024",
 	"--threads 1 --ubatch 128 --working-weights own --seed 3 --no-speed --no-samples",
 ].flatMap((options) => options.split(" "));
 
