@@ -45,7 +45,8 @@ export const targets = [
 		...linux,
 		level: "armv8",
 		cpu: "generic",
-		needs: ["fp", "asimd"],
+		// Every 64-bit ARM CPU that runs Linux has floating point and NEON.
+		needs: [],
 		// No GGML_CPU_ARM_ARCH: it becomes -march, in which zig sees one more -mcpu, and armv8-a is no name of a CPU.
 		cmake: {},
 		zigTarget: `aarch64-linux-gnu.${glibcVersion}`,

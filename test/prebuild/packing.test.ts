@@ -48,7 +48,7 @@ it("binary.json says what the binary is", () => {
 		libc: "glibc",
 		libcVersion: "2.28",
 		level: "armv8",
-		needs: ["fp", "asimd"],
+		needs: [],
 		compiler: "zig 1.2.3 (clang 4.5.6)",
 		packageVersion: version,
 		bytes: 10,
