@@ -1,5 +1,4 @@
-import type { Coalition } from "./coalition.js";
-import { distinct } from "./coalition.js";
+import { type Coalition, distinct } from "./coalition.js";
 import { type BatchOptions, type Game, type Measurement, meanLoss } from "./game.js";
 import { average, differences } from "./statistics.js";
 

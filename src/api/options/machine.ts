@@ -3,6 +3,9 @@ import { splitModes } from "../../model/runtime/devices.js";
 import { backends } from "../build.js";
 import type { OptionRows } from "./row.js";
 
+/** The commands that load a model. */
+const loading = ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"] as const;
+
 export const machineRows = {
 	threads: {
 		flag: "threads",
@@ -13,7 +16,7 @@ export const machineRows = {
 		default: "physical cores; a long search uses all logical processors if that is faster",
 		group: "machine",
 		level: "basic",
-		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
+		commands: loading,
 		per: { apply: { default: "physical cores" }, evaluate: { default: "physical cores" }, speed: { default: "physical cores" } },
 	},
 	gpuLayers: {
@@ -25,7 +28,7 @@ export const machineRows = {
 		default: "auto",
 		group: "machine",
 		level: "basic",
-		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
+		commands: loading,
 	},
 	devices: {
 		flag: "device",
@@ -34,7 +37,7 @@ export const machineRows = {
 		help: "Devices to use, named as `doctor` lists them",
 		default: "as llama.cpp chooses",
 		group: "machine",
-		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
+		commands: loading,
 	},
 	splitMode: {
 		flag: "split-mode",
@@ -43,7 +46,7 @@ export const machineRows = {
 		help: "How several devices share a model: none, layer (blocks) or row (rows of matrices, CUDA)",
 		default: "layer",
 		group: "machine",
-		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
+		commands: loading,
 	},
 	rpc: {
 		flag: "rpc",
@@ -52,7 +55,7 @@ export const machineRows = {
 		meta: "<HOST:PORT,...>",
 		help: "Also run blocks on these RPC servers of llama.cpp; for trusted networks only, with a build for it",
 		group: "machine",
-		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate", "speed"],
+		commands: loading,
 	},
 } as const satisfies OptionRows;
 

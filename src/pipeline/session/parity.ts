@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import { Coalition } from "../../game/coalition.js";
+import { average, finite } from "../../game/statistics.js";
 import { DeviceError, NotEnoughMemoryError } from "../../errors.js";
 import { formatBlocks } from "../../notation.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
@@ -11,6 +12,7 @@ import { Model } from "../../model/runtime/model.js";
 import { firstWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
+import { parsedAs } from "../../storage/plan-values.js";
 import { parityPath } from "../../storage/runs.js";
 import { logger } from "../../api/logger.js";
 import type { LoadSettings } from "../../api/options/settings.js";
@@ -63,14 +65,14 @@ export async function checkParity(job: ParityJob, options: LoadSettings): Promis
 	const asked = [devices, computingIdentity(model, options), hashOf([...windows.tokens]), model.file.size];
 	const path = parityPath(folder, hashOf(["parity", 1, asked]));
 	const kept = await readFile(path, "utf8").then(
-		(text) => v.safeParse(parities, JSON.parse(text)),
+		(text) => parsedAs(parities, text),
 		() => undefined,
 	);
-	const found = kept?.success ? kept.output : await compare(model, windows, options);
+	const found = kept ?? (await compare(model, windows, options));
 	if (!found) return undefined;
 	const worst = worstOf(found);
 	if (!isWithin(worst)) throw new DeviceError(refusal(devices, worst));
-	if (!kept?.success) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(found)));
+	if (!kept) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(found)));
 	logger(options)("debug", `${devices} agrees with the CPU: ${parityText(found)}`);
 	return found;
 }
@@ -100,7 +102,7 @@ async function compare(model: Model, windows: TokenWindows, options: LoadSetting
 			};
 			const reference = await cpu.createReference(mask, windows, { signal, onCandidate, maxBytes: Number.POSITIVE_INFINITY });
 			const [seen] = await device.evaluate([mask], windows, { signal, reference });
-			found.push({ removed, device: finite(seen!.losses), cpu: finite(right!.losses), divergence: finite(seen!.divergences!) });
+			found.push({ removed, device: meanOf(seen!.losses), cpu: meanOf(right!.losses), divergence: meanOf(seen!.divergences!) });
 			options.progress?.work({ phase, done: found.length, total: sets.length, unit: "candidates" });
 		}
 		return found;
@@ -136,10 +138,7 @@ function candidatesOf({ blocks: plan, facts: { blocks } }: Model): number[][] {
 	return [[], ...wanted.filter((removed) => removed.length > 0 && removed.length < blocks && plan.check(removed) === undefined)];
 }
 
-function finite(values: Float64Array): number | null {
-	const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-	return Number.isFinite(mean) ? mean : null;
-}
+const meanOf = (values: Float64Array): number | null => finite(average(values));
 
 /** Nats per token; infinite if only one of them is finite, 0 if none is. */
 function lossDifference({ device, cpu }: Parity): number {

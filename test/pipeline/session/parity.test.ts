@@ -1,4 +1,5 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { LogEvent } from "../../../src/api/index.js";
 import { DeviceError } from "../../../src/errors.js";
@@ -32,6 +33,11 @@ describe("checkParity", () => {
 		const progress = { work: () => compared++ } as never;
 		expect(await checkParity({ model, windows, folder }, { progress })).toEqual(found);
 		expect(compared).toBe(0);
+		// What is torn is measured again.
+		const [kept] = readdirSync(folder).filter((name) => name.endsWith(".parity.json"));
+		writeFileSync(join(folder, kept!), '[{"removed":');
+		expect(await checkParity({ model, windows, folder }, { progress })).toEqual(found);
+		expect(compared).toBeGreaterThan(0);
 	});
 
 	it("does nothing for a model on the CPU", async () => {
