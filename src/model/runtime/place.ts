@@ -1,5 +1,6 @@
 // Where a model is put: found before it is loaded, from the free memory of the devices and the sizes in its header.
 import { NotEnoughMemoryError } from "../../errors.js";
+import { blockOfTensor } from "../gguf/block-names.js";
 import type { GgufFile } from "../gguf/file.js";
 import type { AddonInfo } from "./addon.js";
 import { type Device, type DeviceChoice, deviceKey, devicesFor, layersAsked, type SplitMode } from "./devices.js";
@@ -26,12 +27,6 @@ interface PartSizes {
 	readonly compute: number;
 }
 
-/** Number of the block in a name such as `blk.3.ffn_up.weight`; undefined for other tensors. */
-function blockOf(name: string): number | undefined {
-	const digits = /^blk\.(\d+)\./.exec(name)?.[1];
-	return digits === undefined ? undefined : Number(digits);
-}
-
 function partSizes(file: GgufFile, shape: MemoryShape): PartSizes {
 	const count = blockCount(file);
 	const context = blockContext(file, shape);
@@ -39,7 +34,7 @@ function partSizes(file: GgufFile, shape: MemoryShape): PartSizes {
 	let others = 0;
 	let embedding = 0;
 	for (const { name, source } of file.tensors) {
-		const block = blockOf(name);
+		const block = blockOfTensor(name);
 		if (block !== undefined && block < count) blocks[block]! += source.size;
 		else if (name.startsWith("token_embd.")) embedding += source.size;
 		else if (name.startsWith("output")) others += source.size;
@@ -57,7 +52,7 @@ export function bytesElsewhere(file: GgufFile, placement: Placement, { devices }
 	if (shared) return 0;
 	const first = placement.blocks - offloaded(placement);
 	return file.tensors.reduce((sum, { name, source }) => {
-		const block = blockOf(name);
+		const block = blockOfTensor(name);
 		const isThere = block === undefined ? name.startsWith("output") : block >= first;
 		return sum + (placement.devices.length > 0 && isThere ? source.size : 0);
 	}, 0);
