@@ -99,25 +99,39 @@ export async function tellApart(sizes: readonly (readonly Measurement[])[], opti
 		}
 	}
 	const { supported = (field) => field } = options;
-	return { fields: fields.map((field, i) => wholeFirst(supported(field), sizes[i]!)), parts, stopped };
+	return { fields: fields.map((field, i) => wholeFirst(supported(field), field[0], sizes[i]!)), parts, stopped };
 }
 
 /**
- * Half-block cuts are more sets than whole blocks are, so that the best of them is more often best by chance. One that is best must beat the
- * best set of whole blocks by more than the standard error of their difference, paired by window; else that one wins. Without an error it wins.
+ * Half-block cuts are more sets than whole blocks are, so that the best of them is more often best by chance. One is taken only if it beats
+ * the set of whole blocks with the lowest mean by more than the standard error of their difference, paired by window; else the next one in
+ * order is tried, or whole blocks win. Without an error they win.
+ * @param field in the order in which sets are to be taken
+ * @param best the one with the lowest mean
  * @param all sets of the size, on the split
  */
-function wholeFirst(field: Field, all: readonly Measurement[]): Field {
-	const [best, ...others] = field;
-	if (best.coalition.whole) return field;
-	const blocks = lowest(all.filter(({ coalition, losses }) => coalition.whole && losses.every(Number.isFinite)));
-	const further = best.losses.length > (blocks?.losses.length ?? 0);
-	// Without further text it is surely worse: one that is worse still, but with a larger error, does not take its place.
-	if (!further && !others.some(({ coalition }) => coalition.key === blocks?.coalition.key)) return field;
-	const whole = others.find(({ coalition }) => coalition.whole);
-	if (!whole) return field;
-	if (beats(best, whole)) return field;
-	return [whole, ...field.filter((set) => set !== whole)];
+function wholeFirst(field: Field, best: Measurement, all: readonly Measurement[]): Field {
+	const chosen = field.find((set) => set.coalition.whole || mayWin(set, { field, best, all })) ?? best;
+	return [chosen, ...field.filter((set) => set !== chosen)];
+}
+
+interface Rivals {
+	readonly field: Field;
+	readonly best: Measurement;
+	readonly all: readonly Measurement[];
+}
+
+function mayWin(set: Measurement, { field, best, all }: Rivals): boolean {
+	const left = lowest(field.filter(({ coalition }) => coalition.whole));
+	const onSplit = lowest(all.filter(({ coalition, losses }) => coalition.whole && losses.every(Number.isFinite)));
+	if (!onSplit) return true;
+	const dropped = !field.some(({ coalition }) => coalition.equals(onSplit.coalition));
+	const further = best.losses.length > onSplit.losses.length;
+	// Without further text the best whole blocks are surely worse: those that are worse still, but with a larger error, do not take their place.
+	if (left && !(dropped && !further)) return beats(set, left);
+	if (set === best) return true;
+	// They were surely worse than the best one: than another one, only if that beats them where both were measured.
+	return beats(all.find(({ coalition }) => coalition.equals(set.coalition)) ?? set, onSplit);
 }
 
 /**

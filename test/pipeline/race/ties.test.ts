@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
 import type { Game, Measurement } from "../../../src/game/game.js";
 import type { SourceShare } from "../../../src/game/sources.js";
-import { beats, tellApart } from "../../../src/pipeline/race/ties.js";
+import { beats, type Field, tellApart } from "../../../src/pipeline/race/ties.js";
 
 const players = 6;
 const windows = 10;
@@ -205,6 +205,26 @@ describe("sets with half-block cuts", () => {
 		expect(await fieldsOf([whole, better([1.5, 3], 0.0038), noisy])).toEqual([["2,4", "1.5,3", "1,2"]]);
 		// Differs from the half-block cut by 0.002 in every window.
 		expect(await fieldsOf([whole, better([1.5, 3], 0.004), better([2, 4], 0.002)])).toEqual([["1.5,3", "1,2"]]);
+	});
+
+	it("that come first by what else is known are held against the whole blocks with the lowest mean, not against those that come first", async () => {
+		const [cut, wholes] = [better([1.5, 3], 0.006), better([2, 4], 0.004, 0.03)];
+		const supported = (order: readonly number[]) => (field: Field) => order.map((i) => field[i]!) as unknown as Field;
+		// In order of the mean: the half-block cut, 2 4, 1 2. The cut beats 1 2 but not 2 4.
+		expect([beats(cut, whole), beats(cut, wholes)]).toEqual([true, false]);
+		expect(await fieldsOf([whole, cut, wholes], { supported: supported([0, 2, 1]) })).toEqual([["1,2", "1.5,3", "2,4"]]);
+	});
+
+	it("that come first are held against whole blocks that were surely worse than another cut", async () => {
+		const best = better([1.5, 3], 0.1);
+		const [behind, level] = [-0.001, 0.02].map((by) => better([2.5, 4], by, 0.15));
+		const supported = ([first, second]: Field): Field => [second!, first];
+		// Nothing is known of the second cut but that it may be as good as the best: it must beat the whole blocks itself.
+		expect(await fieldsOf([whole, best, behind!], { supported })).toEqual([["1.5,3", "2.5,4"]]);
+		expect(beats(level!, whole)).toBe(false);
+		const good = better([2.5, 4], 0.09, 0.05);
+		expect(beats(good, whole)).toBe(true);
+		expect(await fieldsOf([whole, best, good], { supported })).toEqual([["2.5,4", "1.5,3"]]);
 	});
 
 	it("do not win on a single window, which has no error", async () => {
