@@ -11,7 +11,7 @@ import { compareRows, type Scored } from "./scores.js";
 import { announce, expectComparison, plannedOf } from "./work.js";
 import { InvalidOptionError } from "../../errors.js";
 import { Coalition, distinct } from "../../game/coalition.js";
-import type { Measurement } from "../../game/game.js";
+import { type Measurement, meanLoss } from "../../game/game.js";
 import { checkCall } from "../../pipeline/preflight/call.js";
 import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { inputFiles, metricOf } from "../../pipeline/preflight/metric.js";
@@ -138,7 +138,7 @@ async function find(session: Session, method: ComparedMethod, job: FindJob, opti
 		const set = searched.byCount.get(count);
 		return set ? [{ removed: set.removed, method }] : [];
 	});
-	const rivals = (choices?.rivals ?? [])
+	const rivals = (choices?.rivals ?? bestWhole(searched.played, counts, method))
 		.filter(({ removed }) => counts.includes(removed.length))
 		.map((rival) => (contender.method === "auto" && rival.method === "auto" ? { ...rival, method } : rival));
 	const limits = { masks: limit - spent.masks, furtherMasks: Math.floor(spent.masks * furtherShare), played: searched.played };
@@ -151,6 +151,16 @@ async function find(session: Session, method: ComparedMethod, job: FindJob, opti
 		surrogate: choices?.surrogate,
 		notes,
 	};
+}
+
+/** The best measured set of whole blocks of each size: a search for half-block cuts that was stopped has proposed none to hold its sets against. */
+function bestWhole(played: readonly Measurement[], counts: readonly number[], method: ComparedMethod): ProposedSet[] {
+	return counts.flatMap((count) => {
+		const sets = played.filter(({ coalition }) => coalition.whole && coalition.players - coalition.size === count);
+		if (sets.length === 0) return [];
+		const { coalition } = sets.reduce((best, set) => (meanLoss(set) < meanLoss(best) ? set : best));
+		return [{ removed: coalition.removed(), method }];
+	});
 }
 
 /** What a method's search gave, all of it or what it had when it was stopped. */

@@ -268,6 +268,17 @@ describe("compareMethods", () => {
 		expect(sizes[2]!.best).toBeNull();
 	});
 
+	it("races half-block cuts against whole blocks also where the budget of their search ended", async () => {
+		const search = { ...small.search, maxEvaluations: 42 };
+		const { methods, sizes } = await compareMethods(fixturePath, { ...small, removeBlocks: [1, 6], methods: ["greedy:half-block"], search });
+		const [{ notes, cost }] = methods as [CompareResult["methods"][number]];
+		const stopped = Number(/stopped after (\d+) candidates/.exec(notes.join())![1]);
+		// The original model, the best cut and the best block, on the validation split.
+		expect(cost.evaluations).toBeGreaterThanOrEqual(stopped + 3);
+		expect(cost.evaluations).toBeLessThanOrEqual(42);
+		expect(sizes.map(({ rows }) => rows[0]!.removed?.length)).toEqual([1, undefined]);
+	});
+
 	it("stops when told to, says what the methods have found, and goes on from there", async () => {
 		const stop = new AbortController();
 		const notes: string[] = [];
