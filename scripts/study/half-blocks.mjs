@@ -15,7 +15,7 @@ const read = (path) => JSON.parse(readFileSync(path, "utf8"));
 const runs = paths.map(read);
 const healed = healedPath ? read(healedPath).filter(({ kind }) => kind === "row") : [];
 
-const digits = (value) => (value < 0 ? "-" : "+") + Math.abs(value).toFixed(3);
+const digits = (value) => (Number.isNaN(value) ? "none" : `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(3)}`);
 const withError = ({ mean: value, standardError }) => `${digits(value)} ± ${(standardError ?? Number.NaN).toFixed(3)}`;
 const isHalf = ({ method }) => method.endsWith(":half-block");
 
@@ -24,9 +24,13 @@ function bestWhole(rows) {
 	return rows.filter((row) => !isHalf(row) && row.removed).reduce((a, b) => (b.mean.mean < a.mean.mean ? b : a));
 }
 
-/** Half-block minus whole: `compare` holds each row against the best of all, so one of the two is 0 if one of them is the best. */
+/**
+ * Half-block minus whole: `compare` holds each row against the best of all, so one of the two is 0 if one of them is the best. Otherwise the
+ * error is at most about as large as given here, since errors of two differences from a third row add up.
+ */
 function difference(one, other) {
-	if (one.removed.join() === other.removed.join()) return { mean: 0, standardError: 0 };
+	if (!one.removed) return { mean: Number.NaN, standardError: Number.NaN };
+	if (one.removed === other.removed) return { mean: 0, standardError: 0 };
 	if (one.above.mean === 0) return { mean: -other.above.mean, standardError: other.above.standardError };
 	if (other.above.mean === 0) return one.above;
 	return { mean: one.mean.mean - other.mean.mean, standardError: Math.hypot(one.above.standardError, other.above.standardError) };
@@ -63,7 +67,7 @@ process.stdout.write(
 		["removed", "seed", half, "best of whole blocks", "", "half-block minus whole"],
 		[
 			...pairs.map(({ size, seed, ours, whole, difference: d }) => [
-				...[size, seed, formatBlocks(ours.removed), formatBlocks(whole.removed), whole.method, withError(d)],
+				...[size, seed, ours.removed ?? "none found", whole.removed, whole.method, withError(d)],
 			]),
 			...sizes.map((size) => {
 				const of = pairs.filter((pair) => pair.size === size);
@@ -73,8 +77,8 @@ process.stdout.write(
 	)}\n`,
 );
 
-/** Rows of a set in the study of healing, by method. */
-const rowOf = (removed, method) => healed.find((row) => row.removed.join() === removed.join() && row.method === method);
+/** The row of a set in the study of healing, by method. @param removed as `compare` writes it */
+const rowOf = (removed, method) => healed.find((row) => formatBlocks(row.removed) === removed && row.method === method);
 for (const method of [...new Set(healed.map((row) => row.method))].filter((name) =>
 	healed.some((row) => row.method === name && row.removed.length > 0),
 )) {

@@ -270,7 +270,12 @@ describe("compareMethods", () => {
 
 	it("races half-block cuts against whole blocks also where the budget of their search ended", async () => {
 		const search = { ...small.search, maxEvaluations: 42 };
-		const { methods, sizes } = await compareMethods(fixturePath, { ...small, removeBlocks: [1, 6], methods: ["greedy:half-block"], search });
+		const { methods, sizes } = await compareMethods(fixturePath, {
+			...small,
+			removeBlocks: [1, 6],
+			methods: ["greedy:half-block"],
+			search,
+		});
 		const [{ notes, cost }] = methods as [CompareResult["methods"][number]];
 		const stopped = Number(/stopped after (\d+) candidates/.exec(notes.join())![1]);
 		// The original model, the best cut and the best block, on the validation split.
