@@ -1,5 +1,5 @@
 // The main job, top to bottom.
-import type { Method, PruneOptions, PruneResult, StepName } from "../api/index.js";
+import type { GranularityUsed, Method, PruneOptions, PruneResult, StepName } from "../api/index.js";
 import { InvalidOptionError } from "../errors.js";
 import { BestSoFar } from "../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
@@ -161,7 +161,8 @@ function openSession({ header, options, removable, run }: Request): Promise<Sess
 
 /** Searches, races, decides, and delivers. */
 async function pruneWith(session: Session, request: Request, best: BestSoFar): Promise<PruneResult> {
-	const { output, run, amount, removable, limits, header, original } = request;
+	const { output, amount, removable, limits, header, original } = request;
+	let { run } = request;
 	const { named, kmax } = removable;
 	const healable = settledJob(request.options, foundHealing(checkedToHeal(session, request)));
 	const gate = limits && Gate.open(session, limits, healable);
@@ -186,6 +187,7 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	progress?.begin("Searching", { total: estimate.evaluations + estimate.known, done: Math.max(1, estimate.known), limit: maxTime });
 	const choices = named ? undefined : await search(session, removable, best, begun);
 	await session.closeSearch();
+	if (choices?.granularity) run = { ...run, granularity: choices.granularity };
 	const { options, noFurther } = withinTimeLeft(session, timedRun, begun, healable.maxTime);
 	for (const note of choices?.found.notes ?? []) logger(options)("note", note);
 	const field = candidates(session, choices, removable);
@@ -196,7 +198,7 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	if (decision && choices) best.choose(decision.chosen);
 	const decided = decision ?? standingOf(raced);
 	const facts = runFacts(session, { output, choices, decided, speeds: request.speeds, warnings: run.warnings }, options);
-	if (!decision) return showCurve(session, facts, request, options);
+	if (!decision) return showCurve(session, facts, { ...request, run }, options);
 	return deliver(session, decision, { output, facts, original, gate, run }, options);
 }
 
@@ -228,16 +230,21 @@ function checkedToHeal(session: Session, { options, removable: { named, kmax } }
 	return checkHealable(session.model, named ?? kmax, healingOf(options), { references: session.referenceBytes });
 }
 
+/** The methods that take the place of a search rank whole blocks. */
+const rankedInstead: GranularityUsed = { used: "block", reason: "--max-time left no time to search" };
+
 /** The sets that a method finds. */
 async function search(
 	session: Session,
 	{ kmax, counts }: Removable,
 	{ onStep }: BestSoFar,
-	{ options, instead = [options.method] }: JobInTime,
+	{ options, instead }: JobInTime,
 ): Promise<Choices> {
-	const [method, ...others] = instead as [Method, ...Method[]];
-	const run = (one: Method) =>
-		choose(session, { method: one, kmax }, { ...options, method: one }, { onStep, ...(counts ? { counts } : {}) });
+	const [method, ...others] = (instead ?? [options.method]) as [Method, ...Method[]];
+	const run = async (one: Method) => {
+		const choices = await choose(session, { method: one, kmax }, { ...options, method: one }, { onStep, ...(counts ? { counts } : {}) });
+		return instead === undefined ? choices : { ...choices, granularity: rankedInstead };
+	};
 	return run(method).catch((error: unknown) => {
 		if (others.length === 0 || !(error instanceof InvalidOptionError)) throw error;
 		return run(others[0]!);

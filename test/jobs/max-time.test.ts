@@ -63,13 +63,16 @@ describe("a run that is limited in time", () => {
 
 	it("chooses without a search where single removals do not fit, measures and verifies", async () => {
 		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: undefined, leftOut: ["samples", "speed", "further text"] });
-		const { plan, output, notes } = await run(100);
+		const { plan, output, notes, granularity } = await run(100);
 		expect(existsSync(output)).toBe(true);
 		expect(plan!.removed.length).toBe(2);
 		expect(notes).toContain(
 			"leaves out: samples, speed, further text, search; the blocks are ranked by how little they change the hidden state",
 		);
 		expect(plan!.losses.heldOut!.difference).toBeGreaterThan(0);
+		// Whole blocks were ranked, whatever the default of the method that was asked for.
+		expect(plan!.options.search).toMatchObject({ granularity: "block" });
+		expect(granularity).toEqual({ used: "block", reason: "--max-time left no time to search" });
 	});
 
 	it("takes the last blocks where the graph gives no hidden state to rank by", async () => {

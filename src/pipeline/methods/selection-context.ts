@@ -1,5 +1,5 @@
 // What a method that chooses is given, and what it gives.
-import type { ShiftedPairCost, ShiftedPairImportance } from "../../api/measure.js";
+import type { GranularityUsed, ShiftedPairCost, ShiftedPairImportance } from "../../api/measure.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import type { Game } from "../../game/game.js";
 import type { LossMeter } from "../../game/loss-meter.js";
@@ -31,6 +31,8 @@ export interface Choices {
 	surrogate?: PlanSurrogate;
 	/** What a surrogate says beside its sets and contributions. */
 	evidence?: Evidence;
+	/** What was removed, where that is not what was asked for. */
+	granularity?: GranularityUsed;
 	/** Distinct masks measured. */
 	masks: number;
 	/** Passes of the original model over the search split that were no masks. @default 0 */

@@ -31,10 +31,18 @@ export type PlanOrigin = Pick<Plan, "options" | "seed" | "calibration" | "versio
 /**
  * The same for the plan and the report.
  * @param asked what was asked for, with what was found for it: tokens for a time, a number of blocks for a speed-up
+ * @param ran what was removed, if that is not what was asked for
  */
-export function planOrigin(session: Session, output: string | undefined, asked: AskedSettings["asked"]): PlanOrigin {
+export function planOrigin(
+	session: Session,
+	output: string | undefined,
+	asked: AskedSettings["asked"],
+	ran?: GranularityUsed | undefined,
+): PlanOrigin {
 	const { threads, ubatch, weights } = session.settings;
-	const granularity = asked.remove ? undefined : granularityOf({ ...asked, method: asked.method ?? defaultMethod }, session.model.blocks);
+	const granularity = asked.remove
+		? undefined
+		: (ran ?? granularityOf({ ...asked, method: asked.method ?? defaultMethod }, session.model.blocks));
 	// Settings chosen by measuring how fast this machine is: if they are named, the result is the same in another cache.
 	const found: Settings<"prune"> = {
 		threads: Number(threads),

@@ -32,7 +32,7 @@ export async function makePlan(
 	const { disagreements } = decided.race;
 	const { model } = session;
 	const { blocks } = model.facts;
-	const origin = planOrigin(session, output, options.asked);
+	const origin = planOrigin(session, output, options.asked, choices?.granularity);
 	const losses = await textFigures(session, chosen.removed, options);
 	const metric = await metricFigures(session, chosen.removed, options);
 	return parsePlan({

@@ -126,6 +126,7 @@ async function deliverModel(
 		...{ model: facts.model, plan, planPath, output: made.output, curve: curveOf(facts.decided), metric },
 		...{ disagreements: facts.decided.race.disagreements, ...report, commands: [runInLlama(output)] },
 		...(interrupted ? { interrupted } : {}),
+		...(run.granularity ? { granularity: run.granularity } : {}),
 		seconds: (Date.now() - run.started) / 1000,
 	};
 }

@@ -42,7 +42,12 @@ export type KnownFacts = Pick<RunFacts, "choices" | "decided" | "speeds" | "warn
 export function runFacts(session: Session, { output, choices, decided, speeds, warnings }: KnownFacts, options: AskedSettings): RunFacts {
 	const { model, metric } = session;
 	return {
-		...{ model: summarize(model), metric, origin: planOrigin(session, output, options.asked), sizes: sizesWithout(model) },
+		...{
+			model: summarize(model),
+			metric,
+			origin: planOrigin(session, output, options.asked, choices?.granularity),
+			sizes: sizesWithout(model),
+		},
 		inputs: model.file.paths,
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		...{ choices, decided, speeds, warnings },

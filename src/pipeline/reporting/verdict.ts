@@ -1,6 +1,7 @@
 // The verdict on a run, and what to do instead if it is poor.
 import type { Speedup } from "../../api/speed.js";
 import { formatDifference, formatRatio, formatSignificant } from "../../report/format.js";
+import { isWhole } from "../../game/parts.js";
 import { formatBlocks } from "../../notation.js";
 import type { Report, ReportCurve } from "../../report/report-data.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
@@ -155,7 +156,7 @@ function fewerBlocks({ removed, curve, healed, quantized, added }: JudgedRemoval
 	const known = curve.series.flatMap(({ split, points }) => points.map((point): Point => ({ ...point, split })));
 	const smaller = known.filter((point) => point.removed.length > 0 && point.removed.length < removed.length);
 	const fewer = smaller.filter(({ added }) => added !== null).sort(moreBlocksFirst);
-	const validated = fewer.filter(({ split }) => split === "validation");
+	const validated = firstOfEachSize(fewer.filter(({ split }) => split === "validation"));
 	const best = validated.find(({ added }) => added! <= sensibleLoss);
 	const cost = (added: number) =>
 		curve.metric === "kl" ? `the KL divergence is ${natsBesideBound(added)} nats per token` : risesBy(added);
@@ -184,10 +185,14 @@ const risesBy = (added: number) => {
 	return added > 0 ? `perplexity rises by ${riseText(added)}` : "perplexity does not rise";
 };
 
-/** The least costly first of each number. */
+/** The least costly first of each number, whole blocks before half-block cuts: a run takes those unless a cut is surely better. */
 function moreBlocksFirst(a: Point, b: Point): number {
-	return b.removed.length - a.removed.length || a.added! - b.added!;
+	const whole = ({ removed }: Point) => Number(isWhole(removed));
+	return b.removed.length - a.removed.length || whole(b) - whole(a) || a.added! - b.added!;
 }
+
+const firstOfEachSize = (points: readonly Point[]) =>
+	points.filter(({ removed: { length } }, i) => points.findIndex(({ removed }) => removed.length === length) === i);
 
 /** The verdict if nothing said how much to remove. */
 export function suggestionVerdict({ removed, reason }: { removed: readonly number[]; reason: string }): Report["verdict"] {

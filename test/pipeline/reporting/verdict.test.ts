@@ -118,6 +118,10 @@ describe("the verdict on a set", () => {
 		const broken = both([0, 0.05, 0.3]);
 		broken.series[1]!.points = [{ removed: [1], loss: null, added: null }];
 		expect(adviceOf(broken)).toMatch(/^Remove fewer blocks\. /);
+		// A cut that looks cheaper than whole blocks may be so by chance: a run takes those.
+		const halves = lossCurve("validation", [0, 0.05]);
+		halves.series[0]!.points.push({ removed: [4.5], loss: 3, added: 0.01 });
+		expect(adviceOf(halves)).toBe("Remove 1 block (-n 1): perplexity rises by 5 % on the validation split.");
 		const unknown = "Remove fewer blocks. Run prune-gguf MODEL to see what each number of them costs.";
 		for (const curve of [undefined, lossCurve("validation", [0]), lossCurve("search", [0, null]), curveOf("search", [0, 0.05], "accuracy")])
 			expect(adviceOf(curve)).toBe(unknown);
