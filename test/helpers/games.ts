@@ -8,8 +8,13 @@ import { type Sample, toSamples } from "../../src/game/sample.js";
 import { TableGame } from "../../src/game/table-game.js";
 
 /** The measured game of the 12-block fixture model: all coalitions but the empty one. */
-export function fixtureGame(): TableGame {
-	return TableGame.parse(gunzipSync(readFileSync(new URL("../../fixture/fixture-12l.jsonl.gz", import.meta.url))).toString());
+export const fixtureGame = (): TableGame => tableOf("fixture-12l.jsonl.gz");
+
+/** Of the same model and text: all sets of up to 6 blocks and shifted pairs. */
+export const fixturePairsGame = (): TableGame => tableOf("fixture-12l.pairs.jsonl.gz");
+
+function tableOf(name: string): TableGame {
+	return TableGame.parse(gunzipSync(readFileSync(new URL(`../../fixture/${name}`, import.meta.url))).toString());
 }
 
 export const FIXTURE_FULL_LOSS = 3.292742;
