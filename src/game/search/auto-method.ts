@@ -116,9 +116,9 @@ async function shiftedOf(game: Game, found: AutoSearchResult, meter: LossMeter, 
 export const HALF_SHARE = 0.25;
 /**
  * What whole blocks get of the evaluations, and of the time. On made-up games 0.5 and 0.65 find sets that are as good, and 0.8 worse ones; on a small
- * model a search over whole blocks with 0.5 missed sets that all of the budget had found (docs/research/measured-games.md).
+ * model 0.65 missed a half-block cut that 0.5 had found, and found no better whole blocks (docs/research/measured-games.md).
  */
-export const WHOLE_SHARE = 0.65;
+export const WHOLE_SHARE = 0.5;
 
 /** What whole blocks get of a budget for both: at least the single removals and a set of each size. */
 function blocksBudget(budget: number, players: number, kmax: number): number {
