@@ -5,11 +5,12 @@
 // takes the 12-block model of this clone. It fails if a model is not measured, a delivered binary that fits computes something else than it
 // should, another one than a delivered is used, or something was built after all.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, delimiter, join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { programs } from "./programs.mjs";
 import { tryBinaries } from "./try-binaries.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -41,23 +42,13 @@ await pruneGguf(model, undefined, {
 console.log(JSON.stringify({ first, all: (Date.now() - started) / 1000 }));
 `;
 
-/** A folder with the only programs that are found. */
-function programs(folder) {
-	mkdirSync(folder);
-	const found = (name) => (process.env.PATH ?? "").split(delimiter).find((path) => existsSync(join(path, name)));
-	for (const name of ["node", "npm", "npx", "pnpm", "sh", "env"]) {
-		const path = found(name);
-		if (path) symlinkSync(join(path, name), join(folder, name));
-	}
-	return folder;
-}
-
+const allowed = ["node", "npm", "npx", "pnpm", "sh", "env"];
 const work = mkdtempSync(join(tmpdir(), "prune-gguf-try-"));
 const project = join(work, "project");
 const home = join(work, "home");
 mkdirSync(project);
 writeFileSync(join(project, "package.json"), JSON.stringify({ name: "try", private: true, type: "module" }));
-const env = { ...process.env, PRUNE_GGUF_HOME: home, ...(windows ? {} : { PATH: programs(join(work, "programs")) }) };
+const env = { ...process.env, PRUNE_GGUF_HOME: home, ...(windows ? {} : { PATH: programs(join(work, "programs"), allowed) }) };
 delete env.PRUNE_GGUF_ADDON;
 
 function run(command, args, more = {}) {
