@@ -1,5 +1,5 @@
 // Takes away what an installed package needs, or damages its binaries, and shows what a run and `doctor` say then.
-//   node scripts/package/try-faults.mjs PACKAGE.tgz [--only "part of a name"]
+//   node scripts/package/try-faults.mjs PACKAGE.tgz [--only "part of a name" ...]
 //
 // Linux, as root: folders are mounted read-only or small, and the network is taken away. It fails if a run says nothing of the fault, or does
 // not go on with the next binary. docs/developers/binaries.md has the table of what it shows.
@@ -14,7 +14,10 @@ import { parseArgs } from "node:util";
 import { damaged } from "./damage.mjs";
 import { programs } from "./programs.mjs";
 
-const { values: options, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: "string", default: "" } } });
+const { values: options, positionals } = parseArgs({
+	allowPositionals: true,
+	options: { only: { type: "string", multiple: true, default: [""] } },
+});
 if (positionals.length !== 1 || !existsSync(positionals[0]) || process.platform !== "linux" || process.getuid() !== 0) {
 	process.stderr.write("error: name the package, on Linux and as root: node scripts/package/try-faults.mjs PACKAGE.tgz\n");
 	process.exit(2);
@@ -93,7 +96,10 @@ const missing = [
 	["cmake", () => ({ PATH: without("cmake") })],
 	["make and ninja", () => ({ PATH: without("make", "ninja") })],
 	["git, and the sources of llama.cpp", () => ({ PATH: without("git"), undo: away("vendor/llama.cpp") })],
-	["the network, and the sources of llama.cpp", () => ({ PATH: without(), before: ["unshare", "-n"], undo: away("vendor/llama.cpp") })],
+	[
+		"the network, and the sources of llama.cpp",
+		() => ({ PATH: without(), before: ["/usr/bin/unshare", "-n"], undo: away("vendor/llama.cpp") }),
+	],
 	["a folder that can be written", () => ({ PATH: without(), undos: [readOnly(installed), readOnly(home)] })],
 	["space, before it begins", () => ({ PATH: without(), undo: small(join(installed, "build"), "20m") })],
 	["space, while it compiles", () => ({ PATH: without(), undo: small(join(installed, "build"), "60m"), fills: join(installed, "build") })],
@@ -101,9 +107,9 @@ const missing = [
 
 const tidy = (output) => output.replaceAll(installed, "PACKAGE").replaceAll(home, "CACHE").replaceAll(work, "FOLDER").trim();
 const say = (title, output) => process.stdout.write(`${title}\n${tidy(output).replaceAll(/^/gm, "    ")}\n`);
-const complain = (name, { status, stdout, stderr }) => {
+const complain = (name, { status, error, stdout, stderr }) => {
 	process.exitCode = 1;
-	process.stderr.write(`error: ${name}: not as it should be (${status})\n${stdout}${stderr}`);
+	process.stderr.write(`error: ${name}: not as it should be (${error?.message ?? status})\n${stdout}${stderr}`);
 };
 
 function tryBinary(name, make, best) {
@@ -143,11 +149,11 @@ async function tryMissing(name, take) {
 	const { undo, undos = undo ? [undo] : [], fills, ...asked } = take();
 	try {
 		const run = fills ? await runWhileFilling(fills, asked) : spawnSync(...call(measuring, asked));
-		const lines = run.stderr.split("\n").filter((line) => line && !/^(Building|\s*\d+ %)/.test(line));
+		const lines = (run.stderr ?? "").split("\n").filter((line) => line && !/^(Building|\s*\d+ %)/.test(line));
 		say(`missing: ${name} (${run.status})`, lines.join("\n"));
 		const told = spawnSync(...call(["doctor", "--json"], asked));
 		for (const { what, why, command } of JSON.parse(told.stdout).missing) say("  doctor", `${what}: ${why}\n${command}`);
-		if (run.status !== 1 || !/^error: /m.test(run.stderr) || told.status !== 1) complain(name, run);
+		if (run.status !== 1 || !/^error: /m.test(run.stderr ?? "") || told.status !== 1) complain(name, run);
 	} finally {
 		for (const one of undos) one();
 		rmSync(join(installed, "build"), { recursive: true, force: true });
@@ -165,7 +171,7 @@ try {
 	if (status !== 0) throw new Error(`npm install: ${stderr}`);
 	const { used } = JSON.parse(spawnSync(...call(["doctor", "--json"])).stdout);
 	say("the package as it is", `used: ${used}`);
-	const wanted = ([name]) => name.includes(options.only);
+	const wanted = ([name]) => options.only.some((part) => name.includes(part));
 	for (const [name, make] of binaries.filter(wanted)) tryBinary(name, make, used);
 	for (const [name, take] of missing.filter(wanted)) await tryMissing(name, take);
 } finally {

@@ -25,21 +25,33 @@ if (tarball === undefined || !existsSync(tarball)) {
 	process.stderr.write("error: name the package: node scripts/package/try-package.mjs PACKAGE.tgz\n");
 	process.exit(2);
 }
-if (models.length === 0) models.push(join(root, "fixture", "fixture-12l.gguf"));
+const own = join(root, "fixture", "fixture-12l.gguf");
+if (models.length === 0) models.push(own);
 
-/** Prints seconds from its own start, by the clock of the system, to the first measured candidate. */
+/**
+ * Prints seconds from its own start, by the clock of the system: to the first measured candidate and, if the third argument is "whole", to the
+ * end. Otherwise it stops there: a larger model takes minutes.
+ */
 const measure = `
 import { pruneGguf } from "prune-gguf";
-const [model, started] = [process.argv[2], Number(process.argv[3])];
+const [model, started, until] = process.argv.slice(2);
+const seconds = () => (Date.now() - Number(started)) / 1000;
+const enough = new AbortController();
 let first;
-await pruneGguf(model, undefined, {
+const run = pruneGguf(model, undefined, {
 	removeBlocks: 1,
 	search: { effort: "quick" },
+	signal: enough.signal,
 	onProgress: ({ unit, done }) => {
-		if (unit === "candidates" && done > 0) first ??= (Date.now() - started) / 1000;
+		if (unit !== "candidates" || done === 0) return;
+		first ??= seconds();
+		if (until !== "whole") enough.abort();
 	},
 });
-console.log(JSON.stringify({ first, all: (Date.now() - started) / 1000 }));
+await run.catch((error) => {
+	if (!enough.signal.aborted) throw error;
+});
+console.log(JSON.stringify({ first, ...(until === "whole" ? { all: seconds() } : {}) }));
 `;
 
 const allowed = ["node", "npm", "npx", "pnpm", "sh", "env"];
@@ -84,14 +96,16 @@ try {
 	);
 	writeFileSync(join(project, "measure.mjs"), measure);
 	for (const model of models) {
+		const until = model === own ? "whole" : "first";
 		const { first, all } = JSON.parse(
-			run("node", ["measure.mjs", model, String(Date.now())])
+			run("node", ["measure.mjs", model, String(Date.now()), until])
 				.trim()
 				.split("\n")
 				.at(-1),
 		);
 		if (first === undefined) throw new Error(`${model}: no candidate was measured`);
-		say(`${basename(model)}: first measured candidate after ${first.toFixed(2)} s, one block chosen after ${all.toFixed(1)} s`);
+		const chosen = all === undefined ? "" : `, one block chosen after ${all.toFixed(1)} s`;
+		say(`${basename(model)}: first measured candidate after ${first.toFixed(2)} s${chosen}`);
 	}
 	const { used, kind } = usedBinary();
 	say(`used: ${used} (${kind})`);
