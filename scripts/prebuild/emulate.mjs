@@ -4,7 +4,7 @@
 // losses are right, and that the command line works with it. In an emulated CPU, the code that ran uses no instruction which that CPU lacks.
 // It says nothing of speed.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,16 +36,24 @@ function programOf({ platform, arch }) {
 	return emulators[kind](join(options.tools, kind), say);
 }
 
-/** Runs Node.js with an addon. @throws {Error} with the last lines */
+/** Runs Node.js with an addon. It writes to a file: Wine's Node.js cannot open a pipe. @throws {Error} with the last lines */
 function node({ command, env }, args, settings) {
 	const [program, ...first] = command;
-	const { status, signal, stdout, stderr } = spawnSync(program, [...first, ...args], {
-		encoding: "utf8",
-		env: { ...process.env, ...env, ...settings },
-		maxBuffer: 1 << 26,
-	});
-	if (status !== 0) throw new Error(`${args[0]} ended with ${status ?? signal}:\n${`${stdout}${stderr}`.slice(-3000)}`);
-	return stdout.trim();
+	const folder = mkdtempSync(join(tmpdir(), "prune-gguf-output-"));
+	const path = join(folder, "output.txt");
+	const output = openSync(path, "w");
+	try {
+		const { status, signal } = spawnSync(program, [...first, ...args], {
+			env: { ...process.env, ...env, ...settings },
+			stdio: ["ignore", output, output],
+		});
+		const written = readFileSync(path, "utf8");
+		if (status !== 0) throw new Error(`${args[0]} ended with ${status ?? signal}:\n${written.slice(-3000)}`);
+		return written.trim();
+	} finally {
+		closeSync(output);
+		rmSync(folder, { recursive: true, force: true });
+	}
 }
 
 /** Mean losses of the 12-block model and of it without each block in turn. */
@@ -73,7 +81,7 @@ function tryBinary(target, folder) {
 	// An emulated CPU takes a hundred times as long: few candidates, and no speed, which would say nothing.
 	const fewer = ["--effort", "quick", "--max-evaluations", "20", "--windows", "10", "--samples", "1", "--no-speed"];
 	const stdout = node(program, [...command, ...fewer], { PRUNE_GGUF_ADDON: addon, PRUNE_GGUF_HOME: join(folder, "home") });
-	say(`  prune-gguf fixture-12l.gguf -n 2: exit code 0; ${stdout.split("\n")[0]}`);
+	say(`  prune-gguf fixture-12l.gguf -n 2: exit code 0; ${/^Removed .*$/m.exec(stdout)?.[0] ?? ""}`);
 	const how = `12-block model ${program.where}: ${other.losses.length} candidates and one whole run; mean losses within ${difference.toExponential(0)} nats of the native build`;
 	if (options.record) recordResult(target.name, "run", { how, node: version });
 }
