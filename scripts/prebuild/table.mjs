@@ -47,12 +47,11 @@ function needsTable() {
 function speedTable(results) {
 	const measured = targets.filter((target) => results[target.name]?.speed);
 	if (measured.length === 0) return "Not measured yet.";
-	const { works } = results[measured[0].name].speed;
-	const titles = Object.keys(works);
+	const titles = [...new Set(measured.flatMap(({ name }) => Object.keys(results[name].speed.works)))];
 	const rows = measured.map(({ name }) => {
 		const { speed } = results[name];
 		const cells = titles.map((title) => (speed.works[title] ? speed.works[title].ratio.toFixed(2) : "-"));
-		return `| \`${name}\` | ${cells.join(" | ")} | ${speed.beside} | ${speed.cpu}, ${speed.threads} threads | ${speed.date} |`;
+		return `| \`${name}\` | ${cells.join(" | ")} | ${speed.beside} | ${speed.cpu}, ${speed.threads} ${speed.threads === 1 ? "thread" : "threads"} | ${speed.date} |`;
 	});
 	return [`| name | ${titles.join(" | ")} | beside | CPU | date |`, `|${"---|".repeat(titles.length + 4)}`, ...rows].join("\n");
 }
