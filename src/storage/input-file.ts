@@ -1,5 +1,6 @@
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
+import { isAbsolute, resolve } from "node:path";
 import { FileError, type PruneGgufError } from "../errors.js";
 import type { FileState } from "./file-state.js";
 
@@ -72,7 +73,7 @@ async function attempt<T>(path: string, kind: InputKind, action: () => Promise<T
 		return await action();
 	} catch (cause) {
 		if (cause instanceof Failure) throw cause;
-		throw new Failure(`${nameOf(path, kind)} cannot be read: ${reasonOf(cause)}`, { cause });
+		throw new Failure(`${nameOf(path, kind)} cannot be read: ${reasonOf(cause, path)}`, { cause });
 	}
 }
 
@@ -92,9 +93,14 @@ function kindOf(found: Stats): string | undefined {
 	return found.isSocket() ? "a socket" : "a device";
 }
 
-function reasonOf(cause: unknown): string {
+/** Why a file cannot be read, and what to do. */
+function reasonOf(cause: unknown, path: string): string {
 	const code = (cause as NodeJS.ErrnoException | null)?.code;
-	if (code === "ENOENT") return "there is no such file";
-	if (code === "EACCES" || code === "EPERM") return "no permission";
+	if (code === "ENOENT" || code === "ENOTDIR") {
+		// A relative path is often right, but the command runs in another folder.
+		const place = isAbsolute(path) ? "" : ` (looked for at ${resolve(path)})`;
+		return `there is no such file${place}: check the path`;
+	}
+	if (code === "EACCES" || code === "EPERM") return "no permission: make it readable for yourself, or give a copy that you may read";
 	return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -71,5 +71,36 @@ describe.skipIf(process.platform === "win32")("what is no regular file is refuse
 				encoding: "utf8",
 			});
 		expect(run).toThrow(expect.objectContaining({ status: 1, stdout: expect.stringMatching(/the text \/dev\/stdin is a pipe/) }));
+	});
+});
+
+describe("what cannot be read comes with what to do", () => {
+	const said = async (path: string, bytes?: string | Buffer) => {
+		if (bytes !== undefined) writeFileSync(at(path), bytes);
+		const { code, stderr } = await runNode([mainPath, path], { cwd: folder, env: { PRUNE_GGUF_HOME: at("home") } });
+		expect(code, stderr).toBe(1);
+		return stderr;
+	};
+
+	it("a file that is not there: where it was looked for", async () => {
+		expect(await said("no.gguf")).toContain(
+			`no.gguf cannot be read: there is no such file (looked for at ${join(realpathSync(folder), "no.gguf")}): check the path`,
+		);
+		expect(await said(at("no.gguf"))).toContain(`${at("no.gguf")} cannot be read: there is no such file: check the path`);
+		writeFileSync(at("plain"), "text");
+		expect(await said(join("plain", "no.gguf"))).toMatch(/there is no such file .*check the path/);
+	});
+
+	it.each([
+		["random bytes", Buffer.from([0x9b, 0x4f, 0xdb, 0x37, ...Array(100).fill(7)]), /not a GGUF file: give the path of one, or convert/],
+		["a web page", "<!doctype html><title>Not found</title>", /not a GGUF file: it looks like a web page, so download the model itself/],
+		[
+			"a pointer of Git LFS",
+			"version https://git-lfs.github.com/spec/v1\n",
+			/not a GGUF file: if it is a pointer of Git LFS, run git lfs pull/,
+		],
+		["nothing", "", /cut short or damaged: download or copy it again/],
+	])("%s instead of a model", async (_, bytes, advice) => {
+		expect(await said("other.gguf", bytes)).toMatch(advice);
 	});
 });

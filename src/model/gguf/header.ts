@@ -71,10 +71,18 @@ export async function readGgufHeader(path: string, options: GgufHeaderOptions = 
 	}
 }
 
+/** What to do about a file of another kind, by its first bytes. */
+function adviceFor(found: string): string {
+	// Git LFS leaves such a text in place of a large file.
+	if (found === "vers") return "if it is a pointer of Git LFS, run git lfs pull, or download the model itself";
+	if (/^\s*<[!hH?]/.test(found)) return "it looks like a web page, so download the model itself";
+	return "give the path of one, or convert the model with llama.cpp's convert_hf_to_gguf.py";
+}
+
 function readVersion(cursor: Cursor): 2 | 3 {
 	const magic = cursor.take(4, "the magic GGUF");
 	const found = Buffer.from(cursor.bytes.subarray(magic, magic + 4)).toString("latin1");
-	if (found !== "GGUF") cursor.fail(magic, "the magic GGUF", `${quotedText(found)}; this is not a GGUF file`);
+	if (found !== "GGUF") cursor.fail(magic, "the magic GGUF", `${quotedText(found)}; this is not a GGUF file: ${adviceFor(found)}`);
 	const at = cursor.position;
 	const version = cursor.u32("the version");
 	if (version === 2 || version === 3) return version;
