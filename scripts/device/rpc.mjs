@@ -10,8 +10,8 @@ try {
 	const { addon, rpcServer } = await buildFor("rpc");
 	const servers = await startServers(rpcServer, 2);
 	try {
-		// The servers compute on the CPU: the same work gives the same bits.
-		const env = { PRUNE_GGUF_TEST_RPC: servers.endpoints.join(","), PRUNE_GGUF_TEST_EXACT: "1" };
+		// A server that a test ends is one of its own. The servers compute on the CPU: the same work gives the same bits.
+		const env = { PRUNE_GGUF_TEST_RPC: servers.endpoints.join(","), PRUNE_GGUF_TEST_EXACT: "1", PRUNE_GGUF_TEST_RPC_SERVER: rpcServer };
 		const { ok } = await runDeviceTests({ addon, env, args: process.argv.slice(2) });
 		if (!ok) process.exitCode = 1;
 	} finally {

@@ -14,7 +14,7 @@ import { setTimeout as delay } from "node:timers/promises";
 export async function startServers(program, count) {
 	const started = [];
 	try {
-		for (let i = 0; i < count; i++) started.push(await start(program));
+		for (let i = 0; i < count; i++) started.push(await start(program, await freePort()));
 	} catch (error) {
 		await stopAll(started);
 		throw error;
@@ -22,8 +22,18 @@ export async function startServers(program, count) {
 	return { endpoints: started.map(({ endpoint }) => endpoint), stop: () => stopAll(started) };
 }
 
-async function start(program) {
-	const port = await freePort();
+/**
+ * Starts one server.
+ * @param {string} program llama.cpp's ggml-rpc-server
+ * @param {number} [port] default a free one
+ * @returns {Promise<{ endpoint: string, port: number, kill(): Promise<void> }>}
+ */
+export async function startServer(program, port) {
+	const server = await start(program, port ?? (await freePort()));
+	return { endpoint: server.endpoint, port: Number(server.endpoint.split(":")[1]), kill: () => stopAll([server], "SIGKILL") };
+}
+
+async function start(program, port) {
 	const child = spawn(program, ["--host", "127.0.0.1", "--port", String(port), "--threads", "1"], { stdio: ["ignore", "pipe", "pipe"] });
 	let said = "";
 	for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));
@@ -38,8 +48,8 @@ async function start(program) {
 	throw new Error(`${program} does not listen on port ${port}:\n${said}`);
 }
 
-async function stopAll(started) {
-	for (const { child } of started) child.kill();
+async function stopAll(started, signal = "SIGTERM") {
+	for (const { child } of started) child.kill(signal);
 	await Promise.all(started.map(({ ended }) => ended));
 }
 

@@ -4,7 +4,7 @@ import { isChild } from "./child.js";
 import { type DeviceChoice, layersAsked } from "./devices.js";
 import { AddonProcess, ProcessEnded, type RemoteCall, type RemoteToken } from "./remote.js";
 import { endedError, type OnRestart, RemoteModel } from "./remote-model.js";
-import { askRpcServer, checkRpcServers, listRpcServers } from "./rpc.js";
+import { askAgain, checkRpcServers, listRpcServers } from "./rpc.js";
 
 /** How a model is loaded in the process. */
 export interface RemoteLoadOptions extends NativeLoadOptions {
@@ -44,7 +44,7 @@ class RemoteAddon {
 		this.#token = tokenClass(local);
 		this.#process = new AddonProcess(path, async () => {
 			for (const server of this.#servers) {
-				await askRpcServer(server);
+				await askAgain(server);
 				await this.#process.call({ method: "addRpcServer", args: [server] });
 			}
 			for (const model of this.#models) await model.restore();
@@ -71,13 +71,19 @@ class RemoteAddon {
 		await listRpcServers({ info: () => this.#local.info(), addRpcServer }, servers, signal);
 	}
 
-	/** @throws DeviceError if the process ends */
+	/**
+	 * Calls it once more if the process ends: an idle one does not notice that a server was started anew, until it is asked.
+	 * @throws DeviceError if it ends again
+	 */
 	async #unended<T>(where: string, call: RemoteCall): Promise<T> {
-		try {
-			await this.#process.ready();
-			return (await this.#process.call(call)) as T;
-		} catch (error) {
-			throw error instanceof ProcessEnded ? endedError(where, "while its devices were listed", error) : error;
+		for (let attempt = 1; ; attempt++) {
+			try {
+				await this.#process.ready();
+				return (await this.#process.call(call)) as T;
+			} catch (error) {
+				if (!(error instanceof ProcessEnded)) throw error;
+				if (attempt > 1) throw endedError(where, "while its devices were listed", error);
+			}
 		}
 	}
 

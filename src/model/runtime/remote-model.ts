@@ -209,8 +209,11 @@ export class RemoteModel implements NativeModel {
 
 /** @param when for people, for example "2 times at the same place" */
 export function endedError(where: string, when: string, error: ProcessEnded): DeviceError {
-	const advice =
-		"What was measured is in the cache: the same command goes on. If it happens again, install another version of the driver, or give --gpu-layers 0 for the CPU.";
+	// llama.cpp's words where the connection to a server broke.
+	const cause = error.log.some((line) => line.includes("Remote RPC server"))
+		? "start the RPC server anew"
+		: "install another version of the driver";
+	const advice = `What was measured is in the cache: the same command goes on. If it happens again, ${cause}, or give --gpu-layers 0 for the CPU.`;
 	return new DeviceError(`the process that computes on ${where} ended ${when} (${error.message}). ${advice}`, {
 		cause: new Error(error.log.join("\n")),
 	});

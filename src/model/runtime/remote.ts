@@ -98,10 +98,21 @@ export class AddonProcess {
 		child.hold(false);
 		void child.ended.then(({ cause, log }) => this.#end(child, new ProcessEnded(cause, log)));
 		child.send({ addon: this.#addon });
-		this.#starting = (again ? this.#restore() : Promise.resolve()).finally(() => {
+		this.#starting = (again ? this.#restored(child) : Promise.resolve()).finally(() => {
 			this.#starting = undefined;
 		});
 		return this.#starting;
+	}
+
+	/** A process that lacks a part of what the one before held is of no use: the next call starts another. */
+	async #restored(child: TalkingChild): Promise<void> {
+		try {
+			await this.#restore();
+		} catch (error) {
+			this.#end(child, new ProcessEnded("what it held could not be made anew", []));
+			child.kill();
+			throw error;
+		}
 	}
 
 	/** Something that a call returned as held, kept in the process until it is collected here. */

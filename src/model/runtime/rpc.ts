@@ -1,11 +1,14 @@
 // RPC servers of llama.cpp, which compute on other machines.
 import { connect } from "node:net";
-import { InvalidOptionError, ModelLoadError } from "../../errors.js";
+import { setTimeout as pause } from "node:timers/promises";
+import { DeviceError, InvalidOptionError, ModelLoadError } from "../../errors.js";
 import type { AddonInfo } from "./addon.js";
 import { fromNative } from "./cancel.js";
 
 /** Milliseconds in which a server must say what it is. It serves one program at a time, and is silent to others. */
 const PATIENCE = 5_000;
+/** Times to ask a server that has ended, once a second: something may start it again. */
+const TIMES_AGAIN = 5;
 /** Most servers that llama.cpp uses at once. */
 const MOST = 16;
 
@@ -32,6 +35,26 @@ export async function askRpcServer(endpoint: string, signal?: AbortSignal, patie
 		`--rpc ${endpoint}: the server speaks version ${major}.${minor}.${patch} of the protocol, and prune-gguf ${rpcProtocol.major}.${rpcProtocol.minor}. ` +
 			"Start the server of the same llama.cpp there (prune-gguf --version names it).",
 	);
+}
+
+/**
+ * Asks a server that a run was using. Its end also ends the process that computes, and a new one needs it.
+ * @param seconds between two attempts
+ * @throws DeviceError if it does not answer within some seconds
+ */
+export async function askAgain(endpoint: string, seconds = 1): Promise<void> {
+	for (let times = 1; ; times++) {
+		try {
+			return await askRpcServer(endpoint);
+		} catch (cause) {
+			if (times === TIMES_AGAIN) {
+				const reason = (cause as Error).message.replace(`--rpc ${endpoint}: `, "");
+				const advice = "What was measured is in the cache: start the server again, then the same command goes on.";
+				throw new DeviceError(`the RPC server ${endpoint} ended, or cannot be reached any more: ${reason} ${advice}`, { cause });
+			}
+		}
+		await pause(1000 * seconds);
+	}
 }
 
 /** What lists servers: the addon, here or in another process. */

@@ -1,9 +1,10 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { DeviceError } from "../../../src/errors.js";
 import type { Evaluation } from "../../../src/model/runtime/evaluator.js";
 import { Model } from "../../../src/model/runtime/model.js";
+import { AddonProcess, ProcessEnded } from "../../../src/model/runtime/remote.js";
 import { useFakeDevices } from "../../helpers/fake-devices.js";
 import { fixturePath, fixtureWindows, fullSet, removing } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
@@ -93,5 +94,31 @@ describe("the process of a device", () => {
 		expect(model.facts).toEqual(other.facts);
 		const [sampled] = await model.sample([tokens], { length: 16, seed: 1 });
 		expect(sampled).toHaveLength(16);
+	});
+});
+
+describe("a process that takes the place of one that ended", () => {
+	it("is not used if it cannot be given what the other one held: the next call starts another", async () => {
+		const addon = join(folder, "addon.cjs");
+		writeFileSync(
+			addon,
+			`module.exports = { NativeModel: class {}, pid: () => process.pid, end: () => process.kill(process.pid, "SIGKILL") };`,
+		);
+		let restored = 0;
+		const one = new AddonProcess(addon, async () => {
+			if (++restored === 1) throw new Error("a server is away");
+		});
+		const call = async (method: string) => {
+			await one.ready();
+			return one.call({ method, args: [] });
+		};
+		const first = await call("pid");
+		await expect(call("end")).rejects.toThrow(ProcessEnded);
+		await expect(call("pid")).rejects.toThrow("a server is away");
+		const last = await call("pid");
+		expect([restored, one.generation]).toEqual([2, 3]);
+		expect(last).not.toBe(first);
+		expect(await call("pid")).toBe(last);
+		await expect(call("end")).rejects.toThrow(ProcessEnded);
 	});
 });

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { InvalidOptionError, ModelLoadError } from "../../../src/errors.js";
+import { DeviceError, InvalidOptionError, ModelLoadError } from "../../../src/errors.js";
 import type { Addon } from "../../../src/model/runtime/addon.js";
-import { askRpcServer, listRpcServers, rpcProtocol } from "../../../src/model/runtime/rpc.js";
+import { askAgain, askRpcServer, listRpcServers, rpcProtocol } from "../../../src/model/runtime/rpc.js";
 
 let server: Server | undefined;
 const sockets: Socket[] = [];
@@ -86,6 +86,37 @@ describe("asking a server", () => {
 		const controller = new AbortController();
 		const asked = askRpcServer(await listening(() => controller.abort(new Error("enough"))), controller.signal);
 		await expect(asked).rejects.toThrow("enough");
+	});
+});
+
+describe("a server that a run was using", () => {
+	const answers = (_: Buffer, socket: Socket) => socket.write(version(7, 0, 0));
+	const close = async () => {
+		for (const socket of sockets.splice(0)) socket.destroy();
+		server!.close();
+		await once(server!, "close");
+	};
+
+	it("is waited for if it is started again", async () => {
+		const endpoint = await listening(answers);
+		await close();
+		const again = createServer((socket) => {
+			sockets.push(socket);
+			socket.on("data", (said) => answers(said, socket));
+		});
+		server = again;
+		setTimeout(() => again.listen(Number(endpoint.split(":")[1]), "127.0.0.1"), 100);
+		await askAgain(endpoint, 0.2);
+	});
+
+	it("and that stays away is an error that names it, and says what was lost and what to do", async () => {
+		const endpoint = await listening(answers);
+		await close();
+		const error = await askAgain(endpoint, 0.01).catch((reason: unknown) => reason);
+		expect(error).toBeInstanceOf(DeviceError);
+		expect((error as DeviceError).message).toBe(
+			`the RPC server ${endpoint} ended, or cannot be reached any more: no connection (ECONNREFUSED). Is ggml-rpc-server running there? What was measured is in the cache: start the server again, then the same command goes on.`,
+		);
 	});
 });
 
