@@ -30,7 +30,7 @@ export interface View {
 
 /** A headless Chromium with one page, controlled over its debugging pipe: messages of the DevTools protocol that end with a zero byte. */
 export class Browser {
-	/** Complaints of the page: errors, and requests that it made. */
+	/** Complaints of the page: errors, dialogs, and requests that it made. */
 	readonly complaints: string[] = [];
 	readonly #child: ChildProcess;
 	readonly #folder: string;
@@ -123,7 +123,11 @@ export class Browser {
 			if (error) waiting?.reject(new Error(error.message));
 			else waiting?.resolve(result as never);
 		} else if (method === "Page.loadEventFired") this.#loaded?.();
-		else if (method === "Runtime.exceptionThrown" || method === "Log.entryAdded" || method === "Runtime.consoleAPICalled")
+		else if (method === "Page.javascriptDialogOpening") {
+			this.complaints.push(`a dialog: ${JSON.stringify(params)}`);
+			// The page would wait for it.
+			void this.send("Page.handleJavaScriptDialog", { accept: false });
+		} else if (method === "Runtime.exceptionThrown" || method === "Log.entryAdded" || method === "Runtime.consoleAPICalled")
 			this.complaints.push(JSON.stringify(params));
 		else if (method === "Network.requestWillBeSent") {
 			const { url } = (params as unknown as { request: { url: string } }).request;
