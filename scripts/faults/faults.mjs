@@ -1,23 +1,13 @@
 // Makes the system fail in the middle of a run, and checks what the run says and leaves. Then the same command must finish, with the same result.
 //   node scripts/faults/faults.mjs [--only "part of a name"]
 import { execFileSync } from "node:child_process";
-import {
-	copyFileSync,
-	cpSync,
-	mkdirSync,
-	mkdtempSync,
-	readdirSync,
-	readFileSync,
-	renameSync,
-	rmSync,
-	unlinkSync,
-	writeFileSync,
-} from "node:fs";
-import { constants, tmpdir } from "node:os";
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { faultsOfEnd, faultsOfStop, filesBelow, modelPath, OUTPUT, resultOf, runJob } from "./job.mjs";
+import { cleanOnSignals, temporaryFolder } from "./leftovers.mjs";
 
 const { ENOSPC, EIO, EROFS, EACCES } = constants.errno;
 const MODEL = "model.gguf";
@@ -174,7 +164,8 @@ export async function tryNewerCache({ root, straight }) {
 
 async function main() {
 	const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
-	const root = mkdtempSync(join(tmpdir(), "prune-gguf-faults-"));
+	cleanOnSignals();
+	const { path: root, remove } = temporaryFolder("faults");
 	try {
 		const shim = compileShim(root);
 		const { folder: straight, result: expected } = await undisturbed(root);
@@ -183,16 +174,18 @@ async function main() {
 			"two runs at once": () => tryTwoAtOnce({ root, expected }),
 			"a cache of a later version": () => tryNewerCache({ root, straight }),
 		};
-		let wrong = 0;
+		let [tried, wrong] = [0, 0];
 		for (const [name, check] of Object.entries(checks)) {
 			if (!name.includes(values.only)) continue;
 			const faults = await check();
+			tried++;
 			wrong += faults.length;
 			process.stdout.write(`${faults.length === 0 ? "ok   " : "WRONG"} ${name}\n${faults.map((fault) => `      ${fault}\n`).join("")}`);
 		}
-		process.exitCode = wrong > 0 ? 1 : 0;
+		process.stdout.write(`faults: ${tried} of ${Object.keys(checks).length} tried; ${wrong} not as they must end\n`);
+		process.exitCode = wrong > 0 || tried === 0 ? 1 : 0;
 	} finally {
-		rmSync(root, { recursive: true, force: true });
+		remove();
 	}
 }
 

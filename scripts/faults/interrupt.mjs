@@ -1,13 +1,15 @@
 // Interrupts a run at random moments, starts it again, and compares what it gives with an undisturbed run.
-//   node scripts/faults/interrupt.mjs --count 300 --seed 1 [--minutes 60]
+//   node scripts/faults/interrupt.mjs --count 300 --seed 1 [--minutes 60] [--state FILE]
 // The resumed run must give the same plan and the same bytes, with the caches whole, no lock and no half output. The exit code is 1 otherwise.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+// With --state, the same command goes on where an earlier one was stopped. The last line has the figures.
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { randomOf } from "../fuzz/random.mjs";
 import { cachedCandidates, faultsOfEnd, faultsOfStop, leftIn, OUTPUT, resultOf, runJob } from "./job.mjs";
+import { cleanOnSignals, temporaryFolder } from "./leftovers.mjs";
+import { keptState } from "./state.mjs";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGKILL"];
 /** Most interruptions of one run, before it is left to end. */
@@ -56,9 +58,10 @@ async function interruptOnce(folder, signal, moment, seconds) {
 function faultsOfInterrupted({ code, signal: endedBy, stderr }, { signal, folder, left }) {
 	if (/fault of prune-gguf/.test(stderr)) return ["a fault of prune-gguf"];
 	// It had ended, or its last step was done, before the signal came.
-	if (code === 0) return [];
-	// Node.js has no listener yet in the first moments.
-	if (signal === "SIGKILL" || endedBy === signal) return endedBy === signal ? [] : [`ended with ${code} by ${signal}`];
+	if (code === 0) return faultsOfStop(folder, left);
+	if (signal === "SIGKILL") return endedBy === signal ? [] : [`ended with ${code} by ${signal}`];
+	// Node.js has no listener yet in the first moments, and none any more in the last ones: there is nothing to clean up then.
+	if (endedBy === signal) return faultsOfStop(folder, left);
 	return code === 130 ? faultsOfStop(folder, left) : [`ended with ${code ?? endedBy} after ${signal}: ${stderr.slice(-300)}`];
 }
 
@@ -76,9 +79,9 @@ async function trial(root, number, seed, { seconds, expected }) {
 		const run = await interruptOnce(folder, signal, moment, seconds);
 		if (run.printed !== undefined) sent.push({ signal, moment: moment.name, step: stepOf(run.printed) });
 		faults.push(...faultsOfInterrupted(run, { signal, folder, left }));
-		const now = await cachedCandidates(folder);
+		const now = await cachedCandidates(folder).catch((error) => void faults.push(`a cache is damaged: ${error.message}`));
 		if (now < known) faults.push(`the caches lost ${known - now} candidates`);
-		known = now;
+		known = now ?? known;
 		if (run.code === 0) break;
 	}
 	const left = leftIn(folder);
@@ -94,28 +97,37 @@ async function trial(root, number, seed, { seconds, expected }) {
 	return { sent, faults };
 }
 
+const nothing = () => ({ signals: 0, trials: 0, seconds: 0, bySignal: {}, byStep: {}, faults: [] });
+
+/** Runs the job in peace. @returns {Promise<{ seconds: number, expected: { model: string, plan: string } }>} how long it takes, and what it gives */
+async function undisturbed(folder) {
+	mkdirSync(folder);
+	const started = performance.now();
+	const run = await runJob(folder);
+	const seconds = (performance.now() - started) / 1000;
+	if (run.code !== 0) throw new Error(`the undisturbed run ended with ${run.code ?? run.signal}: ${run.stderr}`);
+	const unsound = faultsOfEnd(folder);
+	if (unsound.length > 0) throw new Error(`the undisturbed run: ${unsound.join("; ")}`);
+	return { seconds, expected: resultOf(folder) };
+}
+
 /**
  * Interrupts and resumes runs until `count` signals were sent or `minutes` are over.
- * @param {{ count: number, seed: number, minutes?: number, onTrial?: (signals: number, faults: number) => void }} options
- * @returns {Promise<{ signals: number, trials: number, bySignal: object, byStep: object, faults: { trial: number, fault: string }[] }>}
+ * @param {{ count: number, seed: number, minutes?: number, state?: string, onTrial?: (signals: number, faults: number) => void }} options `state`
+ * is a file: what it holds counts, and every trial is added to it
+ * @returns {Promise<{ signals: number, trials: number, seconds: number, bySignal: Record<string, number>, byStep: Record<string, number>,
+ * faults: { trial: number, fault: string }[] }>}
  */
-export async function interrupt({ count, seed, minutes = Number.POSITIVE_INFINITY, onTrial = () => {} }) {
-	const root = mkdtempSync(join(tmpdir(), "prune-gguf-interrupt-"));
+export async function interrupt({ count, seed, minutes = Number.POSITIVE_INFINITY, state, onTrial = () => {} }) {
+	const { found: result, save } = keptState(state, { seed }, nothing());
+	const root = temporaryFolder("interrupt");
 	const until = Date.now() + minutes * 60_000;
-	const result = { signals: 0, trials: 0, bySignal: {}, byStep: {}, faults: [] };
 	const add = (table, key) => (table[key] = (table[key] ?? 0) + 1);
 	try {
-		const straight = join(root, "straight");
-		mkdirSync(straight);
-		const started = performance.now();
-		const run = await runJob(straight);
-		const seconds = (performance.now() - started) / 1000;
-		if (run.code !== 0) throw new Error(`the undisturbed run ended with ${run.code ?? run.signal}: ${run.stderr}`);
-		const unsound = faultsOfEnd(straight);
-		if (unsound.length > 0) throw new Error(`the undisturbed run: ${unsound.join("; ")}`);
-		const expected = resultOf(straight);
+		const straight = await undisturbed(join(root.path, "straight"));
 		while (result.signals < count && Date.now() < until) {
-			const { sent, faults } = await trial(root, result.trials, seed, { seconds, expected });
+			const started = performance.now();
+			const { sent, faults } = await trial(root.path, result.trials, seed, straight);
 			for (const { signal, moment, step } of sent) {
 				add(result.bySignal, signal);
 				add(result.byStep, moment === "time" ? step : moment);
@@ -123,26 +135,40 @@ export async function interrupt({ count, seed, minutes = Number.POSITIVE_INFINIT
 			for (const fault of faults) result.faults.push({ trial: result.trials, fault });
 			result.signals += sent.length;
 			result.trials++;
+			result.seconds += (performance.now() - started) / 1000;
+			save();
 			onTrial(result.signals, result.faults.length);
 		}
 		return result;
 	} finally {
-		rmSync(root, { recursive: true, force: true });
+		root.remove();
 	}
 }
 
 async function main() {
 	const { values } = parseArgs({
-		options: { count: { type: "string", default: "300" }, seed: { type: "string", default: "1" }, minutes: { type: "string" } },
+		options: {
+			count: { type: "string", default: "300" },
+			seed: { type: "string", default: "1" },
+			minutes: { type: "string" },
+			state: { type: "string" },
+		},
 	});
-	const result = await interrupt({
+	cleanOnSignals();
+	const { signals, trials, seconds, bySignal, byStep, faults } = await interrupt({
 		count: Number(values.count),
 		seed: Number(values.seed),
 		...(values.minutes === undefined ? {} : { minutes: Number(values.minutes) }),
-		onTrial: (signals, faults) => process.stderr.write(`${signals} signals, ${faults} faults\n`),
+		...(values.state === undefined ? {} : { state: values.state }),
+		onTrial: (sent, wrong) => process.stderr.write(`${sent} signals, ${wrong} faults\n`),
 	});
-	process.stdout.write(`${JSON.stringify(result, null, "\t")}\n`);
-	process.exitCode = result.faults.length > 0 ? 1 : 0;
+	for (const { trial: number, fault } of faults) process.stdout.write(`WRONG run ${number}: ${fault}\n`);
+	const list = (table) => Object.entries(table).map(([name, number]) => `${name} ${number}`);
+	process.stdout.write(
+		`interrupt: ${signals} signals (${list(bySignal).join(", ")}) in ${trials} runs, ${Math.round(seconds)} s, seed ${values.seed}; ` +
+			`${list(byStep).join(", ")}; ${faults.length} faults\n`,
+	);
+	process.exitCode = faults.length > 0 ? 1 : 0;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main();

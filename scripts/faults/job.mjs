@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { endWithUs } from "./leftovers.mjs";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const { Ledger } = await import(new URL("../../dist/storage/ledger.js", import.meta.url).href);
@@ -27,11 +28,12 @@ export const SETTINGS = [
  */
 export function runJob(folder, { model = modelPath, env = {}, onStart, onOutput } = {}) {
 	return new Promise((resolve, reject) => {
-		const child = spawn(process.execPath, [main, model, OUTPUT, ...SETTINGS], {
+		const options = {
 			cwd: folder,
 			env: { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1", OMP_WAIT_POLICY: "passive", PRUNE_GGUF_HOME: homeOf(folder), ...env },
 			stdio: ["ignore", "ignore", "pipe"],
-		});
+		};
+		const child = endWithUs(spawn(process.execPath, [main, model, OUTPUT, ...SETTINGS], options));
 		let stderr = "";
 		child.stderr.setEncoding("utf8").on("data", (text) => {
 			stderr += text;

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { endWithUs } from "../faults/leftovers.mjs";
 import { watchMemory } from "./memory.mjs";
 import { FEIGNED } from "./mutations.mjs";
 
@@ -32,7 +33,7 @@ export function runCommand(args, { home, peakFile, seconds }) {
 		OMP_WAIT_POLICY: "passive",
 	};
 	return new Promise((resolve, reject) => {
-		const child = spawn(process.execPath, [main, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+		const child = endWithUs(spawn(process.execPath, [main, ...args], { env, stdio: ["ignore", "pipe", "pipe"] }));
 		const run = { stdout: "", stderr: "", hung: false };
 		for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (run[name] += text));
 		const mostSeen = watchMemory(child.pid);

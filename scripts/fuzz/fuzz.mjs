@@ -1,23 +1,24 @@
 // Damages the 12-block model in many ways and gives each file to inspect, evaluate and apply, as the command line runs them.
 // Before that, the readers of models, plans and caches get damaged inputs within a process (guided.mjs).
-//   npm run fuzz -- --cases 990 --seed 1 [--minutes 10] [--target all|cli|reader|removal|plan|ledger|evaluation] [--keep FOLDER] [--only "block count"]
+//   npm run fuzz -- --cases 990 --seed 1 [--minutes 10 [--state FOLDER]] [--target all|cli|reader|removal|plan|ledger|evaluation] [--keep FOLDER] [--only "block count"]
 // No run may be ended by a signal, hang, take more than 1 GB, print control characters or a line of the file's own, or call itself a fault
-// of the program. A command that fails leaves no file. The exit code is 1 if any run broke this, with the cases that show it.
-import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+// of the program. A command that fails leaves no file. The exit code is 1 if any run broke this, with the cases that show it. The last line has
+// the figures. With --state, the same command goes on where an earlier one was stopped.
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { cleanOnSignals, temporaryFolder } from "../faults/leftovers.mjs";
 import { faultsOf, runCommand } from "./command.mjs";
 import { TARGET_NAMES } from "./guided.mjs";
 import { MUTATION_NAMES, mutate } from "./mutations.mjs";
 import { splitGguf } from "./pieces.mjs";
 import { randomOf } from "./random.mjs";
+import { fuzzReader, inSlices } from "./slices.mjs";
 
 const SECONDS = 20;
 const BYTES = 1e9;
-const guided = fileURLToPath(new URL("guided.mjs", import.meta.url));
 const model = fileURLToPath(new URL("../../fixture/fixture-12l.gguf", import.meta.url));
 const text = "The captain looked at the sea, and the sea was quiet. ".repeat(40);
 
@@ -34,7 +35,7 @@ const COMMANDS = {
  * @returns {Promise<{ cases: number, accepted: Record<string, number>, ran: Record<string, number>, faults: object[], most: object }>}
  */
 export async function fuzz({ cases, seed, share = 1, minutes, keep, only, onCase = () => {} }) {
-	const folder = mkdtempSync(join(tmpdir(), "prune-gguf-fuzz-"));
+	const { path: folder, remove } = temporaryFolder("fuzz");
 	const content = splitGguf(readFileSync(model));
 	const names = only ? [only] : MUTATION_NAMES;
 	const until = minutes === undefined ? Number.POSITIVE_INFINITY : Date.now() + minutes * 60_000;
@@ -72,7 +73,7 @@ export async function fuzz({ cases, seed, share = 1, minutes, keep, only, onCase
 		if (sound.accepted.apply !== 1) throw new Error(`the sound model was not accepted: ${JSON.stringify({ sound, faults })}`);
 		await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, work));
 	} finally {
-		rmSync(folder, { recursive: true, force: true });
+		remove();
 	}
 	return result;
 }
@@ -100,61 +101,72 @@ async function runCase(paths, { accepted, ran, most }, commands = Object.entries
 	return found;
 }
 
-/** Fuzzes one reader in a process of its own, since what it finds may end it. */
-function fuzzReader(target, { cases, minutes, seed, keep }) {
-	const limits = minutes === undefined ? ["--cases", String(cases)] : ["--minutes", String(minutes)];
-	const args = [
-		"--max-old-space-size=1024",
-		guided,
-		"--target",
-		target,
-		"--seed",
-		String(seed),
-		...limits,
-		...(keep ? ["--keep", keep] : []),
-	];
-	const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", maxBuffer: 2 ** 28 });
-	if (status === 0 || status === 1) return JSON.parse(stdout);
-	const fault = `the process ended with ${signal ?? status} (with --keep the input is ${target}-current): ${stderr.slice(-1000)}`;
-	return { target, faults: [{ fault }] };
+/** How much of the time each target gets: half goes to the readers within a process, the other half to the command line. */
+function sharesOf(target, only) {
+	if (target !== "all") return { [target]: 1 };
+	if (only) return { cli: 1 };
+	return { ...Object.fromEntries(TARGET_NAMES.map((name) => [name, 0.5 / TARGET_NAMES.length])), cli: 0.5 };
 }
 
-/** Half of the time goes to the readers within a process, the other half to the command line. */
-async function main() {
+function optionsOf(args) {
 	const { values } = parseArgs({
+		args,
 		options: {
 			target: { type: "string", default: "all" },
 			cases: { type: "string", default: "990" },
 			seed: { type: "string", default: "1" },
-			minutes: { type: "string" },
-			keep: { type: "string" },
-			only: { type: "string" },
+			...{ minutes: { type: "string" }, state: { type: "string" }, keep: { type: "string" }, only: { type: "string" } },
 		},
 	});
-	const { target, keep, only } = values;
+	const { target, only, minutes, state } = values;
 	if (only && !MUTATION_NAMES.includes(only)) throw new Error(`--only: expected one of ${MUTATION_NAMES.join(", ")}`);
 	if (!["all", "cli", ...TARGET_NAMES].includes(target))
 		throw new Error(`--target: expected all, cli or one of ${TARGET_NAMES.join(", ")}`);
-	const [cases, seed] = [Number(values.cases), Number(values.seed)];
-	const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
-	const readers = target === "all" ? (only ? [] : TARGET_NAMES) : TARGET_NAMES.filter((name) => name === target);
-	const share = readers.length === 0 || target !== "all" ? 1 : 0.5;
-	const part = (of) => (minutes === undefined ? {} : { minutes: (minutes * share) / of });
-	const results = readers.map((name) => fuzzReader(name, { cases, seed, keep, ...part(readers.length) }));
-	if (target === "all" || target === "cli")
-		results.push({
-			target: "cli",
-			...(await fuzz({
-				...{ cases: minutes === undefined ? cases : Number.POSITIVE_INFINITY, seed, ...part(1) },
-				...(keep ? { keep } : {}),
-				...(only ? { only } : {}),
-				onCase: (done, { faults }) => {
-					if (done % 50 === 0) process.stderr.write(`${done} cases, ${faults.length} faults\n`);
-				},
-			})),
-		});
-	process.stdout.write(`${JSON.stringify(results, null, "\t")}\n`);
-	process.exitCode = results.some(({ faults }) => faults.length > 0) ? 1 : 0;
+	if (state !== undefined && minutes === undefined)
+		throw new Error("--state keeps what a run of so many minutes has found: give --minutes too");
+	const keep = values.keep ?? (state && join(state, "faults"));
+	return {
+		...values,
+		keep,
+		cases: Number(values.cases),
+		seed: Number(values.seed),
+		minutes: minutes === undefined ? undefined : Number(minutes),
+	};
+}
+
+/** One line about a target. */
+function lineOf(target, { cases, accepted, slowest, most, faults }) {
+	const taken = typeof accepted === "object" ? Object.entries(accepted).map(([name, count]) => `${count} by ${name}`) : [accepted ?? 0];
+	const seconds = Math.round(10 * (slowest ?? most?.seconds ?? 0)) / 10;
+	const memory = most ? `, at most ${Math.round(most.bytes / 1e6)} MB` : "";
+	return `${target} ${cases} inputs (accepted ${taken.join(", ")}; slowest ${seconds} s${memory}; ${faults.length} faults)`;
+}
+
+async function main() {
+	const { target, cases, seed, minutes, state, keep, only } = optionsOf(process.argv.slice(2));
+	cleanOnSignals();
+	const kept = keep ? { keep } : {};
+	const onCase = (done, { faults }) => done % 50 === 0 && process.stderr.write(`${done} cases, ${faults.length} faults\n`);
+	const run = (name, limits) => {
+		if (name !== "cli") return fuzzReader(name, { ...limits, ...kept });
+		const { corpus, ...rest } = limits;
+		return fuzz({ cases: Number.POSITIVE_INFINITY, ...rest, ...kept, ...(only ? { only } : {}), onCase });
+	};
+	const shares = sharesOf(target, only);
+	const results = {};
+	let spent = "";
+	if (minutes === undefined) for (const name of Object.keys(shares)) results[name] = await run(name, { cases, seed });
+	else {
+		const onSlice = (name, result, done) => process.stderr.write(`${done.toFixed(1)} minutes: ${lineOf(name, result)}\n`);
+		const found = await inSlices({ shares, minutes, seed, ...(state ? { folder: state } : {}), run, onSlice });
+		for (const [name, { result }] of Object.entries(found)) results[name] = result;
+		spent = ` in ${Math.round(Object.values(found).reduce((sum, one) => sum + one.minutes, 0))} minutes`;
+	}
+	const faults = Object.entries(results).flatMap(([name, result]) => result.faults.map((fault) => ({ target: name, ...fault })));
+	for (const fault of faults) process.stdout.write(`WRONG ${JSON.stringify(fault)}\n`);
+	const lines = Object.entries(results).map(([name, result]) => lineOf(name, result));
+	process.stdout.write(`fuzz: seed ${seed}${spent}: ${lines.join("; ")}; ${faults.length} faults in all\n`);
+	process.exitCode = faults.length > 0 ? 1 : 0;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main();

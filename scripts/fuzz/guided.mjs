@@ -1,6 +1,7 @@
 // Fuzzes readers within this process, guided by coverage: an input that reaches a new part of the program is kept and changed further.
-//   node scripts/fuzz/guided.mjs --target reader [--cases 2000] [--minutes 10] [--seed 1] [--keep FOLDER]
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+//   node scripts/fuzz/guided.mjs --target reader [--cases 2000] [--minutes 10] [--seed 1] [--keep FOLDER] [--corpus FOLDER]
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -85,14 +86,33 @@ function damaged(target, inputs, random) {
 	return bytes;
 }
 
+/** Inputs that earlier runs found worth changing, in a folder, and a place for more. */
+function keptInputs(folder, target) {
+	if (folder === undefined) return { inputs: [], add: () => {} };
+	const place = join(folder, target);
+	mkdirSync(place, { recursive: true });
+	const inputs = readdirSync(place)
+		.sort()
+		.map((name) => readFileSync(join(place, name)));
+	return { inputs, add: (bytes) => writeFileSync(join(place, createHash("sha256").update(bytes).digest("hex").slice(0, 16)), bytes) };
+}
+
 /**
  * Fuzzes one reader.
- * @param {{ target: string, cases?: number, minutes?: number, seed?: number, keep?: string }} options ends after `cases` (default without an
- * end) or `minutes`, whichever comes first; `keep` is a folder for inputs that show a fault
+ * @param {{ target: string, cases?: number, minutes?: number, seed?: number, keep?: string, corpus?: string }} options ends after `cases`
+ * (default without an end) or `minutes`, whichever comes first; `keep` is a folder for inputs that show a fault, `corpus` one for those that
+ * are changed further, which a later run begins with
  * @returns {Promise<{ target: string, cases: number, accepted: number, codes: Record<string, number>, corpus: number, reached: number,
  * slowest: number, faults: { case: number, fault: string }[] }>}
  */
-export async function fuzzGuided({ target: name, cases = Number.POSITIVE_INFINITY, minutes = Number.POSITIVE_INFINITY, seed = 1, keep }) {
+export async function fuzzGuided({
+	target: name,
+	cases = Number.POSITIVE_INFINITY,
+	minutes = Number.POSITIVE_INFINITY,
+	seed = 1,
+	keep,
+	corpus: kept,
+}) {
 	// Before the program is loaded: what is compiled already is not counted in detail.
 	const coverage = await watchCoverage("/dist/");
 	const folder = mkdtempSync(join(tmpdir(), "prune-gguf-guided-"));
@@ -104,13 +124,19 @@ export async function fuzzGuided({ target: name, cases = Number.POSITIVE_INFINIT
 		const target = (await import("./targets.mjs")).TARGETS[name];
 		const corpus = await target.seeds();
 		await tryAll(target, corpus, folder);
+		const earlier = keptInputs(kept, name);
+		for (const bytes of earlier.inputs) await runOnce(target, bytes, folder);
+		corpus.push(...earlier.inputs);
 		await coverage.fresh();
 		for (let number = 0; number < cases && Date.now() < until; number++) {
 			const bytes = damaged(target, corpus, randomOf(seed, number));
 			// What ends the process stays there.
 			save("current", bytes);
-			if (found.add(number, await runOnce(target, bytes, folder))) save(`${seed}-${number}`, bytes);
-			if ((await coverage.fresh()) > 0 && bytes.length <= KEPT_BYTES) corpus.push(Buffer.from(bytes));
+			const run = await runOnce(target, bytes, folder);
+			if (found.add(number, run)) save(`${seed}-${number}`, bytes);
+			if ((await coverage.fresh()) === 0 || bytes.length > KEPT_BYTES || run.fault !== undefined) continue;
+			corpus.push(Buffer.from(bytes));
+			earlier.add(bytes);
 		}
 		return { ...found.result, corpus: corpus.length, reached: coverage.reached() };
 	} finally {
@@ -130,12 +156,13 @@ async function main() {
 			minutes: { type: "string", default: "Infinity" },
 			seed: { type: "string", default: "1" },
 			keep: { type: "string" },
+			corpus: { type: "string" },
 		},
 	});
-	const { target, keep } = values;
+	const { target, keep, corpus } = values;
 	if (!TARGET_NAMES.includes(target)) throw new Error(`--target: expected one of ${TARGET_NAMES.join(", ")}`);
 	const [cases, minutes, seed] = [values.cases, values.minutes, values.seed].map(Number);
-	const result = await fuzzGuided({ target, cases, minutes, seed, ...(keep ? { keep } : {}) });
+	const result = await fuzzGuided({ target, cases, minutes, seed, ...(keep ? { keep } : {}), ...(corpus ? { corpus } : {}) });
 	process.stdout.write(`${JSON.stringify(result)}\n`);
 	process.exitCode = result.faults.length > 0 ? 1 : 0;
 }
