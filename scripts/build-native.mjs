@@ -3,10 +3,9 @@
 //
 // --reference-tools: also llama.cpp's own programs, which tests use for comparison. --debug and --sanitize make another build, in a folder of
 // its own; the usual one stays unchanged.
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
+import { sanitizerLibrary } from "./sanitize/library.mjs";
 
 const backends = ["cpu", "cuda", "metal", "vulkan", "rpc"];
 const sanitizers = ["address", "undefined", "thread"];
@@ -31,19 +30,6 @@ function wanted(args) {
 	if (sanitize && process.platform !== "linux")
 		throw new Error("--sanitize needs GCC or Clang on Linux: there its library can be loaded first");
 	return { backend, referenceTools, variant: debug ? "debug" : sanitize };
-}
-
-/** The compiler's library of a sanitizer, which must be loaded before Node.js starts. */
-function sanitizerLibrary(sanitize, folder) {
-	const compiler = /^CMAKE_CXX_COMPILER:\w+=(.*)$/m.exec(readFileSync(join(folder, "CMakeCache.txt"), "utf8"))?.[1] ?? "c++";
-	const short = { address: "asan", thread: "tsan", undefined: "ubsan" }[sanitize];
-	const arch = { x64: "x86_64", arm64: "aarch64" }[process.arch] ?? process.arch;
-	for (const name of [`libclang_rt.${short}-${arch}.so`, `libclang_rt.${short}.so`, `lib${short}.so`]) {
-		const { stdout } = spawnSync(compiler, [`-print-file-name=${name}`], { encoding: "utf8" });
-		// A compiler without such a file prints only its name.
-		if (stdout?.includes("/")) return stdout.trim();
-	}
-	return `lib${short}.so`;
 }
 
 /** The command to run tests with such a build. */

@@ -16,3 +16,4 @@ for (let round = 0; round < rounds; round++) {
 	await model.sample([model.tokenize("The sea")], { length: 32 });
 	await model.dispose();
 }
+console.log(`${rounds} rounds`);
