@@ -15,7 +15,7 @@ setFlagsFromString("--expose-gc");
 const gc = runInNewContext("gc");
 
 /** Bytes that the process holds, with garbage collected. */
-async function held() {
+export async function held() {
 	for (let i = 0; i < 3; i++) {
 		gc();
 		await new Promise((resolve) => setTimeout(resolve, 5));
