@@ -80,6 +80,22 @@ describe.skipIf(!program)("an RPC server that ends in the middle of a sweep", ()
 		expect(bits(await evaluate(model, () => {}).found)).toEqual(bits(straight));
 	});
 
+	it("between two jobs is told of, and used again once it is back; until then another server is", async () => {
+		const measured = async () => {
+			await using model = await load();
+			return bits(await model.createEvaluator().evaluate(masks.slice(0, 2), windows, { digest: true }));
+		};
+		const straight = await measured();
+		await server.kill();
+		await expect(load()).rejects.toThrow(/--rpc 127\.0\.0\.1:\d+: no connection \(ECONNREFUSED\)\. Is ggml-rpc-server running there\?/);
+		const { port } = server;
+		server = await startServer(program!);
+		expect(await measured()).toEqual(straight);
+		await server.kill();
+		server = await startServer(program!, port);
+		expect(await measured()).toEqual(straight);
+	});
+
 	it("ends a run, which goes on from its cache when the server is back, and chooses what an undisturbed run chooses", async () => {
 		const search = { method: "leave-one-out", workingWeights: "own" } as const;
 		const notes: string[] = [];

@@ -4,7 +4,7 @@ import { isChild } from "./child.js";
 import { type DeviceChoice, layersAsked } from "./devices.js";
 import { AddonProcess, ProcessEnded, type RemoteCall, type RemoteToken } from "./remote.js";
 import { endedError, type OnRestart, RemoteModel } from "./remote-model.js";
-import { askAgain, checkRpcServers, listRpcServers } from "./rpc.js";
+import { askAgain, askRpcServer, checkRpcServers, forgetServer, listRpcServers } from "./rpc.js";
 
 /** How a model is loaded in the process. */
 export interface RemoteLoadOptions extends NativeLoadOptions {
@@ -42,14 +42,27 @@ class RemoteAddon {
 	constructor(local: Addon, path: string) {
 		this.#local = local;
 		this.#token = tokenClass(local);
-		this.#process = new AddonProcess(path, async () => {
-			for (const server of this.#servers) {
-				await askAgain(server);
-				await this.#process.call({ method: "addRpcServer", args: [server] });
-			}
-			for (const model of this.#models) await model.restore();
-		});
+		this.#process = new AddonProcess(path, () => this.#restore());
 		this.asAddon = this.#face();
+	}
+
+	/**
+	 * Gives a new process what the one before held. A server that has gone is needed if there are models: without it, the devices of others
+	 * would have other numbers.
+	 */
+	async #restore(): Promise<void> {
+		for (const server of this.#servers) {
+			try {
+				await (this.busy ? askAgain(server) : askRpcServer(server));
+			} catch (error) {
+				if (this.busy) throw error;
+				this.#servers.delete(server);
+				forgetServer(server);
+				continue;
+			}
+			await this.#process.call({ method: "addRpcServer", args: [server] });
+		}
+		for (const model of this.#models) await model.restore();
 	}
 
 	/** Whether it holds models. */
@@ -92,6 +105,16 @@ class RemoteAddon {
 		const info = await this.#unended<AddonInfo>("devices", { method: "info", args: [] });
 		this.#seen = { devices: info.devices, bytesMoved: info.bytesMoved };
 		return info;
+	}
+
+	/** The same with servers listed. @throws as `listRpcServers` */
+	async askWith(servers: readonly string[], signal?: AbortSignal): Promise<AddonInfo> {
+		await this.list(servers, signal);
+		const info = await this.ask();
+		if (servers.every((one) => this.#servers.has(one))) return info;
+		// One had gone, which only shows when it is asked. It is back, or the error says that it is not.
+		await this.list(servers, signal);
+		return this.ask();
 	}
 
 	/** Frees what an idle model there keeps for its next measurement. */
@@ -183,7 +206,7 @@ export async function devicesSeen(local: Addon, path: string, choice: DeviceChoi
 	}
 	if (servers !== undefined) {
 		started ??= new RemoteAddon(local, path);
-		await started.list(servers, signal);
+		return started.askWith(servers, signal);
 	}
 	return started?.hasServers ? started.ask() : local.info();
 }

@@ -22,6 +22,9 @@ export const rpcProtocol = { major: 7, minor: 0 };
 /** Servers that the addon of this process has listed. It keeps a connection while a model is on them, so they are not asked again. */
 const listed = new Set<string>();
 
+/** It has gone: it is asked again before it is used again. */
+export const forgetServer = (endpoint: string): void => void listed.delete(endpoint);
+
 /** Asks a server what it is. @throws ModelLoadError that says what is wrong, and what to do */
 export async function askRpcServer(endpoint: string, signal?: AbortSignal, patience: number = PATIENCE): Promise<void> {
 	signal?.throwIfAborted();
