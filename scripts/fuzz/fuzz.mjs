@@ -160,7 +160,9 @@ async function main() {
 		const onSlice = (name, result, done) => process.stderr.write(`${done.toFixed(1)} minutes: ${lineOf(name, result)}\n`);
 		const found = await inSlices({ shares, minutes, seed, ...(state ? { folder: state } : {}), run, onSlice });
 		for (const [name, { result }] of Object.entries(found)) results[name] = result;
-		spent = ` in ${Math.round(Object.values(found).reduce((sum, one) => sum + one.minutes, 0))} minutes`;
+		spent = ` in ${Object.values(found)
+			.reduce((sum, one) => sum + one.minutes, 0)
+			.toFixed(1)} minutes`;
 	}
 	const faults = Object.entries(results).flatMap(([name, result]) => result.faults.map((fault) => ({ target: name, ...fault })));
 	for (const fault of faults) process.stdout.write(`WRONG ${JSON.stringify(fault)}\n`);

@@ -15,7 +15,7 @@ const chromium = findChromium();
 const folder = tempFolder();
 const away = "https://stranger.example/";
 
-/** What would run, load, leave the page, or hide its figures. */
+/** What would run, load, leave the page, or hide its figures. None has a word that looks like an option, which a command marks. */
 const attacks = [
 	`</title></style></textarea></script><script>document.title = "ran"; alert(1)</script>`,
 	`<img src=${away}a.png onerror=alert(2)>`,
@@ -29,7 +29,7 @@ const attacks = [
 	`<iframe srcdoc="<script>parent.alert(11)</script>"></iframe><object data=${away}e></object><embed src=${away}f>`,
 	`<base href=${away}><meta http-equiv=refresh content="0;url=${away}g">`,
 	`<form action=${away}h><input name=x autofocus onfocus=alert(12)></form>`,
-	"<!-- --!> ]]> <![CDATA[ &lt;script&gt;alert(13)&lt;/script&gt; &#60;script&#62;alert(14)&#60;/script&#62;",
+	"<!----!> ]]> <![CDATA[ &lt;script&gt;alert(13)&lt;/script&gt; &#60;script&#62;alert(14)&#60;/script&#62;",
 	`<details ontoggle=alert(15) open><template><script>alert(16)</script></template></details>`,
 	"\u202E0001 x\u202C \u2066\u2067 \u0000\u0008\u001B]8;;x\u0007 \uD800 <\u0000script>alert(17)</script>",
 ];
