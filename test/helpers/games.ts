@@ -10,7 +10,7 @@ import { TableGame } from "../../src/game/table-game.js";
 /** The measured game of the 12-block fixture model: all coalitions but the empty one. */
 export const fixtureGame = (): TableGame => tableOf("fixture-12l.jsonl.gz");
 
-/** Of the same model and text: all sets of up to 6 blocks and shifted pairs. */
+/** All sets of up to 6 blocks and shifted pairs, of the same model and text. */
 export const fixturePairsGame = (): TableGame => tableOf("fixture-12l.pairs.jsonl.gz");
 
 function tableOf(name: string): TableGame {
