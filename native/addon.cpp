@@ -50,7 +50,7 @@ Napi::Value info(const Napi::CallbackInfo & call) {
     result.Set("devices", devices);
     result.Set("deviceLog", device_log());
     result.Set("systemInfo", llama_print_system_info());
-    result.Set("gpuOffload", llama_supports_gpu_offload());
+    result.Set("forGraphics", PRUNE_GGUF_GRAPHICS[0] != 0);
     result.Set("rpc", llama_supports_rpc());
     result.Set("contextsMade", double(ContextPool::made()));
     result.Set("contextsLive", double(ContextPool::live()));

@@ -76,7 +76,8 @@ export interface AddonInfo {
 	/** What llama.cpp said while it looked for devices. */
 	deviceLog: string;
 	systemInfo: string;
-	gpuOffload: boolean;
+	/** Whether it was built with a backend for graphics devices. */
+	forGraphics: boolean;
 	/** Whether it can use RPC servers. */
 	rpc: boolean;
 	/** Contexts of llama.cpp that this process has made for measuring, and how many of them it still holds. */

@@ -25,7 +25,7 @@ export interface DeviceChoice {
 /** A device as llama.cpp reports it. */
 export type Device = AddonInfo["devices"][number];
 
-type Seen = Pick<AddonInfo, "devices" | "deviceLog" | "gpuOffload">;
+type Seen = Pick<AddonInfo, "devices" | "deviceLog" | "forGraphics">;
 
 /** The same, however it was written: -1 means what it means to llama.cpp. */
 export const layersAsked = ({ gpuLayers = "auto" }: DeviceChoice): GpuLayers => (gpuLayers === -1 ? "auto" : gpuLayers);
@@ -95,21 +95,21 @@ const driverTooOld = /driver version is insufficient|incompatible driver|ErrorIn
 const driverFailed = /failed to initialize|no CUDA-capable device|error/i;
 
 /** Why there is no device, and what to do. */
-function noDevice({ gpuOffload, deviceLog }: Seen): string {
+function noDevice({ forGraphics, deviceLog }: Seen): string {
+	if (!forGraphics)
+		return "The native part computes on the CPU only, so there is no device for blocks. Build one for yours: npx prune-gguf build --backend cuda (or metal, vulkan).";
 	const lines = deviceLog.split("\n").map((line) => shownText(line.trim()));
 	const old = lines.find((line) => driverTooOld.test(line));
 	if (old !== undefined)
 		return `The driver of the graphics device is too old for this build (${old}): install a newer driver, or build again with an older toolkit: npx prune-gguf build --backend cuda.`;
 	const failed = lines.find((line) => driverFailed.test(line));
 	if (failed !== undefined) return `No graphics device can be used (${failed}): check its driver. npx prune-gguf doctor says more.`;
-	if (!gpuOffload)
-		return "The native part computes on the CPU only, so there is no device for blocks. Build one for yours: npx prune-gguf build --backend cuda (or metal, vulkan).";
 	return "llama.cpp finds no graphics device on this machine: check that its driver is installed. npx prune-gguf doctor says more.";
 }
 
 /** What people should hear if a build for devices computes on the CPU, because it finds none; undefined if there is nothing to say. */
 export function missingDevice(seen: Seen, choice: DeviceChoice): string | undefined {
-	if (!seen.gpuOffload || layersAsked(choice) === 0 || seen.devices.some(({ gpu }) => gpu)) return undefined;
+	if (!seen.forGraphics || layersAsked(choice) === 0 || seen.devices.some(({ gpu }) => gpu)) return undefined;
 	return `${noDevice(seen)} This run uses the CPU.`;
 }
 

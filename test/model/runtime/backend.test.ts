@@ -10,7 +10,7 @@ import { fixturePath } from "../../helpers/fixture.js";
 
 const served = (name: string, server: string) => device(name, 1000, 1000, { backend: "RPC", description: server, server });
 const seen = {
-	...{ deviceLog: "", gpuOffload: true },
+	...{ deviceLog: "", forGraphics: true },
 	devices: [processor, device("CUDA0", 1000), served("RPC0", "a:1"), served("RPC1", "b:2"), served("RPC2", "b:2")],
 } as unknown as AddonInfo;
 const names = (choice: Parameters<typeof devicesFor>[1]) => devicesFor(seen, choice).map(({ name }) => name);

@@ -3,7 +3,7 @@ import { DeviceError, InvalidOptionError } from "../../../src/errors.js";
 import { type DeviceChoice, devicesFor, deviceText, driverOf, missingDevice } from "../../../src/model/runtime/devices.js";
 import { device, processor } from "../../helpers/fake-devices.js";
 
-const seen = (devices = [processor], deviceLog = "", gpuOffload = true) => ({ devices, deviceLog, gpuOffload });
+const seen = (devices = [processor], deviceLog = "", forGraphics = true) => ({ devices, deviceLog, forGraphics });
 const two = seen([processor, device("CUDA0", 1000), device("CUDA1", 1000)]);
 const names = (choice: DeviceChoice, of = two) => devicesFor(of, choice).map(({ name }) => name);
 
@@ -73,6 +73,8 @@ describe("a missing device", () => {
 		expect(missingDevice(seen([processor], old), {})).toMatch(/too old.*This run uses the CPU\.$/);
 		expect(missingDevice(seen([processor], "", false), {})).toBeUndefined();
 		expect(missingDevice(two, {})).toBeUndefined();
+		// A build for servers alone: a run without --rpc misses nothing.
+		expect(missingDevice(seen([processor], "", false), { gpuLayers: "auto" })).toBeUndefined();
 		expect(missingDevice(seen(), { gpuLayers: 0 })).toBeUndefined();
 	});
 });

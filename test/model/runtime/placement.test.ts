@@ -19,7 +19,7 @@ import { fixturePath } from "../../helpers/fixture.js";
 /** 12 blocks of about 0.2 MiB, 1,024 tokens. */
 const file = await GgufFile.read(fixturePath);
 const shape = { windows: 2, windowLength: 64 };
-const info = (...devices: Device[]) => ({ devices: [processor, ...devices], deviceLog: "", gpuOffload: true }) as unknown as AddonInfo;
+const info = (...devices: Device[]) => ({ devices: [processor, ...devices], deviceLog: "", forGraphics: true }) as unknown as AddonInfo;
 const place = (choice: DeviceChoice, ...devices: Device[]) => placementFor(file, shape, { seen: info(...devices), host: 2 ** 30 }, choice);
 const counts = (choice: DeviceChoice, ...devices: Device[]) => place(choice, ...devices).devices.map(({ blocks }) => blocks);
 
