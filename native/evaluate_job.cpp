@@ -160,6 +160,9 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     job->masks = masks_of(*core, info[0], options);
     job->windows = windows_of(info[1], options);
     job->settings = settings_of(options);
+    if (job->settings.keep && job->masks.n_masks != 1) {
+        throw Napi::RangeError::New(env, "distributions are kept of one mask, not of " + std::to_string(job->masks.n_masks));
+    }
     check_versions(env, job->masks, job->settings.versions);
     if (!is_of(job->settings.scored, job->windows.tokens.size())) {
         throw Napi::RangeError::New(env, "scored needs a flag for each token");

@@ -1,7 +1,11 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Device } from "../../src/model/runtime/devices.js";
-import type { Placement } from "../../src/model/runtime/placement.js";
+import type { GgufFile } from "../../src/model/gguf/index.js";
+import type { AddonInfo } from "../../src/model/runtime/addon.js";
+import type { MemoryShape } from "../../src/model/runtime/memory.js";
+import { placementFor } from "../../src/model/runtime/place.js";
+import { isFullyOffloaded, type Placement } from "../../src/model/runtime/placement.js";
 
 const MiB = 2 ** 20;
 
@@ -24,6 +28,21 @@ export const device = (name: string, free: number, total = free, more: Partial<D
 });
 
 export const processor: Device = device("CPU", 1000, 1000, { gpu: false });
+
+/** The smallest device, in MiB, that takes all blocks of a model. @param gpuLayers `"all"` leaves nothing of it free */
+export function smallestDevice(file: GgufFile, shape: MemoryShape = {}, gpuLayers: "auto" | "all" = "auto"): number {
+	const holds = (size: number) => {
+		const seen = { devices: [processor, device("FAKE0", size)], deviceLog: "", graphics: [] } as unknown as AddonInfo;
+		try {
+			return isFullyOffloaded(placementFor(file, shape, { seen, host: 0 }, { gpuLayers }));
+		} catch {
+			return false;
+		}
+	};
+	let size = 1;
+	while (!holds(size)) size++;
+	return size;
+}
 
 /** Blocks by device, of a model of so many. */
 export const placed = (blocks: number, devices: Readonly<Record<string, number>>): Placement => ({

@@ -60,10 +60,7 @@ export async function loadModel(path: string, options: LoadOptions, shape: Memor
 		allowUnknownArchitecture: options.allowUnknownArchitecture,
 		signal: options.signal,
 		file,
-		onRestart: ({ message, log }) => {
-			options.onLog?.({ level: "warning", message });
-			for (const line of log) options.onLog?.({ level: "debug", message: line });
-		},
+		onRestart: restartTeller(options),
 		onProgress: (fraction) => tell(options, "loading the model", fraction),
 		onBuildProgress: buildTeller(options),
 	};
@@ -71,6 +68,14 @@ export async function loadModel(path: string, options: LoadOptions, shape: Memor
 		throw explained(error, file);
 	});
 }
+
+/** Tells of a driver that ended the process which computes: a warning, with its log. */
+export const restartTeller =
+	({ onLog }: Pick<JobOptions, "onLog">): NonNullable<ModelOptions["onRestart"]> =>
+	({ message, log }) => {
+		onLog?.({ level: "warning", message });
+		for (const line of log) onLog?.({ level: "debug", message: line });
+	};
 
 /**
  * Refuses a file that would make llama.cpp end the process when it reads the file without loading it as a model, to quantize it.

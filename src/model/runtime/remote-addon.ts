@@ -2,6 +2,7 @@
 import type { Addon, AddonInfo, CancelToken, NativeLoadOptions, NativeModel } from "./addon.js";
 import { isChild } from "./child.js";
 import { type DeviceChoice, layersAsked } from "./devices.js";
+import type { Placement } from "./placement.js";
 import { AddonProcess, ProcessEnded, type RemoteCall, type RemoteToken } from "./remote.js";
 import { endedError, type OnRestart, RemoteModel } from "./remote-model.js";
 import { askAgain, askRpcServer, checkRpcServers, forgetServer, listRpcServers } from "./rpc.js";
@@ -10,6 +11,8 @@ import { askAgain, askRpcServer, checkRpcServers, forgetServer, listRpcServers }
 export interface RemoteLoadOptions extends NativeLoadOptions {
 	/** Devices for messages. */
 	readonly where: string;
+	/** Where its blocks go, as the other options say it too. */
+	readonly placement: Placement;
 	readonly onRestart?: OnRestart | undefined;
 }
 
@@ -153,12 +156,13 @@ class RemoteAddon {
 	}
 
 	async load(path: string, options: RemoteLoadOptions, cancel: RemoteToken, onProgress: (fraction: number) => void): Promise<NativeModel> {
-		const { where, onRestart, ...load } = options;
+		const { where, placement, onRestart, ...load } = options;
 		// Tokens of a text are asked for without waiting.
 		const words = { gpuLayers: 0, devices: [], mmap: true, vocabularyOnly: true };
 		const vocabulary = await this.#local.NativeModel.load(path, words, cancel.local, () => {});
 		const model: RemoteModel = new RemoteModel({
-			...{ process: this.#process, newToken: () => new this.#token(), vocabulary, path, options: load, where, onRestart },
+			...{ process: this.#process, newToken: () => new this.#token(), vocabulary, path, options: load },
+			...{ where, placement, onRestart },
 			onEnd: () => this.#models.delete(model),
 		});
 		try {
@@ -208,7 +212,8 @@ export async function devicesSeen(local: Addon, path: string, choice: DeviceChoi
 		started ??= new RemoteAddon(local, path);
 		return started.askWith(servers, signal);
 	}
-	return started?.hasServers ? started.ask() : local.info();
+	// Some backends report what a process of theirs uses, and not what others do: Metal, and Vulkan without budgets of memory.
+	return started && (started.hasServers || started.busy) ? started.ask() : local.info();
 }
 
 /** What the process that runs a model says of itself and its devices now. */

@@ -1,12 +1,17 @@
 // A model that another process holds (remote.ts), with the interface of one that the addon holds here.
 import { DeviceError } from "../../errors.js";
 import type { MaskFigures, ModelFacts, NativeLoadOptions, NativeModel, SweepStats } from "./addon.js";
+import { fromNative } from "./cancel.js";
+import { type Placement, tooSmallAfterAll } from "./placement.js";
 import { type AddonProcess, type Held, ProcessEnded, type RemoteCall, type RemoteToken } from "./remote.js";
 
 /** Called when the process has ended and another one takes over. */
 export type OnRestart = (event: { readonly message: string; readonly log: readonly string[] }) => void;
 
 type Evaluate = Parameters<NativeModel["evaluate"]>;
+type ReplaceTensor = Parameters<NativeModel["replaceTensor"]>;
+/** Matrices that have other values than in the file, by name. */
+type Replaced = ReadonlyMap<string, ReplaceTensor>;
 
 /** Times that a call may end the process without a result. */
 const ATTEMPTS = 2;
@@ -19,6 +24,7 @@ export interface RemoteParts {
 	readonly path: string;
 	readonly options: NativeLoadOptions;
 	readonly where: string;
+	readonly placement: Placement;
 	readonly onRestart: OnRestart | undefined;
 	readonly onEnd: () => void;
 }
@@ -30,7 +36,7 @@ export class RemoteModel implements NativeModel {
 	#facts: ModelFacts | undefined;
 	#rules: Parameters<NativeModel["setViewRules"]>[0] | undefined;
 	/** What must be replaced again in a new process. */
-	readonly #replaced = new Map<string, Parameters<NativeModel["replaceTensor"]>>();
+	readonly #replaced = new Map<string, ReplaceTensor>();
 
 	constructor(parts: RemoteParts) {
 		this.#parts = parts;
@@ -57,13 +63,32 @@ export class RemoteModel implements NativeModel {
 		}
 	}
 
-	/** Loads it again, as it was. */
+	/**
+	 * Loads it again, as it was.
+	 * @throws NotEnoughMemoryError if the device has no memory for it now, DeviceError for what else keeps it from being loaded
+	 */
 	async restore(): Promise<void> {
 		const { path, options, newToken } = this.#parts;
 		const call = { method: "NativeModel.load", args: [path, options, newToken(), () => {}] };
-		this.#held = this.#process.keep(await this.#process.call(call));
+		const mark = await this.#process.call(call).catch((error: unknown) => {
+			throw error instanceof ProcessEnded ? error : this.#notRestored(error);
+		});
+		this.#held = this.#process.keep(mark);
 		if (this.#rules) await this.#process.call({ on: this.held, method: "setViewRules", args: [this.#rules] });
 		for (const args of this.#replaced.values()) await this.#process.call({ on: this.held, method: "replaceTensor", args });
+	}
+
+	#notRestored(error: unknown): unknown {
+		const { path, where, placement } = this.#parts;
+		const known = fromNative(error);
+		const why = known instanceof Error ? known.message : String(known);
+		return (
+			tooSmallAfterAll(known, placement, path) ??
+			new DeviceError(
+				`the process that computes on ${where} ended, and ${path} could not be loaded there again: ${why}. What was measured is in the cache: the same command goes on.`,
+				{ cause: known },
+			)
+		);
 	}
 
 	/** A call that is made once more if the process ends. @throws DeviceError if it ends again */
@@ -90,12 +115,14 @@ export class RemoteModel implements NativeModel {
 	/** Candidates that are finished are handed over at once, so a process that ends loses those that it computes at that time. */
 	async evaluate(...[masks, tokens, options, cancel, onMask]: Evaluate) {
 		const { blocks } = this.facts();
-		let left = Array.from({ length: masks.length / blocks }, (_, i) => i);
-		let attempt = 1;
-		for (;;) {
-			const now = left;
-			const finished = new Set<number>();
+		const all = Array.from({ length: masks.length / blocks }, (_, i) => i);
+		const finished = new Set<number>();
+		for (let attempt = 1; ; attempt++) {
+			// Distributions are lost with the process, so they are made again of all their masks, finished or not.
+			const now = options.keepReference ? all : all.filter((index) => !finished.has(index));
+			const before = finished.size;
 			const tell = (index: number, figures: MaskFigures, stats: SweepStats) => {
+				if (finished.has(now[index]!)) return;
 				finished.add(now[index]!);
 				onMask(now[index]!, figures, stats);
 			};
@@ -111,23 +138,38 @@ export class RemoteModel implements NativeModel {
 				};
 				return { stats: result.stats, ...(result.reference ? { reference: this.#reference(result.reference, args) } : {}) };
 			} catch (error) {
-				left = left.filter((index) => !finished.has(index));
-				attempt = finished.size > 0 ? 1 : attempt;
-				this.#ended(error, attempt, `, and ${left.length} ${left.length === 1 ? "candidate" : "candidates"} of this batch measured again`);
-				attempt++;
+				const left = options.keepReference ? all.length : all.length - finished.size;
+				if (finished.size > before) attempt = 1;
+				this.#ended(error, attempt, `, and ${left} ${left === 1 ? "candidate" : "candidates"} of this batch measured again`);
 			}
 		}
 	}
 
-	/** Distributions that can be made anew. */
+	/** Distributions that can be made anew, of the matrices that stand in the model now. */
 	#reference(mark: unknown, [masks, tokens, options]: readonly unknown[]): never {
 		const { newToken } = this.#parts;
+		const then = new Map(this.#replaced);
 		const held: Held = this.#process.keep(mark, async () => {
 			const args = [masks, tokens, options, newToken(), () => {}];
-			const again = (await this.#process.call({ on: this.held, method: "evaluate", args })) as { reference: unknown };
-			this.#process.again(held, again.reference);
+			await this.#exchange(this.#replaced, then);
+			try {
+				const again = (await this.#process.call({ on: this.held, method: "evaluate", args })) as { reference: unknown };
+				this.#process.again(held, again.reference);
+			} finally {
+				// A new process has those that stand in the model now.
+				await this.#exchange(then, this.#replaced).catch((error: unknown) => {
+					if (!(error instanceof ProcessEnded)) throw error;
+				});
+			}
 		});
 		return held as never;
+	}
+
+	/** Puts matrices into the model in the process in the place of others. */
+	async #exchange(from: Replaced, to: Replaced): Promise<void> {
+		const replace = (args: ReplaceTensor) => this.#process.call({ on: this.held, method: "replaceTensor", args });
+		for (const [name, [, type]] of from) if (!to.has(name)) await replace([name, type, undefined]);
+		for (const [name, args] of to) if (from.get(name) !== args) await replace(args);
 	}
 
 	async #call<T>(method: string, args: readonly unknown[]): Promise<T> {
@@ -165,7 +207,7 @@ export class RemoteModel implements NativeModel {
 		return this.#call<Awaited<ReturnType<NativeModel["outputPath"]>>>("outputPath", args);
 	}
 
-	async replaceTensor(...args: Parameters<NativeModel["replaceTensor"]>): Promise<void> {
+	async replaceTensor(...args: ReplaceTensor): Promise<void> {
 		await this.#call("replaceTensor", args);
 		const [name, , bytes] = args;
 		if (bytes === undefined) this.#replaced.delete(name);

@@ -42,6 +42,6 @@ export async function runnerFor(file: GgufFile, options: RunnerOptions): Promise
 	const placement = options.placement ?? placementFor(file, options.shape ?? {}, { seen: info, host: available }, options);
 	checkMemory(file, {}, available, bytesElsewhere(file, placement, info));
 	const addon = options.beside?.addon ?? addonFor(local, loadedBinary().path, placement.devices.length > 0);
-	const remote = addon === local ? {} : { where: devicesText(info, placement) ?? "the CPU", onRestart: options.onRestart };
+	const remote = addon === local ? {} : { where: devicesText(info, placement) ?? "the CPU", placement, onRestart: options.onRestart };
 	return { addon, placement, load: { ...remote, ...loadOptionsOf(placement), mmap: (options.mmap ?? true) && isMappable(file) } };
 }

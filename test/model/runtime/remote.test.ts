@@ -1,7 +1,7 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { DeviceError } from "../../../src/errors.js";
+import { DeviceError, NotEnoughMemoryError } from "../../../src/errors.js";
 import type { Evaluation } from "../../../src/model/runtime/evaluator.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { AddonProcess, ProcessEnded } from "../../../src/model/runtime/remote.js";
@@ -73,6 +73,59 @@ describe("a driver that ends its process", () => {
 		expect(again.map(({ divergences }) => divergences)).toEqual(found.map(({ divergences }) => divergences));
 		await model.replaceTensor(name);
 		expect(bits(await evaluator.evaluate([fullSet], windows, { digest: true }))).not.toEqual(bits(found.slice(0, 1)));
+	});
+
+	it("leaves distributions what they were when matrices were replaced after them", async () => {
+		await using model = await load();
+		const evaluator = model.createEvaluator();
+		const name = "blk.3.ffn_down.weight";
+		const bytes = new Uint8Array(model.file.tensor(name)!.dims.reduce((product, dim) => product * dim, 4));
+		const reference = await evaluator.createReference(fullSet, windows);
+		await model.replaceTensor(name, { type: 0, bytes });
+		const healed = await evaluator.evaluate(masks.slice(0, 2), windows, { digest: true, reference });
+		expect(existsSync(marker)).toBe(false);
+		expect(Math.min(...healed[0]!.divergences!)).toBeGreaterThan(1e-3);
+		const found = await evaluator.evaluate(masks, windows, { digest: true, reference });
+		expect(existsSync(marker)).toBe(true);
+		const again = await evaluator.evaluate(masks, windows, { digest: true, reference });
+		expect(again.map(({ divergences }) => divergences)).toEqual(found.map(({ divergences }) => divergences));
+		expect(bits(again)).toEqual(bits(found));
+		for (const [i, { divergences }] of healed.entries()) expect(found[i]!.divergences).toEqual(divergences);
+	});
+
+	it("leaves distributions what they were when a matrix has its own values again", async () => {
+		await using model = await load();
+		const evaluator = model.createEvaluator();
+		const name = "blk.3.ffn_down.weight";
+		const bytes = new Uint8Array(model.file.tensor(name)!.dims.reduce((product, dim) => product * dim, 4));
+		await model.replaceTensor(name, { type: 0, bytes });
+		const reference = await evaluator.createReference(fullSet, windows);
+		await model.replaceTensor(name);
+		const found = await evaluator.evaluate(masks, windows, { digest: true, reference });
+		expect(existsSync(marker)).toBe(true);
+		const again = await evaluator.evaluate(masks, windows, { digest: true, reference });
+		expect(again.map(({ divergences }) => divergences)).toEqual(found.map(({ divergences }) => divergences));
+		expect(bits(again)).toEqual(bits(found));
+	});
+});
+
+describe("a process that cannot load its models again", () => {
+	it("is an error that says what is missing, and the next call starts another one", async () => {
+		await using model = await load();
+		const evaluator = model.createEvaluator();
+		process.env.PRUNE_GGUF_FAKE_DEVICES = "1";
+		try {
+			const failed = await evaluator.evaluate(masks, windows).catch((error: unknown) => error);
+			expect(failed).toBeInstanceOf(NotEnoughMemoryError);
+			expect((failed as Error).message).toMatch(/the device has too little memory for all 12 blocks on FAKE0, though it reported enough/);
+			// A process with half of its state would answer with errors of its own.
+			const again = await evaluator.evaluate(masks, windows).catch((error: unknown) => error);
+			expect(again).toBeInstanceOf(NotEnoughMemoryError);
+		} finally {
+			process.env.PRUNE_GGUF_FAKE_DEVICES = "64";
+		}
+		const found = await evaluator.evaluate(masks, windows, { digest: true });
+		expect(bits(await evaluator.evaluate(masks, windows, { digest: true }))).toEqual(bits(found));
 	});
 });
 
