@@ -8,6 +8,7 @@
 #include "ggml-backend.h"
 
 #include <mutex>
+#include <sstream>
 
 namespace {
 
@@ -50,7 +51,12 @@ Napi::Value info(const Napi::CallbackInfo & call) {
     result.Set("devices", devices);
     result.Set("deviceLog", device_log());
     result.Set("systemInfo", llama_print_system_info());
-    result.Set("forGraphics", PRUNE_GGUF_GRAPHICS[0] != 0);
+    std::istringstream names(PRUNE_GGUF_GRAPHICS);
+    Napi::Array graphics = Napi::Array::New(env);
+    for (std::string name; names >> name;) {
+        graphics.Set(graphics.Length(), name);
+    }
+    result.Set("graphics", graphics);
     result.Set("rpc", llama_supports_rpc());
     result.Set("contextsMade", double(ContextPool::made()));
     result.Set("contextsLive", double(ContextPool::live()));

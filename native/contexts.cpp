@@ -72,8 +72,20 @@ void ContextPool::count_moved(const ModelCore & core, size_t bytes) {
     }
 }
 
+// Backends compute large batches of blocks whose weights lie in the computer's memory on the device, from copies of these weights. The
+// scheduler of ggml names a copy DEVICE#blk.3.ffn_up.weight#0, and makes one in a graph however many operations read it.
+void ContextPool::count_weights(const ggml_tensor * tensor) {
+    for (const ggml_tensor * source : tensor->src) {
+        const char * name = source == nullptr ? nullptr : std::strchr(source->name, '#');
+        if (name != nullptr && std::strncmp(name + 1, "blk.", 4) == 0 && copied.insert(source).second) {
+            count_moved(core, ggml_nbytes(source));
+        }
+    }
+}
+
 int32_t ContextPool::decode(const llama_batch & batch) {
     count_moved(core, bytes_of(core.model.get(), batch));
+    copied.clear();
     const int32_t code = llama_decode(context.get(), batch);
     if (problem) {
         std::rethrow_exception(std::exchange(problem, nullptr));
@@ -86,6 +98,9 @@ bool ContextPool::on_tensor(ggml_tensor * tensor, bool ask, void * data) {
     if (tensor->buffer != nullptr && tensor->buffer != self.compute_buffer && ggml_backend_buffer_get_usage(tensor->buffer) == GGML_BACKEND_BUFFER_USAGE_COMPUTE) {
         self.compute_buffer = tensor->buffer;
         prefer_large_pages(tensor->buffer);
+    }
+    if (ask && self.offloaded) {
+        self.count_weights(tensor);
     }
     if (self.watch.eval == nullptr) {
         return !ask;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <set>
 #include <stdexcept>
 #include <string>
 
@@ -83,8 +84,8 @@ public:
     static int64_t made();
     static int64_t live();
 
-    // Bytes that decodes of this process took to another device and back, if blocks run there: tokens or hidden states, logits, and
-    // captured states. What llama.cpp copies besides (positions, masks) is not counted.
+    // Bytes that decodes of this process took to another device and back, if blocks run there: tokens or hidden states, logits, captured
+    // states, and weights that a backend copies to compute with. What llama.cpp copies besides (positions, masks) is not counted.
     static int64_t moved();
     static void count_moved(const ModelCore & core, size_t bytes);
 
@@ -110,7 +111,9 @@ private:
     const void * compute_buffer = nullptr; // that graphs compute in, as last seen
     int32_t reused = 0;      // graphs that llama.cpp ran again, when the context was taken
     std::exception_ptr problem; // thrown by the watch
+    std::set<const ggml_tensor *> copied; // weights that this decode has copied to a device
 
+    void count_weights(const ggml_tensor * tensor);
     void make();
     static bool on_tensor(ggml_tensor * tensor, bool ask, void * data);
     static bool on_abort(void * data);

@@ -72,6 +72,6 @@ describe("a run on devices", () => {
 			repetitions: 1,
 			threads: 1,
 		});
-		expect(JSON.stringify(speed)).toContain("FAKE0+FAKE1");
+		expect(JSON.stringify(speed)).toContain("FAKE0 (Fake device 0)+FAKE1 (Fake device 1)");
 	});
 });

@@ -1,7 +1,9 @@
 // Test doubles of graphics devices: they compute on the processor, in memory of their own that only copies reach. They are linked into an
 // addon of the tests (cmake/fake_devices.cmake), and follow two variables of the environment:
 //   PRUNE_GGUF_FAKE_DEVICES=64,32        memory of each device in MiB; none without it
+//   PRUNE_GGUF_FAKE_OFFLOAD=1            products of 32 rows or more are computed there although their weights lie on the CPU
 //   PRUNE_GGUF_FAKE_FAULT=wrong          the last value of every graph is changed
+//   PRUNE_GGUF_FAKE_FAULT=block:3        values after block 3 of what is shown are changed, in every graph
 //   PRUNE_GGUF_FAKE_FAULT=abort:50:FILE  the process makes FILE and ends in the 50th graph since it was missing
 #include "ggml-backend-impl.h"
 #include "ggml-cpu.h"
@@ -102,22 +104,41 @@ void end_process_if_asked() {
     GGML_ABORT("the fake driver ends the process");
 }
 
-void change_last_value(ggml_cgraph * graph) {
-    const ggml_tensor * last = ggml_graph_node(graph, -1);
-    if (last->type != GGML_TYPE_F32) {
+void change(const ggml_tensor * tensor) {
+    if (tensor->type != GGML_TYPE_F32) {
         return;
     }
-    auto * values = static_cast<float *>(last->data);
-    for (int64_t i = 0; i < ggml_nelements(last); ++i) {
+    auto * values = static_cast<float *>(tensor->data);
+    for (int64_t i = 0; i < ggml_nelements(tensor); ++i) {
         values[i] *= 1.0f + 0.2f * std::sin(float(i));
     }
 }
 
 ggml_status compute(ggml_backend_t backend, ggml_cgraph * graph) {
     end_process_if_asked();
-    const ggml_status status = ggml_backend_graph_compute(static_cast<ggml_backend_t>(backend->context), graph);
+    auto * processor = static_cast<ggml_backend_t>(backend->context);
+    // "block:N": the graph in two parts, with other values between them
+    const std::string wrong = fault().rfind("block:", 0) == 0 ? "l_out-" + fault().substr(6) : "";
+    int first = 0;
+    for (int i = 0; !wrong.empty() && i < ggml_graph_n_nodes(graph); ++i) {
+        const ggml_tensor * node = ggml_graph_node(graph, i);
+        if (wrong == node->name) {
+            ggml_cgraph part = ggml_graph_view(graph, first, i + 1);
+            const ggml_status status = ggml_backend_graph_compute(processor, &part);
+            if (status != GGML_STATUS_SUCCESS) {
+                return status;
+            }
+            change(node);
+            first = i + 1;
+        }
+    }
+    if (first == ggml_graph_n_nodes(graph)) {
+        return GGML_STATUS_SUCCESS;
+    }
+    ggml_cgraph rest = ggml_graph_view(graph, first, ggml_graph_n_nodes(graph));
+    const ggml_status status = ggml_backend_graph_compute(processor, first == 0 ? graph : &rest);
     if (fault() == "wrong") {
-        change_last_value(graph);
+        change(ggml_graph_node(graph, -1));
     }
     return status;
 }
@@ -161,6 +182,9 @@ const ggml_backend_device_i device_interface = [] {
     made.supports_op = [](ggml_backend_dev_t, const ggml_tensor * op) {
         return ggml_backend_dev_supports_op(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU), op);
     };
+    if (std::getenv("PRUNE_GGUF_FAKE_OFFLOAD") != nullptr) {
+        made.offload_op = [](ggml_backend_dev_t, const ggml_tensor * op) { return op->op == GGML_OP_MUL_MAT && op->ne[1] >= 32; };
+    }
     made.supports_buft = [](ggml_backend_dev_t device, ggml_backend_buffer_type_t type) { return type == &device_of(device).buffer_type; };
     return made;
 }();

@@ -76,16 +76,16 @@ export interface AddonInfo {
 	/** What llama.cpp said while it looked for devices. */
 	deviceLog: string;
 	systemInfo: string;
-	/** Whether it was built with a backend for graphics devices. */
-	forGraphics: boolean;
+	/** Backends for graphics devices that it was built with, such as "CUDA". */
+	graphics: string[];
 	/** Whether it can use RPC servers. */
 	rpc: boolean;
 	/** Contexts of llama.cpp that this process has made for measuring, and how many of them it still holds. */
 	contextsMade: number;
 	contextsLive: number;
 	/**
-	 * Bytes that measuring took to devices and back in this process, if blocks run there: tokens or hidden states, logits, and states that are
-	 * kept. What llama.cpp copies besides is not counted.
+	 * Bytes that measuring took to devices and back in this process, if blocks run there: tokens or hidden states, logits, states that are
+	 * kept, and weights on the CPU that a backend copies to compute with them. What llama.cpp copies besides is not counted.
 	 */
 	bytesMoved: number;
 }

@@ -25,7 +25,7 @@ export interface DeviceChoice {
 /** A device as llama.cpp reports it. */
 export type Device = AddonInfo["devices"][number];
 
-type Seen = Pick<AddonInfo, "devices" | "deviceLog" | "forGraphics">;
+type Seen = Pick<AddonInfo, "devices" | "deviceLog" | "graphics">;
 
 /** The same, however it was written: -1 means what it means to llama.cpp. */
 export const layersAsked = ({ gpuLayers = "auto" }: DeviceChoice): GpuLayers => (gpuLayers === -1 ? "auto" : gpuLayers);
@@ -76,47 +76,83 @@ function deviceNamed(name: string, there: readonly Device[]): Device {
 /** Those that llama.cpp takes by itself: servers first, each graphics card once, and one that shares the system's memory if there is no other. */
 function usual(there: readonly Device[], rpc: readonly string[]): readonly Device[] {
 	const servers = rpc.flatMap((server) => there.filter((device) => device.server === server));
-	const cards = there.filter(({ server, sharesMemory }) => server === undefined && !sharesMemory);
+	const local = there.filter(({ server }) => server === undefined);
+	const cards = local.filter((device) => !usesHostMemory(device));
 	const once = cards.filter(({ id }, i) => id === null || cards.findIndex((other) => other.id === id) === i);
-	return [
-		...servers,
-		...(once.length > 0 ? once : there.filter(({ server, sharesMemory }) => server === undefined && sharesMemory).slice(0, 1)),
-	];
+	return [...servers, ...(once.length > 0 ? once : local.filter((device) => usesHostMemory(device)).slice(0, 1))];
 }
 
-/** What a device is called in keys of caches: the number in the name of a server's device only says when it was listed. */
-export function deviceKey({ name, server }: Device, { devices }: Pick<AddonInfo, "devices">): string {
-	if (server === undefined) return name;
-	const its = devices.filter((device) => device.server === server);
-	return its.length === 1 ? `RPC ${server}` : `RPC ${server} ${its.findIndex((device) => device.name === name)}`;
+/**
+ * What a device is called in keys of caches: all that is known of it, since another card, or another driver, computes other bits under the same
+ * name. The number in the name of a server's device only says when it was listed.
+ */
+export function deviceKey(device: Device, { devices, deviceLog }: Pick<AddonInfo, "devices" | "deviceLog">): string {
+	const { name, description, id, server } = device;
+	if (server !== undefined) {
+		const its = devices.filter((one) => one.server === server);
+		return its.length === 1 ? `RPC ${server}` : `RPC ${server} ${its.findIndex((one) => one.name === name)}`;
+	}
+	const driver = driverOf(device, deviceLog);
+	const known = [description, id, driver && `driver ${driver}`].flatMap((part) => (part ? [shownText(part)] : []));
+	return known.length === 0 ? name : `${name} (${known.join(", ")})`;
 }
+
+/** Whether its memory is that of the computer. Metal says of no device that it is integrated: those of Apple silicon are. */
+export function usesHostMemory(
+	{ sharesMemory, backend }: Pick<Device, "sharesMemory" | "backend">,
+	{ platform, arch }: { readonly platform: string; readonly arch: string } = process,
+): boolean {
+	return sharesMemory || (isMetal(backend) && platform === "darwin" && arch === "arm64");
+}
+
+const isMetal = (backend: string) => backend === "Metal" || backend === "MTL";
+
+/** Whether it has memory of its own and did not say how much of it: CUDA reports nothing if its driver fails to answer. */
+export const saysNothing = (device: Device): boolean => device.freeBytes === 0 && device.totalBytes === 0 && !usesHostMemory(device);
 
 const driverTooOld = /driver version is insufficient|incompatible driver|ErrorIncompatibleDriver|driver (?:is )?too old/i;
-const driverFailed = /failed to initialize|no CUDA-capable device|error/i;
+/** Lines of a backend for graphics devices: other lines may speak of errors of something else. */
+const driverFailed = /^ggml_(?:cuda|hip|metal|musa|sycl|vulkan)\w*: .*(?:failed to initialize|no CUDA-capable device|\berror\b)/i;
 
 /** Why there is no device, and what to do. */
-function noDevice({ forGraphics, deviceLog }: Seen): string {
-	if (!forGraphics)
+function noDevice({ graphics, deviceLog }: Seen): string {
+	const [own] = graphics;
+	if (own === undefined)
 		return "The native part computes on the CPU only, so there is no device for blocks. Build one for yours: npx prune-gguf build --backend cuda (or metal, vulkan).";
 	const lines = deviceLog.split("\n").map((line) => shownText(line.trim()));
 	const old = lines.find((line) => driverTooOld.test(line));
-	if (old !== undefined)
-		return `The driver of the graphics device is too old for this build (${old}): install a newer driver, or build again with an older toolkit: npx prune-gguf build --backend cuda.`;
+	if (old !== undefined) {
+		const rebuilt = own === "CUDA" ? ", or build again with an older toolkit: npx prune-gguf build --backend cuda" : "";
+		return `The driver of the graphics device is too old for this build (${old}): install a newer driver${rebuilt}.`;
+	}
 	const failed = lines.find((line) => driverFailed.test(line));
 	if (failed !== undefined) return `No graphics device can be used (${failed}): check its driver. npx prune-gguf doctor says more.`;
-	return "llama.cpp finds no graphics device on this machine: check that its driver is installed. npx prune-gguf doctor says more.";
+	// llama.cpp is silent if Vulkan cannot be started.
+	const said = own === "VULKAN" ? "Vulkan offers llama.cpp no device" : "llama.cpp finds no graphics device";
+	const more = own === "VULKAN" ? "vulkaninfo --summary" : "npx prune-gguf doctor";
+	return `${said} on this machine (build for ${own.toLowerCase()}): check that its driver is installed. ${more} says more.`;
 }
 
-/** What people should hear if a build for devices computes on the CPU, because it finds none; undefined if there is nothing to say. */
+/**
+ * What people should hear if a device is not used although nobody asked for the CPU: a build for devices that finds none, or a device that
+ * does not say what memory it has; undefined if there is nothing to say.
+ * @throws as `devicesFor`
+ */
 export function missingDevice(seen: Seen, choice: DeviceChoice): string | undefined {
-	if (!seen.forGraphics || layersAsked(choice) === 0 || seen.devices.some(({ gpu }) => gpu)) return undefined;
+	if (layersAsked(choice) === 0) return undefined;
+	const silent = devicesFor(seen, choice).filter(saysNothing);
+	if (silent.length > 0) {
+		const names = silent.map(({ name }) => name).join(" and ");
+		return `${names} did not say how much memory ${silent.length === 1 ? "it has" : "they have"}, so no blocks are put there: check the driver, and whether another program uses all of the device. prune-gguf doctor says more.`;
+	}
+	if (seen.graphics.length === 0 || seen.devices.some(({ gpu }) => gpu)) return undefined;
 	return `${noDevice(seen)} This run uses the CPU.`;
 }
 
 /** Name and version of a device's driver, as far as the system tells. */
 export function driverOf({ backend, description }: Pick<Device, "backend" | "description">, deviceLog: string): string | null {
 	if (backend === "CUDA") return nvidiaDriver();
-	if (backend === "Metal" || backend === "MTL") return `Darwin ${release()}`;
+	if (isMetal(backend)) return `Darwin ${release()}`;
 	if (backend !== "Vulkan") return null;
 	for (const line of deviceLog.split("\n")) {
 		const [, rest] = /^ggml_vulkan: \d+ = (.*?) \| uma/.exec(line) ?? [];

@@ -3,7 +3,16 @@ import { NotEnoughMemoryError } from "../../errors.js";
 import { blockOfTensor } from "../gguf/block-names.js";
 import type { GgufFile } from "../gguf/file.js";
 import type { AddonInfo } from "./addon.js";
-import { type Device, type DeviceChoice, deviceKey, devicesFor, layersAsked, type SplitMode } from "./devices.js";
+import {
+	type Device,
+	type DeviceChoice,
+	deviceKey,
+	devicesFor,
+	layersAsked,
+	saysNothing,
+	type SplitMode,
+	usesHostMemory,
+} from "./devices.js";
 import { blockContext, graphBytes, type MemoryShape, neededMemory, sizeText } from "./memory.js";
 import { offloaded, onCpu, type Placement, placementWithout } from "./placement.js";
 
@@ -25,31 +34,36 @@ interface PartSizes {
 	readonly head: number;
 	/** What graphs compute in, on every device. */
 	readonly compute: number;
+	/** The largest matrix of each block: of blocks on the CPU, backends copy one at a time to a device to compute large batches there. */
+	readonly matrices: readonly number[];
 }
 
 function partSizes(file: GgufFile, shape: MemoryShape): PartSizes {
 	const count = blockCount(file);
 	const context = blockContext(file, shape);
 	const blocks = Array.from({ length: count }, (_, block) => context(block));
+	const matrices = new Array<number>(count).fill(0);
 	let others = 0;
 	let embedding = 0;
 	for (const { name, source } of file.tensors) {
 		const block = blockOfTensor(name);
-		if (block !== undefined && block < count) blocks[block]! += source.size;
-		else if (name.startsWith("token_embd.")) embedding += source.size;
+		if (block !== undefined && block < count) {
+			blocks[block]! += source.size;
+			matrices[block] = Math.max(matrices[block]!, source.size);
+		} else if (name.startsWith("token_embd.")) embedding += source.size;
 		else if (name.startsWith("output")) others += source.size;
 	}
 	// Without a head of its own a model multiplies with the embedding, of which the device gets a copy.
 	const matrix = file.tensor("output.weight") ? 0 : embedding;
-	return { blocks, head: others + matrix + neededMemory(file, shape).logits / 2, compute: graphBytes(file, shape) };
+	return { blocks, head: others + matrix + neededMemory(file, shape).logits / 2, compute: graphBytes(file, shape), matrices };
 }
 
 const blockCount = (file: GgufFile): number => Number(file.value(`${file.architecture}.block_count`) ?? 0) || 0;
 
 /** Bytes of the weights that lie on devices with memory of their own. */
 export function bytesElsewhere(file: GgufFile, placement: Placement, { devices }: Pick<AddonInfo, "devices">): number {
-	const shared = placement.devices.some(({ name }) => devices.find((device) => device.name === name)?.sharesMemory ?? true);
-	if (shared) return 0;
+	const own = (name: string) => devices.some((device) => device.name === name && !usesHostMemory(device));
+	if (!placement.devices.every(({ name }) => own(name))) return 0;
 	const first = placement.blocks - offloaded(placement);
 	return file.tensors.reduce((sum, { name, source }) => {
 		const block = blockOfTensor(name);
@@ -61,6 +75,10 @@ export function bytesElsewhere(file: GgufFile, placement: Placement, { devices }
 /** Bytes that a device may give to a model. */
 const usable = ({ freeBytes, totalBytes }: Device): number => freeBytes - Math.min(reserve.bytes, reserve.share * totalBytes);
 
+/** A device that shares the computer's memory, and reports none, has what is free there. */
+const withMemory = (device: Device, host: number): Device =>
+	device.freeBytes === 0 && device.totalBytes === 0 && usesHostMemory(device) ? { ...device, freeBytes: host, totalBytes: host } : device;
+
 /**
  * Where a model is put. Without a number, as many of the last blocks as fit go to the devices, each taking its share of them by its free memory.
  * @throws NotEnoughMemoryError if the devices are too small for what was asked for
@@ -68,18 +86,13 @@ const usable = ({ freeBytes, totalBytes }: Device): number => freeBytes - Math.m
  */
 export function placementFor(file: GgufFile, shape: MemoryShape, { seen, host }: Room, choice: DeviceChoice): Placement {
 	const blocks = blockCount(file);
-	const devices = devicesFor(seen, choice).map((device) =>
-		device.freeBytes === 0 && device.totalBytes === 0 ? { ...device, freeBytes: host, totalBytes: host } : device,
-	);
+	const devices = devicesFor(seen, choice).map((device) => withMemory(device, host));
 	if (devices.length === 0) return onCpu(blocks);
 	const sizes = partSizes(file, shape);
 	const splitMode = choice.splitMode ?? "layer";
-	const keys = new Map(devices.filter(({ server }) => server !== undefined).map((device) => [device.name, deviceKey(device, seen)]));
+	const keys = new Map(devices.map((device) => [device.name, deviceKey(device, seen)]));
 	const put = (layers: number, room: (device: Device) => number) =>
-		split(layers, sizes, devices, { room, splitMode })?.map((share) => {
-			const key = keys.get(share.name);
-			return key === undefined ? share : { ...share, key };
-		});
+		split(layers, sizes, devices, { room, splitMode })?.map((share) => ({ ...share, key: keys.get(share.name) }));
 	const asked = layersAsked(choice);
 	const most = blocks + 1;
 	if (asked !== "auto") {
@@ -102,16 +115,20 @@ function largest(most: number, fits: (layers: number) => boolean): number {
 	return layers;
 }
 
+/** Servers compute nothing of which they do not have the weights. */
+const copiesWeights = ({ server }: Device): boolean => server === undefined;
+
 /** Shares of devices of the last `layers - 1` blocks and of the head; undefined if they do not fit. */
 function split(
 	layers: number,
-	{ blocks, head, compute }: PartSizes,
+	{ blocks, head, compute, matrices }: PartSizes,
 	devices: readonly Device[],
 	{ room, splitMode }: { readonly room: (device: Device) => number; readonly splitMode: SplitMode },
 ): Placement["devices"] | undefined {
 	const parts = [...blocks.slice(blocks.length + 1 - layers), head];
 	const total = parts.reduce((sum, bytes) => sum + bytes, 0);
-	const rooms = devices.map((device) => Math.max(0, room(device) - compute));
+	const copied = Math.max(0, ...matrices.slice(0, blocks.length + 1 - layers));
+	const rooms = devices.map((device) => Math.max(0, room(device) - compute - (copiesWeights(device) ? copied : 0)));
 	const all = rooms.reduce((sum, bytes) => sum + bytes, 0);
 	if (total > all) return undefined;
 	const shares = devices.map(({ name }) => ({ name, blocks: 0, bytes: 0 }));
@@ -148,7 +165,9 @@ function tooSmall(
 	const { layers, sizes, devices, fits, all } = found;
 	const parts = [...sizes.blocks.slice(sizes.blocks.length + 1 - layers), sizes.head + sizes.compute * devices.length];
 	const need = parts.reduce((sum, bytes) => sum + bytes, 0);
-	const free = devices.map(({ name, freeBytes }) => `${name} has ${sizeText(freeBytes)} free`).join(", ");
+	const free = devices
+		.map((device) => `${device.name} ${saysNothing(device) ? "did not say what it has" : `has ${sizeText(device.freeBytes)} free`}`)
+		.join(", ");
 	const what = all ? "all blocks" : `${layers} of its ${sizes.blocks.length + 1} layers`;
 	return new NotEnoughMemoryError(
 		`${file.paths[0]}: ${what} would need about ${sizeText(need)} on the device, and ${free}. ` +
@@ -157,36 +176,29 @@ function tooSmall(
 }
 
 /**
- * Where a pruned model is put so that each block is on the device where it was measured. If the devices have no memory for that now, as many
- * blocks as fit go there.
+ * Where a pruned model is put so that each block is on the device where it was measured; undefined if the devices have no memory for that now.
  * @param from where the blocks were, and which of them are left, by number
  */
 export function placementAsBefore(
 	file: GgufFile,
 	shape: MemoryShape,
-	info: AddonInfo,
-	{ before, kept }: { readonly before: Placement; readonly kept: readonly number[] },
-): Placement {
-	if (before.devices.length === 0) return onCpu(blockCount(file));
-	const wanted = placementWithout(before, kept);
-	if (fitsNow(file, shape, info, wanted)) return wanted;
-	const there = new Set(info.devices.map(({ name }) => name));
-	const devices = before.devices.map(({ name }) => name).filter((name) => there.has(name));
-	const rpc = [...new Set(info.devices.flatMap(({ server }) => server ?? []))];
-	return devices.length === 0
-		? onCpu(blockCount(file))
-		: placementFor(file, shape, { seen: info, host: 0 }, { devices, rpc, splitMode: before.splitMode });
+	room: Room,
+	from: { readonly before: Placement; readonly kept: readonly number[] },
+): Placement | undefined {
+	const wanted = placementWithout(from.before, from.kept);
+	return fitsNow(file, shape, room, wanted) ? wanted : undefined;
 }
 
-/** Whether each device has memory now for what it would take. */
-function fitsNow(file: GgufFile, shape: MemoryShape, info: AddonInfo, { devices, blocks }: Placement): boolean {
+/** Whether each device is there, and has memory now for what it would take. */
+export function fitsNow(file: GgufFile, shape: MemoryShape, { seen, host }: Room, { devices, blocks }: Placement): boolean {
 	const sizes = partSizes(file, shape);
 	let first = blocks - devices.reduce((sum, device) => sum + device.blocks, 0);
+	const copied = Math.max(0, ...sizes.matrices.slice(0, first));
 	return devices.every(({ name, blocks: count }, i) => {
 		const own = sizes.blocks.slice(first, first + count).reduce((sum, bytes) => sum + bytes, 0);
 		first += count;
 		const need = own + sizes.compute + (i === devices.length - 1 ? sizes.head : 0);
-		const device = info.devices.find((one) => one.name === name);
-		return device !== undefined && (device.totalBytes === 0 || need <= device.freeBytes);
+		const device = seen.devices.find((one) => one.name === name);
+		return device !== undefined && need + (copiesWeights(device) ? copied : 0) <= withMemory(device, host).freeBytes;
 	});
 }

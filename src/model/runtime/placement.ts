@@ -6,9 +6,9 @@ import type { SplitMode } from "./devices.js";
 /** A device in use. */
 export interface PlacedDevice {
 	readonly name: string;
-	/** Blocks that it takes. */
+	/** Blocks that it takes; by rows, its share of them, which llama.cpp finds again by itself. */
 	readonly blocks: number;
-	/** What it is called in keys of caches. @default its name */
+	/** What it is called in plans and keys of caches, with all that is known of it. @default its name */
 	readonly key?: string | undefined;
 }
 
@@ -70,19 +70,26 @@ export function loadOptionsOf(placement: Placement): Pick<NativeLoadOptions, "gp
 		: { gpuLayers, devices: names, tensorSplit: Float32Array.from(counts), splitMode };
 }
 
-/** Part of the keys of measurements: `CUDA0=20+1`; undefined for the CPU. */
-export function placementKey({ devices, splitMode }: Placement): string | undefined {
+/** Part of the keys of measurements: `CUDA0 (NVIDIA H100)=20+1`; undefined for the CPU. */
+export function placementKey(placement: Placement): string | undefined {
+	const { devices, splitMode } = placement;
 	if (devices.length === 0) return undefined;
-	return `${devices.map(({ name, key = name, blocks }) => `${key}=${blocks}`).join(",")}+1${splitMode === "row" ? " by rows" : ""}`;
+	if (splitMode === "row") return `${devices.map(({ name, key = name }) => key).join(",")}=${offloaded(placement)}+1 by rows`;
+	return `${devices.map(({ name, key = name, blocks }) => `${key}=${blocks}`).join(",")}+1`;
 }
 
 /** What is where, for people: `all 32 blocks on CUDA0`, `12 of 32 blocks on the CPU, 20 on CUDA0`. */
 export function placementText(placement: Placement): string {
-	const { devices, blocks } = placement;
+	const { devices, blocks, splitMode } = placement;
 	if (devices.length === 0) return `all ${blocks} blocks on the CPU`;
-	const [only] = devices;
-	if (devices.length === 1 && isFullyOffloaded(placement)) return `all ${blocks} blocks on ${only!.name}`;
 	const left = blocks - offloaded(placement);
+	const names = devices.map(({ name }) => name);
+	// By rows each device has a part of every matrix, so there are no numbers of blocks to tell.
+	const by = splitMode === "row" ? ", by rows" : "";
+	if (by || devices.length === 1)
+		return left > 0
+			? `${left} of ${blocks} blocks on the CPU, ${blocks - left} on ${names.join(" and ")}${by}`
+			: `all ${blocks} blocks on ${names.join(" and ")}${by}`;
 	const parts = devices.map(({ name, blocks: count }) => `${count} on ${name}`);
 	return left > 0 ? `${left} of ${blocks} blocks on the CPU, ${parts.join(", ")}` : `of ${blocks} blocks ${parts.join(", ")}`;
 }

@@ -5,8 +5,9 @@ import type { JobOptions } from "../../api/index.js";
 import type { MachineSettings } from "../../api/options/settings.js";
 import type { Speedup } from "../../api/speed.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
-import { deviceKey, devicesFor } from "../../model/runtime/devices.js";
 import { announceMachine, machineSeen } from "../../model/runtime/load-model.js";
+import { availableMemory } from "../../model/runtime/memory.js";
+import { placementFor } from "../../model/runtime/place.js";
 import { defaultThreads } from "../../model/runtime/threads.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
@@ -37,16 +38,15 @@ export class KeptSpeed {
 		this.#counts = counts;
 	}
 
-	/** The answer for this model, with these threads, on this backend. The model is not loaded for it. */
+	/** The answer for this model, with these threads, where it would be put now. The model is not loaded for it. */
 	static async of({ path, file }: Header, question: SpeedQuestion, options: MachineSettings & JobOptions): Promise<KeptSpeed> {
 		await announceMachine(options);
 		const info = await machineSeen(options);
-		const machine = computingIdentity({ backend: info }, options);
-		const devices = devicesFor(info, options).map((device) => deviceKey(device, info));
-		const { splitMode = "layer" } = options;
+		const placement = placementFor(file, {}, { seen: info, host: availableMemory() }, options);
+		const machine = computingIdentity({ backend: info, placement }, options);
 		const sha256 = await modelIdentity(file, options);
 		const folder = await makeRunFolder({ name: basename(path), sha256 });
-		const asked = { ...question, threads: options.threads ?? defaultThreads(), ...(devices.length > 0 ? { devices, splitMode } : {}) };
+		const asked = { ...question, threads: options.threads ?? defaultThreads() };
 		return new KeptSpeed(keptSpeedPath(folder, hashOf(["speed", version, asked, machine])), question.counts);
 	}
 

@@ -15,15 +15,17 @@ import { formatInteger } from "../../report/format.js";
 import { type GgufContent, type GgufFile, GgufFile as Gguf, writeGguf, writtenSize } from "../../model/gguf/index.js";
 import { checkProvable } from "../preflight/model-header.js";
 import { type HealedTensor, withHealed } from "../../model/fitting/tensors.js";
-import { type MeasuredShape, measureOriginal, measureZeroed } from "./zeroed-oracle.js";
+import { type MeasuredShape, measureMasked, measureOriginal, measureZeroed } from "./zeroed-oracle.js";
 import type { Evaluation } from "../../model/runtime/evaluator.js";
 import { machineSeen } from "../../model/runtime/load-model.js";
+import { availableMemory } from "../../model/runtime/memory.js";
 import { placementAsBefore } from "../../model/runtime/place.js";
-import { type Placement, placementText } from "../../model/runtime/placement.js";
+import { onCpu, type Placement, placementText } from "../../model/runtime/placement.js";
 import { packageVersion } from "../../model/runtime/paths.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import type { Quantized } from "../../storage/plan-quantized.js";
+import { Once } from "../session/once.js";
 import { whileUnchanged } from "./unchanged.js";
 
 /** Losses measured in memory through the layer view. */
@@ -85,7 +87,9 @@ export async function preparePruned(job: PrunedJob, output: string, options: Wri
 	const pruned = removeBlocks(file, removed, { version: packageVersion, sourceSha256: sha256 }, allowed);
 	const content = withHealed(pruned, file, expected.healed);
 	const guarded = <T>(work: () => Promise<T>) => whileUnchanged(file, sha256, options, work);
-	const zeroed = plan.proof === "bits" ? undefined : await guarded(() => proofOf(job, plan, output, options));
+	const measured = new Once<"CPU", Expectation>();
+	const onProcessor = () => (isExact(expected) ? Promise.resolve(expected) : measured.get("CPU", () => expectedOnCpu(job, options)));
+	const zeroed = plan.proof === "bits" ? undefined : await guarded(() => proofOf(job, { plan, output, onProcessor }, options));
 	const signal = options.signal ? { signal: options.signal } : {};
 	const onProgress = (done: number, total: number) => options.progress?.work({ phase: "writing the file", done, total, unit: "bytes" });
 	return {
@@ -95,7 +99,7 @@ export async function preparePruned(job: PrunedJob, output: string, options: Wri
 			guarded(async () => {
 				const found = await Gguf.read(path);
 				checkHeader(file, removed, found, { changed: expected.healed?.map(({ name }) => name) });
-				return { ...sizesOf(found), verification: await verify(path, expected, { plan, zeroed, removed }, options) };
+				return { ...sizesOf(found), verification: await verify(path, job, { plan, zeroed, onProcessor }, options) };
 			}),
 	};
 }
@@ -126,37 +130,51 @@ export async function writePruned(job: PrunedJob, output: string, options: Writi
 	return { path: output, ...written! };
 }
 
-/** What the zeroed original computes; it must be what was measured through the layer view already. */
+/** What the layer view computes on the CPU, where what was measured on a device can be compared bit for bit. */
+async function expectedOnCpu({ file, removed, expected }: PrunedJob, options: WritingOptions): Promise<Expectation> {
+	const { threads, ubatch, healed, long, placement } = expected;
+	const windows = setsOf(expected).map((set) => set.windows);
+	const [own, beyond] = await measureMasked({ file, removed, healed }, { windows, threads, ubatch }, options);
+	return { ...expected, losses: own!.losses, long: long && { ...long, losses: beyond!.losses }, placement: onCpu(placement.blocks) };
+}
+
+/** How a file is proven. */
+interface Proof {
+	readonly plan: BlockPlan;
+	/** What it must compute on the CPU; measured when it is first asked for. */
+	readonly onProcessor: () => Promise<Expectation>;
+}
+
+/** What the zeroed original computes on the CPU; it must be what the layer view computes there. */
 async function proofOf(
 	{ file, removed, expected }: PrunedJob,
-	plan: BlockPlan,
-	output: string,
+	{ plan, output, onProcessor }: Proof & { readonly output: string },
 	options: WritingOptions,
 ): Promise<Evaluation[]> {
 	checkProvable(file.paths[0]!, plan, removed);
-	const sets = setsOf(expected);
+	const there = await onProcessor();
+	const sets = setsOf(there);
 	const { threads, ubatch, healed } = expected;
 	const windows = sets.map((set) => set.windows);
 	const zeroed = await measureZeroed({ file, removed, healed }, output, { windows, threads, ubatch }, options);
 	const worst = worstOf(zeroed, sets);
-	if (!isWithin(worst, expected)) throw new VerificationError(notProven(plan, removed, worst));
+	if (!isWithin(worst, there)) throw new VerificationError(notProven(plan, removed, worst));
 	return zeroed;
 }
 
 async function verify(
 	path: string,
-	expected: Expectation,
-	{
-		plan,
-		zeroed,
-		removed,
-	}: { readonly plan: BlockPlan; readonly zeroed: readonly Evaluation[] | undefined; readonly removed: readonly number[] },
+	job: PrunedJob,
+	{ plan, zeroed, onProcessor }: Proof & { readonly zeroed: readonly Evaluation[] | undefined },
 	options: WritingOptions,
 ): Promise<string> {
+	const asMeasured = await placementOfWritten(path, job.expected, keptBlocks(plan, job.removed, job.expected.placement.blocks));
+	// In another place the file would round otherwise than what was measured, and by more than is allowed.
+	const expected = asMeasured ? job.expected : await onProcessor();
+	const placement = asMeasured ?? onCpu(job.expected.placement.blocks);
 	const sets = setsOf(expected);
 	const windows = sets.map((set) => set.windows);
 	const { threads, ubatch } = expected;
-	const placement = await placementOfWritten(path, expected, keptBlocks(plan, removed, expected.placement.blocks));
 	const how = { windows, threads, ubatch };
 	const found = await measureOriginal(path, { ...how, placement }, "verifying the written file", options);
 	if (!found.every(({ losses }) => losses.some(Number.isFinite))) {
@@ -172,20 +190,28 @@ async function verify(
 		);
 	}
 	// What is compared with the zeroed original is computed as that was, on the CPU.
-	const onProcessor =
+	const onCpuToo =
 		zeroed && !isExact(expected)
 			? await measureOriginal(path, { ...how, placement: undefined }, "verifying it on the CPU", options)
 			: found;
-	if (zeroed && !onProcessor.every((one, i) => sameBits(one, zeroed[i]!))) {
+	if (zeroed && !onCpuToo.every((one, i) => sameBits(one, zeroed[i]!))) {
 		throw new VerificationError(
 			`the written file does not compute what the original computes with the removed blocks' output tensors set to zero. ${proofText(plan)}; the file was not kept.`,
 		);
 	}
-	const tokens = windows.reduce((sum, { count, length }) => sum + count * (length - 1), 0);
-	const measured = isExact(expected)
-		? `llama.cpp computes bit for bit what was measured (${formatInteger(tokens)} tokens)`
-		: `llama.cpp computes what was measured to within ${deviceTolerance.toExponential(0)} nats per token (at most ${worst.toExponential(1)} on ${formatInteger(tokens)} tokens; ${placementText(placement)})`;
+	const measured = measuredText(asMeasured, { expected, windows, worst });
 	return zeroed ? `${measured}; its logits equal, bit for bit, those of the original with these blocks' outputs set to zero` : measured;
+}
+
+function measuredText(
+	asMeasured: Placement | undefined,
+	found: { readonly expected: Expectation; readonly windows: readonly TokenWindows[]; readonly worst: number },
+): string {
+	const tokens = formatInteger(found.windows.reduce((sum, { count, length }) => sum + count * (length - 1), 0));
+	if (!asMeasured)
+		return `llama.cpp computes bit for bit what the model without these blocks computes (${tokens} tokens, on the CPU: the device has no memory for the file now)`;
+	if (isExact(found.expected)) return `llama.cpp computes bit for bit what was measured (${tokens} tokens)`;
+	return `llama.cpp computes what was measured to within ${deviceTolerance.toExponential(0)} nats per token (at most ${found.worst.toExponential(1)} on ${tokens} tokens; ${placementText(asMeasured)})`;
 }
 
 /** What losses of a few short windows do not show: whether each kept block is said to be what it was. */
@@ -223,15 +249,15 @@ function isWithin(worst: number, expected: Expectation): boolean {
 	return isExact(expected) ? worst === 0 : worst <= deviceTolerance;
 }
 
-/** Where the written file is verified: each block where it was measured. If the devices have no space for that beside the model, as much of it as fits. */
-async function placementOfWritten(path: string, expected: Expectation, kept: readonly number[]): Promise<Placement> {
+/** Where the written file is verified: each block where it was measured; undefined if the devices have no memory for that now. */
+async function placementOfWritten(path: string, expected: Expectation, kept: readonly number[]): Promise<Placement | undefined> {
 	const { placement, windows, ubatch } = expected;
-	const info = await machineSeen({});
-	return placementAsBefore(await Gguf.read(path), { windows: 1, windowLength: windows.length, ubatch }, info, { before: placement, kept });
+	const room = { seen: await machineSeen({}), host: availableMemory() };
+	return placementAsBefore(await Gguf.read(path), { windows: 1, windowLength: windows.length, ubatch }, room, { before: placement, kept });
 }
 
 /** Blocks of the model by which the written file's are known: those of the attention parts, and its tail. */
-function keptBlocks({ blocks }: BlockPlan, removed: readonly number[], all: number): number[] {
+export function keptBlocks({ blocks }: Pick<BlockPlan, "blocks">, removed: readonly number[], all: number): number[] {
 	const tail = Array.from({ length: Math.max(0, all - blocks) }, (_, i) => blocks + i);
 	return [...stackWithout(blocks, removed).map(({ attention }) => attention), ...tail];
 }

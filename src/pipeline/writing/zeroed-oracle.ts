@@ -2,8 +2,10 @@ import type { JobOptions } from "../../api/index.js";
 import { zeroedBlocks } from "../../model/architectures/index.js";
 import { Coalition } from "../../game/coalition.js";
 import { type GgufFile, writeGguf, writtenSize } from "../../model/gguf/index.js";
+import { whileHealed } from "../../model/fitting/standing.js";
 import { type HealedTensor, withHealed } from "../../model/fitting/tensors.js";
 import type { Evaluation, Evaluator } from "../../model/runtime/evaluator.js";
+import { restartTeller } from "../../model/runtime/load-model.js";
 import { Model } from "../../model/runtime/model.js";
 import type { Placement } from "../../model/runtime/placement.js";
 import { makeWindows, type TokenWindows } from "../../model/runtime/windows.js";
@@ -60,22 +62,48 @@ export async function measureOriginal(
 	phase: string,
 	options: JobOptions,
 ): Promise<Evaluation[]> {
-	const report = (done: number) =>
-		options.progress?.work({ phase, done: Math.round((100 * done) / windows.length), total: 100, unit: "percent" });
-	report(0);
-	const model = await Model.load(path, { threads, gpuLayers: 0, placement, signal: options.signal });
+	const model = await Model.load(path, { threads, gpuLayers: 0, placement, signal: options.signal, onRestart: restartTeller(options) });
 	try {
-		const evaluator = model.createEvaluator({ ubatch });
-		const results: Evaluation[] = [];
-		for (const set of windows) {
-			const [evaluation] = await evaluator.evaluate([Coalition.full(model.facts.blocks)], set, { digest: true, signal: options.signal });
-			results.push(evaluation!);
-			report(results.length);
-		}
-		return results;
+		return await onEach(windows, { model, mask: Coalition.full(model.facts.blocks), ubatch, phase }, options);
 	} finally {
 		await model.dispose();
 	}
+}
+
+/** Losses and digests of a model without blocks on each set of windows: through the layer view, on a CPU. */
+export async function measureMasked(
+	{ file, removed, healed = [] }: ZeroedModel,
+	{ windows, ubatch, threads }: MeasuredShape & { readonly windows: readonly TokenWindows[] },
+	options: JobOptions & { readonly allowUnknownArchitecture?: boolean | undefined },
+): Promise<Evaluation[]> {
+	const { signal, allowUnknownArchitecture } = options;
+	const how = { threads, gpuLayers: 0, file, signal, allowUnknownArchitecture, onRestart: restartTeller(options) };
+	const model = await Model.load(file.paths[0]!, how);
+	try {
+		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
+		const work = { model, mask, ubatch, phase: "measuring on the CPU what the file must compute" };
+		return await whileHealed(model, healed, () => onEach(windows, work, options));
+	} finally {
+		await model.dispose();
+	}
+}
+
+async function onEach(
+	windows: readonly TokenWindows[],
+	work: { readonly model: Model; readonly mask: Coalition; readonly ubatch: number; readonly phase: string },
+	{ progress, signal }: JobOptions,
+): Promise<Evaluation[]> {
+	const { model, mask, ubatch, phase } = work;
+	const report = (done: number) => progress?.work({ phase, done: Math.round((100 * done) / windows.length), total: 100, unit: "percent" });
+	report(0);
+	const evaluator = model.createEvaluator({ ubatch });
+	const results: Evaluation[] = [];
+	for (const set of windows) {
+		const [evaluation] = await evaluator.evaluate([mask], set, { digest: true, signal });
+		results.push(evaluation!);
+		report(results.length);
+	}
+	return results;
 }
 
 /**

@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { DeviceError, InvalidOptionError } from "../../../src/errors.js";
-import { type DeviceChoice, devicesFor, deviceText, driverOf, missingDevice } from "../../../src/model/runtime/devices.js";
+import { type DeviceChoice, devicesFor, deviceText, driverOf, missingDevice, usesHostMemory } from "../../../src/model/runtime/devices.js";
 import { device, processor } from "../../helpers/fake-devices.js";
 
-const seen = (devices = [processor], deviceLog = "", forGraphics = true) => ({ devices, deviceLog, forGraphics });
+const seen = (devices = [processor], deviceLog = "", graphics = "CUDA") => ({
+	...{ devices, deviceLog },
+	graphics: graphics === "none" ? [] : [graphics],
+});
 const two = seen([processor, device("CUDA0", 1000), device("CUDA1", 1000)]);
 const names = (choice: DeviceChoice, of = two) => devicesFor(of, choice).map(({ name }) => name);
 
@@ -50,8 +53,23 @@ const old = "ggml_cuda_init: failed to initialize CUDA: CUDA driver version is i
 
 describe("a missing device", () => {
 	it.each<[string, ReturnType<typeof seen>, RegExp]>([
-		["with a build for the CPU", seen([processor], "", false), /computes on the CPU only.*prune-gguf build --backend cuda/],
-		["without a card", seen(), /finds no graphics device on this machine: check that its driver is installed/],
+		["with a build for the CPU", seen([processor], "", "none"), /computes on the CPU only.*prune-gguf build --backend cuda/],
+		[
+			"without a card",
+			seen(),
+			/finds no graphics device on this machine \(build for cuda\): check that its driver is installed\. npx prune-gguf doctor/,
+		],
+		["with Vulkan, which says nothing", seen([processor], "", "VULKAN"), /Vulkan offers .* no device .*vulkaninfo --summary says more/],
+		[
+			"with a driver of Vulkan that is too old",
+			seen([processor], "ggml_vulkan: ErrorIncompatibleDriver\n", "VULKAN"),
+			/too old for this build \(ggml_vulkan: ErrorIncompatibleDriver\): install a newer driver\./,
+		],
+		[
+			"with an error of something else",
+			seen([processor], "load_backend: error while looking for plugins\n"),
+			/finds no graphics device on this machine/,
+		],
 		[
 			"with a driver that is too old",
 			seen([processor], old),
@@ -71,11 +89,33 @@ describe("a missing device", () => {
 
 	it("is said where the build is for devices and nothing was asked for", () => {
 		expect(missingDevice(seen([processor], old), {})).toMatch(/too old.*This run uses the CPU\.$/);
-		expect(missingDevice(seen([processor], "", false), {})).toBeUndefined();
+		expect(missingDevice(seen([processor], "", "none"), {})).toBeUndefined();
 		expect(missingDevice(two, {})).toBeUndefined();
 		// A build for servers alone: a run without --rpc misses nothing.
-		expect(missingDevice(seen([processor], "", false), { gpuLayers: "auto" })).toBeUndefined();
+		expect(missingDevice(seen([processor], "", "none"), { gpuLayers: "auto" })).toBeUndefined();
 		expect(missingDevice(seen(), { gpuLayers: 0 })).toBeUndefined();
+	});
+});
+
+describe("a device that does not say what memory it has", () => {
+	it("is not used, which is said", () => {
+		const silent = seen([processor, device("CUDA0", 0), device("CUDA1", 1000)]);
+		expect(missingDevice(silent, {})).toMatch(/^CUDA0 did not say how much memory it has, so no blocks are put there: check the driver/);
+		expect(missingDevice(silent, { devices: ["CUDA1"] })).toBeUndefined();
+		expect(missingDevice(silent, { gpuLayers: 0 })).toBeUndefined();
+		expect(missingDevice(seen([processor, device("MTL0", 0, 0, { sharesMemory: true })]), {})).toBeUndefined();
+	});
+});
+
+describe("a device that uses the computer's memory", () => {
+	it("is one that llama.cpp calls integrated, or Metal's on Apple silicon", () => {
+		const apple = { platform: "darwin", arch: "arm64" };
+		const on = (backend: string, sharesMemory: boolean, system: { platform: string; arch: string }) =>
+			usesHostMemory({ backend, sharesMemory }, system);
+		expect(on("Vulkan", true, { platform: "linux", arch: "x64" })).toBe(true);
+		expect(on("Vulkan", false, apple)).toBe(false);
+		expect(on("MTL", false, apple)).toBe(true);
+		expect(on("MTL", false, { platform: "darwin", arch: "x64" })).toBe(false);
 	});
 });
 

@@ -19,7 +19,7 @@ import { fixturePath } from "../../helpers/fixture.js";
 /** 12 blocks of about 0.2 MiB, 1,024 tokens. */
 const file = await GgufFile.read(fixturePath);
 const shape = { windows: 2, windowLength: 64 };
-const info = (...devices: Device[]) => ({ devices: [processor, ...devices], deviceLog: "", forGraphics: true }) as unknown as AddonInfo;
+const info = (...devices: Device[]) => ({ devices: [processor, ...devices], deviceLog: "", graphics: ["CUDA"] }) as unknown as AddonInfo;
 const place = (choice: DeviceChoice, ...devices: Device[]) => placementFor(file, shape, { seen: info(...devices), host: 2 ** 30 }, choice);
 const counts = (choice: DeviceChoice, ...devices: Device[]) => place(choice, ...devices).devices.map(({ blocks }) => blocks);
 
@@ -68,8 +68,14 @@ describe("placementFor", () => {
 		expect(asked(12)).toThrow(/12 of its 13 layers would need/);
 	});
 
-	it("takes the computer's memory for that of a device that reports none", () => {
-		expect(counts({}, device("METAL0", 0))).toEqual([12]);
+	it("takes the computer's memory for that of a device that shares it and reports none", () => {
+		expect(counts({}, device("METAL0", 0, 0, { sharesMemory: true }))).toEqual([12]);
+	});
+
+	it("puts nothing on a device that does not say what it has", () => {
+		expect(place({}, device("CUDA0", 0))).toEqual(onCpu(12));
+		expect(counts({}, device("CUDA0", 0), device("CUDA1", 1000))).toEqual([0, 12]);
+		expect(() => place({ gpuLayers: "all" }, device("CUDA0", 0))).toThrow(/on the device, and CUDA0 did not say what it has\./);
 	});
 });
 
@@ -82,11 +88,14 @@ describe("a placement", () => {
 		expect(placementWithout(onCpu(12), [0, 1])).toEqual(onCpu(2));
 	});
 
-	it("of a pruned model is looked for again if the devices have no memory for it", () => {
-		const as = (...devices: Device[]) => placementAsBefore(file, shape, info(...devices), { before: mixed, kept: [...Array(12).keys()] });
+	it("of a pruned model is none if the devices have no memory for it", () => {
+		const as = (...devices: Device[]) =>
+			placementAsBefore(file, shape, { seen: info(...devices), host: 2 ** 30 }, { before: mixed, kept: [...Array(12).keys()] });
 		expect(as(device("CUDA0", 1000), device("CUDA1", 1000))).toEqual(mixed);
-		expect(offloaded(as(device("CUDA0", 2, 4), device("CUDA1", 0.1)))).toBeLessThan(9);
-		expect(as()).toEqual(onCpu(12));
+		expect(as(device("CUDA0", 2, 4), device("CUDA1", 0.1))).toBeUndefined();
+		expect(as()).toBeUndefined();
+		expect(as(device("CUDA0", 0), device("CUDA1", 0))).toBeUndefined();
+		expect(placementAsBefore(file, shape, { seen: info(), host: 0 }, { before: onCpu(12), kept: [1, 2] })).toEqual(onCpu(2));
 	});
 
 	it("tells llama.cpp how many layers each device takes", () => {
@@ -104,6 +113,14 @@ describe("a placement", () => {
 		expect(placementText(mixed)).toBe("3 of 12 blocks on the CPU, 5 on CUDA0, 4 on CUDA1");
 		expect(placementText(placed(12, { CUDA0: 12 }))).toBe("all 12 blocks on CUDA0");
 		expect(placementText(placed(12, { CUDA0: 8, CUDA1: 4 }))).toBe("of 12 blocks 8 on CUDA0, 4 on CUDA1");
+	});
+
+	it("by rows has no numbers of blocks for each device, since llama.cpp finds them", () => {
+		const rows = { ...placed(12, { CUDA0: 8, CUDA1: 4 }), splitMode: "row" } as const;
+		expect(placementText(rows)).toBe("all 12 blocks on CUDA0 and CUDA1, by rows");
+		expect(placementText({ ...mixed, splitMode: "row" })).toBe("3 of 12 blocks on the CPU, 9 on CUDA0 and CUDA1, by rows");
+		expect(placementKey({ ...mixed, splitMode: "row" })).toBe("CUDA0,CUDA1=9+1 by rows");
+		expect(placementKey({ ...placed(12, { CUDA0: 4, CUDA1: 5 }), splitMode: "row" })).toBe(placementKey({ ...mixed, splitMode: "row" }));
 	});
 
 	it("says which bytes lie in memory of devices", () => {
