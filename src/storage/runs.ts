@@ -97,6 +97,11 @@ export function parityPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.parity.json`);
 }
 
+/** Path of where a run put its model, in a run folder. @param key 12 hexadecimal digits or more */
+export function placementPath(folder: string, key: string): string {
+	return join(folder, `${key.slice(0, 12)}.placement.json`);
+}
+
 /** Path of what was measured for a target speed-up, in a run folder. @param key 12 hexadecimal digits or more */
 export function keptSpeedPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.speed.json`);

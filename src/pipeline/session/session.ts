@@ -24,14 +24,15 @@ import { logger } from "../../api/logger.js";
 import { metricOf, questionSplits } from "../preflight/metric.js";
 import { allowedPositions } from "../preflight/reference-memory.js";
 import { backendOf } from "../../model/runtime/backend.js";
-import { defaultStateBytes, type Evaluator } from "../../model/runtime/evaluator.js";
-import { loadModel } from "../../model/runtime/load-model.js";
+import type { Evaluator } from "../../model/runtime/evaluator.js";
+import { type LoadOptions, loadModel } from "../../model/runtime/load-model.js";
 import { checkFiniteLosses } from "../../model/runtime/finite-loss.js";
-import { memoryForStates } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { bytesOfReference } from "../../model/runtime/positions.js";
 import { defaultUbatch, vocabularyOf } from "../../model/runtime/ubatch.js";
-import { checkParity, type Parity } from "./parity.js";
+import { placeRun } from "./kept-placement.js";
+import { checkParity } from "./parity.js";
+import type { Parity } from "./parity-pairs.js";
 import { sharedTime } from "./working-weights.js";
 import { type Timings, timedIn } from "./timings.js";
 import type { SearchPlan } from "./search-ledger.js";
@@ -86,7 +87,7 @@ export class Session {
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	/** Splits that the original model's distributions are kept of until the run ends, with the bytes that they take. */
 	readonly held: ReadonlyMap<SplitName, number>;
-	/** How far the device is from the CPU; undefined for the CPU. */
+	/** How far the device is from the CPU, nothing if it could not be compared; undefined for the CPU. */
 	readonly parity: readonly Parity[] | undefined;
 	readonly timings: Timings = {};
 	/** Seconds in which the calibration text was read or generated; none of it if an earlier run has kept it. */
@@ -161,15 +162,14 @@ export class Session {
 			ubatch: Math.max(options.ubatch ?? 0, defaultUbatch(Math.max(1, vocabularyOf(file)))),
 			referencePositions: positions([...held, ...further]),
 		};
-		// Where memory is short hidden states are computed again.
-		const most = options.stateBytes ?? defaultStateBytes;
-		const stateBytes = memoryForStates(file, { ...shape, referencePositions: positions([...held, ...further, ...wished]) }, most);
 		const folder = await makeRunFolder({ name: basename(path), sha256 });
 		const seed = options.seed ?? 0;
+		const wishedPositions = positions([...held, ...further, ...wished]);
+		const { placement, stateBytes } = await placeRun({ file, shape, folder, seed, wishedPositions }, options);
 		const lock = await lockRun(folder, seed, options);
 		let model: Model | undefined;
 		try {
-			model = await loadAsRead(header, options, { ...shape, stateBytes });
+			model = await loadAsRead(header, { ...options, placement }, { ...shape, stateBytes });
 			const loaded = Date.now();
 			const calibration = await calibrationOf(model, folder, { seed, until: plan.until }, options);
 			const prepared = Date.now();
@@ -179,7 +179,7 @@ export class Session {
 			}
 			const questions = questionFile && questionSplits(model, questionFile);
 			noteTruncated(questions, log);
-			const parity = await checkParity({ model, windows: calibration.splits.search, folder }, options);
+			const parity = await checkParity({ model, sha256, windows: calibration.splits.search, folder }, options);
 			const backend = backendOf(model);
 			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backend.systemInfo.trim()}`);
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
@@ -311,7 +311,7 @@ export async function measureOne(game: Game, coalition: Coalition, phase: string
 }
 
 /** Loads the model. What is measured is kept under the hash of the file that was there before. @throws FileError if the file changed since */
-async function loadAsRead({ path, file }: Header, options: SessionSettings, shape: Parameters<typeof loadModel>[2]): Promise<Model> {
+async function loadAsRead({ path, file }: Header, options: LoadOptions, shape: Parameters<typeof loadModel>[2]): Promise<Model> {
 	const model = await loadModel(path, { ...options, file }, shape);
 	try {
 		await checkAsRead({ file });

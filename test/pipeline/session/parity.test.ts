@@ -5,6 +5,8 @@ import type { LogEvent } from "../../../src/api/index.js";
 import { DeviceError } from "../../../src/errors.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { Model } from "../../../src/model/runtime/model.js";
+import { neededMemory } from "../../../src/model/runtime/memory.js";
+import { compareLeading } from "../../../src/pipeline/session/parity-pairs.js";
 import { checkParity, parityText, parityTolerance } from "../../../src/pipeline/session/parity.js";
 import { makeRunFolder } from "../../../src/storage/runs.js";
 import { useFakeDevices } from "../../helpers/fake-devices.js";
@@ -14,14 +16,15 @@ import { ownHomes, small } from "../../helpers/home.js";
 // A device that computes right. test/pipeline/session/parity-wrong.test.ts has one that does not.
 useFakeDevices([64]);
 const { out } = ownHomes();
+const sha256 = "0".repeat(64);
 
 describe("checkParity", () => {
 	it("compares the original and two candidates with the CPU, once", async () => {
 		const folder = await makeRunFolder({ name: "fixture.gguf", sha256: "0".repeat(64) });
 		const windows = fixtureWindows(4, 64);
 		await using model = await Model.load(fixturePath, { threads: 1 });
-		expect(model.placement.devices).toEqual([{ name: "FAKE0", blocks: 12 }]);
-		const found = (await checkParity({ model, windows, folder }, {}))!;
+		expect(model.placement.devices).toEqual([{ name: "FAKE0", blocks: 12, key: "FAKE0 (Fake device 0)" }]);
+		const found = (await checkParity({ model, sha256, windows, folder }, {}))!;
 		expect(found.map(({ removed }) => removed)).toEqual([[], [6], [2, 6, 10]]);
 		for (const { device, cpu, divergence } of found) {
 			expect(Math.abs(device! - cpu!)).toBeLessThan(parityTolerance.loss / 100);
@@ -31,18 +34,38 @@ describe("checkParity", () => {
 		expect(readdirSync(folder).filter((name) => name.endsWith(".parity.json"))).toHaveLength(1);
 		let compared = 0;
 		const progress = { work: () => compared++ } as never;
-		expect(await checkParity({ model, windows, folder }, { progress })).toEqual(found);
+		expect(await checkParity({ model, sha256, windows, folder }, { progress })).toEqual(found);
 		expect(compared).toBe(0);
 		// What is torn is measured again.
 		const [kept] = readdirSync(folder).filter((name) => name.endsWith(".parity.json"));
 		writeFileSync(join(folder, kept!), '[{"removed":');
-		expect(await checkParity({ model, windows, folder }, { progress })).toEqual(found);
+		expect(await checkParity({ model, sha256, windows, folder }, { progress })).toEqual(found);
 		expect(compared).toBeGreaterThan(0);
+	});
+
+	it("compares leading blocks, from a file of them alone, if memory does not hold the model", async () => {
+		const folder = await makeRunFolder({ name: "fixture.gguf", sha256 });
+		const job = { sha256, windows: fixtureWindows(2, 64), folder };
+		await using model = await Model.load(fixturePath, { threads: 1 });
+		const need = neededMemory(model.file).total;
+		const block = model.file.tensors.reduce((sum, { name, source }) => sum + (name.startsWith("blk.5.") ? source.size : 0), 0);
+		for (const [available, count] of [
+			[need - 3 * block, 8],
+			[need - 9 * block, 2],
+		] as const) {
+			const [only, ...rest] = (await compareLeading({ ...job, model }, {}, available))!;
+			expect(rest).toEqual([]);
+			expect(only!.removed).toEqual(Array.from({ length: 12 - count }, (_, i) => count + i));
+			expect(Math.abs(only!.device! - only!.cpu!)).toBeLessThan(parityTolerance.loss / 100);
+			expect(only!.divergence!).toBeLessThan(parityTolerance.divergence / 10);
+		}
+		expect(await compareLeading({ ...job, model }, {}, need - 11.5 * block)).toBeUndefined();
+		expect(readdirSync(folder).filter((name) => name.includes("leading"))).toEqual([]);
 	});
 
 	it("does nothing for a model on the CPU", async () => {
 		await using model = await Model.load(fixturePath, { threads: 1, gpuLayers: 0 });
-		expect(await checkParity({ model, windows: fixtureWindows(2, 64), folder: "nowhere" }, {})).toBeUndefined();
+		expect(await checkParity({ model, sha256, windows: fixtureWindows(2, 64), folder: "nowhere" }, {})).toBeUndefined();
 	});
 });
 
@@ -53,9 +76,9 @@ describe("a run on a device", () => {
 		const result = await pruneGguf(fixturePath, out(), { ...small, removeBlocks: 3, search: { method: "leave-one-out" }, onLog });
 		expect(notes[0]).toBe("Running on FAKE0 (Fake device 0): all 12 blocks on FAKE0");
 		const plan = result.plan!;
-		expect(plan.backend).toBe("FAKE0");
+		expect(plan.backend).toBe("FAKE0 (Fake device 0)");
 		expect(plan.machine).toMatchObject({
-			...{ devices: "FAKE0 (Fake device 0)", blocks: "all 12 blocks on FAKE0", placement: "FAKE0=12+1", gpuLayers: 13 },
+			...{ devices: "FAKE0 (Fake device 0)", blocks: "all 12 blocks on FAKE0", placement: "FAKE0 (Fake device 0)=12+1", gpuLayers: 13 },
 			parity: expect.stringContaining("KL divergence from the CPU"),
 		});
 		expect(plan.command).toContain("--gpu-layers 13");

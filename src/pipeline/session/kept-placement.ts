@@ -1,0 +1,91 @@
+// Where a run put its model: kept in the model's run folder, so that the run goes on from its cache although other memory is free now.
+import { readFile } from "node:fs/promises";
+import * as v from "valibot";
+import type { GgufFile } from "../../model/gguf/index.js";
+import type { AddonInfo } from "../../model/runtime/addon.js";
+import { deviceKey, devicesFor, layersAsked } from "../../model/runtime/devices.js";
+import { defaultStateBytes } from "../../model/runtime/evaluator.js";
+import { machineSeen } from "../../model/runtime/load-model.js";
+import { availableMemory, memoryForStates, type MemoryShape } from "../../model/runtime/memory.js";
+import { bytesElsewhere, fitsNow, placementFor, type Room } from "../../model/runtime/place.js";
+import { type Placement, placementText } from "../../model/runtime/placement.js";
+import { writeAtomically } from "../../storage/atomic-file.js";
+import { hashOf } from "../../storage/hash.js";
+import { parsedAs, wholeNumber } from "../../storage/plan-values.js";
+import { placementPath } from "../../storage/runs.js";
+import { logger } from "../../api/logger.js";
+import type { LoadSettings, SessionSettings } from "../../api/options/settings.js";
+
+/** Blocks by the name of the device, in the order of the blocks. */
+const shares = v.array(v.strictObject({ name: v.string(), blocks: wholeNumber }));
+
+/** What is put somewhere. */
+export interface PlacedJob {
+	readonly file: GgufFile;
+	readonly shape: MemoryShape;
+	/** Folder of the model's runs. */
+	readonly folder: string;
+	readonly seed: number;
+}
+
+/**
+ * Where the model of a run is put, and bytes of memory for hidden states beside it: if memory is short, they are computed again. What lies on
+ * devices takes none of it.
+ * @param job.wishedPositions of distributions to compare with that the run would like to keep
+ * @throws as `placementFor`
+ */
+export async function placeRun(
+	{ wishedPositions, ...job }: PlacedJob & { readonly wishedPositions: number },
+	options: SessionSettings,
+): Promise<{ readonly placement: Placement; readonly stateBytes: number }> {
+	const room = { seen: await machineSeen(options), host: availableMemory() };
+	const placement = await placementOfRun(job, room, options);
+	const shape = { ...job.shape, referencePositions: wishedPositions };
+	const free = room.host + bytesElsewhere(job.file, placement, room.seen);
+	return { placement, stateBytes: memoryForStates(job.file, shape, options.stateBytes ?? defaultStateBytes, free) };
+}
+
+/**
+ * Where the model of a run is put: where an earlier run of the same text and seed had it, as long as the devices have memory for that;
+ * otherwise as many blocks on devices as fit. Losses are of one placement, so in another one nothing that is cached would count.
+ * @throws as `placementFor`
+ */
+export async function placementOfRun(job: PlacedJob, room: Room, options: LoadSettings): Promise<Placement> {
+	const { file, shape, folder, seed } = job;
+	const found = placementFor(file, shape, room, options);
+	const devices = devicesFor(room.seen, options);
+	if (layersAsked(options) !== "auto" || devices.length === 0) return found;
+	const splitMode = options.splitMode ?? "layer";
+	const keys = devices.map((device) => deviceKey(device, room.seen));
+	// Distributions to compare with lie in the computer's memory: a session that needs none of them is of the same run.
+	const { windows, windowLength, ubatch } = shape;
+	const path = placementPath(folder, hashOf(["placement", 1, { keys, splitMode, windows, windowLength, ubatch, seed }]));
+	const kept = await readFile(path, "utf8").then(
+		(text) => parsedAs(shares, text),
+		() => undefined,
+	);
+	const earlier = kept && { devices: withKeys(kept, room.seen), blocks: found.blocks, splitMode };
+	if (earlier && placementText(earlier) !== placementText(found)) {
+		if (fitsNow(file, shape, room, earlier)) {
+			const again = `as in an earlier run, so that its measurements count: ${placementText(earlier)}`;
+			logger(options)(
+				"note",
+				`blocks are placed ${again}. Now free memory allows: ${placementText(found)}. --gpu-layers N chooses another number`,
+			);
+			return earlier;
+		}
+		logger(options)(
+			"warning",
+			`the device has less free memory than in an earlier run, whose measurements count only with ${placementText(earlier)}. To go on from them, free memory there and run again`,
+		);
+	}
+	const text = JSON.stringify(found.devices.map(({ name, blocks }) => ({ name, blocks })));
+	if (found.devices.length > 0) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(text));
+	return found;
+}
+
+const withKeys = (kept: v.InferOutput<typeof shares>, seen: AddonInfo): Placement["devices"] =>
+	kept.map((share) => {
+		const device = seen.devices.find(({ name }) => name === share.name);
+		return device ? { ...share, key: deviceKey(device, seen) } : share;
+	});
