@@ -44,7 +44,10 @@ export function speedResultText({ model, against, removed, speed, seconds }: Spe
 	const count = (n: number, word: string) => `${formatInteger(n)} ${word}${n === 1 ? "" : "s"}`;
 	const how = `${what}: ${count(promptTokens, "prompt token")} at once, then ${count(generatedTokens, "token")} generated.`;
 	const spread = `Medians of ${count(repetitions, "repetition")}${pair ? ", measured in turns" : ""}; lowest and highest in brackets.`;
-	const where = `${backend}, ${count(threads, "thread")}; memory for ${formatInteger(context)} tokens of context.`;
+	const places = speed.placement
+		? ` (${[speed.placement.before, ...(speed.placement.after ? [speed.placement.after] : [])].join("; ")})`
+		: "";
+	const where = `${backend}${places}, ${count(threads, "thread")}; memory for ${formatInteger(context)} tokens of context.`;
 	return [
 		`${paint("bold", headline, style)}\n`,
 		formatTable(columns, rows, style),

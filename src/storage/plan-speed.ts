@@ -40,6 +40,8 @@ export const speedSchema = v.strictObject({
 	threads: positiveWhole,
 	/** Backend that computed. */
 	backend: v.pipe(v.string(), v.nonEmpty("expected text, got an empty string")),
+	/** Where the blocks of each file were, if any was on a device. */
+	placement: v.optional(v.strictObject({ before: v.string(), after: v.optional(v.string()) })),
 	/** Tokens of context that memory is counted for. */
 	context: positiveWhole,
 	before: side,

@@ -8,7 +8,10 @@ import { logger } from "../../api/logger.js";
 import type { ReportExtras } from "../../report/report-data.js";
 import { speedData, textSections } from "../reporting/speed-and-texts.js";
 import { formatSpeedup } from "../../report/format.js";
-import { loadModel } from "../../model/runtime/load-model.js";
+import { loadModel, machineSeen } from "../../model/runtime/load-model.js";
+import { bytesElsewhere, placementAsBefore, placementFor } from "../../model/runtime/place.js";
+import { type Placement, placementWithout } from "../../model/runtime/placement.js";
+import { keptBlocks } from "../writing/write-pruned.js";
 import { availableMemory, neededMemory } from "../../model/runtime/memory.js";
 import { runSpeed } from "../../model/runtime/speed.js";
 import type { Model } from "../../model/runtime/model.js";
@@ -142,7 +145,10 @@ interface BothSides {
 	readonly after: SideModel;
 }
 
-/** Loads what must be: both files where memory holds them, else the source with its blocks masked. */
+/**
+ * Loads what must be: both files where memory holds them, else the source with its blocks masked. On devices each block of the written file is
+ * where it is in the source: otherwise the speed of two placements would be compared.
+ */
 async function withSides(
 	{ weights, threads }: Remains,
 	{ removed, output, model }: PairJob,
@@ -151,17 +157,25 @@ async function withSides(
 ): Promise<MeasuredPair> {
 	if (output === undefined) return work({ before: { model: model! }, after: { model: model!, removed } });
 	const file = await GgufFile.read(output);
-	const both = neededMemory(weights.file).total + neededMemory(file).total <= availableMemory();
+	const load = (path: string, header: GgufFile, placement: Placement) => loadModel(path, { ...options, threads, file: header, placement });
+	const room = async () => ({ seen: await machineSeen(options), host: availableMemory() });
+	const before = await room();
+	const placement = placementFor(weights.file, {}, before, options);
+	const kept = keptBlocks(weights.blocks, removed, placement.blocks);
+	const inMemory = (one: GgufFile, where: Placement) => neededMemory(one).total - bytesElsewhere(one, where, before.seen);
+	const both = inMemory(weights.file, placement) + inMemory(file, placementWithout(placement, kept)) <= before.host;
 	// A mask computes what the file does only where no weight was changed.
-	if (!both && (options.quantize !== undefined || asksToHeal(options))) {
+	const masks = options.quantize === undefined && !asksToHeal(options);
+	const refuse = () => {
 		logger(options)("warning", "speed and samples were not measured: the original and the written file do not fit into memory together");
 		return { extras: {} };
-	}
-	const load = (path: string, header: GgufFile) => loadModel(path, { ...options, threads, file: header });
-	const source = await load(weights.path, weights.file);
+	};
+	if (!both && !masks) return refuse();
+	const source = await load(weights.path, weights.file, placement);
 	try {
-		if (!both) return await work({ before: { model: source }, after: { model: source, removed } });
-		const written = await load(output, file);
+		const beside = both ? placementAsBefore(file, {}, await room(), { before: placement, kept }) : undefined;
+		if (!beside) return masks ? await work({ before: { model: source }, after: { model: source, removed } }) : refuse();
+		const written = await load(output, file, beside);
 		try {
 			return await work({ before: { model: source }, after: { model: written } });
 		} finally {

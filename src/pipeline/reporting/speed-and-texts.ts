@@ -28,13 +28,14 @@ export function speedData(speed: PlanSpeed): ReportSpeed | undefined {
 	};
 }
 
-function conditionsOf({ promptTokens, generatedTokens, repetitions, threads, backend, through }: PlanSpeed): string {
+function conditionsOf({ promptTokens, generatedTokens, repetitions, threads, backend, placement, through }: PlanSpeed): string {
 	const how =
 		through === "memory"
 			? "the original model and the same model without these blocks, which are skipped in memory"
 			: "the original file and the pruned model, both in memory";
 	const count = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
-	return `${backend}, ${count(threads, "thread")}: ${how}, measured in turns, ${count(repetitions, "repetition")} after one for warming up. A repetition reads ${count(promptTokens, "prompt token")} at once, then generates ${generatedTokens}. Speeds are medians; the change is the median of the ratios of the repetitions.`;
+	const where = placement ? ` (${[placement.before, ...(placement.after ? [placement.after] : [])].join("; ")})` : "";
+	return `${backend}${where}, ${count(threads, "thread")}: ${how}, measured in turns, ${count(repetitions, "repetition")} after one for warming up. A repetition reads ${count(promptTokens, "prompt token")} at once, then generates ${generatedTokens}. Speeds are medians; the change is the median of the ratios of the repetitions.`;
 }
 
 const kindWords: Readonly<Record<CollapseKind, string>> = {

@@ -8,8 +8,10 @@ import { logger } from "../../api/logger.js";
 import { checkCall } from "../preflight/call.js";
 import { checkKeys } from "../preflight/option-keys.js";
 import { RunProgress } from "../progress/run-progress.js";
+import { basename } from "node:path";
 import { loadModel } from "../../model/runtime/load-model.js";
 import type { Model } from "../../model/runtime/model.js";
+import { isFullyOffloaded, placementText } from "../../model/runtime/placement.js";
 import { runSpeed, type SpeedShape, type SpeedSide } from "../../model/runtime/speed.js";
 import { backendOf, summarize } from "../session/session.js";
 import { sizesWithout } from "../preflight/model-sizes.js";
@@ -43,6 +45,12 @@ export async function measureSpeed(model: string, given: SpeedOptions = {}): Pro
 		try {
 			const unlike = second && vocabularyDifference(first.file, second.file);
 			if (unlike) logger(options)("warning", `tokens per second of the two do not compare: ${unlike}`);
+			const part = second && [first, second].find(({ placement }) => !isFullyOffloaded(placement));
+			if (part && [first, second].some(({ placement }) => isFullyOffloaded(placement)))
+				logger(options)(
+					"warning",
+					`the two do not compare: only one of them fits on the device (${basename(part.path)}: ${placementText(part.placement)}). Give --gpu-layers 0 to compare both on the CPU`,
+				);
 			const sides: PairOfSides = second
 				? { before: { model: first }, after: { model: second } }
 				: removed.length > 0
@@ -112,7 +120,7 @@ export async function speedOf({ before, after }: PairOfSides, setting: SpeedSett
 	const figures = sides.map(({ model, removed = [] }, i) => sideOf(found[i]!, shape, sizesWithout(model)(removed).bytes));
 	const ratio = (name: "promptSeconds" | "generationSeconds") => ratioOf(found[0]![name], found[1]![name]);
 	return {
-		...{ ...shape, threads, backend: backendOf(before.model), context, before: figures[0]! },
+		...{ ...shape, threads, backend: backendOf(before.model), ...placesOf(sides), context, before: figures[0]! },
 		...(after
 			? {
 					after: figures[1]!,
@@ -121,6 +129,14 @@ export async function speedOf({ before, after }: PairOfSides, setting: SpeedSett
 				}
 			: {}),
 	};
+}
+
+/** Where the blocks of each file are, if any is on a device. */
+function placesOf([before, after]: readonly SideModel[]): Pick<PlanSpeed, "placement"> {
+	const models = after && after.model !== before!.model ? [before!.model, after.model] : [before!.model];
+	if (models.every(({ placement }) => placement.devices.length === 0)) return {};
+	const [first, second] = models.map(({ placement }) => placementText(placement));
+	return { placement: { before: first!, ...(second === undefined ? {} : { after: second }) } };
 }
 
 /** What was asked for, else the usual, in what both contexts hold. */
