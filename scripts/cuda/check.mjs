@@ -57,6 +57,7 @@ async function logged(program, args, onLine) {
 }
 
 async function configure(folder, toolkit) {
+	const { backendDefinitions } = await import("../../dist/model/runtime/backend-builds.js");
 	const { BuildSystem } = createRequire(import.meta.url)("cmake-js");
 	const system = new BuildSystem({
 		directory: root,
@@ -64,7 +65,8 @@ async function configure(folder, toolkit) {
 		config: "Release",
 		log: { level: "silent" },
 		cMakeOptions: {
-			GGML_CUDA: "ON",
+			// What a user's build has, RPC among it.
+			...backendDefinitions("cuda"),
 			GGML_CUDA_FA: options["flash-attention"] ? "ON" : "OFF",
 			// The driver's library is on machines with a GPU only.
 			GGML_CUDA_NO_VMM: "ON",

@@ -1,7 +1,12 @@
 // What a device computes, and how fast: run by test-device.mjs in a process of its own, for each of two places.
-//   node scripts/device/measure.mjs '{"model": "...", "gpuLayers": -1, "windows": 10, "length": 128, "rpc": [...]}'
+//   node scripts/device/measure.mjs '{"model": "...", "gpuLayers": "all", "windows": 10, "length": 128, "rpc": [...]}'
 // Prints one line of JSON.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Coalition, Model, makeWindows } from "../../dist/index.js";
+import { placementText } from "../../dist/model/runtime/placement.js";
+import { checkParity, parityText } from "../../dist/pipeline/session/parity.js";
 
 const { model: path, windows: count, length, ...place } = JSON.parse(process.argv[2]);
 const model = await Model.load(path, place);
@@ -12,8 +17,7 @@ try {
 	const windows = makeWindows(tokens, length);
 	const evaluator = model.createEvaluator();
 	const candidates = [[], [Math.floor(blocks / 3)], [1, blocks - 2]].map((removed) => Coalition.ofRemoved(blocks, removed));
-	const reference = await evaluator.createReference(candidates[0], windows);
-	const compared = await evaluator.evaluate(candidates, windows, { reference });
+	const compared = await evaluator.evaluate(candidates, windows);
 	const singles = Array.from({ length: blocks }, (_, block) => Coalition.ofRemoved(blocks, [block]));
 	await evaluator.evaluate(singles.slice(0, 1), windows);
 	const { bytesMoved: bytes } = await model.backendNow();
@@ -23,11 +27,14 @@ try {
 	const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 	const after = await model.backendNow();
 	const devices = after.devices.filter(({ gpu }) => gpu).map(({ name, description }) => `${name} (${description})`);
+	const parity = await gate(windows);
 	process.stdout.write(
 		`${JSON.stringify({
 			devices,
+			onDevice: model.placement.devices.length > 0,
+			placement: placementText(model.placement),
+			...(parity === undefined ? {} : { parity }),
 			losses: compared.map(({ losses }) => mean(losses)),
-			divergences: compared.map(({ divergences }) => mean(divergences)),
 			candidates: singles.length,
 			step,
 			bytes: (after.bytesMoved - bytes) / singles.length,
@@ -35,4 +42,17 @@ try {
 	);
 } finally {
 	await model.dispose();
+}
+
+/** What the gate before a search says of the device; undefined on the CPU. @throws {Error} beyond its tolerance */
+async function gate(windows) {
+	const folder = mkdtempSync(join(tmpdir(), "prune-gguf-parity-"));
+	try {
+		const found = await checkParity({ model, sha256: "0".repeat(64), windows, folder }, {});
+		if (found === undefined) return undefined;
+		if (found.length === 0) throw new Error(parityText(found));
+		return parityText(found);
+	} finally {
+		rmSync(folder, { recursive: true, force: true });
+	}
 }
