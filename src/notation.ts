@@ -1,12 +1,16 @@
-// Sets of removed blocks as people write and read them: `3, 7-9, 12f-15a`.
+// Sets of removed blocks as people write and read them: `3, 6-9a, 12f-15a, 20`.
 //
-// In the program a set is a list of ascending positions, each of which stands for one block's worth of weights. Position i is block i.
-// Position i + 0.5 is a shifted pair: the feed-forward part of block i and the attention part of block i + 1. What is left of the two,
-// the attention of block i and the feed-forward of block i + 1, is one block again. Positions i + 0.5 to j - 0.5 are written `if-ja`.
+// In the program a set is a list of ascending positions. Position i is block i. Position i + 0.25 is the attention part of block i alone,
+// written `ia`; several in a row are written `i-ja`. Position i + 0.5 is a shifted pair: the feed-forward part of block i and the attention
+// part of block i + 1. What is left of the two, the attention of block i and the feed-forward of block i + 1, is one block again. Positions
+// i + 0.5 to j - 0.5 are written `if-ja`.
 
 const LARGEST_BLOCK = 9999;
 
-/** Removed blocks for people: `3, 7-9, 12f-15a`, or `none`. @param positions ascending: i for block i, i + 0.5 for a shifted pair */
+/**
+ * Removed blocks for people: `3, 6-9a, 12f-15a`, or `none`.
+ * @param positions ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for a shifted pair
+ */
 export function formatBlocks(positions: readonly number[]): string {
 	const ranges: string[] = [];
 	for (let i = 0; i < positions.length; ) {
@@ -25,11 +29,12 @@ const sets: ReadonlySet<string> = new Set(["removed", "remove", "chosen", "bette
 const ends: ReadonlySet<string> = new Set(["first", "last"]);
 
 /**
- * For `JSON.stringify`: sets of blocks as people write them, `none` for the empty one, groups of blocks that go together, and shifted
- * pairs at the ends of a cut.
+ * For `JSON.stringify`: sets of blocks as people write them, `none` for the empty one, groups of blocks that go together, and
+ * shifted pairs and attention parts at the ends of a cut.
  */
 export function blocksAsText(key: string, value: unknown): unknown {
-	if (ends.has(key)) return typeof value === "number" && Number.isInteger(value + 0.5) ? formatBlocks([value]) : value;
+	if (ends.has(key))
+		return typeof value === "number" && kindOf(value) !== undefined && !Number.isInteger(value) ? formatBlocks([value]) : value;
 	if (sets.has(key)) return isNumbers(value) ? formatBlocks(value) : value;
 	return key === "units" && Array.isArray(value) ? value.map((unit) => (isNumbers(unit) ? formatBlocks(unit) : unit)) : value;
 }
@@ -38,20 +43,31 @@ function isNumbers(value: unknown): value is number[] {
 	return Array.isArray(value) && value.every((item) => typeof item === "number");
 }
 
-/** The same as the command line takes them: `3,7-9,12f-15a`. */
+/** The same as the command line takes them: `3,6-9a,12f-15a`. */
 export function blocksArgument(positions: readonly number[]): string {
 	return formatBlocks(positions).replaceAll(" ", "");
 }
 
+/** What a position stands for; undefined for a number that is none. */
+function kindOf(position: number): "block" | "attention" | "shifted pair" | undefined {
+	const rest = position - Math.floor(position);
+	if (rest === 0) return "block";
+	if (rest === 0.25) return "attention";
+	return rest === 0.5 ? "shifted pair" : undefined;
+}
+
+/** Positions of one kind in a row. */
 function rangeText(from: number, to: number): string {
-	if (!Number.isInteger(from)) return `${from - 0.5}f-${to + 0.5}a`;
-	return to > from ? `${from}-${to}` : `${from}`;
+	const kind = kindOf(from);
+	if (kind === "shifted pair") return `${from - 0.5}f-${to + 0.5}a`;
+	const [first, last] = [Math.floor(from), Math.floor(to)];
+	return `${last > first ? `${first}-${last}` : first}${kind === "attention" ? "a" : ""}`;
 }
 
 /** The set that a text names, or what is wrong with the text. */
 export type ParsedBlocks = { readonly positions: number[] } | { readonly problem: string };
 
-/** Reads `3,7-9,12f-15a` in any order. */
+/** Reads `3,6-9a,12f-15a` in any order. */
 export function parseBlocks(text: string): ParsedBlocks {
 	const positions: number[] = [];
 	for (const range of text.split(",")) {
@@ -59,9 +75,7 @@ export function parseBlocks(text: string): ParsedBlocks {
 		if (typeof read === "string") return { problem: read };
 		positions.push(...read);
 	}
-	positions.sort((a, b) => a - b);
-	const problem = overlap(positions);
-	return problem === undefined ? { positions } : { problem };
+	return setOf(positions);
 }
 
 /** Reads what {@link formatBlocks} writes. */
@@ -77,11 +91,23 @@ export function readBlocks(given: unknown): ParsedBlocks {
 	if (typeof given === "string") return parseBlocks(given);
 	if (!Array.isArray(given))
 		return { problem: `expected block numbers such as [3, 7] or a text such as "3, 12f-15a", got ${shown(given)}` };
-	const stranger = given.find((position) => !(typeof position === "number" && Number.isInteger(2 * position) && position >= 0));
-	if (stranger !== undefined) return { problem: `expected block numbers from 0, such as 3, or 3.5 for 3f-4a, got ${shown(stranger)}` };
-	const positions = [...new Set<number>(given)].sort((a, b) => a - b);
+	const stranger = given.find((position) => !(typeof position === "number" && kindOf(position) && position >= 0));
+	if (stranger !== undefined)
+		return { problem: `expected block numbers from 0, such as 3, 3.25 for 3a, or 3.5 for 3f-4a, got ${shown(stranger)}` };
+	return setOf([...new Set<number>(given)]);
+}
+
+/** Positions of any order as a set, in the one form that a set has. */
+function setOf(unordered: readonly number[]): ParsedBlocks {
+	const positions = [...unordered].sort((a, b) => a - b);
 	const problem = overlap(positions);
-	return problem === undefined ? { positions } : { problem };
+	if (problem !== undefined) return { problem };
+	for (let i = 0; i + 1 < positions.length; i++) {
+		const [one, next] = [positions[i]!, positions[i + 1]!];
+		// The attention part of a block and the shifted pair after it are the block and the next attention part.
+		if (kindOf(one) === "attention" && next === one + 0.25) positions.splice(i, 2, one - 0.25, one + 1);
+	}
+	return { positions };
 }
 
 const shown = (value: unknown) => (typeof value === "number" ? `${value}` : (JSON.stringify(value) ?? String(value)));
@@ -92,23 +118,24 @@ const shown = (value: unknown) => (typeof value === "number" ? `${value}` : (JSO
  * @param blocks of the model
  */
 export function beyondBlocks(positions: readonly number[], blocks: number): string | undefined {
-	const ends = (position: number) => (Number.isInteger(position) ? blocks - 1 : blocks - 1.5);
+	const lastOf = { block: blocks - 1, attention: blocks - 0.75, "shifted pair": blocks - 1.5 };
+	const ends = (position: number) => lastOf[kindOf(position) ?? "block"];
 	const at = positions.findIndex((position) => position > ends(position));
 	if (at < 0) return undefined;
 	const wrong = positions[at]!;
 	const end = ends(wrong);
 	let first = at;
 	while (first > 0 && positions[first - 1] === positions[first]! - 1) first--;
-	const none = end < 0 || (Number.isInteger(wrong) && positions[first]! > end);
+	const none = end < 0 || (kindOf(wrong) !== "shifted pair" && positions[first]! > end);
 	const nearest = none ? "" : `; the nearest range is ${rangeText(Math.min(positions[first]!, end), end)}`;
-	return `there is no block ${Math.ceil(wrong)}: the blocks are 0 to ${blocks - 1}${nearest}`;
+	return `there is no block ${kindOf(wrong) === "attention" ? Math.floor(wrong) : Math.ceil(wrong)}: the blocks are 0 to ${blocks - 1}${nearest}`;
 }
 
 const SHIFTED = "a shifted pair goes from a feed-forward part (f) to the attention part (a) of a later block";
 
 function readRange(range: string): number[] | string {
 	const match = /^(\d{1,4})([af]?)(?:\s*-\s*(\d{1,4})([af]?))?$/.exec(range);
-	if (!match) return `expected block numbers from 0, such as 3,7-9 or 12f-15a, got ${JSON.stringify(range)}`;
+	if (!match) return `expected block numbers from 0, such as 3,6-9a or 12f-15a, got ${JSON.stringify(range)}`;
 	const [, start, startPart = "", end, endPart = ""] = match;
 	const from = Number(start);
 	const to = Number(end ?? start);
@@ -116,6 +143,8 @@ function readRange(range: string): number[] | string {
 		return `${range} ends before it begins: write ${nearest({ from: to, to: from, parts: `${endPart || "-"}${startPart || "-"}` })}`;
 	if (to > LARGEST_BLOCK) return `there is no block ${to}`;
 	if (startPart === "" && endPart === "") return row(from, to);
+	if (startPart === "a" && end === undefined) return [from + 0.25];
+	if (startPart === "" && endPart === "a") return row(from + 0.25, to + 0.25);
 	return shiftedRange(range, { from, to, parts: `${startPart || "-"}${end === undefined ? "" : endPart || "-"}` });
 }
 
@@ -130,12 +159,14 @@ function shiftedRange(range: string, ends: Ends): number[] | string {
 	const { from, to, parts } = ends;
 	if (parts === "fa" && to > from) return row(from + 0.5, to - 0.5);
 	if (parts === "af") return `${range} is blocks as a whole: write ${rangeText(from, to)}`;
+	if (parts.startsWith("a")) return `${range} names more than attention parts: write ${nearest(ends)} for the attention parts alone`;
 	return `${range} names an odd number of parts, or parts in the wrong order: ${SHIFTED}. The nearest is ${nearest(ends)}`;
 }
 
 /** The nearest range that can be removed: the range itself if it can. */
 function nearest({ from, to, parts }: Ends): string {
-	if (parts.startsWith("a") || parts === "--") return rangeText(from, to);
+	if (parts === "af" || parts === "--") return rangeText(from, to);
+	if (parts === "-a" || parts.startsWith("a")) return rangeText(from + 0.25, to + 0.25);
 	return rangeText(from + 0.5, Math.max(from + 0.5, to - 0.5));
 }
 
@@ -144,9 +175,11 @@ function row(from: number, to: number): number[] {
 }
 
 function overlap(positions: readonly number[]): string | undefined {
-	const at = positions.findIndex((position, i) => i > 0 && position < positions[i - 1]! + 1);
+	// An attention part is half of what a block or a shifted pair is.
+	const end = (position: number) => (kindOf(position) === "attention" ? position + 0.25 : position + 1);
+	const at = positions.findIndex((position, i) => i > 0 && position < end(positions[i - 1]!));
 	if (at < 0) return undefined;
 	const [one, other] = [positions[at - 1]!, positions[at]!];
-	if (one === other) return Number.isInteger(one) ? `block ${one} is named twice` : `${rangeText(one, one)} is named twice`;
+	if (one === other) return `${kindOf(one) === "block" ? `block ${one}` : rangeText(one, one)} is named twice`;
 	return `${rangeText(one, one)} and ${rangeText(other, other)} share a part`;
 }

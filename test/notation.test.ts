@@ -9,28 +9,38 @@ describe("how sets of blocks are written", () => {
 		[[3, 7, 8, 9, 12.5, 13.5, 14.5], "3, 7-9, 12f-15a"],
 		[[2.5], "2f-3a"],
 		[[0, 1.5, 3, 4.5], "0, 1f-2a, 3, 4f-5a"],
+		[[14.25], "14a"],
+		[[3, 6.25, 7.25, 8.25, 9.25, 12.5, 13.5, 14.5, 20], "3, 6-9a, 12f-15a, 20"],
 	])("%j is %s", (positions, text) => {
 		expect(formatBlocks(positions)).toBe(text);
 	});
 
 	it("what is written is read again, for every set of six blocks", () => {
-		let sets = 0;
+		const sets = new Set<string>();
 		const tryAll = (positions: number[], from: number) => {
-			if (positions.length > 0) expect(parseBlocks(blocksArgument(positions))).toEqual({ positions });
-			sets++;
-			for (let next = from; next <= 5; next += 0.5) {
-				Coalition.ofRemoved(6, [...positions, next]);
-				tryAll([...positions, next], next + 1);
+			const one = Coalition.ofRemoved(6, positions).removed();
+			if (positions.length > 0) expect(parseBlocks(blocksArgument(positions))).toEqual({ positions: one });
+			sets.add(one.join());
+			// In quarters, from which on a part is free: an attention part takes one, a block or a shifted pair two.
+			for (let next = from; next <= 5.25; next += 0.25) {
+				if (next % 1 === 0.75 || (next % 1 === 0.25 && next - 0.25 < from)) continue;
+				if (next > 5 && next % 1 !== 0.25) continue;
+				tryAll([...positions, next], next % 1 === 0.25 ? next + 0.25 : next + 1);
 			}
 		};
 		tryAll([], 0);
-		expect(sets).toBe(233);
+		const whole = [...sets].filter((set) => !set.includes(".25"));
+		expect(whole.length).toBe(233);
+		expect(sets.size).toBeGreaterThan(233);
 	});
 
 	it.each([
 		["12f-15a, 3", [3, 12.5, 13.5, 14.5]],
 		["12f - 13a", [12.5]],
 		["9,7-8", [7, 8, 9]],
+		["14a, 6 - 9a", [6.25, 7.25, 8.25, 9.25, 14.25]],
+		["14-14a", [14.25]],
+		["3a, 3f-5a", [3, 4, 5.25]],
 	])("reads %s", (text, positions) => {
 		expect(parseBlocks(text)).toEqual({ positions });
 	});
@@ -39,8 +49,12 @@ describe("how sets of blocks are written", () => {
 		["12f", "The nearest is 12f-13a"],
 		["12f-15f", "The nearest is 12f-15a"],
 		["12f-15", "The nearest is 12f-15a"],
-		["12-15a", "The nearest is 12f-15a"],
-		["12a-15a", "The nearest is 12-15"],
+		["12a-15a", "write 12-15a for the attention parts alone"],
+		["12a-15", "write 12-15a for the attention parts alone"],
+		["9-7a", "write 7-9a"],
+		["3,3a", "3 and 3a share a part"],
+		["3a,3a", "3a is named twice"],
+		["2f-3a,3a", "2f-3a and 3a share a part"],
 		["12a-15f", "write 12-15"],
 		["12f-12a", "The nearest is 12f-13a"],
 		["15-12", "write 12-15"],
@@ -80,12 +94,17 @@ describe("sets of blocks as options give them", () => {
 		],
 		["9, 12f-14a", [9, 12.5, 13.5]],
 		[[], []],
+		[
+			[3.5, 3.25],
+			[3, 4.25],
+		],
 	])("%j", (given, positions) => {
 		expect(readBlocks(given)).toEqual({ positions });
 	});
 
 	it.each([
-		[[3.25], "expected block numbers from 0, such as 3, or 3.5 for 3f-4a, got 3.25"],
+		[[3.75], "expected block numbers from 0, such as 3, 3.25 for 3a, or 3.5 for 3f-4a, got 3.75"],
+		[[3, 3.25], "3 and 3a share a part"],
 		[[-1], "got -1"],
 		[[Number.NaN], "got NaN"],
 		[["3"], 'got "3"'],
@@ -108,6 +127,8 @@ describe("sets that go beyond the end of a model of 12 blocks", () => {
 		["3, 11f-12a", "there is no block 12: the blocks are 0 to 11; the nearest range is 10f-11a"],
 		["20f-22a", "there is no block 21: the blocks are 0 to 11; the nearest range is 10f-11a"],
 		["3, 40", "there is no block 40: the blocks are 0 to 11"],
+		["9-14a", "there is no block 12: the blocks are 0 to 11; the nearest range is 9-11a"],
+		["40a", "there is no block 40: the blocks are 0 to 11"],
 	])("%s", (text, problem) => {
 		expect(beyondBlocks((parseBlocks(text) as { positions: number[] }).positions, 12)).toBe(problem);
 	});
@@ -118,9 +139,9 @@ describe("sets that go beyond the end of a model of 12 blocks", () => {
 });
 
 it("sets of blocks are text in JSON, and nothing else is changed", () => {
-	const value = { removed: [3, 4, 6.5], chosen: true, better: [], units: [[0, 1], [4]], sizes: [{ removed: 3 }], windows: [1, 2] };
+	const value = { removed: [3, 4, 6.5, 9.25], chosen: true, better: [], units: [[0, 1], [4]], sizes: [{ removed: 3 }], windows: [1, 2] };
 	expect(JSON.parse(JSON.stringify(value, blocksAsText))).toEqual({
-		...{ removed: "3-4, 6f-7a", chosen: true, better: "none", units: ["0-1", "4"] },
+		...{ removed: "3-4, 6f-7a, 9a", chosen: true, better: "none", units: ["0-1", "4"] },
 		...{ sizes: [{ removed: 3 }], windows: [1, 2] },
 	});
 });

@@ -4,13 +4,14 @@ import { keptParts, removedPositions, type StackedBlock, stackWithout } from "./
 export const MASK = { removed: 0, kept: 1, attention: 254, feedForward: 255 } as const;
 
 /** Every form that a coalition's key can have. */
-export const COALITION_KEY = /^(?:[01]|a0*f)+$/;
+export const COALITION_KEY = /^(?:[01f]|a0*f)+$/;
 
 const BYTE_OF: Readonly<Record<string, number>> = { "0": MASK.removed, "1": MASK.kept, a: MASK.attention, f: MASK.feedForward };
 
 /**
  * A set of kept blocks among `players` blocks (0-based, as in the tensor names `blk.N.`). Immutable. A block may keep its attention part
- * alone, if the next part kept is the feed-forward part of a later block: the two are one block then.
+ * alone, if the next part kept is the feed-forward part of a later block: the two are one block then. A block may keep its feed-forward
+ * part alone.
  */
 export class Coalition {
 	/**
@@ -41,7 +42,8 @@ export class Coalition {
 	}
 
 	/**
-	 * @param removed i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1
+	 * @param removed i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the attention
+	 * part of block i + 1
 	 * @throws RangeError for a position outside 0..players-1, or if two share a part
 	 */
 	static ofRemoved(players: number, removed: Iterable<number>): Coalition {
@@ -49,9 +51,9 @@ export class Coalition {
 		return new Coalition(Array.from({ length: players }, (_, i) => keyOf(parts[2 * i]!, parts[2 * i + 1]!)).join(""));
 	}
 
-	/** @throws RangeError for anything but a string of `0` and `1`, and of `a` each followed by its `f` with only `0` between them */
+	/** @throws RangeError for anything but a string of `0`, `1`, `f`, and of `a` each followed by its `f` with only `0` between them */
 	static parse(key: string): Coalition {
-		if (!COALITION_KEY.test(key)) throw new RangeError(`a coalition is a string of 0 and 1 or a...f, got ${JSON.stringify(key)}`);
+		if (!COALITION_KEY.test(key)) throw new RangeError(`a coalition is a string of 0, 1, f or a...f, got ${JSON.stringify(key)}`);
 		return new Coalition(key);
 	}
 
@@ -63,7 +65,7 @@ export class Coalition {
 	/** Number of blocks of what is left. */
 	get size(): number {
 		let size = 0;
-		for (const char of this.key) if (char === "1" || char === "a") size++;
+		for (const char of this.key) if (char === "1" || char === "f") size++;
 		return size;
 	}
 
@@ -98,7 +100,10 @@ export class Coalition {
 		return Array.from(this.key).flatMap((char, block) => (char === "1" ? [block] : []));
 	}
 
-	/** What is removed, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
+	/**
+	 * What is removed, ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the
+	 * attention part of block i + 1.
+	 */
 	removed(): number[] {
 		return removedPositions(Array.from(this.key).flatMap((char) => [char === "1" || char === "a", char === "1" || char === "f"]));
 	}

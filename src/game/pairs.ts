@@ -1,12 +1,12 @@
 // Moves of the finer game: with m blocks left there are m of them to remove, and m - 1 pairs of one's feed-forward and the next one's
 // attention part. A block that was merged from parts of two others is a block like any other for the next move.
-import { keptParts, partsLeft, removedPositions } from "./parts.js";
+import { canRun, keptParts, partsLeft, removedPositions } from "./parts.js";
 
 /** What a search may remove: whole blocks, or shifted pairs too, which are the feed-forward part of a block and the attention part of the next one left. */
 export const granularities = ["block", "half-block"] as const;
 export type Granularity = (typeof granularities)[number];
 
-/** Two kept parts with no other one between them. */
+/** An attention part and a feed-forward part that are kept, with no other kept part between them. */
 export interface AdjacentPair {
 	/** Numbers of the parts: 2i is the attention part of block i, 2i + 1 its feed-forward part. */
 	readonly first: number;
@@ -24,12 +24,13 @@ export function blocksOf({ first, second }: AdjacentPair): readonly [number, num
 }
 
 /**
- * Every adjacent pair of what is left, in the order of the first part: of m blocks 2m - 1.
+ * Every adjacent pair of what is left, in the order of the first part: of m blocks 2m - 1, less if some have no attention part.
  * @param positions removed ones, in any order
  */
 export function adjacentPairs(blocks: number, positions: Iterable<number>): AdjacentPair[] {
 	const kept = partsLeft(blocks, positions);
-	return kept.slice(1).map((second, i) => ({ first: kept[i]!, second }));
+	const pairs = kept.slice(1).map((second, i) => ({ first: kept[i]!, second }));
+	return pairs.filter(({ first, second }) => first % 2 !== second % 2);
 }
 
 /** The removed positions without the pair, ascending. @param positions removed ones */
@@ -41,7 +42,8 @@ export function withoutPair(blocks: number, positions: Iterable<number>, { first
 }
 
 /**
- * Each run of neighboring removed parts moved by half a block, to either side: what was whole is then shifted, and the reverse.
+ * Each run of neighboring removed parts moved by half a block, to either side: what was whole is then shifted, and the reverse. A run
+ * that is not made of pairs cannot be moved so.
  * @param positions removed ones
  */
 export function runsMovedByHalf(blocks: number, positions: Iterable<number>): number[][] {
@@ -59,7 +61,7 @@ export function runsMovedByHalf(blocks: number, positions: Iterable<number>): nu
 			const next = kept.slice();
 			next[back] = true;
 			next[out] = false;
-			moved.push(removedPositions(next));
+			if (canRun(next)) moved.push(removedPositions(next));
 		}
 		start = end;
 	}

@@ -47,7 +47,20 @@ describe("pairs of parts", () => {
 		expect([1, 2, 3, 4, 5, 6].map((count) => removalsOf(12, count).length)).toEqual([23, 231, 1330, 4845, 11628, 18564]);
 	});
 
+	it("blocks without attention are in no pair but with what follows them", () => {
+		expect(adjacentPairs(3, [1.25]).map(({ first, second }) => [first, second])).toEqual([
+			[0, 1],
+			[3, 4],
+			[4, 5],
+		]);
+		expect(next(3, [1.25])).toEqual(["0 1.25", "1 2.25", "1.25 2"]);
+	});
+
 	it("runs and cuts move by half a block, as far as there is room", () => {
+		expect(runsMovedByHalf(5, [1.25, 3])).toEqual([
+			[1.25, 2.5],
+			[1.25, 3.5],
+		]);
 		expect(runsMovedByHalf(4, [0, 2, 3])).toEqual([
 			[0.5, 2, 3],
 			[0, 1.5, 2.5],

@@ -1,12 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { Coalition, MASK } from "../../src/game/coalition.js";
-import { keptParts, removedParts, removedPositions, stackWithout } from "../../src/game/parts.js";
+import { canRun, keptParts, originOf, removedParts, removedPositions, stackWithout } from "../../src/game/parts.js";
 
-/** Every set of 2 x blocks parts whose kept ones alternate. */
+/** Every set of 2 x blocks parts. */
+function everySet(blocks: number): boolean[][] {
+	return Array.from({ length: 4 ** blocks }, (_, bits) => Array.from({ length: 2 * blocks }, (_, part) => ((bits >> part) & 1) === 1));
+}
+
+/** Those whose kept ones alternate. */
 function alternating(blocks: number): boolean[][] {
-	return Array.from({ length: 4 ** blocks }, (_, bits) =>
-		Array.from({ length: 2 * blocks }, (_, part) => ((bits >> part) & 1) === 1),
-	).filter((kept) => {
+	return everySet(blocks).filter((kept) => {
 		const left = kept.flatMap((stays, part) => (stays ? [part % 2] : []));
 		return left.length % 2 === 0 && left.every((kind, i) => kind === i % 2);
 	});
@@ -23,7 +26,7 @@ describe("parts of blocks", () => {
 			const stack = stackWithout(5, positions);
 			expect(stack.length).toBe(5 - positions.length);
 			for (const { attention, feedForward } of stack) {
-				expect(kept[2 * attention]).toBe(true);
+				expect(kept[2 * attention!]).toBe(true);
 				expect(kept[2 * feedForward + 1]).toBe(true);
 				expect(feedForward).toBeGreaterThanOrEqual(attention);
 			}
@@ -33,18 +36,48 @@ describe("parts of blocks", () => {
 		expect(sets.length).toBe(89);
 	});
 
-	it("a set that does not alternate is no removal", () => {
+	it("every set in which a feed-forward part follows each attention part is one removal, one key and one stack", () => {
+		const sets = everySet(5).filter((kept) => !/11/.test(`${kept.flatMap((stays, part) => (stays ? [part % 2 ? 0 : 1] : [])).join("")}1`));
+		const [removals, keys] = [new Set<string>(), new Set<string>()];
+		for (const kept of everySet(5)) expect(canRun(kept)).toBe(sets.includes(kept));
+		for (const kept of sets) {
+			const positions = removedPositions(kept);
+			expect(keptParts(5, positions)).toEqual(kept);
+			const set = Coalition.ofRemoved(5, positions);
+			expect(Coalition.parse(set.key).removed()).toEqual(positions);
+			removals.add(positions.join());
+			keys.add(set.key);
+			const stack = set.stack();
+			expect(set.size).toBe(stack.length);
+			const parts = stack.flatMap(({ attention, feedForward }) => [
+				...(attention === undefined ? [] : [2 * attention]),
+				2 * feedForward + 1,
+			]);
+			expect(parts).toEqual(kept.flatMap((stays, part) => (stays ? [part] : [])));
+			for (const [i, block] of stack.entries()) if (i > 0) expect(originOf(block)).toBeGreaterThan(originOf(stack[i - 1]!));
+		}
+		expect([removals.size, keys.size]).toEqual([sets.length, sets.length]);
+		expect(sets.length).toBeGreaterThan(89);
+	});
+
+	it("a set in which an attention part has no feed-forward part is no removal", () => {
 		expect(() => removedPositions([true, false, true, true])).toThrow(RangeError);
 		expect(() => removedPositions([true, false])).toThrow(RangeError);
 	});
 
+	it("in a row of removed parts a block is read before a shifted pair", () => {
+		expect(Coalition.ofRemoved(6, [3.25, 3.5]).removed()).toEqual([3, 4.25]);
+		expect(Coalition.ofRemoved(6, [1.25, 1.5, 2.5, 4.25]).removed()).toEqual([1, 2, 3.25, 4.25]);
+		expect(Coalition.ofRemoved(6, [2.5, 4.25]).removed()).toEqual([2.5, 4.25]);
+	});
+
 	it("positions outside the model, or with a common part, are refused", () => {
-		for (const positions of [[-1], [-0.5], [3], [2.5], [0.25], [Number.NaN], [1, 1.5], [1, 1]])
+		for (const positions of [[-1], [-0.5], [3], [2.5], [0.75], [3.25], [-0.75], [Number.NaN], [1, 1.5], [1, 1], [1, 1.25], [0.5, 1.25]])
 			expect(() => keptParts(3, positions), positions.join()).toThrow(RangeError);
 	});
 
 	it("names the blocks that lose a part", () => {
-		expect(removedParts([12.5, 3, 13.5])).toEqual({ attention: [3, 13, 14], feedForward: [3, 12, 13] });
+		expect(removedParts([12.5, 3, 13.5, 16.25])).toEqual({ attention: [3, 13, 14, 16], feedForward: [3, 12, 13] });
 	});
 });
 
@@ -72,7 +105,19 @@ describe("coalitions with parts of blocks", () => {
 		expect(Coalition.parse("1001").kept()).toEqual([0, 3]);
 	});
 
-	it("keys whose parts do not alternate are refused", () => {
-		for (const key of ["", "1a1", "f1", "1a1f", "aff", "af2", "a"]) expect(() => Coalition.parse(key), key).toThrow(RangeError);
+	it("3, 6-8a, 12f-14a of 17 blocks", () => {
+		const set = Coalition.ofRemoved(17, [3, 6.25, 7.25, 8.25, 12.5, 13.5]);
+		expect(set.key).toBe("111011fff111a0f11");
+		expect(set.size).toBe(14);
+		expect(set.whole).toBe(false);
+		expect(set.stack().slice(5, 7)).toEqual([
+			{ attention: undefined, feedForward: 6 },
+			{ attention: undefined, feedForward: 7 },
+		]);
+		expect([...set.toBytes()].slice(5, 10)).toEqual([MASK.kept, MASK.feedForward, MASK.feedForward, MASK.feedForward, MASK.kept]);
+	});
+
+	it("keys in which an attention part has no feed-forward part are refused", () => {
+		for (const key of ["", "1a1", "1a1f", "aa0f", "af2", "a"]) expect(() => Coalition.parse(key), key).toThrow(RangeError);
 	});
 });

@@ -1,5 +1,5 @@
 import type { GgufFile } from "../gguf/file.js";
-import { isWhole, isWholeBlock, type StackedBlock, stackWithout } from "../../game/parts.js";
+import { isWhole, isWholeBlock, originOf, type StackedBlock, stackWithout } from "../../game/parts.js";
 import { countProblem } from "./counts.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys } from "./keys.js";
@@ -110,13 +110,13 @@ function checkWhole(
 function checkKept(kept: readonly (number | StackedBlock)[], { model, checks, parts }: Sets): string | undefined {
 	const blocks = model.facts.trunk;
 	const stack = kept.map((one) => (typeof one === "number" ? { attention: one, feedForward: one } : one));
-	const halves = [stack.map((block) => block.attention), stack.map((block) => block.feedForward)] as const;
+	const halves = [stack.flatMap(({ attention }) => attention ?? []), stack.map((block) => block.feedForward)] as const;
 	for (const half of halves) {
 		const fault = outOfRange(half, blocks) ?? (isAscending(half) ? undefined : "kept blocks must be ascending");
 		if (fault) return fault;
 	}
 	const whole = stack.every(isWholeBlock);
-	if (stack.some(({ attention, feedForward }) => feedForward < attention)) return "a feed-forward part comes after its attention part";
+	if (stack.some((block) => block.feedForward < originOf(block))) return "a feed-forward part comes after its attention part";
 	if (!whole && !parts.allowed) return `half-block cuts are not possible: ${parts.reason}`;
 	if (stack.length === 0 || stack.length === blocks) return undefined;
 	const rules = checks.filter((check) => check.view);

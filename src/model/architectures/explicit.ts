@@ -1,5 +1,5 @@
 import type { GgufEntry } from "../gguf/types.js";
-import type { StackedBlock } from "../../game/parts.js";
+import { originOf, type StackedBlock } from "../../game/parts.js";
 import { encodeEntry } from "../gguf/value.js";
 import { usesDefaultIndexers } from "./facts.js";
 import { INDEXER_KEY, RECURRENT_KEY, SLIDING_KEY } from "./keys.js";
@@ -11,7 +11,7 @@ import type { RuledModel } from "./rules.js";
  * @param stack the blocks of what is left, with the tail
  */
 export function explicitEntries(model: RuledModel, stack: readonly StackedBlock[]): GgufEntry[] {
-	const kept = stack.map(({ attention }) => attention);
+	const kept = stack.map(originOf);
 	return [...patterns(model, kept), ...headSizes(model, kept), ...derived(model, stack.length - model.facts.tail)];
 }
 

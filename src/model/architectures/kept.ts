@@ -87,9 +87,10 @@ function blockProblem(before: Compared, after: Compared, stack: readonly Stacked
 	for (const [name, { values: expected, of }] of perBlockFacts(before, quantized)) {
 		const values = found.get(name)?.values;
 		for (const owner of of) {
-			const at = stack.findIndex((sources, i) => !Object.is(values?.[i], expected[sources[owner]]));
-			if (at >= 0)
-				return `block ${at} (block ${stack[at]![owner]} of the original): ${name} ${values?.[at]}, expected ${expected[stack[at]![owner]]}`;
+			for (const [at, { [owner]: source }] of stack.entries()) {
+				if (source === undefined || Object.is(values?.[at], expected[source])) continue;
+				return `block ${at} (block ${source} of the original): ${name} ${values?.[at]}, expected ${expected[source]}`;
+			}
 		}
 	}
 	return undefined;

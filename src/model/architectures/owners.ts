@@ -42,12 +42,12 @@ export function placesWithout(blocks: number, positions: readonly number[]): Pla
 	const removed = removedParts(positions);
 	const places = { attention: new Map<number, number>(), feedForward: new Map<number, number>() };
 	for (const [place, { attention, feedForward }] of stack.entries()) {
-		places.attention.set(attention, place);
+		if (attention !== undefined) places.attention.set(attention, place);
 		places.feedForward.set(feedForward, place);
 	}
 	return {
 		stack,
-		of: (owner, block) => (block < blocks ? places[owner].get(block) : block - positions.length),
+		of: (owner, block) => (block < blocks ? places[owner].get(block) : block - (blocks - stack.length)),
 		below: (owner, bound) => removed[owner].filter((block) => block < bound).length,
 		removed,
 	};

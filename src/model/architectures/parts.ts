@@ -21,7 +21,7 @@ export function joinProblem({ entry, facts }: RuledModel, stack: readonly Stacke
 	if (!join) return undefined;
 	const [kind, alike] = "alike" in join ? [join.alike, true] : [join.both, false];
 	const is = (block: number) => isKind(kind, block, facts);
-	const fits = (a: number, b: number) => a === b || (alike ? is(a) === is(b) : is(a) && is(b));
+	const fits = (a: number | undefined, b: number) => a === undefined || a === b || (alike ? is(a) === is(b) : is(a) && is(b));
 	const fault = stack.find(({ attention, feedForward }) => !fits(attention, feedForward));
 	return (
 		fault && `the attention of block ${fault.attention} and the feed-forward of block ${fault.feedForward} cannot be one block: ${join.why}`

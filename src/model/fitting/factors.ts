@@ -6,7 +6,7 @@ import type { BlockVersion } from "../runtime/addon.js";
 import { Evaluator } from "../runtime/evaluator.js";
 import type { LoadedModel } from "../runtime/loaded-model.js";
 import { orRestored, whileHealed } from "./standing.js";
-import { isWholeBlock, type StackedBlock, stackWithout } from "../../game/parts.js";
+import { isWholeBlock, originOf, type StackedBlock, stackWithout } from "../../game/parts.js";
 import { scalableColumns, scalableRows, type Scaling, scaleGroups } from "./scaling.js";
 import { type HealedTensor, readTensor } from "./tensors.js";
 import { average } from "../../game/statistics.js";
@@ -122,12 +122,14 @@ class FactorSearch {
 		const before = await this.#divergence();
 		let now = before;
 		let left = passes;
-		const places = kept.flatMap((block, i) =>
-			block.attention > removed[0]! ? placesOf(this.#model.file, block.attention).map((place) => ({ i, block, place })) : [],
-		);
+		const places = kept.flatMap((block, i) => {
+			const { attention } = block;
+			if (attention === undefined || attention <= removed[0]!) return [];
+			return placesOf(this.#model.file, attention).map((place) => ({ i, block, place }));
+		});
 		for (const { i, block, place } of places) {
 			if (healed.includes(place.tensor.name)) continue;
-			const shared = isWholeBlock(block) && this.#evaluator.resumes({ toBytes: () => this.#mask }, block.attention) ? i : 0;
+			const shared = isWholeBlock(block) && this.#evaluator.resumes({ toBytes: () => this.#mask }, originOf(block)) ? i : 0;
 			left -= passesOf(place.groups, shared, kept.length - shared);
 			if (left < 0) break;
 			const found = await this.#ofPlace(block, place, now);
@@ -177,10 +179,10 @@ class FactorSearch {
 	async #divergencesWith(block: StackedBlock, tensors: readonly HealedTensor[]): Promise<number[]> {
 		if (!isWholeBlock(block)) return this.#divergencesInTurns(tensors);
 		const { windows, positions, reference, signal } = this.#input;
-		const versions: BlockVersion[] = tensors.map((tensor) => ({ block: block.attention, matrices: [tensor] }));
+		const versions: BlockVersion[] = tensors.map((tensor) => ({ block: originOf(block), matrices: [tensor] }));
 		const masks = versions.map((_, version) => {
 			const bytes = this.#mask.slice();
-			bytes[block.attention] = 2 + version;
+			bytes[originOf(block)] = 2 + version;
 			return { toBytes: () => bytes };
 		});
 		const found = await this.#evaluator.evaluate(masks, windows, { positions, reference, versions, signal });

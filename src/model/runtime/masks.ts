@@ -1,7 +1,7 @@
 // Sets of blocks in the form that the addon takes.
 import { EvaluationError, InvalidCandidateError } from "../../errors.js";
 import { MASK } from "../../game/coalition.js";
-import { removedPositions, type StackedBlock, stackWithout } from "../../game/parts.js";
+import { originOf, removedPositions, type StackedBlock, stackWithout } from "../../game/parts.js";
 import { formatBlocks } from "../../notation.js";
 import type { BlockVersion } from "./addon.js";
 import type { LoadedModel } from "./loaded-model.js";
@@ -14,7 +14,7 @@ const FIRST_VERSION = 2;
 /**
  * A set of kept blocks: anything that gives one byte per block (a `Coalition`). 0 is removed, 1 kept. 2 + i means that the block is kept in
  * the i-th of the versions given with the masks, 0 to 251. Only the attention part of the block is kept with 254, only its feed-forward part
- * with 255: these follow each other in turns, with nothing but removed blocks between a 254 and its 255. The two parts then are one block.
+ * with 255. After a 254 the next one kept is a 255: the two parts then are one block. Any other 255 is a block without attention.
  */
 export interface BlockMask {
 	toBytes(): Uint8Array;
@@ -34,8 +34,9 @@ export function packMask(model: LoadedModel, mask: BlockMask): Uint8Array {
 }
 
 /**
- * What a mask removes, ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1.
- * @throws InvalidCandidateError if its attention and feed-forward parts do not follow each other in turns
+ * What a mask removes, ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the
+ * attention part of block i + 1.
+ * @throws InvalidCandidateError if an attention part is kept without a feed-forward part that follows it
  */
 export function removedBy(bytes: Uint8Array): number[] {
 	const kept = Array.from(bytes, (byte) => [
@@ -51,7 +52,7 @@ export function removedBy(bytes: Uint8Array): number[] {
 
 /** The blocks that a mask keeps, in order, from a depth on that lies in no merged block. */
 export function stackFrom(bytes: Uint8Array, depth: number): StackedBlock[] {
-	return stackWithout(bytes.length, removedBy(bytes)).filter(({ attention }) => attention >= depth);
+	return stackWithout(bytes.length, removedBy(bytes)).filter((block) => originOf(block) >= depth);
 }
 
 /** Whether a depth lies between an attention part and the feed-forward part that is one block with it: no state can be kept there. */

@@ -8,7 +8,7 @@ import {
 	proofText,
 	removeBlocks,
 } from "../../model/architectures/index.js";
-import { stackWithout } from "../../game/parts.js";
+import { originOf, stackWithout } from "../../game/parts.js";
 import { VerificationError } from "../../errors.js";
 import { formatBlocks } from "../../notation.js";
 import { formatInteger } from "../../report/format.js";
@@ -256,10 +256,10 @@ async function placementOfWritten(path: string, expected: Expectation, kept: rea
 	return placementAsBefore(await Gguf.read(path), { windows: 1, windowLength: windows.length, ubatch }, room, { before: placement, kept });
 }
 
-/** Blocks of the model by which the written file's are known: those of the attention parts, and its tail. */
+/** Blocks of the model by which the written file's are known, and its tail. */
 export function keptBlocks({ blocks }: Pick<BlockPlan, "blocks">, removed: readonly number[], all: number): number[] {
 	const tail = Array.from({ length: Math.max(0, all - blocks) }, (_, i) => blocks + i);
-	return [...stackWithout(blocks, removed).map(({ attention }) => attention), ...tail];
+	return [...stackWithout(blocks, removed).map(originOf), ...tail];
 }
 
 function worstOf(found: readonly Evaluation[], expected: readonly MeasuredWindows[]): number {
