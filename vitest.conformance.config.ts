@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 // Every architecture of the pinned llama.cpp, one at a time, and real files.
 export default defineConfig({
 	test: {
-		include: ["test/full/conformance.test.ts", "test/full/real-models.test.ts"],
+		include: ["test/full/conformance.test.ts", "test/full/attention.test.ts", "test/full/real-models.test.ts"],
 		pool: "forks",
 		fileParallelism: false,
 		maxConcurrency: 2,

@@ -120,7 +120,7 @@ Masks masks_of(const ModelCore & core, const Napi::Value & bytes, const Napi::Ob
     }
     for (int i = 0; i < masks.n_masks; ++i) {
         if (!is_stack(masks.row(i), masks.n_blocks)) {
-            throw Napi::RangeError::New(options.Env(), "the kept parts of a mask must alternate between attention and feed-forward");
+            throw Napi::RangeError::New(options.Env(), "a feed-forward part must follow every attention part of a mask before the next one");
         }
     }
     return masks;

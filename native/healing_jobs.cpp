@@ -8,13 +8,13 @@
 
 namespace {
 
-// From pairs of numbers: of the block of its attention part, and of that of its feed-forward part.
+// From pairs of numbers: of the block of its attention part, or -1 if it has none, and of that of its feed-forward part.
 Stack stack_in(const Napi::Value & value, int n_blocks) {
     const std::vector<int32_t> numbers = values_of<int32_t>(value);
     Stack stack;
     bool fits = numbers.size() % 2 == 0;
     for (size_t i = 0; fits && i < numbers.size(); i += 2) {
-        const StackedBlock block{ numbers[i], numbers[i + 1] };
+        const StackedBlock block = numbers[i] == -1 ? without_attention(numbers[i + 1]) : StackedBlock{ numbers[i], numbers[i + 1] };
         const int before = stack.empty() ? -1 : stack.back().feed_forward;
         fits = block.attention > before && block.feed_forward >= block.attention && block.feed_forward < n_blocks;
         stack.push_back(block);

@@ -4,7 +4,6 @@
 #include "layer_view_impl.h"
 
 #include "llama-context.h"
-#include "llama-cpp.h"
 
 #include <algorithm>
 #include <map>
@@ -12,7 +11,7 @@
 
 bool LayerView::Impl::any(const Stack & kept, bool (Impl::*is)(int) const) const {
     for (const StackedBlock & block : kept) {
-        if ((this->*is)(block.attention)) {
+        if (block.attends && (this->*is)(block.attention)) {
             return true;
         }
     }
@@ -105,7 +104,10 @@ int LayerView::identities_needed(const Stack & kept) const {
     return int(impl->missing_kinds(kept).size());
 }
 
-llama_layer LayerView::Impl::layer_of(const StackedBlock & block) const {
+llama_layer LayerView::Impl::layer_of(const StackedBlock & block) {
+    if (!block.attends) {
+        return without_attention(block.feed_forward);
+    }
     llama_layer layer = layers[block.attention];
     if (block.whole()) {
         return layer;
@@ -141,6 +143,7 @@ void LayerView::apply(const Stack & kept) {
         blocks.push_back(tail);
     }
     impl->devices.show(blocks);
+    impl->shown = trunk;
     impl->model->hparams = hparams_of(impl->hparams, trunk, impl->rules.leading_counts);
     impl->model->layers = std::move(layers);
 }
@@ -149,6 +152,7 @@ void LayerView::Impl::restore() {
     model->hparams = hparams;
     model->layers = layers;
     devices.restore();
+    shown.clear();
 }
 
 void LayerView::restore() {
@@ -189,61 +193,6 @@ MemoryShape LayerView::memory_shape() const {
     return shape;
 }
 
-size_t LayerView::Impl::shown_bytes() const {
-    Tensors all;
-    for (const auto & [name, tensor] : model->tensors_by_name) {
-        all.insert(tensor);
-    }
-    // Blocks may share a tensor, which is left out only if no shown block points to it.
-    Tensors hidden;
-    for (const auto & layer : layers) {
-        hidden.merge(tensors_of(layer, all));
-    }
-    for (const auto & layer : model->layers) {
-        for (const ggml_tensor * tensor : tensors_of(layer, all)) {
-            hidden.erase(tensor);
-        }
-    }
-    size_t bytes = 0;
-    for (const ggml_tensor * tensor : all) {
-        bytes += hidden.count(tensor) > 0 ? 0 : ggml_nbytes(tensor);
-    }
-    return bytes;
-}
-
-ViewBytes LayerView::bytes(llama_context_params params) const {
-    llama_hparams & hparams = impl->model->hparams;
-    struct Restored {
-        bool & value;
-        const bool before;
-        ~Restored() { value = before; }
-    };
-    // Keys and values may take gigabytes: this counts them without allocating them.
-    const Restored restored{ hparams.no_alloc, hparams.no_alloc };
-    hparams.no_alloc = true;
-    llama_context_ptr context(llama_init_from_model(impl->model, params));
-    if (!context) {
-        throw std::runtime_error("llama.cpp could not make a context of " + std::to_string(params.n_ctx) + " tokens");
-    }
-    ViewBytes bytes;
-    bytes.weights = impl->shown_bytes();
-    if (llama_memory_t memory = context->get_memory()) {
-        for (const auto & [type, size] : memory->memory_breakdown()) {
-            bytes.memory += size;
-        }
-    }
-    // The compute buffers are small enough to be made. Their sizes are private, and are reported only for real ones.
-    hparams.no_alloc = false;
-    const bool causal = context->get_cparams().causal_attn;
-    context->set_causal_attn(!causal);
-    context->set_causal_attn(causal); // so that they are reserved again
-    context->sched_reserve();
-    for (const auto & [type, part] : context->memory_breakdown()) {
-        bytes.compute += part.compute;
-    }
-    return bytes;
-}
-
 bool MemoryShape::fits(const MemoryShape & made_for) const {
     return counts == made_for.counts && blocks.size() <= made_for.blocks.size() && std::equal(blocks.begin(), blocks.end(), made_for.blocks.begin());
 }
@@ -271,11 +220,12 @@ struct LayerView::Whole::Before {
     llama_hparams hparams;
     std::vector<llama_layer> layers;
     std::vector<int> blocks;
+    Stack shown;
 };
 
 LayerView::Whole::Whole(LayerView & view, bool active) : view(view) {
     if (active) {
-        before = std::make_unique<Before>(Before{ view.impl->model->hparams, view.impl->model->layers, view.impl->devices.shown() });
+        before = std::make_unique<Before>(Before{ view.impl->model->hparams, view.impl->model->layers, view.impl->devices.shown(), view.impl->shown });
         view.restore();
     }
 }
@@ -285,5 +235,6 @@ LayerView::Whole::~Whole() {
         view.impl->model->hparams = before->hparams;
         view.impl->model->layers = std::move(before->layers);
         view.impl->devices.show(before->blocks);
+        view.impl->shown = std::move(before->shown);
     }
 }

@@ -58,7 +58,9 @@ public:
     // Number of maskable blocks (without the multi-token-prediction tail, which stays last in every view).
     int n_blocks() const;
 
-    // Shows the kept blocks from now on, each with the tensors and numbers of its two parts. An older context serves only if the memory shape fits
+    // Shows the kept blocks from now on, each with the tensors and numbers of its two parts. The output of an attention that is left out is
+    // zero, so that it adds nothing.
+    // An older context serves only if the memory shape fits
     // and the graph is discarded.
     // If the kept blocks alone cannot be a graph (none left; only one kind of a model that mixes two kinds of
     // attention or memory), blocks with zeroed outputs are appended: the identity, bit for bit.

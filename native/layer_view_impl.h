@@ -34,6 +34,11 @@ struct LayerView::Impl {
     std::map<int, llama_layer> identities;
     std::vector<OwnTensor> identity_zeros;
 
+    // Zeros for the outputs of attentions that are left out. Blocks share those that are equal.
+    std::vector<OwnTensor> attention_zeros;
+    // What the view shows now, without the tail.
+    Stack shown;
+
     Impl(llama_model * model, ViewRules rules);
 
     int n_blocks() const { return int(hparams.n_layer()); }
@@ -50,8 +55,13 @@ struct LayerView::Impl {
     }
     bool any(const Stack & kept, bool (Impl::*is)(int) const) const;
     size_t shown_bytes() const;
+    llama_layer without_hidden_attention(size_t index) const;
     const llama_layer & identity(int block);
-    llama_layer layer_of(const StackedBlock & block) const;
+    llama_layer without_attention(int block);
+    ggml_tensor * zeros_for(const ggml_tensor * tensor);
+    std::vector<std::string> attention_outputs(int block) const;
+    size_t memory_bytes(llama_context & context, llama_context_params params) const;
+    llama_layer layer_of(const StackedBlock & block);
     ggml_tensor * tensor_named(const std::string & name) const;
     ggml_tensor * standing(const std::string & name) const;
     Replacement replacement(const std::string & name, ggml_type type, const std::vector<uint8_t> & bytes) const;

@@ -1,6 +1,7 @@
 // Tensors that stand in for those of the file.
 #include "layer_view_impl.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 const llama_layer & LayerView::Impl::identity(int block) {
@@ -15,6 +16,43 @@ const llama_layer & LayerView::Impl::identity(int block) {
         exchange_pointers(layer, tensor, identity_zeros.back().tensor);
     }
     return identities.emplace(block, layer).first->second;
+}
+
+// Those of the block's outputs that are not of its feed-forward part.
+std::vector<std::string> LayerView::Impl::attention_outputs(int block) const {
+    std::vector<std::string> names;
+    const auto & feed_forward = rules.feed_forward[block];
+    for (const std::string & name : rules.outputs[block]) {
+        if (std::find(feed_forward.begin(), feed_forward.end(), name) == feed_forward.end()) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
+// Zeros of a tensor's type and size, where it lies.
+ggml_tensor * LayerView::Impl::zeros_for(const ggml_tensor * tensor) {
+    for (const OwnTensor & zeros : attention_zeros) {
+        const bool same_place = ggml_backend_buffer_get_type(zeros.tensor->buffer) == ggml_backend_buffer_get_type(tensor->buffer);
+        if (same_place && zeros.tensor->type == tensor->type && ggml_are_same_shape(zeros.tensor, tensor)) {
+            return zeros.tensor;
+        }
+    }
+    attention_zeros.push_back(zeros_like(tensor));
+    return attention_zeros.back().tensor;
+}
+
+llama_layer LayerView::Impl::without_attention(int block) {
+    const std::vector<std::string> outputs = rules.feed_forward[block].empty() ? std::vector<std::string>() : attention_outputs(block);
+    if (outputs.empty()) {
+        throw std::runtime_error("the attention of block " + std::to_string(block) + " cannot be left out: it is not known which tensor is its output");
+    }
+    llama_layer layer = layers[block];
+    for (const std::string & name : outputs) {
+        const ggml_tensor * tensor = standing(name);
+        exchange_pointers(layer, tensor, zeros_for(tensor));
+    }
+    return layer;
 }
 
 ggml_tensor * LayerView::Impl::tensor_named(const std::string & name) const {

@@ -18,7 +18,7 @@ Stack kept_of(const ModelCore & core, const Napi::Value & mask) {
         throw Napi::RangeError::New(mask.Env(), "a mask needs one byte per block");
     }
     if (!is_stack(bytes.data(), n_blocks)) {
-        throw Napi::RangeError::New(mask.Env(), "the kept parts of a mask must alternate between attention and feed-forward");
+        throw Napi::RangeError::New(mask.Env(), "a feed-forward part must follow every attention part of a mask before the next one");
     }
     return stack_of(bytes.data(), n_blocks);
 }

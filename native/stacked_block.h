@@ -4,13 +4,19 @@
 #include <cstdint>
 #include <vector>
 
-// The attention part of one block of the model, then the feed-forward part of the same or a later one.
+// The attention part of one block of the model, then the feed-forward part of the same or a later one. A block without attention goes by
+// the number of its feed-forward part in both.
 struct StackedBlock {
     int attention = 0;
     int feed_forward = 0;
+    bool attends = true;
 
-    bool whole() const { return attention == feed_forward; }
+    bool whole() const { return attends && attention == feed_forward; }
 };
+
+inline StackedBlock without_attention(int block) {
+    return { block, block, false };
+}
 
 // In order: each part comes from a later block than the same part of the one before.
 using Stack = std::vector<StackedBlock>;
@@ -29,7 +35,7 @@ constexpr uint8_t removed = 0;
 constexpr uint8_t kept = 1;
 constexpr uint8_t first_version = 2;
 constexpr uint8_t attention = 254;    // only this part is kept
-constexpr uint8_t feed_forward = 255; // only this part is kept
+constexpr uint8_t feed_forward = 255; // only this part is kept: of the attention before it, or by itself
 } // namespace mask_byte
 
 // Number of the version that a byte names, or -1.
@@ -37,14 +43,14 @@ inline int version_in(uint8_t byte) {
     return byte >= mask_byte::first_version && byte < mask_byte::attention ? byte - mask_byte::first_version : -1;
 }
 
-// Whether attention and feed-forward parts take turns, so that a row of bytes is a stack.
+// Whether a feed-forward part follows each attention part before the next one, so that a row of bytes is a stack.
 inline bool is_stack(const uint8_t * row, int n_blocks) {
     bool open = false; // an attention part waits for its feed-forward part
     for (int i = 0; i < n_blocks; ++i) {
         if (row[i] == mask_byte::removed) {
             continue;
         }
-        if (open != (row[i] == mask_byte::feed_forward)) {
+        if (open && row[i] != mask_byte::feed_forward) {
             return false;
         }
         open = row[i] == mask_byte::attention;
@@ -55,12 +61,15 @@ inline bool is_stack(const uint8_t * row, int n_blocks) {
 // The stack that a row of bytes names, from a depth on that lies in no merged block.
 inline Stack stack_of(const uint8_t * row, int n_blocks, int from = 0) {
     Stack stack;
-    int attention = 0;
+    int open = -1; // block of an attention part that waits for its feed-forward part
     for (int i = from; i < n_blocks; ++i) {
         if (row[i] == mask_byte::attention) {
-            attention = i;
+            open = i;
+        } else if (row[i] == mask_byte::feed_forward) {
+            stack.push_back(open < 0 ? without_attention(i) : StackedBlock{ open, i });
+            open = -1;
         } else if (row[i] != mask_byte::removed) {
-            stack.push_back({ row[i] == mask_byte::feed_forward ? attention : i, i });
+            stack.push_back({ i, i });
         }
     }
     return stack;

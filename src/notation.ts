@@ -22,6 +22,30 @@ export function formatBlocks(positions: readonly number[]): string {
 	return ranges.join(", ") || "none";
 }
 
+/** How many blocks go, and how many attention parts alone. A shifted pair takes one block away. */
+export interface RemovedAmounts {
+	readonly blocks: number;
+	readonly attentions: number;
+}
+
+/** @param positions removed ones */
+export function amountsOf(positions: readonly number[]): RemovedAmounts {
+	const attentions = positions.filter((position) => kindOf(position) === "attention").length;
+	return { blocks: positions.length - attentions, attentions };
+}
+
+/**
+ * How much is removed, for people: `3 of 12 blocks`, `the attention of 4 of 12 blocks`, or `3 of 12 blocks and the attention of 4 others`.
+ * @param positions removed ones
+ * @param all blocks of the model
+ */
+export function amountText(positions: readonly number[], all: number): string {
+	const { blocks, attentions } = amountsOf(positions);
+	if (attentions === 0) return `${blocks} of ${all} blocks`;
+	if (blocks === 0) return `the attention of ${attentions} of ${all} blocks`;
+	return `${blocks} of ${all} blocks and the attention of ${attentions} ${attentions === 1 ? "other" : "others"}`;
+}
+
 /** Names of sets of blocks in JSON that people read: plans, reports, and what `--json` prints. */
 const sets: ReadonlySet<string> = new Set(["removed", "remove", "chosen", "better"]);
 

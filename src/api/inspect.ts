@@ -13,6 +13,10 @@ export interface InspectResult extends ModelSummary {
 	readonly units?: readonly (readonly number[])[] | undefined;
 	/** Whether half-block cuts can be made, which searches then try by default; if not, why. */
 	readonly halfBlockCuts: { readonly allowed: boolean; readonly reason?: string | undefined };
+	/** Whether the attention part of a block can be removed alone, such as `6-9a`; if not, why. */
+	readonly attentionParts: { readonly allowed: boolean; readonly reason?: string | undefined };
+	/** Blocks that have a feed-forward part only. Missing if there is none. */
+	readonly withoutAttention?: readonly number[] | undefined;
 	/** What this file lost already, if it says so. */
 	readonly pruned?: string | undefined;
 	/** Tensors by type name. */

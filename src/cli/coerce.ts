@@ -89,7 +89,7 @@ export function durationOption(label: string) {
 	};
 }
 
-/** Reads blocks and shifted pairs: `3,7-9,12f-15a`. @returns ascending positions, see `notation.ts` */
+/** Reads blocks, attention parts and shifted pairs: `3,6-9a,12f-15a`. @returns ascending positions, see `notation.ts` */
 export function blocksOption(label: string) {
 	return (value: unknown): number[] | undefined => {
 		const text = single(label, value);

@@ -1,5 +1,5 @@
 import { formatAge, formatBytes, formatChange, formatCount, formatDuration, formatInteger } from "../report/format.js";
-import { formatBlocks } from "../notation.js";
+import { amountText, formatBlocks } from "../notation.js";
 import { halvesNote } from "../report/halves.js";
 import { compareCosts, compareSurrogates, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
@@ -34,7 +34,7 @@ function chosenText(result: PruneResult, plan: Plan, style: TextStyle): string {
 	};
 	if (report) return summaryText(report, places, style);
 	// There was a warning that says why there is no report.
-	const chosen = `${output ? "Removed" : "Removing"} ${plan.removed.length} of ${plan.model.blocks} blocks: ${formatBlocks(plan.removed)}.`;
+	const chosen = `${output ? "Removed" : "Removing"} ${amountText(plan.removed, plan.model.blocks)}: ${formatBlocks(plan.removed)}.`;
 	return `${paint("bold", chosen, style)}\n${endLines(result)}${next === undefined ? "" : `${next}\n`}`;
 }
 
@@ -86,7 +86,7 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 		["parameters", formatCount(model.parameters), formatCount(output.parameters), formatChange(model.parameters, output.parameters)],
 		["file size", formatBytes(model.size), formatBytes(output.size), formatChange(model.size, output.size)],
 	];
-	const headline = `Removed ${removed.length} of ${model.blocks} blocks: ${formatBlocks(removed)}.`;
+	const headline = `Removed ${amountText(removed, model.blocks)}: ${formatBlocks(removed)}.`;
 	const changes = [
 		...[halvesNote(removed), heal && healLine(heal, quantized !== undefined), quantized && quantizedLine(quantized)].filter(
 			(text) => text !== undefined,
@@ -152,8 +152,9 @@ export function inspectText(result: InspectResult, style: TextStyle): string {
 		["file size", `${formatBytes(result.size)}${result.files.length > 1 ? ` in ${result.files.length} files` : ""}`],
 		["tensors", types.map(([type, count]) => `${count} ${type}`).join(", ")],
 		["removable", removableText(result)],
-		...halfCutsRow(result),
+		...partsRows(result),
 	];
+	if (result.withoutAttention) facts.push(["without attention", `blocks ${formatBlocks(result.withoutAttention)}`]);
 	if (result.units) facts.push(["removed in groups", result.units.map(formatBlocks).join(", ")]);
 	for (const { block, reason } of result.frozen) facts.push([`block ${block}`, `cannot be removed: ${reason}`]);
 	if (result.pruned) facts.push(["pruned before", result.pruned]);
@@ -161,9 +162,13 @@ export function inspectText(result: InspectResult, style: TextStyle): string {
 }
 
 /** Nothing where no block can go at all. */
-function halfCutsRow({ support, halfBlockCuts: { allowed, reason } }: InspectResult): [string, string][] {
+function partsRows({ support, halfBlockCuts, attentionParts }: InspectResult): [string, string][] {
 	if (support === "refused") return [];
-	return [["half-block cuts", allowed ? "possible" : `not possible: ${reason}`]];
+	const text = ({ allowed, reason }: InspectResult["halfBlockCuts"]) => (allowed ? "possible" : `not possible: ${reason}`);
+	return [
+		["half-block cuts", text(halfBlockCuts)],
+		["attention alone", text(attentionParts)],
+	];
 }
 
 function removableText({ support, reason, maxRemovable, blocks, proof }: InspectResult): string {

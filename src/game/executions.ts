@@ -18,7 +18,7 @@ export function blockExecutions(coalitions: readonly Coalition[], resumes: Resum
 		let depth = 0;
 		while (depth < before.length && before[depth] === key[depth]) depth++;
 		while (depth > 0 && (/a0*$/.test(key.slice(0, depth)) || !resumes(coalition, depth))) depth--;
-		for (let block = depth; block < key.length; block++) if (key[block] === "1" || key[block] === "a") executions++;
+		for (let block = depth; block < key.length; block++) if (key[block] === "1" || key[block] === "f") executions++;
 		before = key;
 	}
 	return executions;

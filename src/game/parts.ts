@@ -16,9 +16,14 @@ export interface StackedBlock {
 const ATTENTION = 0.25;
 
 /** The parts that a position stands for: the first one's number, and how many. */
-function partsAt(position: number): { readonly first: number; readonly count: number } {
+export function partsAt(position: number): { readonly first: number; readonly count: number } {
 	const alone = isAttention(position);
 	return { first: 2 * (alone ? Math.floor(position) : position), count: alone ? 1 : 2 };
+}
+
+/** Whether a number is a position of some model. */
+export function isPosition(position: number): boolean {
+	return position >= 0 && Number.isInteger(partsAt(position).first);
 }
 
 /** Whether a position is the attention part of a block alone. */

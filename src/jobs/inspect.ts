@@ -37,6 +37,8 @@ export async function inspectModel(path: string): Promise<InspectResult> {
 		frozen: [...blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		units: blocks.units,
 		halfBlockCuts: blocks.parts,
+		attentionParts: blocks.attention,
+		withoutAttention: blocks.withoutAttention.length > 0 ? blocks.withoutAttention : undefined,
 		pruned:
 			removed === undefined
 				? undefined

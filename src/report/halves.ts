@@ -1,8 +1,24 @@
 import { formatBlocks } from "../notation.js";
 
-/** What a half-block cut is, with the first one as the example; undefined if blocks are removed as a whole only. */
+/**
+ * What half-block cuts and attention parts alone are, with the first of each as the example, and what losing attention parts means for the
+ * file; undefined if blocks are removed as a whole only.
+ */
 export function halvesNote(removed: readonly number[]): string | undefined {
-	const [range, from, to] = /(\d+)f-(\d+)a/.exec(formatBlocks(removed)) ?? [];
+	const text = formatBlocks(removed);
+	const notes = [attentionNote(text), cutNote(text)].filter((note) => note !== undefined);
+	return notes.length > 0 ? notes.join(" ") : undefined;
+}
+
+function attentionNote(text: string): string | undefined {
+	const [, range, from, to] = /(?:^|, )((\d+)(?:-(\d+))?a)/.exec(text) ?? [];
+	if (range === undefined) return undefined;
+	const blocks = to === undefined ? `block ${from}` : `blocks ${from} to ${to}`;
+	return `${range} is the attention part of ${blocks} alone: the feed-forward part stays. Such a file is of llama.cpp's architecture deci, so LoRA adapters made for the architecture llama do not load with it. Its KV cache is smaller; without flash attention it saves only half as much.`;
+}
+
+function cutNote(text: string): string | undefined {
+	const [range, from, to] = /(\d+)f-(\d+)a/.exec(text) ?? [];
 	if (range === undefined) return undefined;
 	return `${range} is a half-block cut: from the feed-forward part of block ${from} to the attention part of block ${to}. What is left of these two blocks is one block.`;
 }

@@ -1,3 +1,4 @@
+import { amountText } from "../notation.js";
 import { curveFigure } from "./charts-quality.js";
 import { detailSections } from "./html-details.js";
 import { alternativesSection, limitsSection, warningsSection } from "./html-extras.js";
@@ -15,7 +16,7 @@ import { Html, html, type Section } from "./tags.js";
  */
 export function reportHtml(report: Report): string {
 	const { model, removal } = report;
-	const title = `${model.name}: ${removal ? `${removal.removed.length} of ${model.blocks} blocks removed` : "which blocks to remove"}`;
+	const title = `${model.name}: ${removal ? `${amountText(removal.removed, model.blocks)} removed` : "which blocks to remove"}`;
 	const version = report.reproduce.versions["prune-gguf"];
 	const further = furtherSections(report);
 	const details = detailSections(report);

@@ -15,14 +15,14 @@ export const positive = v.pipe(v.number(), v.integer("expected a whole number"),
 export const loss = v.nullable(number);
 const position = v.pipe(
 	number,
-	v.multipleOf(0.5, "expected a whole number, or one and a half for a shifted pair"),
+	v.multipleOf(0.25, "expected a whole number, or one and a quarter for an attention part, or one and a half for a shifted pair"),
 	v.minValue(0, "expected a number of at least 0"),
 );
-/** Read as ascending positions: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
+/** Read as ascending positions: i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
 export const blockList = v.pipe(
 	v.union([v.string(), v.array(position)]),
 	v.description(
-		"Blocks of the original model, 0-based as in the tensor names: `3, 7-9, 12f-15a`, or `none`. Here `12f-15a` goes from the feed-forward part of block 12 to the attention part of block 15. Earlier reports have lists of numbers.",
+		"Blocks of the original model, 0-based as in the tensor names: `3, 6-9a, 12f-15a`, or `none`. Here `6-9a` is the attention parts of blocks 6 to 9 alone, and `12f-15a` goes from the feed-forward part of block 12 to the attention part of block 15. Earlier reports have lists of numbers.",
 	),
 	v.rawTransform(({ dataset: { value }, addIssue, NEVER }): number[] => {
 		if (typeof value !== "string") return value;

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { blockSet, finiteNumber, finiteOrNull, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
-import { formatBlocks } from "../notation.js";
+import { isAttention } from "../game/parts.js";
+import { amountsOf, amountText, formatBlocks } from "../notation.js";
 import { healSchema } from "./plan-heal.js";
 import { limitsSchema } from "./plan-limits.js";
 import { quantizedAlternativesSchema, quantizedSchema } from "./plan-quantized.js";
@@ -185,7 +186,7 @@ export const planSchema = v.pipe(
 			/** Number of blocks before removal. */
 			blocks: positiveWhole,
 		}),
-		/** Blocks to remove, 0-based as in the tensor names, ascending; i + 0.5 is a shifted pair. A file has them as text: `3, 12f-15a`. */
+		/** Blocks to remove, 0-based as in the tensor names, ascending; i + 0.25 is an attention part alone, i + 0.5 a shifted pair. A file has them as text: `3, 6-9a, 12f-15a`. */
 		removed: blockSet,
 		/** Number of blocks kept. */
 		kept: positiveWhole,
@@ -261,9 +262,8 @@ type Shape = {
 function* contradictions(plan: Shape): Generator<string> {
 	const { blocks } = plan.model;
 	yield* blockListFaults("removed", plan.removed, blocks);
-	if (plan.kept !== blocks - plan.removed.length) {
-		yield `kept: ${plan.kept}, but removing ${plan.removed.length} of ${blocks} blocks keeps ${blocks - plan.removed.length}`;
-	}
+	const left = blocks - amountsOf(plan.removed).blocks;
+	if (plan.kept !== left) yield `kept: ${plan.kept}, but removing ${amountText(plan.removed, blocks)} keeps ${left}`;
 	for (const [index, point] of plan.alternatives.entries()) {
 		const place = `alternatives[${index}]`;
 		yield* blockListFaults(`${place}.removed`, point.removed, blocks);
@@ -285,12 +285,13 @@ function* blockListFaults(place: string, list: readonly number[], blocks: number
 	for (const [index, block] of list.entries()) {
 		yield* rangeFault(`${place}[${index}]`, block, blocks);
 		const before = list[index - 1];
-		if (before === undefined || before + 1 <= block) continue;
+		if (before === undefined || before + (isAttention(before) ? 0.25 : 1) <= block) continue;
 		if (before >= block) yield `${place}[${index}]: blocks are listed once each, ascending; ${block} follows ${before}`;
 		else yield `${place}[${index}]: ${formatBlocks([before])} and ${formatBlocks([block])} share a part`;
 	}
 }
 
 function* rangeFault(place: string, block: number, blocks: number): Generator<string> {
-	if (Math.ceil(block) >= blocks) yield `${place}: block ${Math.ceil(block)} is not one of 0..${blocks - 1} (block numbers are 0-based)`;
+	const last = isAttention(block) ? Math.floor(block) : Math.ceil(block);
+	if (last >= blocks) yield `${place}: block ${last} is not one of 0..${blocks - 1} (block numbers are 0-based)`;
 }

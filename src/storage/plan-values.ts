@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { isPosition } from "../game/parts.js";
 import { parseWritten } from "../notation.js";
 
 // The values that plans are made of, with what is said where one is not as it should be.
@@ -11,10 +12,10 @@ export const finiteNumber = v.pipe(v.number(), v.finite("expected a finite numbe
 /** JSON has no number for a loss that is not finite: null stands for it. */
 export const finiteOrNull = v.nullable(finiteNumber);
 
-/** i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
+/** i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
 const positionNumber = v.pipe(
 	v.number(),
-	v.multipleOf(0.5, "expected a whole number, or one and a half for a shifted pair"),
+	v.check(isPosition, "expected a whole number, or one and a quarter for an attention part, or one and a half for a shifted pair"),
 	v.minValue(0, "expected a number of at least 0"),
 );
 const positions = v.array(positionNumber);
@@ -32,7 +33,7 @@ const positionText = v.pipe(
 	v.rawTransform(({ dataset: { value }, addIssue, NEVER }): number => {
 		const read = parseWritten(value);
 		if ("positions" in read && read.positions.length === 1) return read.positions[0]!;
-		addIssue({ message: "problem" in read ? read.problem : "expected one block or one shifted pair, such as 12f-13a" });
+		addIssue({ message: "problem" in read ? read.problem : "expected one block, one attention part or one shifted pair, such as 12f-13a" });
 		return NEVER;
 	}),
 );

@@ -282,6 +282,7 @@ describe("the other commands", () => {
 			maxRemovable: 3,
 			proof: "bits" as const,
 			halfBlockCuts: { allowed: true },
+			attentionParts: { allowed: true },
 			frozen: [{ block: 0, reason: "it reads the input" }],
 			types: { F32: 1, Q8_0: 9 },
 		};
@@ -290,6 +291,8 @@ describe("the other commands", () => {
 		expect(text).toMatch(/^tensors +9 Q8_0, 1 F32$/m);
 		expect(text).toMatch(/^block 0 +cannot be removed: it reads the input$/m);
 		expect(text).toMatch(/^half-block cuts +possible$/m);
+		expect(text).toMatch(/^attention alone +possible$/m);
+		expect(inspectText({ ...base, support: "exact", withoutAttention: [1, 2] }, {})).toMatch(/^without attention +blocks 1-2$/m);
 		const parallel = { allowed: false, reason: "one norm feeds both parts" };
 		expect(inspectText({ ...base, halfBlockCuts: parallel, support: "exact" }, {})).toMatch(
 			/^half-block cuts +not possible: one norm feeds both parts$/m,

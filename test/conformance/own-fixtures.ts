@@ -28,6 +28,8 @@ export interface OwnModel {
 	readonly vocabulary?: number;
 	/** Tensors that such a model does not have: llama.cpp lists all that it may have. */
 	readonly without?: (block: number, part: string) => boolean;
+	/** The same outside the blocks, by the tensor's name. */
+	readonly withoutOutside?: (name: string) => boolean;
 	readonly options?: Partial<ExamineOptions>;
 }
 
@@ -46,7 +48,8 @@ export async function makeOwnModel(model: OwnModel, folder: string): Promise<str
 	return rewrite(all, target, {
 		tensor: (tensor) => {
 			const match = /^blk\.(\d+)\.(.+)$/.exec(tensor.name);
-			return match && absent?.(Number(match[1]), match[2]!) ? null : tensor;
+			const gone = match ? absent?.(Number(match[1]), match[2]!) : model.withoutOutside?.(tensor.name);
+			return gone ? null : tensor;
 		},
 	});
 }

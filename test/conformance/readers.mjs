@@ -119,11 +119,57 @@ const SPLIT = ["split.no", "split.count", "split.tensors.count"];
  */
 export function differences(before, after, { architecture, blocks, removed }) {
 	const owner = (rest) => ownerOfTensor(ARCHITECTURES.get(architecture), rest);
-	return [...keyDifferences(before, after, { architecture, blocks, removed }), ...tensorDifferences(before, after, removed, owner)];
+	const what = { architecture, blocks, removed };
+	const original = attentionsOf(removed).length > 0 && architecture !== "deci" ? relabelled(before, what) : before;
+	const now = original === before ? architecture : "deci";
+	return [...keyDifferences(original, after, { ...what, architecture: now }), ...tensorDifferences(original, after, removed, owner)];
 }
 
+/** Blocks that lose their attention part alone. */
+const attentionsOf = (removed) => removed.filter((position) => position % 1 === 0.25).map(Math.floor);
+
 /** Blocks without this half. */
-const without = (owner, removed) => removed.map(owner === "attention" ? Math.ceil : Math.floor);
+function without(owner, removed) {
+	if (owner === "attention") return [...removed.filter((position) => position % 1 !== 0.25).map(Math.ceil), ...attentionsOf(removed)];
+	return removed.filter((position) => position % 1 !== 0.25).map(Math.floor);
+}
+
+/** What the file of another architecture says under the name that a file without some attentions has, with a number for each block. */
+function relabelled({ keys, tensors, values }, { architecture, blocks }) {
+	const name = (key) => (key.startsWith(`${architecture}.`) ? `deci.${key.slice(architecture.length + 1)}` : key);
+	const renamed = (map) => new Map([...map].map(([key, value]) => [name(key), value]));
+	const reading = { keys: renamed(keys), tensors, ...(values ? { values: renamed(values) } : {}) };
+	// The name of the architecture is the only text that changes.
+	const architectureKey = "general.architecture";
+	if (reading.values) {
+		reading.values.set(architectureKey, "deci");
+		reading.keys.set(architectureKey, keys.get(architectureKey).replace(architecture, "deci"));
+	} else reading.keys.delete(architectureKey);
+	const heads = "deci.attention.head_count";
+	if (!reading.keys.has(`${heads}_kv`)) reading.keys.set(`${heads}_kv`, keys.get(`${architecture}.attention.head_count`));
+	for (const key of PER_BLOCK) {
+		const value = reading.values?.get(key) ?? reading.values?.get(heads);
+		if (value !== undefined && !Array.isArray(value)) reading.values.set(key, new Array(blocks).fill(value));
+	}
+	return reading;
+}
+
+/** Arrays of every file without some attentions. */
+const PER_BLOCK = ["deci.attention.head_count", "deci.attention.head_count_kv", "deci.feed_forward_length"];
+
+/** For each block that is left, the block that its attention is of (undefined without one), and that of its feed-forward part. */
+function stackOf(blocks, removed) {
+	const gone = { attention: new Set(without("attention", removed)), feedForward: new Set(without("feedForward", removed)) };
+	const stack = [];
+	let attention;
+	for (let block = 0; block < blocks; block++) {
+		if (!gone.attention.has(block)) attention = block;
+		if (gone.feedForward.has(block)) continue;
+		stack.push({ attention, feedForward: block });
+		attention = undefined;
+	}
+	return stack;
+}
 
 function keyDifferences(before, after, { architecture, blocks, removed }) {
 	const perBlock = perBlockKeys(architecture, ARCHITECTURES.get(architecture));
@@ -142,10 +188,11 @@ function keyDifferences(before, after, { architecture, blocks, removed }) {
 			faults.push(...arrayDifferences(key, before, after, blocks, removed));
 		else if (now !== text && !perBlock.has(key) && !named(COUNTS, key) && !named(STATED, key)) faults.push(`${key}: ${text} became ${now}`);
 	}
-	const added = [...after.keys.keys()].filter((key) => !before.keys.has(key) && !key.startsWith("prune_gguf.") && !named(STATED, key));
+	const own = (key) => key.startsWith("prune_gguf.") || named(STATED, key) || key === "general.architecture";
+	const added = [...after.keys.keys()].filter((key) => !before.keys.has(key) && !own(key));
 	faults.push(...added.map((key) => `${key} was added`));
 	const count = after.values?.get(`${prefix}block_count`);
-	if (after.values && Number(count) !== Number(before.values.get(`${prefix}block_count`)) - removed.length)
+	if (after.values && Number(count) !== Number(before.values.get(`${prefix}block_count`)) - without("feedForward", removed).length)
 		faults.push(`block_count is ${count}`);
 	return faults;
 }
@@ -153,8 +200,15 @@ function keyDifferences(before, after, { architecture, blocks, removed }) {
 /** Arrays with one entry per block lose those of the removed blocks; entries after the blocks stay. */
 function arrayDifferences(key, before, after, blocks, removed) {
 	const values = before.values.get(key);
-	const gone = without(ownerOfKey(key), removed);
-	const expected = values.filter((_, i) => i >= blocks || !gone.includes(i));
+	const itemOf = ({ attention, feedForward }) => {
+		if (ownerOfKey(key) === "feedForward") return values[feedForward];
+		if (attention !== undefined) return values[attention];
+		return /\.head_count(_kv)?$/.test(key) ? 0 : values[feedForward];
+	};
+	const reached = stackOf(blocks, removed).filter(
+		(one) => (ownerOfKey(key) === "feedForward" ? one.feedForward : (one.attention ?? one.feedForward)) < values.length,
+	);
+	const expected = [...reached.map(itemOf), ...values.slice(blocks)];
 	const now = after.values.get(key);
 	return textOf(now) === textOf(expected) ? [] : [`${key}: expected ${textOf(expected)}, found ${textOf(now)}`];
 }
@@ -164,9 +218,10 @@ function tensorDifferences(before, after, removed, owner) {
 	for (const [name, text] of before.tensors) {
 		const match = /^blk\.(\d+)\.(.+)$/.exec(name);
 		const block = Number(match?.[1]);
-		const gone = match ? without(owner(match[2]), removed) : [];
-		if (gone.includes(block)) continue;
-		expected.set(match ? `blk.${block - gone.filter((other) => other < block).length}.${match[2]}` : name, text);
+		if (match && without(owner(match[2]), removed).includes(block)) continue;
+		// A block that is left ends with its feed-forward part.
+		const below = without("feedForward", removed).filter((other) => other < block).length;
+		expected.set(match ? `blk.${block - below}.${match[2]}` : name, text);
 	}
 	const names = [...expected.keys()];
 	const now = [...after.tensors.keys()];

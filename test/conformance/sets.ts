@@ -42,6 +42,34 @@ export function removalSets(plan: BlockPlan, atLeast: number): RemovalSet[] {
 }
 
 /**
+ * Sets without attention parts alone. If the architecture allows them: one at each place, the last, several in a row, scattered ones, all but
+ * the first, and beside whole blocks, half-block cuts and both. The first block's is refused, and the next one's without the first block.
+ * Otherwise one, which is refused.
+ */
+export function attentionSets(plan: BlockPlan): RemovalSet[] {
+	const { blocks } = plan;
+	if (blocks < 6) return [];
+	const middle = Math.floor(blocks / 2);
+	if (!plan.attention.allowed) return [{ kind: "attention", removed: [middle + 0.25] }];
+	const attentions = (from: number, to: number, step = 1) =>
+		Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, i) => from + i * step + 0.25);
+	const places = blocks > SEARCHED_BLOCKS ? [1.25, middle + 0.25, blocks - 0.75] : attentions(1, blocks - 1);
+	return [
+		...places.map((place) => ({ kind: "attention", removed: [place] })),
+		{ kind: "attentions in a row", removed: attentions(1, 3) },
+		{ kind: "scattered attentions", removed: attentions(1, blocks - 1, 2) },
+		{ kind: "all attentions but the first", removed: attentions(1, blocks - 1) },
+		{ kind: "attentions and blocks", removed: [0, 2.25, blocks - 2] },
+		{ kind: "attentions and blocks", removed: [1.25, 2, 3.25, blocks - 1] },
+		{ kind: "attention beside half-block cuts", removed: [1.5, 3.25, blocks - 1.5] },
+		{ kind: "attention after a half-block cut", removed: [0.5, 2.25, 3.25] },
+		{ kind: "attentions, blocks and half-block cuts", removed: [1, 2.25, 3.5, blocks - 0.75] },
+		{ kind: "attention of the first block", removed: [0.25] },
+		{ kind: "attention of the new first block", removed: [0, 1.25] },
+	];
+}
+
+/**
  * Sets with halves of blocks. If the architecture allows them: a shifted pair at each place (so beside each change from sliding windows to
  * full attention too), two pairs, runs of pairs (a merge of what a merge left), pairs beside whole blocks, and every run that a rule allows
  * if it refuses most. Otherwise one pair, to see what is refused.

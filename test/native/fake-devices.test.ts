@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { NotEnoughMemoryError } from "../../src/errors.js";
+import { originOf } from "../../src/game/parts.js";
 import { Coalition } from "../../src/game/coalition.js";
 import { removeBlocks } from "../../src/model/architectures/index.js";
 import { writeGguf } from "../../src/model/gguf/index.js";
@@ -49,7 +50,7 @@ describe("blocks on several devices and the CPU", () => {
 			await writeGguf(handle, removeBlocks(model.file, removed, { version: "0", sourceSha256: "0".repeat(64) })).finally(() =>
 				handle.close(),
 			);
-			const kept = mask.stack().map(({ attention }) => attention);
+			const kept = mask.stack().map(originOf);
 			await using written = await Model.load(path, { threads: 1, placement: placementWithout(mixed, kept) });
 			expect(await devicesOf(written, Coalition.full(kept.length))).toEqual([...kept.map((block) => homes[block]), "FAKE1"]);
 			const [found] = await written.createEvaluator().evaluate([Coalition.full(kept.length)], windows, { digest: true });

@@ -66,7 +66,7 @@ describe("parsePlan", () => {
 		[["model", "sha256"], "ABC", /model\.sha256: expected a SHA-256.*"ABC"/],
 		[["model", "blocks"], "12", /model\.blocks: .*"12"/],
 		[["removed"], undefined, /removed: missing/],
-		[["removed", 1], 2.25, /removed\[1\]: expected a whole number, or one and a half for a shifted pair, got 2\.25/],
+		[["removed", 1], 2.75, /removed\[1\]: expected a whole number, or one and a quarter for an attention part, .+ shifted pair, got 2\.75/],
 		[["removed", 1], 2.5, /removed\[1\]: blocks are listed once each, ascending; 2\.5 follows 3/],
 		[["removed", 1], 3.5, /removed\[1\]: 3 and 3f-4a share a part/],
 		[["removed", 2], 11.5, /removed\[2\]: block 12 is not one of 0\.\.11/],

@@ -2,6 +2,7 @@
 import type { Measurement } from "../../game/game.js";
 import type { SourceShare } from "../../game/sources.js";
 import type { FileType } from "../../model/runtime/quantize.js";
+import { amountsOf } from "../../notation.js";
 import { weightsOf } from "../../pipeline/pruning/remains.js";
 import { References } from "../../pipeline/quantizing/reference-logits.js";
 import { Variant, type VariantSetting } from "../../pipeline/quantizing/variants.js";
@@ -101,7 +102,7 @@ async function plainCells(variant: Variant<Split>, setting: GridSetting): Promis
 	return measured.map((found, i) => {
 		const removed = i === 0 ? [] : sets[i - 1]!;
 		const figures = figuresOf(found, reference.validation, sources.validation);
-		const kept = blocks - removed.length;
+		const kept = blocks - amountsOf(removed).blocks;
 		const speedup = speedups ? { speedup: speedups[i]! } : {};
 		const size = { blocks: kept, bytes: variant.bytes(removed), compute: kept / blocks, ...speedup };
 		return { type: variant.type, removed, ...size, ...figures, fits: fits(goal, { ...size, ...figures }) };

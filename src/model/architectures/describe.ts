@@ -1,5 +1,6 @@
 import type { GgufFile } from "../gguf/file.js";
-import { isWhole, isWholeBlock, originOf, type StackedBlock, stackWithout } from "../../game/parts.js";
+import { isAttention, isWhole, isWholeBlock, originOf, type StackedBlock, stackWithout } from "../../game/parts.js";
+import { attentionOf, attentionProblem, blocksWithoutAttention } from "./attention.js";
 import { countProblem } from "./counts.js";
 import { blockFacts } from "./facts.js";
 import { ModelKeys } from "./keys.js";
@@ -35,7 +36,7 @@ function planOf(model: RuledModel, proof: BlockPlan["proof"], refused: string | 
 	const { facts, keys } = model;
 	const frozen = refused ? new Map<number, string>() : frozenBlocks(model);
 	const checks = refused ? [] : checksOf(model);
-	const sets: Sets = { model, frozen, checks, parts: partsOf(model, refused) };
+	const sets: Sets = { model, frozen, checks, parts: partsOf(model, refused), attention: attentionOf(model, refused) };
 	const check = (removed: readonly number[], { emptyAllowed = false }: CheckOptions = {}) =>
 		refused ?? (emptyAllowed && isEverything(removed, facts.trunk) ? undefined : checkRemoved(removed, sets));
 	const max = refused ? { blocks: 0 } : mostRemovable(facts.trunk, frozen, checks);
@@ -58,6 +59,8 @@ function planOf(model: RuledModel, proof: BlockPlan["proof"], refused: string | 
 		unwritable: (removed) => obstacleToWriting(provable, removed ? [removed] : free.map((block) => [block])),
 		frozen,
 		parts: reason === undefined ? sets.parts : { allowed: false, reason },
+		attention: reason === undefined ? sets.attention : { allowed: false, reason },
+		withoutAttention: blocksWithoutAttention(model),
 		check,
 		countProblem: (count, { tied = true } = {}) =>
 			reason ?? countProblem({ blocks: facts.trunk, frozen, checks, units, maxRemovable: max.blocks }, count, tied),
@@ -75,22 +78,38 @@ interface Sets {
 	readonly frozen: ReadonlyMap<number, string>;
 	readonly checks: readonly Check[];
 	readonly parts: PartsAllowed;
+	readonly attention: PartsAllowed;
 }
 
 function isEverything(set: readonly number[], blocks: number): boolean {
 	return set.length === blocks && new Set(set).size === blocks && set.every(Number.isInteger) && malformed(set, blocks) === undefined;
 }
 
-function checkRemoved(removed: readonly number[], { model, frozen, checks, parts }: Sets): string | undefined {
+function checkRemoved(removed: readonly number[], sets: Sets): string | undefined {
+	const { model, frozen, checks } = sets;
 	const blocks = model.facts.trunk;
 	const fault = malformed(removed, blocks);
 	if (fault || removed.length === 0) return fault;
-	if (!isWhole(removed) && !parts.allowed) return `half-block cuts are not possible: ${parts.reason}`;
+	const impossible = notAllowed(
+		{ attention: removed.some(isAttention), halves: !isWhole(removed.filter((one) => !isAttention(one))) },
+		sets,
+	);
+	if (impossible) return impossible;
+	const stack = stackWithout(blocks, removed);
+	const misplaced = removed.some(isAttention) ? attentionProblem(model, removed, stack) : undefined;
+	if (misplaced) return misplaced;
 	for (const half of halvesOf(removed)) {
 		const broken = checkWhole(half.removed, blocks, frozen, half.attention ? checks : checks.filter(ofBoth));
 		if (broken) return `${half.what}${broken}`;
 	}
-	return joinProblem(model, stackWithout(blocks, removed));
+	return joinProblem(model, stack);
+}
+
+/** Why a model cannot lose parts of blocks of these kinds. */
+function notAllowed(wanted: { readonly attention: boolean; readonly halves: boolean }, { parts, attention }: Sets): string | undefined {
+	if (wanted.attention && !attention.allowed)
+		return `the attention part of a block cannot be removed alone: ${attention.reason}. Remove whole blocks${parts.allowed ? " or make half-block cuts such as 12f-13a" : ""} instead`;
+	return wanted.halves && !parts.allowed ? `half-block cuts are not possible: ${parts.reason}` : undefined;
 }
 
 function checkWhole(
@@ -107,20 +126,25 @@ function checkWhole(
 	return firstFault(kept, checks);
 }
 
-function checkKept(kept: readonly (number | StackedBlock)[], { model, checks, parts }: Sets): string | undefined {
+function checkKept(kept: readonly (number | StackedBlock)[], sets: Sets): string | undefined {
+	const { model, checks } = sets;
 	const blocks = model.facts.trunk;
 	const stack = kept.map((one) => (typeof one === "number" ? { attention: one, feedForward: one } : one));
-	const halves = [stack.flatMap(({ attention }) => attention ?? []), stack.map((block) => block.feedForward)] as const;
-	for (const half of halves) {
-		const fault = outOfRange(half, blocks) ?? (isAscending(half) ? undefined : "kept blocks must be ascending");
+	const rows = [stack.flatMap(({ attention }) => attention ?? []), stack.map((block) => block.feedForward)] as const;
+	for (const row of rows) {
+		const fault = outOfRange(row, blocks) ?? (isAscending(row) ? undefined : "kept blocks must be ascending");
 		if (fault) return fault;
 	}
 	const whole = stack.every(isWholeBlock);
 	if (stack.some((block) => block.feedForward < originOf(block))) return "a feed-forward part comes after its attention part";
-	if (!whole && !parts.allowed) return `half-block cuts are not possible: ${parts.reason}`;
-	if (stack.length === 0 || stack.length === blocks) return undefined;
+	const attention = stack.some((block) => block.attention === undefined);
+	const halves = stack.some((block) => !isWholeBlock(block) && block.attention !== undefined);
+	const impossible = notAllowed({ attention, halves }, sets);
+	if (impossible) return impossible;
+	if (stack.length === 0 || (whole && stack.length === blocks)) return undefined;
 	const rules = checks.filter((check) => check.view);
-	return firstFault(halves[0], rules) ?? (whole ? undefined : (firstFault(halves[1], rules.filter(ofBoth)) ?? joinProblem(model, stack)));
+	const attending = rows[0].length > 0 ? firstFault(rows[0], rules) : undefined;
+	return attending ?? (whole ? undefined : (firstFault(rows[1], rules.filter(ofBoth)) ?? joinProblem(model, stack)));
 }
 
 const ofBoth = (check: Check) => !check.attentionOnly;

@@ -1,5 +1,7 @@
 import { type GgufEntry, VALUE_BYTES } from "../gguf/types.js";
 import { encodeEntry } from "../gguf/value.js";
+import { originOf } from "../../game/parts.js";
+import { architectureWithout, headEntries, renamedEntries } from "./attention.js";
 import { explicitEntries } from "./explicit.js";
 import { BASE_PER_BLOCK_KEYS, INDEXER_KEY, OWN_KEYS, PER_LAYER_EMBEDDING_KEY, RECURRENT_KEY, SHARED_KV_KEY, SLIDING_KEY } from "./keys.js";
 import { ownerOfKey, type Places, placesWithout } from "./owners.js";
@@ -9,7 +11,8 @@ import type { ArchitectureEntry, Frozen, Provenance } from "./types.js";
 
 /**
  * Metadata of the model without the removed blocks: rewritten in place, with newly stated keys at the end.
- * @param removed ascending: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1
+ * @param removed ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the
+ * attention part of block i + 1
  */
 export function prunedEntries(
 	model: RuledModel,
@@ -18,14 +21,14 @@ export function prunedEntries(
 	provenance: Provenance,
 ): GgufEntry[] {
 	const places = placesWithout(model.facts.trunk + model.facts.tail, removed);
-	const stated = removed.length > 0 ? explicitEntries(model, places.stack) : [];
+	const stated = removed.length > 0 ? [...explicitEntries(model, places.stack), ...headEntries(model, places.stack)] : [];
 	const replaced = new Map(stated.map((entry) => [entry.key, entry]));
 	const kept = entries.filter((entry) => !entry.key.startsWith(OWN_KEYS));
 	const present = new Set(kept.map((entry) => entry.key));
 	const rewrite = rewriter(model, places);
+	const written = [...kept.map((entry) => replaced.get(entry.key) ?? rewrite(entry)), ...stated.filter(({ key }) => !present.has(key))];
 	return [
-		...kept.map((entry) => replaced.get(entry.key) ?? rewrite(entry)),
-		...stated.filter((entry) => !present.has(entry.key)),
+		...renamedEntries(model.keys, written, architectureWithout(model.keys.architecture, removed)),
 		...provenanceEntries(model.keys.file, removed, model.facts.trunk + model.facts.tail, provenance),
 	];
 }
@@ -55,9 +58,9 @@ function freezes({ rules = [] }: ArchitectureEntry, blocks: Frozen): boolean {
 	return rules.some((rule) => rule.rule === "freeze" && rule.blocks === blocks);
 }
 
-function rewriter({ keys, entry, facts }: RuledModel, { removed, below }: Places): (one: GgufEntry) => GgufEntry {
+function rewriter({ keys, entry, facts }: RuledModel, { removed, below, stack }: Places): (one: GgufEntry) => GgufEntry {
 	const arrays = perBlockKeys(keys.architecture, entry);
-	const gone = removed.attention.length;
+	const gone = facts.trunk + facts.tail - stack.length;
 	const firstShared = facts.trunk + facts.tail - (keys.number(SHARED_KV_KEY) ?? 0);
 	const numbers = new Map<string, (value: number) => number>([[keys.full("block_count"), (count) => count - gone]]);
 	for (const key of loweredKeys(entry)) {
@@ -65,13 +68,16 @@ function rewriter({ keys, entry, facts }: RuledModel, { removed, below }: Places
 		const lost = (count: number) => (key === SHARED_KV_KEY ? gone - below("attention", firstShared) : below("feedForward", count));
 		numbers.set(keys.full(key), (count) => count - lost(count));
 	}
+	// A block without attention has a value there too: that of its own block.
+	const standing = new Set(stack.map(originOf));
+	const unused = { attention: removed.attention.filter((block) => !standing.has(block)), feedForward: removed.feedForward };
 	const lists = new Map(renumberedKeys(entry).map((key) => [keys.full(key), keys.numbers(key)!]));
 
 	return (one) => {
 		if (one.type === "array") {
 			const list = lists.get(one.key);
 			if (list) return renumbered(one, list, (block) => below("attention", block));
-			return arrays.has(one.key) ? withoutItems(one, removed[ownerOfKey(one.key)]) : one;
+			return arrays.has(one.key) ? withoutItems(one, unused[ownerOfKey(one.key)]) : one;
 		}
 		const change = numbers.get(one.key);
 		const value = change && Number(keys.file.value(one.key));

@@ -1,5 +1,6 @@
 import type { GgufFile } from "../gguf/file.js";
 import type { StackedBlock } from "../../game/parts.js";
+import { architectureWithout } from "./attention.js";
 import { loweredKeys } from "./entries.js";
 import { guessesOf, headSizesOf, residualScaleOf } from "./explicit.js";
 import { blockFacts } from "./facts.js";
@@ -36,7 +37,8 @@ const BOTH: readonly Owner[] = ["attention", "feedForward"];
 /**
  * How the blocks of a written file differ, by its header alone, from the original's kept blocks; undefined if they are the same, in order.
  * Finds what short prompts do not show, such as a wrong pattern of sliding windows. A block of two halves is compared with both blocks.
- * @param removed blocks of the original, in any order; i + 0.5 is the feed-forward part of block i with the attention part of block i + 1
+ * @param removed blocks of the original, in any order; i + 0.25 is the attention part of block i alone, i + 0.5 the feed-forward part of
+ * block i with the attention part of block i + 1
  */
 export function keptProblem(
 	original: GgufFile,
@@ -44,8 +46,9 @@ export function keptProblem(
 	written: GgufFile,
 	{ quantized = false, changed = [] }: HeaderDifferences = {},
 ): string | undefined {
-	if (written.architecture !== original.architecture)
-		return `its architecture is ${shownText(written.architecture)}, not ${shownText(original.architecture)}`;
+	const architecture = architectureWithout(original.architecture, removed);
+	if (written.architecture !== architecture)
+		return `its architecture is ${shownText(written.architecture)}, not ${shownText(architecture)}`;
 	const [before, after] = [modelOf(original), modelOf(written)];
 	const places = placesWithout(before.facts.trunk + before.facts.tail, [...new Set(removed)]);
 	const sizes = ({ trunk, tail }: { trunk: number; tail: number }) => `${trunk} blocks and ${tail} of a tail`;
@@ -82,14 +85,22 @@ function renamed(names: readonly string[], places: Places, entry: ArchitectureEn
 	);
 }
 
+/** Facts of a block without attention. */
+const absent: Facts<unknown> = new Map<string, unknown>([
+	["attention heads", 0],
+	["key/value heads", 0],
+	["tensors", ""],
+]);
+
 function blockProblem(before: Compared, after: Compared, stack: readonly StackedBlock[], quantized: boolean): string | undefined {
 	const found = perBlockFacts(after, quantized);
 	for (const [name, { values: expected, of }] of perBlockFacts(before, quantized)) {
 		const values = found.get(name)?.values;
 		for (const owner of of) {
 			for (const [at, { [owner]: source }] of stack.entries()) {
-				if (source === undefined || Object.is(values?.[at], expected[source])) continue;
-				return `block ${at} (block ${source} of the original): ${name} ${values?.[at]}, expected ${expected[source]}`;
+				const wanted = source === undefined ? absent.get(name) : expected[source];
+				if (Object.is(values?.[at], wanted) || (source === undefined && !absent.has(name))) continue;
+				return `block ${at} (block ${source ?? stack[at]!.feedForward} of the original): ${name} ${values?.[at]}, expected ${wanted}`;
 			}
 		}
 	}

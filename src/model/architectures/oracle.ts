@@ -5,7 +5,7 @@ import { identityTensors } from "./outputs.js";
 /**
  * The model with these blocks made the identity in the residual stream: it has all its blocks, and the output tensors of these are zero.
  * It defines what removing them means. Check `BlockPlan.oracleProblem` first to see whether it can be made.
- * @param removed i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1
+ * @param removed i for block i, i + 0.25 for its attention part, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1
  */
 export function zeroedBlocks(file: GgufFile, removed: readonly number[]): GgufContent {
 	const parts = identityTensors(file, removed);

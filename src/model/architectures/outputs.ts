@@ -1,5 +1,5 @@
 import type { GgufFile } from "../gguf/file.js";
-import { isWhole } from "../../game/parts.js";
+import { isAttention, isWhole } from "../../game/parts.js";
 import { type Owner, ownerOfTensor } from "./owners.js";
 import { ARCHITECTURES } from "./table.js";
 import type { ArchitectureEntry } from "./types.js";
@@ -55,7 +55,7 @@ export interface IdentityTensors {
 	readonly one: readonly string[];
 }
 
-/** @param positions removed ones: i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1 */
+/** @param positions removed ones: i for block i, i + 0.25 for its attention part, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1 */
 export function identityTensors(file: GgufFile, positions: readonly number[]): IdentityTensors {
 	const of = (names: typeof outputTensors) => halves(positions).flatMap(([block, owner]) => names(file, block, owner));
 	return { zero: of(outputTensors), one: of(unitTensors) };
@@ -79,10 +79,11 @@ export function oracleProblem(file: GgufFile, positions: readonly number[]): str
 	return scaled === undefined ? undefined : `${scaled} would have to be set to one, but does not hold 32-bit numbers`;
 }
 
-/** Whole blocks, and the halves of the pairs. */
+/** Whole blocks, attention parts alone, and the halves of the pairs. */
 function halves(positions: readonly number[]): (readonly [block: number, owner?: Owner])[] {
 	return positions.flatMap((position): (readonly [number, Owner?])[] => {
 		if (isWhole([position])) return [[position]];
+		if (isAttention(position)) return [[Math.floor(position), "attention"]];
 		return [
 			[position - 0.5, "feedForward"],
 			[position + 0.5, "attention"],

@@ -1,4 +1,4 @@
-import { isWhole, type RemovedParts, removedParts, type StackedBlock } from "../../game/parts.js";
+import { isPosition, isWhole, partsAt, type RemovedParts, removedParts, type StackedBlock } from "../../game/parts.js";
 import { formatBlocks } from "../../notation.js";
 import { isKind, type RuledModel } from "./rules.js";
 import type { PartsAllowed } from "./types.js";
@@ -31,13 +31,14 @@ export function joinProblem({ entry, facts }: RuledModel, stack: readonly Stacke
 /** What is wrong with the positions of a set, whatever the architecture: they are outside the model, or share a part. */
 export function malformed(positions: readonly number[], blocks: number): string | undefined {
 	const last = blocks - 1;
-	const stranger = positions.find((position) => !Number.isInteger(2 * position) || position < 0 || position > last);
+	const end = (position: number) => partsAt(position).first + partsAt(position).count;
+	const stranger = positions.find((position) => !isPosition(position) || end(position) > 2 * blocks);
 	if (stranger !== undefined) {
-		const shifted = stranger > last && Number.isInteger(2 * stranger) && !Number.isInteger(stranger);
+		const shifted = isPosition(stranger) && !Number.isInteger(stranger);
 		return `${shifted ? `${formatBlocks([stranger])} reaches beyond the model` : `there is no block ${stranger}`}: the blocks are 0 to ${last}`;
 	}
 	const ascending = [...positions].sort((a, b) => a - b);
-	const at = ascending.findIndex((position, i) => i > 0 && position < ascending[i - 1]! + 1);
+	const at = ascending.findIndex((position, i) => i > 0 && partsAt(position).first < end(ascending[i - 1]!));
 	if (at < 0) return undefined;
 	const [one, other] = [ascending[at - 1]!, ascending[at]!];
 	return one === other ? "a block is named twice" : `${formatBlocks([one])} and ${formatBlocks([other])} share a part`;
@@ -54,10 +55,11 @@ interface Half {
 export function halvesOf(positions: readonly number[]): Half[] {
 	const removed: RemovedParts = removedParts(positions);
 	if (isWhole(positions)) return [{ what: "", removed: removed.attention, attention: true }];
-	return [
+	const halves = [
 		{ what: `without the attention of ${blocksText(removed.attention)}: `, removed: removed.attention, attention: true },
 		{ what: `without the feed-forward of ${blocksText(removed.feedForward)}: `, removed: removed.feedForward, attention: false },
 	];
+	return halves.filter((half) => half.removed.length > 0);
 }
 
 function blocksText(blocks: readonly number[]): string {

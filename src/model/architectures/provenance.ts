@@ -9,7 +9,7 @@ import type { Provenance } from "./types.js";
 const HISTORY = `${OWN_KEYS}history`;
 
 /**
- * Where a file comes from. Keys: `prune_gguf.version`, `.source_sha256`, `.removed` (text such as `3, 7-9, 12f-15a`, with the numbers of the
+ * Where a file comes from. Keys: `prune_gguf.version`, `.source_sha256`, `.removed` (text such as `3, 6-9a, 12f-15a`, with the numbers of the
  * source file) and `.source_block_count`. If only whole blocks were removed, `.removed_blocks` lists them too, for older readers. A source
  * that was pruned before also has `.history`: one line of JSON for each earlier time, oldest first.
  */
@@ -31,8 +31,8 @@ export function provenanceEntries(
 }
 
 /**
- * What was removed from the source of a file, as numbered there, ascending: i for block i, i + 0.5 for the feed-forward part of block i and
- * the attention part of block i + 1. Undefined if the file does not say, or is not readable so.
+ * What was removed from the source of a file, as numbered there, ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for
+ * the feed-forward part of block i and the attention part of block i + 1. Undefined if the file does not say, or is not readable so.
  */
 export function removedFrom(file: GgufFile): number[] | undefined {
 	return removedInRecord({ removed: file.value(`${OWN_KEYS}removed`), removed_blocks: file.value(`${OWN_KEYS}removed_blocks`) });

@@ -1,4 +1,5 @@
 import { InvalidCandidateError, UnsupportedArchitectureError } from "../../errors.js";
+import { isPosition } from "../../game/parts.js";
 import { formatBlocks } from "../../notation.js";
 import { contentOf, type GgufFile } from "../gguf/file.js";
 import type { GgufContent, GgufContentTensor } from "../gguf/types.js";
@@ -15,8 +16,9 @@ import { shownText } from "../../storage/shown-text.js";
 /**
  * The model without these blocks, ready to write: blocks are renumbered, counts and per-block values rewritten, patterns that
  * llama.cpp would derive from the index written out, and provenance added. Everything else stays byte for byte and in order.
- * @param removed blocks as in `blk.N`, from 0, in any order; i + 0.5 is the feed-forward part of block i with the attention part of
- * block i + 1. What is left of two blocks then becomes one
+ * @param removed blocks as in `blk.N`, from 0, in any order; i + 0.25 is the attention part of block i alone, and the architecture of the
+ * result is then `deci`; i + 0.5 is the feed-forward part of block i with the attention part of block i + 1. What is left of two blocks
+ * then becomes one
  * @throws UnsupportedArchitectureError if no block of this model can be removed exactly
  * @throws InvalidCandidateError if this set cannot be removed exactly
  */
@@ -60,7 +62,7 @@ export function removeBlocksUnchecked(file: GgufFile, set: readonly number[], pr
 
 /** The set in its notation; as numbers if they are no positions. */
 function plainly(set: readonly number[]): string {
-	return set.every((position) => Number.isInteger(2 * position) && position >= 0) ? formatBlocks(set) : set.join(", ");
+	return set.every(isPosition) ? formatBlocks(set) : set.join(", ");
 }
 
 /** Drops the tensors of removed parts and closes the gaps in the numbers of the others. */

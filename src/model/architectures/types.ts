@@ -199,8 +199,8 @@ export interface CountOptions {
 export type PartsAllowed = { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
 
 /**
- * What a model's blocks allow. Blocks are numbered as in `blk.N`, from 0. In a set of removed blocks i is block i, and i + 0.5 is the
- * feed-forward part of block i with the attention part of block i + 1.
+ * What a model's blocks allow. Blocks are numbered as in `blk.N`, from 0. In a set of removed blocks i is block i, i + 0.25 is its
+ * attention part alone, and i + 0.5 is the feed-forward part of block i with the attention part of block i + 1.
  */
 export interface BlockPlan {
 	readonly architecture: string;
@@ -225,8 +225,12 @@ export interface BlockPlan {
 	unwritable(removed?: readonly number[]): string | undefined;
 	/** Blocks that are never removed, with the reason. */
 	readonly frozen: ReadonlyMap<number, string>;
-	/** Whether sets may hold halves of blocks. */
+	/** Whether sets may hold half-block cuts. */
 	readonly parts: PartsAllowed;
+	/** Whether sets may hold attention parts alone. */
+	readonly attention: PartsAllowed;
+	/** Blocks that have no attention as the file is, ascending. */
+	readonly withoutAttention: readonly number[];
 	/**
 	 * Why this set cannot be removed exactly; undefined if it can. The order does not matter. With halves, both the blocks without
 	 * their attention part and those without their feed-forward part must be a set that can be removed.

@@ -73,8 +73,11 @@ export const equationFlops = (features: number, targets: number): number => feat
 export const solutionFlops = (features: number, targets: number, through = 0): number =>
 	features ** 3 / 3 + 4 * features ** 2 * targets + 2 * through * targets ** 2;
 
+/** What the addon takes for a block without attention. */
+const noAttention = -1;
+
 function nativeRun({ windows, kept, from, ubatch, threads }: BlockRun): NativeRun {
-	const parts = kept.flatMap((block) => (typeof block === "number" ? [block, block] : [block.attention, block.feedForward]));
+	const parts = kept.flatMap((block) => (typeof block === "number" ? [block, block] : [block.attention ?? noAttention, block.feedForward]));
 	return { windowLength: windows.length, ubatch, threads, kept: Int32Array.from(parts), from: from?.native };
 }
 

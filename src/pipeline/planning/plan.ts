@@ -8,6 +8,7 @@ import type { Session } from "../session/session.js";
 import { finite } from "../../game/statistics.js";
 import { type ImportanceUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, parsePlan } from "../../storage/plan.js";
 import type { Choices } from "../methods/selection-context.js";
+import { amountsOf } from "../../notation.js";
 import { planOrigin } from "./origin.js";
 import type { AskedSettings, MetricSettings } from "../../api/options/settings.js";
 
@@ -41,7 +42,7 @@ export async function makePlan(
 		created: new Date().toISOString(),
 		model: { name: basename(model.path), sha256: session.sha256, architecture: model.facts.architecture, blocks },
 		removed: [...chosen.removed],
-		kept: blocks - chosen.removed.length,
+		kept: blocks - amountsOf(chosen.removed).blocks,
 		method: chosen.method,
 		options: origin.options,
 		seed: origin.seed,

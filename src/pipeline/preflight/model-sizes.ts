@@ -1,3 +1,4 @@
+import { partsAt } from "../../game/parts.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
 import { blockOfTensor, type GgufFile, type GgufTensor } from "../../model/gguf/index.js";
 
@@ -37,10 +38,15 @@ export function partSizes({ file, blocks }: DividedModel, weigh: (tensor: GgufTe
 
 /**
  * What removed blocks weigh.
- * @param removed i for block i, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1
+ * @param removed i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the attention part of
+ * block i + 1
  */
 export function weightOf(parts: readonly number[], removed: readonly number[]): number {
-	return removed.reduce((sum, position) => sum + (parts[2 * position] ?? 0) + (parts[2 * position + 1] ?? 0), 0);
+	const weights = (position: number) => {
+		const { first, count } = partsAt(position);
+		return parts.slice(first, first + count);
+	};
+	return removed.flatMap(weights).reduce((sum, weight) => sum + weight, 0);
 }
 
 /** A function of the blocks that are removed, by the tensors that a header lists. */

@@ -2,7 +2,7 @@
 import type { Speedup } from "../../api/speed.js";
 import { formatDifference, formatRatio, formatSignificant } from "../../report/format.js";
 import { isWhole } from "../../game/parts.js";
-import { formatBlocks } from "../../notation.js";
+import { amountText, formatBlocks } from "../../notation.js";
 import type { Report, ReportCurve } from "../../report/report-data.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
 import type { SpeedRatio } from "../../storage/plan-speed.js";
@@ -58,7 +58,7 @@ export function removalVerdict(judged: JudgedRemoval): Report["verdict"] {
 	const { removed, blocks, written, healed, quantized } = judged;
 	const ways = [...(healed ? ["healed"] : []), ...(quantized === undefined ? [] : [`quantized to ${quantized}`])];
 	const how = ways.length > 0 ? `; ${ways.join(" and ")}` : "";
-	const headline = `${written ? "Removed" : "Removing"} ${removed.length} of ${blocks} blocks: ${formatBlocks(removed)}${how}.`;
+	const headline = `${written ? "Removed" : "Removing"} ${amountText(removed, blocks)}: ${formatBlocks(removed)}${how}.`;
 	const { trade, sentence } = judgement(judged);
 	const reason = `${sentence}.${limitsSentence(trade, judged)}`;
 	return { headline, trade, reason, ...(trade === "sensible" ? {} : { advice: adviceOn(judged) }) };

@@ -57,12 +57,12 @@ describe("each block of a written file is what its two blocks were", () => {
 			const now = blockFacts(new ModelKeys(result), entry);
 			const stack = stackWithout(BLOCKS + TAIL, removed);
 			for (const key of ["sliding", "recurrent", "heads", "kvHeads", "rope", "deepstack"] as const)
-				expect(now[key], key).toEqual(stack.map(({ attention }) => before[key][attention]));
+				expect(now[key], key).toEqual(stack.map(({ attention }) => before[key][attention!]));
 			for (const key of ["feedForward", "expertsUsed", "expertWidth"] as const)
 				expect(now[key], key).toEqual(stack.map(({ feedForward }) => before[key][feedForward]));
 			expect(stack.map((_, i) => i < now.denseLead)).toEqual(stack.map(({ feedForward }) => feedForward < before.denseLead));
 			for (const key of (entry.perBlock ?? []).filter((one) => one !== "deepstack_mapping"))
-				expect(result.value(`${name}.${key}`)).toEqual(stack.map((block) => block[ownerOfKey(key)] + 1));
+				expect(result.value(`${name}.${key}`)).toEqual(stack.map((block) => block[ownerOfKey(key)]! + 1));
 			for (const { name: tensor, source } of content.tensors) {
 				const [, place, rest] = new RegExp(`^${prefix.replaceAll(".", "\\.")}(\\d+)\\.(.*)$`).exec(tensor) ?? [];
 				const from = rest === undefined ? tensor : `${prefix}${stack[Number(place)]![ownerOfTensor(entry, rest)]}.${rest}`;

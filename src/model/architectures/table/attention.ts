@@ -1,0 +1,23 @@
+// Architectures whose files can lose the attention part of a block and keep its feed-forward part. llama.cpp must have a graph for such
+// blocks that computes, bit for bit, what the graph of the architecture computes with the attention's output zeroed. Only `deci` has one.
+
+/** What becomes of a file that loses attention parts. */
+export interface WithoutAttention {
+	/** Its architecture, with the same keys. */
+	readonly becomes: string;
+	/** File and line of the pinned llama.cpp, from `src/`: both graphs. */
+	readonly source: string;
+}
+
+/** By the name of the architecture. There is no default: one that is not listed can lose blocks and make half-block cuts only. */
+export const WITHOUT_ATTENTION: ReadonlyMap<string, WithoutAttention> = new Map([
+	["llama", { becomes: "deci", source: "models/llama.cpp:98-216, models/deci.cpp:78-175" }],
+	["deci", { becomes: "deci", source: "models/deci.cpp:100" }],
+]);
+
+/**
+ * Tensors that both graphs use in the same way, after `blk.N.` for those of blocks. With any other one (norms of queries and keys, experts,
+ * scales of quantized matrices) the two may differ.
+ */
+export const SHARED_TENSORS =
+	/^(?:token_embd\.weight|output_norm\.weight|output\.weight|rope_freqs\.weight|rope_factors_(?:long|short)\.weight|blk\.\d+\.(?:(?:attn_norm|ffn_norm)\.weight|(?:attn_q|attn_k|attn_v|attn_qkv|attn_output|ffn_gate|ffn_up|ffn_down)\.(?:weight|bias)))$/;

@@ -1,0 +1,110 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { Coalition } from "../../src/game/coalition.js";
+import { Random } from "../../src/game/random.js";
+import { type BlockPlan, removeBlocks } from "../../src/model/architectures/index.js";
+import { GgufFile, writeGguf } from "../../src/model/gguf/index.js";
+import { Model } from "../../src/model/runtime/model.js";
+import { makeWindows } from "../../src/model/runtime/windows.js";
+import { ATTENTION_MODELS } from "../conformance/attention-models.js";
+import { examine } from "../conformance/examine.js";
+import { hasTools, QUANTIZE } from "../conformance/fixtures.js";
+import { FIXTURE_TOOL, makeOwnModel } from "../conformance/own-fixtures.js";
+import { faultsOf } from "../conformance/record.js";
+import { rewrite } from "../conformance/rewrite.js";
+import { attentionSets, type RemovalSet } from "../conformance/sets.js";
+import { tempFolder } from "../helpers/temp-folder.js";
+
+// Files without some attention parts: zeroed original, layer view and written file agree bit for bit, in every kind of file that allows it
+// and in random sets of a real one. llama-quantize makes files of them that run.
+
+const folder = tempFolder();
+const SMOLLM = fileURLToPath(new URL("../../../shared/models/SmolLM2-135M-Instruct.Q4_1.gguf", import.meta.url));
+
+/** Sets of attention parts, blocks and half-block cuts, the same ones each time. */
+function randomSets(plan: BlockPlan, count: number): RemovalSet[] {
+	const random = new Random(30);
+	const sets: RemovalSet[] = [];
+	while (sets.length < count) {
+		const removed: number[] = [];
+		for (let part = 2; part + 1 < 2 * plan.blocks; part += 2 + random.integer(4)) {
+			const alone = part % 2 === 0 && random.integer(3) > 0;
+			removed.push(part / 2 + (alone ? 0.25 : 0));
+		}
+		const some = removed.filter(() => random.integer(3) > 0);
+		const canonical = Coalition.ofRemoved(plan.blocks, some).removed();
+		if (canonical.some((position) => position % 1 === 0.25) && plan.check(canonical) === undefined)
+			sets.push({ kind: "random attentions", removed: canonical });
+	}
+	return sets;
+}
+
+async function written(source: string, removed: readonly number[], target: string): Promise<string> {
+	const handle = await open(target, "w");
+	try {
+		await writeGguf(handle, removeBlocks(await GgufFile.read(source), removed, { version: "0.0.0" }));
+	} finally {
+		await handle.close();
+	}
+	return target;
+}
+
+async function evaluated(path: string) {
+	await using model = await Model.load(path, { threads: 2 });
+	const windows = makeWindows(
+		Int32Array.from({ length: 256 }, (_, i) => (i * 37) % model.facts.vocabulary),
+		128,
+	);
+	const [one] = await model.createEvaluator().evaluate([Coalition.full(model.facts.blocks)], windows, { digest: true });
+	return one!;
+}
+
+describe.skipIf(!hasTools)("without some attention parts", () => {
+	it.each(ATTENTION_MODELS)("$name: every set is exact", async (model) => {
+		const path = await makeOwnModel(model, join(folder, model.name));
+		const examined = await examine(path, { folder: join(folder, `work-${model.name}`), sets: attentionSets, reader: FIXTURE_TOOL });
+		expect(faultsOf(examined)).toEqual([]);
+		const exact = examined.findings.filter(({ verdict, idle }) => verdict === "exact" && !idle);
+		expect(exact.length).toBeGreaterThanOrEqual(model.architecture === "deci" ? 5 : examined.findings.length - 2);
+		expect(examined.readers.llama).toBe(examined.findings.filter(({ verdict }) => verdict === "exact").length);
+	});
+
+	it.each(ATTENTION_MODELS.filter(({ architecture }) => architecture === "llama"))(
+		"$name: the name deci alone changes no bit",
+		async (model) => {
+			const path = await makeOwnModel(model, join(folder, `${model.name}-named`));
+			const renamed = await rewrite(path, join(folder, `${model.name}-deci.gguf`), { architecture: "deci" });
+			expect((await GgufFile.read(renamed)).architecture).toBe("deci");
+			expect((await evaluated(renamed)).digests).toEqual((await evaluated(path)).digests);
+		},
+	);
+
+	it.each(["Q8_0", "Q4_K_M"])("llama-quantize makes a %s of it that runs", async (type) => {
+		for (const { name, path, removed } of [
+			{ name: "small", path: await makeOwnModel(ATTENTION_MODELS[0]!, join(folder, `quantized-${type}`)), removed: [1.25, 2.25, 4.5, 7] },
+			...(existsSync(SMOLLM) ? [{ name: "smollm", path: SMOLLM, removed: [6.25, 7.25, 8.25, 14, 18.25] }] : []),
+		]) {
+			const pruned = await written(path, removed, join(folder, `${name}-pruned.gguf`));
+			const target = join(folder, `${name}-${type}.gguf`);
+			const run = spawnSync(QUANTIZE, ["--allow-requantize", pruned, target, type], { encoding: "utf8", timeout: 300_000 });
+			expect(run.status, run.stderr.slice(-1000)).toBe(0);
+			const [before, after] = [await evaluated(pruned), await evaluated(target)];
+			for (const [i, loss] of after.losses.entries()) expect(Math.abs(loss - before.losses[i]!)).toBeLessThan(0.5);
+		}
+	});
+
+	it("16 random sets of SmolLM2-135M are exact", async (context) => {
+		if (!existsSync(SMOLLM)) context.skip("../shared/models does not hold SmolLM2-135M-Instruct.Q4_1.gguf");
+		const examined = await examine(SMOLLM, {
+			folder: join(folder, "work-smollm"),
+			sets: (plan) => randomSets(plan, 16),
+			timeout: 1_500_000,
+		});
+		expect(faultsOf(examined)).toEqual([]);
+		expect(examined.findings.map(({ verdict, idle }) => [verdict, idle])).toEqual(Array(16).fill(["exact", undefined]));
+	});
+});
