@@ -56,7 +56,12 @@ size_t LayerView::Impl::memory_bytes(llama_context & context, llama_context_para
     if (std::all_of(shown.begin(), shown.end(), [](const StackedBlock & block) { return block.attends; })) {
         return sum(context.get_memory());
     }
-    const llama_hparams before = model->hparams;
+    struct Restored {
+        llama_hparams & hparams;
+        const llama_hparams before;
+        ~Restored() { hparams = before; }
+    };
+    const Restored restored{ model->hparams, model->hparams };
     for (size_t i = 0; i < shown.size(); ++i) {
         if (!shown[i].attends) {
             model->hparams.n_head_arr[i] = 0;
@@ -65,7 +70,6 @@ size_t LayerView::Impl::memory_bytes(llama_context & context, llama_context_para
     }
     const llama_memory_params wanted{ params.type_k, params.type_v, params.swa_full, params.ctx_type, nullptr };
     const std::unique_ptr<llama_memory_i> memory(model->create_memory(wanted, context.get_cparams()));
-    model->hparams = before;
     return sum(memory.get());
 }
 

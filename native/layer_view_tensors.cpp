@@ -43,7 +43,7 @@ ggml_tensor * LayerView::Impl::zeros_for(const ggml_tensor * tensor) {
 }
 
 llama_layer LayerView::Impl::without_attention(int block) {
-    const std::vector<std::string> outputs = rules.feed_forward[block].empty() ? std::vector<std::string>() : attention_outputs(block);
+    const std::vector<std::string> outputs = feed_forward_pointers[block].empty() ? std::vector<std::string>() : attention_outputs(block);
     if (outputs.empty()) {
         throw std::runtime_error("the attention of block " + std::to_string(block) + " cannot be left out: it is not known which tensor is its output");
     }
