@@ -1,7 +1,7 @@
 // How much to remove, and which limits hold.
 import type { OptionRows } from "./row.js";
 
-const blockNumbers = "numbered from 0 as in the tensor names, e.g. 3,7-9; 5a is the attention part of block 5 alone";
+const blockNumbers = "numbered from 0 as in the tensor names, e.g. 3,7-9 (6-9a: only their attention parts)";
 
 export const amountRows = {
 	plan: {

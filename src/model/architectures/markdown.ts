@@ -2,6 +2,7 @@ import { loweredKeys, renumberedKeys } from "./entries.js";
 import { DERIVED_KEYS, HEAD_SIZE_KEYS } from "./explicit.js";
 import { BASE_PER_BLOCK_KEYS, INDEXER_KEY, RECURRENT_KEY, SLIDING_KEY } from "./keys.js";
 import { ARCHITECTURES, TABLE_PIN } from "./table.js";
+import { WITHOUT_ATTENTION } from "./table/attention.js";
 import { FEED_FORWARD_KEYS, USUAL_FEED_FORWARD } from "./table/parts.js";
 import type { ArchitectureEntry, Condition, Frozen, Parts, Rule } from "./types.js";
 
@@ -20,6 +21,7 @@ export function architectureTableMarkdown(): string {
 			"- *Source only*, after a constraint: it was read in llama.cpp's source, and no test model breaks it and shows a difference. For all other constraints the tests wrote candidates that break them. These gave another model, or a file that does not load or ends the process ([conformance](conformance.md#rules-and-what-happens-without-them)).",
 			"- *Resumes*: whether the hidden state between two blocks can be fed back in, so that candidates with the same beginning share work. What follows then counts from block 0. Some constraints are on the numbers of blocks, or on which blocks run together. Then work is shared only before blocks that meet the constraint by themselves.",
 			`- *Half-block cuts*: whether the feed-forward part of a block can be removed with the attention part of a later one, and what is between them. Then the attention part of the one and the feed-forward part of the other become one block. The column gives the line of llama.cpp that adds the attention part to the residual stream. The tensors of the feed-forward part are ${USUAL_FEED_FORWARD.map(code).join(", ")}, and those that the column names. All others of a block are of the attention part. The blocks without attention part and the blocks without feed-forward part must both meet the constraints; a shared indexer is of the attention parts alone. These keys with a value per block go with the feed-forward part: ${FEED_FORWARD_KEYS.map(code).join(", ")}.`,
+			`- *Attention alone*: the attention part of a block can be removed by itself only from ${[...WITHOUT_ATTENTION].map(([name, { source }]) => `${code(name)} (${source})`).join(" and ")}, under [conditions](attention-parts.md#which-files-allow-it).`,
 			"- Blocks of `nextn_predict_layers` (multi-token prediction) stay last and are never removed, in every architecture.",
 			"- llama.cpp takes some numbers of a model from its first block (heads, rotation, widths, experts in use). If blocks differ in one, a candidate that gives the model another first block may be refused.",
 			`- *Rewritten* in every architecture: ${["block_count", ...BASE_PER_BLOCK_KEYS].map(code).join(", ")} (those that are arrays). ${HEAD_SIZE_KEYS.map(code).join(", ")} are stated if they were not and the new first block has another number of heads. The column shows what else is rewritten ([how](gguf.md#what-is-written)).`,

@@ -1,4 +1,4 @@
-import { isPosition, isWhole, partsAt, type RemovedParts, removedParts, type StackedBlock } from "../../game/parts.js";
+import { isAttention, isPosition, isWhole, partsAt, type RemovedParts, removedParts, type StackedBlock } from "../../game/parts.js";
 import { formatBlocks } from "../../notation.js";
 import { isKind, type RuledModel } from "./rules.js";
 import type { PartsAllowed } from "./types.js";
@@ -34,8 +34,9 @@ export function malformed(positions: readonly number[], blocks: number): string 
 	const end = (position: number) => partsAt(position).first + partsAt(position).count;
 	const stranger = positions.find((position) => !isPosition(position) || end(position) > 2 * blocks);
 	if (stranger !== undefined) {
-		const shifted = isPosition(stranger) && !Number.isInteger(stranger);
-		return `${shifted ? `${formatBlocks([stranger])} reaches beyond the model` : `there is no block ${stranger}`}: the blocks are 0 to ${last}`;
+		const shifted = isPosition(stranger) && Number.isInteger(2 * stranger) && !Number.isInteger(stranger);
+		const none = `there is no block ${isAttention(stranger) ? Math.floor(stranger) : stranger}`;
+		return `${shifted ? `${formatBlocks([stranger])} reaches beyond the model` : none}: the blocks are 0 to ${last}`;
 	}
 	const ascending = [...positions].sort((a, b) => a - b);
 	const at = ascending.findIndex((position, i) => i > 0 && partsAt(position).first < end(ascending[i - 1]!));

@@ -114,7 +114,7 @@ describe("attention parts alone are refused", () => {
 		expect(plan.check([0.25])).toMatch(/^block 0 would be the first of what is left, and it must keep its attention/);
 		expect(plan.check([0, 1, 2.25])).toMatch(/^block 2 would be the first/);
 		expect(plan.check([1.25, 2.25, 3.25, 4.25, 5.25, 6.25, 7.25])).toBeUndefined();
-		expect(plan.check([8.25])).toBe("there is no block 8.25: the blocks are 0 to 7");
+		expect(plan.check([8.25])).toBe("there is no block 8: the blocks are 0 to 7");
 	});
 
 	it.each<[string, Partial<ModelSpec>, Keys, string, RegExp]>([

@@ -81,7 +81,7 @@ describe("half-block cuts", () => {
 		for (const set of [[0.5], [2.5], [0.5, 1.5, 2.5], [0, 1.5], [0.5, 2], [2.5, 0.5]]) expect(blocks.check(set)).toBeUndefined();
 		expect(blocks.check([3.5])).toBe("3f-4a reaches beyond the model: the blocks are 0 to 3");
 		expect(blocks.check([-0.5])).toContain("no block -0.5");
-		expect(blocks.check([1.25])).toContain("no block 1.25");
+		expect(blocks.check([1.75])).toContain("no block 1.75");
 		expect(blocks.check([0.5, 1])).toBe("0f-1a and 1 share a part");
 		expect(blocks.check([0.5, 0.5])).toContain("twice");
 		expect(blocks.check([0.5, 1.5, 2.5, 3.5])).toContain("beyond the model");

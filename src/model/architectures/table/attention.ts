@@ -11,8 +11,8 @@ export interface WithoutAttention {
 
 /** By the name of the architecture. There is no default: one that is not listed can lose blocks and make half-block cuts only. */
 export const WITHOUT_ATTENTION: ReadonlyMap<string, WithoutAttention> = new Map([
-	["llama", { becomes: "deci", source: "models/llama.cpp:98-216, models/deci.cpp:78-175" }],
-	["deci", { becomes: "deci", source: "models/deci.cpp:100" }],
+	["llama", { becomes: "deci", source: "models/llama.cpp:99, models/deci.cpp:80" }],
+	["deci", { becomes: "deci", source: "models/deci.cpp:107" }],
 ]);
 
 /**
