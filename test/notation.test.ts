@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Coalition } from "../src/game/coalition.js";
-import { beyondBlocks, blocksArgument, blocksAsText, formatBlocks, parseBlocks, readBlocks } from "../src/notation.js";
+import { amountText, beyondBlocks, blocksArgument, blocksAsText, formatBlocks, parseBlocks, readBlocks } from "../src/notation.js";
 
 describe("how sets of blocks are written", () => {
 	it.each([
@@ -75,6 +75,16 @@ describe("how sets of blocks are written", () => {
 		const read = parseBlocks(text);
 		expect("problem" in read && read.problem).toContain(problem);
 	});
+});
+
+it.each([
+	[[3], "1 of 12 blocks"],
+	[[3, 7.5, 8.5], "3 of 12 blocks"],
+	[[6.25, 7.25], "the attention of 2 of 12 blocks"],
+	[[1, 3.25], "1 of 12 blocks and the attention of 1 other"],
+	[[1, 2.5, 6.25, 7.25], "2 of 12 blocks and the attention of 2 others"],
+])("%j is %s", (positions, text) => {
+	expect(amountText(positions, 12)).toBe(text);
 });
 
 describe("a range that ends before it begins", () => {
