@@ -14,7 +14,7 @@ it("counts every kept block, or every prefix that ends in one once", () => {
 	// 001 0011; 1 11; from 1 on 11 1101; from 1 on 11 111 1111
 	expect(blockExecutions(of("1111", "1101", "1100", "0011"), (_, depth) => depth !== 2 && depth !== 3)).toBe(9);
 	expect(blockExecutions([])).toBe(0);
-	// A block without attention runs too, and a merged block once: 1 1f 1f1; from 1 on a0f; from 1f on 0.
+	// 1 and f, then the last 1; 1 and a0f as one block, then f, 1 and 1.
 	expect(blockExecutions(of("1f1", "1f0"))).toBe(3);
 	expect(blockExecutions(of("1f11", "1a0f"))).toBe(5);
 });

@@ -78,6 +78,7 @@ it("speed and memory in memory are those of the file", async () => {
 it("is refused where the first block would have no attention", async () => {
 	const refused = (remove: string) => evaluateModel(fixturePath, { text: textFile(), remove, threads: 2 });
 	await expect(refused("0a")).rejects.toThrow("block 0 would be the first of what is left, and it must keep its attention");
+	await expect(refused("0-11a")).rejects.toThrow("block 0 would be the first of what is left");
 	await expect(refused("0, 1-2a")).rejects.toThrow("block 1 would be the first of what is left");
 	await expect(refused("11-12a")).rejects.toThrow("there is no block 12: the blocks are 0 to 11; the nearest range is 11a");
 });

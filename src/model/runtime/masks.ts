@@ -2,7 +2,7 @@
 import { EvaluationError, InvalidCandidateError } from "../../errors.js";
 import { MASK } from "../../game/coalition.js";
 import { originOf, removedPositions, type StackedBlock, stackWithout } from "../../game/parts.js";
-import { formatBlocks } from "../../notation.js";
+import { amountsOf, formatBlocks } from "../../notation.js";
 import type { BlockVersion } from "./addon.js";
 import type { LoadedModel } from "./loaded-model.js";
 import { shownText } from "../../storage/shown-text.js";
@@ -65,7 +65,7 @@ export function isInsideMerged(bytes: Uint8Array, depth: number): boolean {
 /** The empty set cannot be a file, but it has a value: the LM head alone, run through a block made the identity. */
 function problemOf({ blocks, facts }: LoadedModel, removed: number[]): string | undefined {
 	if (removed.length === 0) return undefined;
-	if (removed.length < facts.blocks || blocks.support === "refused") return blocks.check(removed);
+	if (amountsOf(removed).blocks < facts.blocks || blocks.support === "refused") return blocks.check(removed);
 	return blocks.view.empty.length > 0 ? undefined : "no block can be made the identity";
 }
 
