@@ -17,7 +17,7 @@ export interface ApplyOptions
 	/** File of the plan to carry out; either this or `remove`. */
 	readonly plan?: string | undefined;
 	/**
-	 * Blocks to remove. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 6-9a, 12f-15a"`, where `6-9a` is attention parts alone and `12f-15a` is a half-block cut; in a list 6.25 is `6a` and 12.5 is `12f-13a`.
+	 * Blocks to remove. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 6-9a, 12f-15a"`. There `6-9a` is attention parts alone and `12f-15a` is a half-block cut; in a list 6.25 is `6a` and 12.5 is `12f-13a`.
 	 */
 	readonly remove?: readonly number[] | string | undefined;
 	/** Settings of the text that limits are measured on. */
@@ -28,7 +28,7 @@ export interface ApplyOptions
 
 export interface ApplyResult {
 	readonly model: ModelSummary;
-	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
+	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone. i + 0.5 is the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	readonly output: WrittenFile;
 	/** With `quantize`: the written file beside the original model, on the windows that the pruned file was verified on. */

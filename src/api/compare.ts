@@ -64,7 +64,7 @@ export interface Difference {
 /** What one method found of one size. */
 export interface CompareRow {
 	readonly method: ComparedMethod;
-	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. Null if it found no candidate of that size. */
+	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone. i + 0.5 is the feed-forward part of block i and the attention part of block i + 1. Null if it found no candidate of that size. */
 	readonly removed: readonly number[] | null;
 	/** Who proposed the winner of the final comparison: the method itself, or for example `leave-one-out`. */
 	readonly proposedBy?: string | undefined;

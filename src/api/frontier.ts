@@ -54,7 +54,7 @@ export interface Dominated {
 export interface FrontierCell extends ModelFigures {
 	/** As llama.cpp names it; `own`: the weights as they are. */
 	readonly type: FileType | "own";
-	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
+	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone. i + 0.5 is the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	/** Whether the cuts are healed: on the model's own weights, whose new matrices are then of this type like those in their place. */
 	readonly healed?: boolean | undefined;

@@ -73,7 +73,7 @@ export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, Lim
 	/** How many blocks to remove: a number of at least 1, or a share of the blocks such as "25%". Which ones is chosen automatically. */
 	readonly removeBlocks?: number | Percentage | undefined;
 	/**
-	 * Blocks to remove. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 6-9a, 12f-15a"`, where `6-9a` is attention parts alone and `12f-15a` is a half-block cut; in a list 6.25 is `6a` and 12.5 is `12f-13a`.
+	 * Blocks to remove. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 6-9a, 12f-15a"`. There `6-9a` is attention parts alone and `12f-15a` is a half-block cut; in a list 6.25 is `6a` and 12.5 is `12f-13a`.
 	 */
 	readonly remove?: readonly number[] | string | undefined;
 	/** Bytes that the written file may have at most: the fewest blocks that reach it are removed. */
@@ -114,7 +114,7 @@ export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, Lim
 }
 
 export interface CurvePoint {
-	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
+	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone. i + 0.5 is the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	readonly loss: number | null;
 	readonly added: number | null;
@@ -127,7 +127,7 @@ export interface CurvePoint {
 
 /** A candidate that is tied with the chosen one: 0 is in the 95 % interval of the difference, paired by window. */
 export interface TiedCandidate {
-	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
+	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone. i + 0.5 is the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	/** Who proposed it. */
 	readonly method: string;

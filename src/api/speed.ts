@@ -12,7 +12,7 @@ export interface SpeedOptions extends JobOptions, MachineOptions, UnknownOptions
 	/** Another file, to take turns with. @default none */
 	readonly against?: string | undefined;
 	/**
-	 * Blocks to leave out of the model, which then takes turns with itself: no model is written. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 6-9a, 12f-15a"`, where `6-9a` is attention parts alone and `12f-15a` is a half-block cut; in a list 6.25 is `6a` and 12.5 is `12f-13a`.
+	 * Blocks to leave out of the model, which then takes turns with itself: no model is written. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 6-9a, 12f-15a"`. There `6-9a` is attention parts alone and `12f-15a` is a half-block cut; in a list 6.25 is `6a` and 12.5 is `12f-13a`.
 	 * @default none
 	 */
 	readonly remove?: readonly number[] | string | undefined;
@@ -30,7 +30,7 @@ export interface SpeedResult {
 	readonly model: ModelSummary;
 	/** The other file, if one was given. */
 	readonly against?: ModelSummary | undefined;
-	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
+	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone. i + 0.5 is the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	readonly speed: PlanSpeed;
 	readonly seconds: number;

@@ -77,8 +77,8 @@ export function canRun(kept: readonly boolean[]): boolean {
 }
 
 /**
- * The removed positions of parts that can run, ascending. Of a row of removed parts, a block is read before a shifted pair: the attention
- * part of block 3 with 3f-4a is block 3 and the attention part of block 4.
+ * The removed positions of parts that can run, ascending. A block is read before a shifted pair: the attention part of
+ * block 3 with 3f-4a is block 3 and the attention part of block 4.
  * @throws RangeError if they cannot run
  */
 export function removedPositions(kept: readonly boolean[]): number[] {

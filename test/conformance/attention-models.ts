@@ -77,7 +77,7 @@ export const NO_ATTENTION_MODELS: readonly (readonly [OwnModel, RegExp])[] = [
 			architecture: "qwen2",
 			keys: GQA,
 			without: (_, part) => extra.test(part),
-			withoutOutside: plain.withoutOutside,
+			withoutOutside: (name) => plain.withoutOutside(name) || name === "output.bias",
 		},
 		/only in the graph of llama and deci, not of qwen2/,
 	],

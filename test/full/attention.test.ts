@@ -10,12 +10,12 @@ import { type BlockPlan, removeBlocks } from "../../src/model/architectures/inde
 import { GgufFile, writeGguf } from "../../src/model/gguf/index.js";
 import { Model } from "../../src/model/runtime/model.js";
 import { makeWindows } from "../../src/model/runtime/windows.js";
-import { ATTENTION_MODELS } from "../conformance/attention-models.js";
+import { ATTENTION_MODELS, NO_ATTENTION_MODELS } from "../conformance/attention-models.js";
 import { examine } from "../conformance/examine.js";
 import { hasTools, QUANTIZE } from "../conformance/fixtures.js";
 import { FIXTURE_TOOL, makeOwnModel } from "../conformance/own-fixtures.js";
 import { faultsOf } from "../conformance/record.js";
-import { rewrite } from "../conformance/rewrite.js";
+import { type LoadedTensor, rewrite } from "../conformance/rewrite.js";
 import { attentionSets, type RemovalSet } from "../conformance/sets.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
@@ -41,6 +41,23 @@ function randomSets(plan: BlockPlan, count: number): RemovalSet[] {
 			sets.push({ kind: "random attentions", removed: canonical });
 	}
 	return sets;
+}
+
+/** Values of an attention head in models made here. */
+const HEAD = 32;
+
+/** qwen2 rotates the values i and i + HEAD / 2 of a head together, deci the values 2 i and 2 i + 1. */
+function inOrderOfDeci(tensor: LoadedTensor): LoadedTensor {
+	if (!/attn_[qk]\.(weight|bias)$/.test(tensor.name)) return tensor;
+	const rows = tensor.dims.at(-1)!;
+	const width = tensor.bytes.length / rows;
+	const bytes = new Uint8Array(tensor.bytes.length);
+	for (let row = 0; row < rows; row++) {
+		const at = row % HEAD;
+		const from = row - at + (at % 2 === 0 ? at / 2 : (at - 1) / 2 + HEAD / 2);
+		bytes.set(tensor.bytes.subarray(from * width, (from + 1) * width), row * width);
+	}
+	return { ...tensor, bytes };
 }
 
 async function written(source: string, removed: readonly number[], target: string): Promise<string> {
@@ -82,6 +99,22 @@ describe.skipIf(!hasTools)("without some attention parts", () => {
 			expect((await evaluated(renamed)).digests).toEqual((await evaluated(path)).digests);
 		},
 	);
+
+	it("a qwen2 file with the rows of queries and keys in the order of deci computes nearly the same, but not the same bits", async () => {
+		const model = NO_ATTENTION_MODELS.find(([{ architecture }]) => architecture === "qwen2")![0];
+		const path = await makeOwnModel(model, join(folder, "qwen2"));
+		const as = (name: string, tensor?: (one: LoadedTensor) => LoadedTensor) =>
+			rewrite(path, join(folder, `${name}.gguf`), { architecture: "deci", ...(tensor ? { tensor } : {}) });
+		const [before, reordered, unordered] = [
+			await evaluated(path),
+			await evaluated(await as("reordered", inOrderOfDeci)),
+			await evaluated(await as("unordered")),
+		];
+		const far = ({ losses }: typeof before) => Math.max(...Array.from(losses, (loss, i) => Math.abs(loss - before.losses[i]!)));
+		expect(reordered.digests).not.toEqual(before.digests);
+		expect(far(reordered)).toBeLessThan(1e-4);
+		expect(far(unordered)).toBeGreaterThan(1e-2);
+	});
 
 	it.each(["Q8_0", "Q4_K_M"])("llama-quantize makes a %s of it that runs", async (type) => {
 		for (const { name, path, removed } of [

@@ -3,10 +3,10 @@ import { isAttention, type StackedBlock } from "../../game/parts.js";
 import { shownText } from "../../storage/shown-text.js";
 import type { GgufEntry } from "../gguf/types.js";
 import { encodeEntry } from "../gguf/value.js";
-import { headSizesOf } from "./explicit.js";
+import { headSizesOf } from "./head-sizes.js";
 import type { ModelKeys } from "./keys.js";
 import type { RuledModel } from "./rules.js";
-import { SHARED_TENSORS, WITHOUT_ATTENTION } from "./table/attention.js";
+import { NOT_EXACT, SHARED_TENSORS, WITHOUT_ATTENTION } from "./table/attention.js";
 import type { PartsAllowed } from "./types.js";
 
 /** Whether blocks of this model can lose their attention part alone. */
@@ -17,8 +17,10 @@ export function attentionOf(model: RuledModel, refused: string | undefined): Par
 
 function attentionObstacle({ keys, facts }: RuledModel): string | undefined {
 	const { architecture, file } = keys;
-	if (!WITHOUT_ATTENTION.has(architecture))
-		return `llama.cpp can run blocks without attention only in the graph of ${[...WITHOUT_ATTENTION.keys()].join(" and ")}, not of ${shownText(architecture)}`;
+	if (!WITHOUT_ATTENTION.has(architecture)) {
+		const more = NOT_EXACT.get(architecture);
+		return `llama.cpp can run blocks without attention only in the graph of ${[...WITHOUT_ATTENTION.keys()].join(" and ")}, not of ${shownText(architecture)}${more ? `: ${more}` : ""}`;
+	}
 	if (facts.tail > 0) return "the model has blocks for multi-token prediction";
 	if ((keys.number("expert_count") ?? 0) > 0) return "the graph of blocks without attention has no experts";
 	const stranger = file.tensors.find(({ name }) => !SHARED_TENSORS.test(name));

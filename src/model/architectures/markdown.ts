@@ -1,5 +1,6 @@
 import { loweredKeys, renumberedKeys } from "./entries.js";
-import { DERIVED_KEYS, HEAD_SIZE_KEYS } from "./explicit.js";
+import { DERIVED_KEYS } from "./explicit.js";
+import { HEAD_SIZE_KEYS } from "./head-sizes.js";
 import { BASE_PER_BLOCK_KEYS, INDEXER_KEY, RECURRENT_KEY, SLIDING_KEY } from "./keys.js";
 import { ARCHITECTURES, TABLE_PIN } from "./table.js";
 import { WITHOUT_ATTENTION } from "./table/attention.js";

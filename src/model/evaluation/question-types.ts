@@ -10,7 +10,7 @@ export interface QuestionsOptions extends JobOptions, MachineOptions, UnknownOpt
 	/** Questions to take from the beginning of the file. @default all */
 	readonly maxQuestions?: number | undefined;
 	/**
-	 * Score it as if these blocks were removed, and compare it with the original model. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 6-9a, 12f-15a"`, where `6-9a` is attention parts alone and `12f-15a` is a half-block cut; in a list 6.25 is `6a` and 12.5 is `12f-13a`.
+	 * Score it as if these blocks were removed, and compare it with the original model. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 6-9a, 12f-15a"`. There `6-9a` is attention parts alone and `12f-15a` is a half-block cut; in a list 6.25 is `6a` and 12.5 is `12f-13a`.
 	 */
 	readonly remove?: readonly number[] | string | undefined;
 	/** Another model file to compare with, instead of the original model. */
@@ -33,7 +33,7 @@ export interface QuestionsResult extends AccuracyReport {
 	readonly format: QuestionFormat;
 	/** Unit of the lengths: characters of the choice for JSON Lines, tokens for the text of HellaSwag. */
 	readonly normalization: Normalization;
-	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
+	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone. i + 0.5 is the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	/** Number of questions. */
 	readonly count: number;

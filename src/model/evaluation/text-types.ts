@@ -16,7 +16,7 @@ export interface EvaluateOptions extends JobOptions, MachineOptions, UnknownOpti
 	/** Tokens in a window, at least 4 and at most the context of the model and of `against`. @default 512, or the context if it is shorter */
 	readonly windowLength?: number | undefined;
 	/**
-	 * Score it without these blocks, beside the original model. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 6-9a, 12f-15a"`, where `6-9a` is attention parts alone and `12f-15a` is a half-block cut; in a list 6.25 is `6a` and 12.5 is `12f-13a`.
+	 * Score it without these blocks, beside the original model. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 6-9a, 12f-15a"`. There `6-9a` is attention parts alone and `12f-15a` is a half-block cut; in a list 6.25 is `6a` and 12.5 is `12f-13a`.
 	 */
 	readonly remove?: readonly number[] | string | undefined;
 	/** Another model file of the same vocabulary to compare with, instead of the original model. */
@@ -63,7 +63,7 @@ export interface EvaluateResult extends TextFigures {
 	readonly preset: Preset;
 	/** Tokens in a window. */
 	readonly windowLength: number;
-	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone, i + 0.5 for the feed-forward part of block i and the attention part of block i + 1. */
+	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone. i + 0.5 is the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	/** The reference and how the model differs from it, with `against` or removed blocks. */
 	readonly against?: TextComparison | undefined;

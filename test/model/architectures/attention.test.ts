@@ -118,7 +118,7 @@ describe("attention parts alone are refused", () => {
 	});
 
 	it.each<[string, Partial<ModelSpec>, Keys, string, RegExp]>([
-		["another architecture", {}, {}, "qwen2", /only in the graph of llama and deci, not of qwen2/],
+		["another architecture", {}, {}, "qwen2", /only in the graph of llama and deci, not of qwen2: it rotates other pairs/],
 		["experts", {}, { expert_count: u32(4), expert_used_count: u32(2) }, "llama", /has no experts/],
 		["a tail", { tail: 1 }, {}, "llama", /multi-token prediction/],
 		["head sizes", {}, { "attention.key_length": u32(32), "attention.value_length": u32(16) }, "llama", /differ in size/],
