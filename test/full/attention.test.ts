@@ -135,6 +135,8 @@ describe.skipIf(!hasTools)("without some attention parts", () => {
 		const examined = await examine(SMOLLM, {
 			folder: join(folder, "work-smollm"),
 			sets: (plan) => randomSets(plan, 16),
+			windows: 1,
+			length: 64,
 			timeout: 1_500_000,
 		});
 		expect(faultsOf(examined)).toEqual([]);
