@@ -182,14 +182,20 @@ interface Ends {
 function shiftedRange(range: string, ends: Ends): number[] | string {
 	const { from, to, parts } = ends;
 	if (parts === "fa" && to > from) return row(from + 0.5, to - 0.5);
-	if (parts === "af") return `${range} is blocks as a whole: write ${rangeText(from, to)}`;
+	if (isWholeBlocks(ends)) return `${range} is blocks as a whole: write ${rangeText(from, to)}`;
 	if (parts.startsWith("a")) return `${range} names more than attention parts: write ${nearest(ends)} for the attention parts alone`;
 	return `${range} names an odd number of parts, or parts in the wrong order: ${SHIFTED}. The nearest is ${nearest(ends)}`;
 }
 
+/** From an attention part, or from a block that is named without a part, to the feed-forward part of a block, named or not. */
+const isWholeBlocks = ({ parts }: Ends) => ["af", "a-", "-f"].includes(parts);
+
 /** The nearest range that can be removed: the range itself if it can. */
-function nearest({ from, to, parts }: Ends): string {
-	if (parts === "af" || parts === "--") return rangeText(from, to);
+function nearest(ends: Ends): string {
+	const { from, to, parts } = ends;
+	// Both parts of one block, in the wrong order.
+	const whole = isWholeBlocks(ends) || parts === "--" || (parts === "fa" && to === from);
+	if (whole) return rangeText(from, to);
 	if (parts === "-a" || parts.startsWith("a")) return rangeText(from + 0.25, to + 0.25);
 	return rangeText(from + 0.5, Math.max(from + 0.5, to - 0.5));
 }
