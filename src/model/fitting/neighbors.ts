@@ -1,4 +1,4 @@
-import { keptParts } from "../../game/parts.js";
+import { isAttention, keptParts } from "../../game/parts.js";
 import { cutsOf, removedIn } from "./cuts.js";
 
 /**
@@ -8,7 +8,9 @@ import { cutsOf, removedIn } from "./cuts.js";
 export function shiftedRuns(removed: readonly number[], blocks: number): number[][] {
 	const kept = keptParts(blocks, removed);
 	const moved = (from: number, to: number, beyond: number) => {
-		const taken = [2 * to, 2 * to + 1, beyond].some((part) => kept[part] === false);
+		// An attention part alone is a run of its own, which may stand beside others.
+		const parts = isAttention(to) ? [2 * Math.floor(to)] : [2 * to, 2 * to + 1, beyond];
+		const taken = parts.some((part) => kept[part] === false);
 		if (taken || to < 0 || 2 * to + 1 >= 2 * blocks) return [];
 		return [[...removed.filter((position) => position !== from), to].sort((a, b) => a - b)];
 	};

@@ -57,8 +57,31 @@ describe("places of fits", () => {
 		]);
 	});
 
+	it("are the feed-forward part of a block without its attention part, for whole blocks behind it too", () => {
+		const of = (block: number, target = block) => ({ part: "feed-forward", block, after: block, target });
+		expect(placesOf([1.25, 2.25, 4, 5.25], cutParts)).toEqual([
+			{ before: 0, first: 1.25, last: 1.25, ...of(1) },
+			{ before: 1, first: 2.25, last: 2.25, ...of(2) },
+			{ before: 3, first: 4, last: 4, block: 3, after: 3, target: 4 },
+			{ before: 4, first: 5.25, last: 5.25, ...of(5) },
+		]);
+		expect(placesOf([6.25, 7, 8, 9.25], cutParts)).toEqual([
+			{ before: 5, first: 6.25, last: 8, ...of(6, 8) },
+			{ before: 8, first: 9.25, last: 9.25, ...of(9) },
+		]);
+		expect(placesOf([1.25], ["attention"])).toEqual([]);
+	});
+
+	it("moves an attention part to the next block, where that one is there", () => {
+		expect(shiftedRuns([2.25, 3.25], 6)).toEqual([
+			[1.25, 3.25],
+			[2.25, 4.25],
+		]);
+	});
+
 	it("never fit a matrix twice, and only parts that are kept", () => {
 		const sets = [[0.5], [10.5], [0.5, 2.5], [1.5, 3, 4.5], [0, 2.5, 11], [3.5, 5, 6.5, 7.5, 9], [1, 2.5, 4], [0.5, 2, 3, 4.5, 6]];
+		sets.push([1.25, 2.25, 4, 5.25], [6.25, 7, 8, 9.25], [1.25, 2.5, 4.25], [3.25, 4, 5.5, 7.25]);
 		for (const removed of sets) {
 			const kept = keptParts(12, removed);
 			const fitted = placesOf(removed, cutParts).flatMap((place) =>
