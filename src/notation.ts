@@ -46,6 +46,20 @@ export function amountText(positions: readonly number[], all: number): string {
 	return `${blocks} of ${all} blocks and the attention of ${attentions} ${attentions === 1 ? "other" : "others"}`;
 }
 
+/** A number of blocks and attention parts in words, and the options that ask for as many. */
+export function askedAmount(positions: readonly number[]): { readonly words: string; readonly options: string } {
+	const { blocks, attentions } = amountsOf(positions);
+	const counted = (count: number, what: string) => (count > 0 ? [`${count} ${what}${count === 1 ? "" : "s"}`] : []);
+	const options = [...(blocks > 0 ? [`-n ${blocks}`] : []), ...(attentions > 0 ? [`--remove-attention ${attentions}`] : [])];
+	return { words: [...counted(blocks, "block"), ...counted(attentions, "attention part")].join(" and "), options: options.join(" ") };
+}
+
+/** What is removed, within a sentence: `block 3`, `blocks 3, 12f-15a`; with attention parts only `3, 6-9a`, since these are no blocks. */
+export function removedText(positions: readonly number[]): string {
+	if (amountsOf(positions).attentions > 0) return formatBlocks(positions);
+	return `block${positions.length === 1 ? "" : "s"} ${formatBlocks(positions)}`;
+}
+
 /** Names of sets of blocks in JSON that people read: plans, reports, and what `--json` prints. */
 const sets: ReadonlySet<string> = new Set(["removed", "remove", "chosen", "better"]);
 

@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { Coalition } from "../src/game/coalition.js";
-import { amountText, beyondBlocks, blocksArgument, blocksAsText, formatBlocks, parseBlocks, readBlocks } from "../src/notation.js";
+import {
+	amountText,
+	askedAmount,
+	beyondBlocks,
+	blocksArgument,
+	blocksAsText,
+	formatBlocks,
+	parseBlocks,
+	readBlocks,
+	removedText,
+} from "../src/notation.js";
 
 describe("how sets of blocks are written", () => {
 	it.each([
@@ -157,4 +167,14 @@ it("sets of blocks are text in JSON, and nothing else is changed", () => {
 		...{ removed: "3-4, 6f-7a, 9a", chosen: true, better: "none", units: ["0-1", "4"] },
 		...{ sizes: [{ removed: 3 }], windows: [1, 2] },
 	});
+});
+
+it.each([
+	[[3], "1 block", "-n 1", "block 3"],
+	[[3, 4.5], "2 blocks", "-n 2", "blocks 3, 4f-5a"],
+	[[6.25], "1 attention part", "--remove-attention 1", "6a"],
+	[[3, 6.25, 7.25], "1 block and 2 attention parts", "-n 1 --remove-attention 2", "3, 6-7a"],
+])("%j is asked for and named in a sentence", (positions, words, options, text) => {
+	expect(askedAmount(positions)).toEqual({ words, options });
+	expect(removedText(positions)).toBe(text);
 });

@@ -1,5 +1,5 @@
 // What is measured, on what and how: options that methods share, and what they say of a model.
-import type { Granularity } from "../game/pairs.js";
+import { granularities } from "../game/pairs.js";
 import type { StrataPresetName } from "../game/strata.js";
 import type { CalibrationFile } from "../model/calibration/files.js";
 import type { TextMix } from "../model/calibration/text-mix.js";
@@ -11,6 +11,10 @@ import type { Method } from "./methods.js";
 /** How much the automatic method spends. */
 export const efforts = ["quick", "standard", "thorough"] as const;
 export type Effort = (typeof efforts)[number];
+
+/** What a search may remove: whole blocks, half-block cuts too, or attention parts alone. */
+export const searchGranularities = [...granularities, "attention"] as const;
+export type SearchGranularity = (typeof searchGranularities)[number];
 
 /** Weights that a search may sweep on: the model's own, a copy in memory of a type, or what pays. */
 export const workingWeights = ["auto", "own", "Q8_0", "F16", "BF16", "F32", "Q4_0"] as const;
@@ -26,7 +30,8 @@ export interface BlockSearchOptions {
 	readonly method?: Method | undefined;
 	/**
 	 * Methods auto, swap, evolutionary and random: how many candidates are evaluated to remove up to k of n blocks. `quick`: n + 6 k (at
-	 * least 40); `standard`: 2 n + 8 k (at least 100); `thorough`: 26 n (300 to 800). A quarter more with granularity `half-block`.
+	 * least 40); `standard`: 2 n + 8 k (at least 100); `thorough`: 26 n (300 to 800). A quarter more with granularity `half-block`,
+	 * and five eighths with `attention`, whose candidates have twice as many tokens.
 	 * @default "standard"; "thorough" if only maxTime or maxTokens is given
 	 */
 	readonly effort?: Effort | undefined;
@@ -34,10 +39,11 @@ export interface BlockSearchOptions {
 	 * What may be removed. `half-block`: also a shifted pair, which is the feed-forward part of a block and the attention part of the next
 	 * one left. What stays of the two is one block again. On validation text such a candidate must beat whole blocks by
 	 * more than its standard error. Methods auto, greedy, beam, swap, evolutionary, contiguous, leave-one-out and random, on architectures
-	 * whose blocks have two parts. Method auto evaluates a quarter more candidates for it. @default "half-block" if the method and the
-	 * architecture allow it and `rounds` is 1, else "block"
+	 * whose blocks have two parts. Method auto evaluates a quarter more candidates for it. `attention`, to prune: attention parts alone, on
+	 * architectures like llama; the feed-forward parts stay. It pays at a long context. @default "attention" with `removeAttention` and
+	 * `targetKv`; else "half-block" if the method and the architecture allow it and `rounds` is 1, else "block"
 	 */
-	readonly granularity?: Granularity | undefined;
+	readonly granularity?: SearchGranularity | undefined;
 	/** Most candidates (sets of blocks) to evaluate. @default auto, swap, evolutionary, random: by effort; paper: 8000; paper-repaired: 1000 */
 	readonly maxEvaluations?: number | undefined;
 	/**
@@ -113,9 +119,12 @@ export interface TextOptions {
 	 * an encyclopedia, code, a story, another language and others. A continuation that loops or changes its script is drawn again. @default "plain"
 	 */
 	readonly selfText?: TextMix | undefined;
-	/** Windows to search on, at least 2. @default 10 */
+	/** Windows to search on, at least 2. @default 10; with granularity `attention` 5, or more if they are short */
 	readonly windows?: number | undefined;
-	/** Tokens in a window, at least 8; more than the model's context is an error. @default 128 */
+	/**
+	 * Tokens in a window, at least 8; more than the model's context is an error. With granularity `attention` the second half of each is
+	 * scored. @default 128; with granularity `attention` 512, or less if the context or the text is shorter
+	 */
 	readonly windowLength?: number | undefined;
 }
 
@@ -137,9 +146,9 @@ export interface MeasureOptions extends JobOptions, MachineOptions, UnknownOptio
 	readonly search?: BlockSearchOptions | undefined;
 }
 
-/** What a search removes: whole blocks only, or half-block cuts too. */
+/** What a search removes: whole blocks only, half-block cuts too, or attention parts alone. */
 export interface GranularityUsed {
-	readonly used: Granularity;
+	readonly used: SearchGranularity;
 	/** For people: that it was given, or why it is the default for this model and method. */
 	readonly reason: string;
 }

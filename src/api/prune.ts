@@ -76,8 +76,24 @@ export interface PruneOptions extends MeasureOptions, QuantizeOutputOptions, Lim
 	 * Blocks to remove. Blocks are numbered from 0: `[3, 7]`, or text such as `"3, 6-9a, 12f-15a"`. There `6-9a` is attention parts alone and `12f-15a` is a half-block cut; in a list 6.25 is `6a` and 12.5 is `12f-13a`.
 	 */
 	readonly remove?: readonly number[] | string | undefined;
+	/**
+	 * How many attention parts to remove, at least 1. Which ones is chosen automatically. Granularity `attention` is the default then. For
+	 * architectures like llama.
+	 */
+	readonly removeAttention?: number | undefined;
 	/** Bytes that the written file may have at most: the fewest blocks that reach it are removed. */
 	readonly targetSize?: number | undefined;
+	/**
+	 * Share of the KV cache that may be left, above 0 and below 1: the fewest attention parts that reach it are removed. Granularity
+	 * `attention` is the default then.
+	 */
+	readonly targetKv?: number | undefined;
+	/**
+	 * Granularity `attention`: tokens of context that the model is used at, at least 256 and at most its training context. Time and KV
+	 * cache are counted there, and the search sees windows as long as its budget of tokens allows. @default 4096, or the model's own if
+	 * that is smaller
+	 */
+	readonly context?: number | undefined;
 	/**
 	 * Target speed-up, above 1: removes the fewest blocks that reach it, as measured on this machine before the search, in memory. A plain
 	 * number is about generation.

@@ -1,5 +1,5 @@
 import { formatAge, formatBytes, formatChange, formatCount, formatDuration, formatInteger } from "../report/format.js";
-import { amountText, formatBlocks } from "../notation.js";
+import { amountText, formatBlocks, removedText } from "../notation.js";
 import { halvesNote } from "../report/halves.js";
 import { compareCosts, compareSurrogates, compareTable, compareTexts } from "../report/compare.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
@@ -56,8 +56,7 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 	}
 	if (result.suggestion) {
 		const { removed, reason } = result.suggestion;
-		const blocks = `block${removed.length === 1 ? "" : "s"} ${formatBlocks(removed)}`;
-		const choice = removed.length > 0 ? `Sensible: remove ${blocks}.` : "Sensible: remove nothing.";
+		const choice = removed.length > 0 ? `Sensible: remove ${removedText(removed)}.` : "Sensible: remove nothing.";
 		parts.push(`${wrapped(`${choice} ${reason}`, style.width ?? 80).replace(choice, paint("bold", choice, style))}\n`);
 	}
 	parts.push(endLines(result));

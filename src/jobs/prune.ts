@@ -2,7 +2,8 @@
 import type { GranularityUsed, Method, PruneOptions, PruneResult, StepName } from "../api/index.js";
 import { InvalidOptionError } from "../errors.js";
 import { BestSoFar } from "../pipeline/methods/best-so-far.js";
-import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
+import { checkBudget, choose, chooseBase, plannedMasks } from "../pipeline/methods/registry.js";
+import { withTimed } from "../pipeline/methods/timed.js";
 import { deliver, finish } from "../pipeline/pruning/deliver.js";
 import { healSecondsOf, withHealTimeOf } from "../pipeline/healing/of-session.js";
 import { Gate } from "../pipeline/gate/gate.js";
@@ -29,13 +30,16 @@ import { quantizingSeconds } from "../pipeline/quantizing/time.js";
 import { type Run, reportRun, runFacts, watched } from "../pipeline/reporting/run.js";
 import type { TargetSpeeds } from "../pipeline/reporting/verdict.js";
 import type { RunFacts } from "../pipeline/reporting/facts.js";
-import { fewestOf, mostThatMeet } from "../pipeline/pruning/amount.js";
+import { fewestOf, leastLossOf, mostThatMeet } from "../pipeline/pruning/amount.js";
 import { mostHealedThatMeet } from "../pipeline/pruning/amount-healed.js";
-import { atSpeed } from "../pipeline/speed/target.js";
+import { withContext } from "../pipeline/preflight/context.js";
+import type { AtContext } from "../pipeline/speed/at-context.js";
+import { settledAmount } from "../pipeline/pruning/settled-amount.js";
 import { checkTargets, checkWritesNothing } from "../pipeline/preflight/output-files.js";
 import { announceWork } from "../pipeline/pruning/estimate.js";
 import { comparingStep, estimatedSteps, type PlannedSeconds, stepsOf, stepTimes } from "../pipeline/pruning/steps.js";
-import { type Amount, amountOf, candidates, type Removable, removableOf } from "../pipeline/pruning/removable.js";
+import type { Amount } from "../pipeline/pruning/asked-amount.js";
+import { amountOf, candidates, type Removable, removableOf } from "../pipeline/pruning/removable.js";
 import { bytesToDeliver } from "../pipeline/pruning/write-model.js";
 import { type JobInTime, withinTime, withinTimeLeft } from "../pipeline/pruning/within-time.js";
 import type { Choices } from "../pipeline/methods/selection-context.js";
@@ -92,7 +96,9 @@ interface Request {
 	readonly original: ModelWeights | undefined;
 	/** What was measured for a target speed-up. */
 	readonly speeds: TargetSpeeds | undefined;
-	/** In which a target speed-up was measured; 0 without one. */
+	/** What is known of the context that attention parts are weighed at. */
+	readonly at: AtContext | undefined;
+	/** In which a target speed-up, or the time at a context, was measured. */
 	readonly speedSeconds: number;
 }
 
@@ -107,21 +113,18 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	resolved.progress?.plan(stepsOf(output, curve, resolved));
 	const own = output === undefined || curve || resolved.dryRun ? undefined : await OwnOutput.of(model, output, resolved.asked);
 	const header = await readModelHeader(model, resolved);
-	const job = withGranularity(resolved, header.blocks);
+	const job = await withContext(withGranularity(resolved, header.blocks), header);
 	const originalFile = new ReadOnce(job.quantizeFrom, job);
 	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, job);
 	if (own?.isThere)
 		logger(job)("note", `${output} exists: an earlier run of this command wrote and verified it. The rest of that run is done now`);
-	const [speed, speedSeconds] = job.targetSpeedup === undefined ? [undefined, 0] : await timed(() => atSpeed(header, job));
-	const options = speed ? settledJob(job, { removeBlocks: speed.removeBlocks, speedupOf: speed.speedupOf }) : job;
-	const speeds = speed && { of: speed.speedupOf, ratios: speed.ratios };
-	const amount = speed ? { blocks: speed.removeBlocks } : (asked as Amount);
+	const [{ options, amount, speeds, at }, speedSeconds] = await timed(() => settledAmount(header, asked, job));
 	const removable = await removableOf(amount, header, originalFile, options);
 	const partly = checkEverProvable(model, header.blocks, removable.named);
 	if (partly) logger(options)("warning", partly);
 	const original = await originalOf(options, header, originalFile);
 	const run = { ...begun, own, granularity: job.remove ? undefined : granularityOf(resolved, header.blocks) };
-	const request = { output, options, run, amount, removable, limits, header, original, speeds, speedSeconds };
+	const request = { output, options, run, amount, removable, limits, header, original, speeds, at, speedSeconds };
 	await checkDisk(request);
 	return request;
 }
@@ -142,14 +145,15 @@ async function checkDisk({ output, options, run, removable, header, original }: 
 	const { count, named } = removable;
 	if (output === undefined || count === undefined || options.dryRun) return;
 	checkProvable(header.path, header.blocks, named);
-	const expectedBytes = bytesToDeliver(original ?? header, named ?? count, options);
+	// How much attention parts weigh is not looked up: the whole file is room enough.
+	const expectedBytes = bytesToDeliver(original ?? header, named ?? (removable.base === undefined ? count : 0), options);
 	await cleanPartials(output, options);
 	if (!run.own?.isThere) await checkTarget(output, { overwrite: options.overwrite, expectedBytes });
 }
 
-function openSession({ header, options, removable, run }: Request): Promise<Session> {
+async function openSession({ header, options, removable, run }: Request): Promise<Session> {
 	const { maxTime } = options;
-	const task = { method: options.method, blocks: header.blocks.blocks, kmax: removable.kmax };
+	const task = { method: options.method, blocks: header.blocks.blocks, ...removable };
 	return Session.open(header, options, {
 		masks: removable.named ? 0 : plannedMasks(task, options),
 		weights: "auto",
@@ -167,7 +171,7 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const healable = settledJob(request.options, foundHealing(checkedToHeal(session, request)));
 	const gate = limits && Gate.open(session, limits, healable);
 	const method = healable.method;
-	if (!named) checkBudget({ method, blocks: header.blocks.blocks, kmax }, healable, session.tokens.search);
+	if (!named) checkBudget({ method, blocks: header.blocks.blocks, ...removable }, healable, session.tokens.search);
 	const { estimate, seconds, asked } = await announceWork(session, removable, healable);
 	const inTime = await withHealTimeOf(session, named ?? kmax, healingOf(healable));
 	const times = await timesOf(session, seconds, { ...request, options: healable }, inTime.seconds);
@@ -197,7 +201,7 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const decision = taken && (await withSmaller(session, choices, taken, options));
 	if (decision && choices) best.choose(decision.chosen);
 	const decided = decision ?? standingOf(raced);
-	const facts = runFacts(session, { output, choices, decided, speeds: request.speeds, warnings: run.warnings }, options);
+	const facts = runFacts(session, { output, choices, decided, speeds: request.speeds, warnings: run.warnings, at: request.at }, options);
 	if (!decision) return showCurve(session, facts, { ...request, run }, options);
 	return deliver(session, decision, { output, facts, original, gate, run }, options);
 }
@@ -236,14 +240,18 @@ const rankedInstead: GranularityUsed = { used: "block", reason: "--max-time left
 /** The sets that a method finds. */
 async function search(
 	session: Session,
-	{ kmax, counts }: Removable,
+	{ kmax, counts, base: blocks = 0, time }: Removable,
 	{ onStep }: BestSoFar,
 	{ options, instead }: JobInTime,
 ): Promise<Choices> {
 	const [method, ...others] = (instead ?? [options.method]) as [Method, ...Method[]];
 	const run = async (one: Method) => {
-		const choices = await choose(session, { method: one, kmax }, { ...options, method: one }, { onStep, ...(counts ? { counts } : {}) });
-		return instead === undefined ? choices : { ...choices, granularity: rankedInstead };
+		const base = blocks > 0 ? await chooseBase(session, { method: one, kmax: blocks }, options) : [];
+		const sizes = counts ?? (time ? [kmax] : undefined);
+		const choices = await choose(session, { method: one, kmax }, { ...options, method: one }, { onStep, base, counts: sizes });
+		if (instead !== undefined) return { ...choices, granularity: rankedInstead };
+		// A search that is limited in time has none for a second one.
+		return time && options.maxTime === undefined ? withTimed(session, choices, time, options) : choices;
 	};
 	return run(method).catch((error: unknown) => {
 		if (others.length === 0 || !(error instanceof InvalidOptionError)) throw error;
@@ -262,12 +270,17 @@ interface Deciding {
 async function decide(
 	session: Session,
 	raced: Race,
-	{ amount, removable: { reaches }, gate }: Deciding,
+	{ amount, removable: { reaches, time }, gate }: Deciding,
 	options: PruneJob,
 ): Promise<Decision> {
 	if (amount === "gate")
 		return asksToHeal(options) ? mostHealedThatMeet(session, raced, gate!, options) : mostThatMeet(raced, gate!, options);
-	return raceHealed(session, { ...standingOf(raced), chosen: reaches ? fewestOf(raced) : winnerOf(raced) }, options, reaches);
+	return raceHealed(
+		session,
+		{ ...standingOf(raced), chosen: time ? leastLossOf(raced) : reaches ? fewestOf(raced) : winnerOf(raced) },
+		options,
+		reaches,
+	);
 }
 
 /** The result if nothing said how much to remove: what each amount costs, and which is suggested. */

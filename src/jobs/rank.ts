@@ -82,6 +82,11 @@ function checkOptions(method: RankMethod, { method: _, removeBlocks, ...options 
 	for (const count of removeBlocks ?? [])
 		if (!Number.isInteger(count) || count < 1)
 			throw new InvalidOptionError(`remove-blocks must be whole numbers of at least 1, got ${count}`);
+	// The type allows no other; JavaScript does.
+	if ((options.granularity as string | undefined) === "attention")
+		throw new InvalidOptionError(
+			"blocks are ranked whole, or with half-block cuts: prune-gguf MODEL --granularity attention shows what attention parts cost",
+		);
 	if (options.granularity === "half-block" && !rankingHalves.includes(method))
 		throw new InvalidOptionError(
 			`${method} ranks whole blocks only: --granularity half-block needs --method ${rankingHalves.join(" or ")}`,

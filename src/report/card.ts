@@ -1,4 +1,5 @@
 import { runCommand } from "./commands.js";
+import { contextNotes, contextRows } from "./context.js";
 import { figureText } from "./figures.js";
 import { formatBytes, formatCount, formatInteger } from "./format.js";
 import { formatBlocks } from "../notation.js";
@@ -17,7 +18,7 @@ export function cardText(report: Report): string {
 	const { verdict, model, output, removal, quality, speed, alternatives, reproduce } = report;
 	const name = output?.name ?? nameWithout(model.name, removal?.removed.length ?? 0);
 	const quantized = quantizedText(report);
-	const figures = [...(quality?.figures ?? []).map(figureText), ...(speed?.figures ?? []).map(speedRow)];
+	const figures = [...(quality?.figures ?? []).map(figureText), ...(speed?.figures ?? []).map(speedRow), ...contextRows(report)];
 	const set = removal?.removed ?? [];
 	const halves = halvesNote(set);
 	const parts = [
@@ -45,12 +46,15 @@ export function cardText(report: Report): string {
 				: []),
 		);
 	}
-	if (speed)
-		parts.push(
-			escaped(
-				`Speed: ${speed.conditions}${speed.context === undefined ? "" : ` Memory is for ${formatInteger(speed.context)} tokens of context.`}`,
-			),
-		);
+	const conditions = [
+		...(speed
+			? [
+					`Speed: ${speed.conditions}${speed.context === undefined ? "" : ` Memory is for ${formatInteger(speed.context)} tokens of context.`}`,
+				]
+			: []),
+		...(report.context ? contextNotes(report.context) : []),
+	];
+	if (conditions.length > 0) parts.push(escaped(conditions.join(" ")));
 	const { seed, versions } = reproduce;
 	const run = runCommand(report);
 	parts.push(

@@ -1,5 +1,7 @@
 import { alternativesFigure } from "./charts-quality.js";
 import { blocksArgument, formatBlocks } from "../notation.js";
+import { contextNotes, contextRows } from "./context.js";
+import { formatInteger } from "./format.js";
 import { limitText, measuredText } from "./gate.js";
 import type { Report } from "./report-data.js";
 import { html, type Section, table } from "./tags.js";
@@ -34,6 +36,22 @@ export function limitsSection(limits: NonNullable<Report["limits"]>): Section {
 			rows,
 		),
 	};
+}
+
+/** Time and KV cache at the context that the model is used at. */
+export function contextSection(report: Report): Section[] {
+	const { context } = report;
+	if (!context) return [];
+	const columns = [
+		{ title: "figure" },
+		{ title: "original", figures: true },
+		{ title: "pruned", figures: true },
+		{ title: "change", figures: true },
+	];
+	const rows = contextRows(report).map(({ title, before, after, change }) => [title, before, after, change]);
+	const body = html`${rows.length > 0 && table("What the removal saves there", columns, rows)}
+${contextNotes(context).map((note) => html`<p class="note">${note}</p>`)}`;
+	return [{ id: "context", title: `At a context of ${formatInteger(context.context)} tokens`, body }];
 }
 
 /** Other versions of the model by size and quality. */

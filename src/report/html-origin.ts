@@ -45,8 +45,14 @@ ${settingsTable("Settings of the machine that can change results", machine)}`,
 	};
 }
 
+const searchedFor = {
+	block: "whole blocks",
+	"half-block": "whole blocks and half-block cuts",
+	attention: "attention parts alone",
+} as const satisfies Record<NonNullable<Reproduce["granularity"]>["used"], string>;
+
 function searchedRow({ used, reason }: NonNullable<Reproduce["granularity"]>): [string, string] {
-	return ["searched for", `${used === "block" ? "whole blocks" : "whole blocks and half-block cuts"} (${reason})`];
+	return ["searched for", `${searchedFor[used]} (${reason})`];
 }
 
 function exceptionsOf({ options: { search }, calibration }: Reproduce): string[] {

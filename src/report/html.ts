@@ -1,7 +1,7 @@
 import { amountText } from "../notation.js";
 import { curveFigure } from "./charts-quality.js";
 import { detailSections } from "./html-details.js";
-import { alternativesSection, limitsSection, warningsSection } from "./html-extras.js";
+import { alternativesSection, contextSection, limitsSection, warningsSection } from "./html-extras.js";
 import { firstScreen, verdictPanel } from "./html-first.js";
 import { healSection } from "./html-heal.js";
 import { styleSheet } from "./html-style.js";
@@ -56,6 +56,7 @@ function furtherSections(report: Report): Section[] {
 		...textsSection(report),
 		...warningsSection(report),
 		...(limits && limits.length > 0 ? [limitsSection(limits)] : []),
+		...contextSection(report),
 		...(heal ? [healSection(heal, report)] : []),
 		...(alternatives ? [alternativesSection(alternatives)] : []),
 	];

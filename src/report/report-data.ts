@@ -3,6 +3,7 @@ import {
 	alternatives,
 	blockList,
 	collapse,
+	context,
 	heal,
 	interval,
 	limits,
@@ -162,8 +163,8 @@ const reproduce = v.strictObject({
 	seed: v.nullable(natural),
 	options: says(options, "Options of `pruneGguf`, nested as there, that decide on the result."),
 	granularity: says(
-		v.optional(v.strictObject({ used: v.picklist(["block", "half-block"]), reason: text })),
-		"Whether the search removed whole blocks only or half-block cuts too, and why. Missing if the blocks were named.",
+		v.optional(v.strictObject({ used: v.picklist(["block", "half-block", "attention"]), reason: text })),
+		"Whether the search removed whole blocks only, half-block cuts too, or attention parts alone, and why. Missing if the blocks were named.",
 	),
 	calibration: v.array(
 		v.strictObject({
@@ -257,6 +258,7 @@ export const reportSchema = v.strictObject({
 	warnings: says(v.array(text), "What the run warned of."),
 	notes: v.optional(says(v.array(text), "Remarks of the search, for those who check the run.")),
 	speed: v.optional(speed),
+	context: v.optional(says(context, "Time and KV cache at the context that the model is used at, if one was asked for.")),
 	samples: v.optional(samples),
 	textCheck: v.optional(says(textCheck, "What is wrong with the continuations of both models, counted.")),
 	collapse: v.optional(collapse),

@@ -35,6 +35,30 @@ export const blockList = v.pipe(
 
 export const interval = says(v.strictObject({ low: number, high: number }), "95 % interval.");
 
+/** What a removal saves at the context that the model is used at. */
+export const context = v.strictObject({
+	context: says(positive, "Tokens."),
+	times: v.optional(
+		says(
+			v.strictObject({ measuredAt: number, attention: number, feedForward: number }),
+			"Seconds per generated token of the attention part of a block and of its feed-forward part in the mean, derived from times measured up to `measuredAt` tokens.",
+		),
+	),
+	milliseconds: v.optional(
+		says(v.strictObject({ before: number, after: number }), "Milliseconds per generated token of both models, by these times."),
+	),
+	kvCache: says(
+		v.strictObject({ before: natural, after: natural }),
+		"Bytes of keys and values in F16 for the context, with flash attention.",
+	),
+	seen: v.optional(
+		says(
+			v.strictObject({ windows: positive, windowLength: positive, scoreFrom: natural }),
+			"What the search saw: windows, tokens of each, and the first position that was scored.",
+		),
+	),
+});
+
 const spread = v.strictObject({
 	value: says(number, "Median or mean over the repetitions."),
 	low: v.optional(says(number, "Least of the repetitions.")),

@@ -1,4 +1,5 @@
 import { shellWord } from "./commands.js";
+import { contextRows } from "./context.js";
 import { figureText, speedChange, speedText } from "./figures.js";
 import { formatBytes, formatDifference, formatDuration, formatInteger, formatRatio } from "./format.js";
 import { blocksArgument, formatBlocks } from "../notation.js";
@@ -107,6 +108,7 @@ function figuresTable(report: Report, style: TextStyle): string[] {
 	const rows = [
 		...figures.map(figureText),
 		...measured.map((figure) => (figure.unit === "bytes" ? speedText(figure) : { ...speedText(figure), change: speedChange(figure) })),
+		...contextRows(report),
 	];
 	if (rows.length === 0) return [];
 	const right = "right" as const;

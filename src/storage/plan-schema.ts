@@ -5,7 +5,7 @@ import { amountsOf, amountText, formatBlocks } from "../notation.js";
 import { healSchema } from "./plan-heal.js";
 import { limitsSchema } from "./plan-limits.js";
 import { quantizedAlternativesSchema, quantizedSchema } from "./plan-quantized.js";
-import { speedSchema } from "./plan-speed.js";
+import { contextSchema, speedSchema } from "./plan-speed.js";
 
 /** `format` of every plan. */
 export const PLAN_FORMAT = "prune-gguf-plan";
@@ -227,6 +227,8 @@ export const planSchema = v.pipe(
 		quantizedAlternatives: v.optional(quantizedAlternativesSchema),
 		/** Speed and memory before and after. */
 		speed: v.optional(speedSchema),
+		/** Time and keys and values at the context that the model is used at, if one was asked for. */
+		context: v.optional(contextSchema),
 		versions: v.strictObject({ "prune-gguf": someText, "llama.cpp": someText }),
 		/** Backend that computed the losses. */
 		backend: someText,

@@ -5,6 +5,9 @@ import { parsedAs, positiveWhole, wholeNumber } from "./plan-values.js";
 
 const speed = v.pipe(v.number(), v.finite("expected a finite number"), v.gtValue(0, "expected a number above 0"));
 
+/** Seconds or a share, at least 0. */
+const seconds = v.pipe(v.number(), v.finite("expected a finite number"), v.minValue(0, "expected 0 or more"));
+
 /** Tokens per second: median, least and most of the repetitions. */
 const spread = v.strictObject({ median: speed, low: speed, high: speed });
 
@@ -71,3 +74,39 @@ const keptSpeed = v.strictObject({
 
 /** What was measured for a target speed-up; undefined for what is torn. */
 export const readKeptSpeed = (text: string): v.InferOutput<typeof keptSpeed> | undefined => parsedAs(keptSpeed, text);
+
+/** Seconds per generated token at a context, of a model and of a block's parts in the mean, derived from measured times. */
+export const partTimesSchema = v.strictObject({
+	/** Tokens. */
+	context: positiveWhole,
+	/** Tokens of context that were measured; from there to `context` it is a straight line. */
+	measuredAt: seconds,
+	/** The original model. */
+	model: speed,
+	/** The attention part of a block, and its feed-forward part. */
+	attention: seconds,
+	feedForward: seconds,
+	/** Share of a block's bytes that its attention part holds, 0..1. */
+	attentionBytes: seconds,
+});
+export type PartTimes = Readonly<v.InferOutput<typeof partTimesSchema>>;
+
+const keptPartTimes = v.strictObject({ measured: v.pipe(v.string(), v.isoTimestamp()), ...partTimesSchema.entries });
+
+/** Undefined for what is torn. */
+export const readKeptPartTimes = (text: string): v.InferOutput<typeof keptPartTimes> | undefined => parsedAs(keptPartTimes, text);
+
+/** What a removal saves at the context that the model is used at. */
+export const contextSchema = v.strictObject({
+	/** Tokens. */
+	context: positiveWhole,
+	/** Derived from measured times; missing if these were not measured. */
+	times: v.optional(partTimesSchema),
+	/** Milliseconds per generated token of the original model and of the pruned one, by these times. */
+	milliseconds: v.optional(v.strictObject({ before: speed, after: speed })),
+	/** Bytes of keys and values in F16 for the context, with flash attention. */
+	kvCache: v.strictObject({ before: wholeNumber, after: wholeNumber }),
+	/** What the search saw: windows, tokens of each, and the first position of a window that was scored. Missing if nothing was searched. */
+	seen: v.optional(v.strictObject({ windows: positiveWhole, windowLength: positiveWhole, scoreFrom: wholeNumber })),
+});
+export type PlanContext = v.InferOutput<typeof contextSchema>;

@@ -137,7 +137,7 @@ describe("usage errors", () => {
 		["m.gguf --max-ppl 1.2", /--max-ppl \(did you mean --max-ppl-ratio\?\)/],
 		["m.gguf --max-perplexity 1.2", /--max-perplexity \(did you mean --max-ppl-ratio\?\)/],
 		["m.gguf --size 1GB", /--size \(did you mean --target-size\?\)/],
-		["m.gguf --target 1GB", /--target \(did you mean --target-size or --target-speedup\?\)/],
+		["m.gguf --target 1GB", /--target \(did you mean --target-size, --target-speedup or --target-kv\?\)/],
 		["m.gguf --max 4", /Unknown argument: --max\n/],
 		["m.gguf --num-layers 3", /--num-layers \(did you mean --remove-blocks\?\)/],
 		["m.gguf --no-repot", /--no-repot \(did you mean --no-report\?\)/],

@@ -51,6 +51,11 @@ export function madeUpReport(name = "made-up-135M.Q4_1.gguf"): Report {
 				{ name: "kvCache", unit: "bytes", before: { value: 94e6 }, after: { value: 75e6 }, ratio: 75 / 94 },
 			],
 		},
+		context: {
+			...{ context: 8192, times: { measuredAt: 4088, attention: 0.0006, feedForward: 0.0004 } },
+			...{ milliseconds: { before: 30.2, after: 24.8 }, kvCache: { before: 188e6, after: 150e6 } },
+			seen: { windows: 5, windowLength: 512, scoreFrom: 256 },
+		},
 		samples: [
 			{
 				...{ prompt: "Once upon a time", before: "there was a whale.\nIt swam.", after: "there was a a a", mode: "greedy" },

@@ -46,11 +46,11 @@ describe("the page", () => {
 		const ids = (text: string, within: string) =>
 			[...documentOf(text).querySelectorAll(`${within} > section`)].map((section) => section.getAttribute("aria-labelledby"));
 		expect(ids(page, ".first")).toEqual(["before-after", "blocks", "sample", "commands"]);
-		expect(ids(page, "main")).toEqual(["curve", "samples", "warnings", "limits", "alternatives"]);
+		expect(ids(page, "main")).toEqual(["curve", "samples", "warnings", "limits", "context", "alternatives"]);
 		expect(ids(page, "#details")).toEqual(["importance", "redundant", "surrogate", "splits", "speed", "notes", "reproduction", "times"]);
 		const { limits, alternatives, speed, samples, collapse, notes, interactions, surrogate, quality, removal, output, curve, ...rest } =
 			report;
-		const { textCheck, ...least } = rest;
+		const { textCheck, context, ...least } = rest;
 		const list = Array.from({ length: 30 }, (_, block) => ({ block, state: "kept" as const }));
 		const verdict = { headline: "Remove nothing.", reason: "Each block costs too much." };
 		const bare = reportHtml({

@@ -15,7 +15,7 @@ import {
 } from "../../src/report/summary.js";
 import { madeUpReport } from "../helpers/report.js";
 
-const { limits, collapse, alternatives, textCheck, ...usual } = madeUpReport();
+const { limits, collapse, alternatives, textCheck, context: _, ...usual } = madeUpReport();
 const { sources, ...quality } = usual.quality!;
 const places: SummaryPlaces = {
 	...{ output: "out.gguf", plan: "out.gguf.plan.json", report: "out.gguf.report.html" },

@@ -69,6 +69,15 @@ export const amountRows = {
 			speed: { help: `Compare with the model without these blocks, ${blockNumbers}; no file is written`, group: "measure" },
 		},
 	},
+	removeAttention: {
+		flag: "remove-attention",
+		path: "removeAttention",
+		value: { kind: "integer", min: 1 },
+		help: "Number of attention parts to remove, for long contexts, e.g. 9 (which ones is chosen automatically)",
+		group: "amount",
+		commands: ["prune"],
+		plan: "removeAttention",
+	},
 	targetSize: {
 		flag: "target-size",
 		path: "targetSize",
@@ -102,6 +111,16 @@ export const amountRows = {
 		per: {
 			frontier: { help: "Least speed-up, e.g. 1.3 (generation) or prompt:1.3; every combination is timed on this machine" },
 		},
+	},
+	targetKv: {
+		flag: "target-kv",
+		path: "targetKv",
+		value: { kind: "share" },
+		meta: "<SHARE>",
+		help: "Share of the KV cache that may be left, e.g. 50%; removes the fewest attention parts that reach it",
+		group: "amount",
+		commands: ["prune"],
+		plan: "targetKv",
 	},
 	speedupOf: {
 		path: "targetSpeedup",

@@ -1,8 +1,8 @@
 // How blocks are chosen, and what a search may spend.
-import { granularities } from "../../game/pairs.js";
 import { STRATA_PRESETS } from "../../game/strata.js";
 import { stateTypes } from "../../model/runtime/state-types.js";
-import { efforts, workingWeights } from "../measure.js";
+import { efforts, searchGranularities, workingWeights } from "../measure.js";
+import { granularities } from "../../game/pairs.js";
 import {
 	comparableMethods,
 	comparedMethods,
@@ -70,14 +70,23 @@ export const searchRows = {
 	granularity: {
 		flag: "granularity",
 		path: "search.granularity",
-		value: { kind: "choice", of: granularities },
-		help: `Remove only whole blocks (block), or also the second half of one with the first of the next (half-block; ${readers("granularity")})`,
+		value: { kind: "choice", of: searchGranularities },
+		help: `Remove only whole blocks (block), also the second half of one with the first of the next (half-block), or attention parts alone (attention; ${readers("granularity")})`,
 		default: "half-block if the method and the architecture allow it, else block",
 		group: "search",
 		commands: ["prune", "rank", "frontier"],
 		plan: "granularity",
 		printedAfter: "method",
-		per: { rank: { help: "Rank whole blocks (block), or also half-block cuts between neighbors (half-block; leave-one-out, auto)" } },
+		per: {
+			rank: {
+				value: { kind: "choice", of: granularities },
+				help: "Rank whole blocks (block), or also half-block cuts between neighbors (half-block; leave-one-out, auto)",
+			},
+			frontier: {
+				value: { kind: "choice", of: granularities },
+				help: `Remove only whole blocks (block), or also the second half of one with the first of the next (half-block; ${readers("granularity")})`,
+			},
+		},
 	},
 	effort: {
 		flag: "effort",

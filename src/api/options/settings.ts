@@ -54,10 +54,10 @@ export type MethodSettings = BudgetSettings & Of<"method" | "strata" | "strataPr
 /** How much is spent. */
 export type EffortSettings = Of<"effort" | "maxTime" | "maxTokens">;
 /** An amount that methods know beforehand. */
-export type CountSettings = Of<"removeBlocks" | "removeFraction">;
+export type CountSettings = Of<"removeBlocks" | "removeFraction" | "removeAttention">;
 /** What choosing blocks reads. */
 export type ChoosingSettings = MethodSettings & CountSettings & JobOptions;
-export type AmountSettings = CountSettings & Of<"remove" | "targetSize" | "targetSpeedup" | "speedupOf">;
+export type AmountSettings = CountSettings & Of<"remove" | "targetSize" | "targetSpeedup" | "speedupOf" | "targetKv">;
 export type LimitSettings = Of<"maxPplRatio" | "maxKl" | "minAccuracy" | "limitQuestions" | "ignoreLimits">;
 export type HealSettings = Of<"heal" | "healTokens" | "healTime" | "healKind" | "healType" | "healHeads">;
 /** What healing a set of blocks reads. */
@@ -77,5 +77,19 @@ export interface AskedSettings {
 	readonly asked: Settings<"prune">;
 }
 
+/** At which context the model is used. */
+export type ContextSettings = Of<"context">;
+/** What a session measures of its windows: found for the context, never given. */
+export interface ScoredSettings {
+	/** First position of a window whose next token counts on the search and validation splits. @default 0 */
+	readonly scoreFrom?: number | undefined;
+}
+
 /** What a session measures, on what, and how. */
-export type SessionSettings = TextSettings & MetricSettings & ReferenceSettings & SweepSettings & UnknownSettings & JobOptions;
+export type SessionSettings = ScoredSettings &
+	TextSettings &
+	MetricSettings &
+	ReferenceSettings &
+	SweepSettings &
+	UnknownSettings &
+	JobOptions;

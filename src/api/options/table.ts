@@ -41,7 +41,8 @@ const entries = Object.entries(optionTable) as [SettingName, OptionRow | PartRow
 /** Options of a command that exclude one another, by their flags. */
 export const exclusiveFlags: Readonly<Partial<Record<OptionCommand, readonly (readonly string[])[]>>> = {
 	prune: [
-		["remove-blocks", "remove", "target-size", "target-speedup"],
+		["remove-blocks", "remove", "target-size", "target-speedup", "target-kv"],
+		["remove-attention", "remove", "target-size", "target-speedup", "target-kv"],
 		["strata", "strata-preset"],
 	],
 	rank: [["strata", "strata-preset"]],

@@ -56,7 +56,15 @@ export const textRows = {
 		help: "Context in tokens that memory is computed for",
 		default: "4096, or the model's own if that is smaller",
 		group: "measure",
-		commands: ["speed"],
+		commands: ["speed", "prune"],
+		plan: "context",
+		per: {
+			prune: {
+				value: { kind: "integer", min: 256, max: 2 ** 30 },
+				help: "Context in tokens that the model is used at: granularity attention counts time and KV cache there",
+				group: "amount",
+			},
+		},
 	},
 	calibration: {
 		flag: "calibration",

@@ -32,6 +32,10 @@ export interface FrontierRequest {
  */
 export function frontierRequest(header: Header, whole: Pick<ModelWeights, "file">, options: FrontierSettings): FrontierRequest {
 	checkHealingOfFrontier(options);
+	if (options.granularity === "attention")
+		throw new InvalidOptionError(
+			"a frontier counts blocks: attention parts alone are searched by prune-gguf MODEL OUTPUT --remove-attention N; leave out granularity attention",
+		);
 	const goal = goalOf(options);
 	const kmax = kmaxOf(header, options);
 	const types = typesOf(whole, options);

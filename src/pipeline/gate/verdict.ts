@@ -153,7 +153,10 @@ async function knownSets({ session, choices, decided, known, options }: GateChec
 	const smaller = game.ledger
 		.measurements()
 		.map(({ coalition }) => coalition)
-		.filter((set) => set.size < set.players && set.players - set.size < below && session.model.blocks.check(set.removed()) === undefined);
+		.filter((set) => {
+			const removed = set.removed();
+			return removed.length > 0 && removed.length < below && session.model.blocks.check(removed) === undefined;
+		});
 	const measured = await game.measure(smaller, { signal: options.signal });
 	for (const one of measured.sort((a, b) => meanLoss(a) - meanLoss(b))) if (Number.isFinite(meanLoss(one))) add(one.coalition.removed());
 	return [...best.values()].sort((a, b) => b.length - a.length);

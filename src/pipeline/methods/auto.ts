@@ -1,12 +1,13 @@
 // The automatic method on the search split of a session.
 import { setImmediate } from "node:timers/promises";
 import { ranking } from "../../game/attribution/attribution.js";
+import { Coalition } from "../../game/coalition.js";
+import type { Game } from "../../game/game.js";
 import { auto, type SurrogateReport, WHOLE_SHARE } from "../../game/search/auto-method.js";
 import { nearHalves, nearRivals } from "../../game/search/rivals.js";
 import { logger } from "../../api/logger.js";
 import type { ShiftedPairImportance } from "../../api/measure.js";
 import type { ShiftedContribution } from "../../game/attribution/shifted-window.js";
-import type { Session } from "../session/session.js";
 import { timeLimit } from "../../game/search/time-limit.js";
 import type { PlanSurrogate } from "../../storage/plan.js";
 import type { Judgement } from "../../game/surrogate/judge.js";
@@ -54,7 +55,7 @@ export async function chooseAuto({ session, game, search, counts, options, ranki
 			...found.ranked
 				.filter((removed) => !found.byCount.has(removed.length))
 				.map((removed) => ({ removed: [...removed], method: "leave-one-out" })),
-			...rankedByContribution(session, found, counts, { order: ranking(singles.contributions), method: "leave-one-out" }),
+			...rankedByContribution(game, found, counts, { order: ranking(singles.contributions), method: "leave-one-out" }),
 		],
 		contributions: contributions ?? singles,
 		masks: found.measured + (halfBlocks?.measured ?? 0),
@@ -89,7 +90,7 @@ function planSurrogate(surrogate: SurrogateReport | undefined): Pick<Choices, "s
  * search mask, and are at times better on unseen text.
  */
 export function rankedByContribution(
-	{ model }: Session,
+	game: Pick<Game, "players" | "allows">,
 	found: Choices["found"],
 	counts: readonly number[],
 	{ order, method }: { readonly order: readonly number[]; readonly method: string },
@@ -98,7 +99,7 @@ export function rankedByContribution(
 	const free = order.filter((block) => !frozen.has(block));
 	return [...new Set([...found.byCount.keys(), ...counts])]
 		.map((size) => ({ size, removed: free.slice(0, size).sort((a, b) => a - b), method }))
-		.filter(({ size, removed }) => removed.length === size && model.blocks.check(removed) === undefined)
+		.filter(({ size, removed }) => removed.length === size && game.allows(Coalition.ofRemoved(game.players, removed)))
 		.map(({ removed }) => ({ removed, method }));
 }
 

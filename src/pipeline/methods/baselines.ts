@@ -83,7 +83,7 @@ export async function chooseRandom(play: SelectionContext): Promise<Choices> {
 		// The original model is measured too.
 		masks: searchBudget(game.players, search.kmax, options, session.tokens.search) - 1,
 		random: new Random(session.seed).fork("random sets"),
-		granularity: options.granularity,
+		granularity: options.granularity === "half-block" ? "half-block" : "block",
 		...(units ? { units } : {}),
 	});
 	const found = await measured(play, sets);

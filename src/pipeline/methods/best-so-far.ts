@@ -17,12 +17,12 @@ const added: Readonly<Record<Metric, string>> = {
 /** The best measured set of each size up to `kmax`, as if each had been a step. None where the original model is not measured yet. */
 export function bestMeasured(game: Pick<LedgerGame, "played" | "allows">, kmax: number): SearchStep[] {
 	const played = game.played();
-	const full = played.find(({ coalition }) => coalition.size === coalition.players);
+	const full = played.find(({ coalition }) => coalition.removed().length === 0);
 	if (!full) return [];
 	const best = new BestSoFar();
 	for (const measurement of played) {
 		const { coalition } = measurement;
-		const count = coalition.players - coalition.size;
+		const count = coalition.removed().length;
 		if (count === 0 || count > kmax || !game.allows(coalition)) continue;
 		const addedLoss = meanLoss(measurement) - meanLoss(full);
 		if (Number.isFinite(addedLoss)) best.onStep({ count, removed: coalition.removed(), addedLoss, tried: 1 });

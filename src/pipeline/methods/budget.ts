@@ -13,8 +13,12 @@ const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>
 	thorough: (blocks) => Math.max(300, Math.min(800, 26 * blocks)),
 };
 
-/** Masks of half-block cuts beside those of whole blocks, where an effort says how many. */
-const shareOf = (granularity: BudgetSettings["granularity"]) => (granularity === "half-block" ? 1 + HALF_SHARE : 1);
+/**
+ * Masks beside those of whole blocks, where an effort says how many. Attention parts are measured on longer windows, of twice as many
+ * tokens: half as many masks as with half-block cuts take as many tokens as those.
+ */
+const shareOf = (granularity: BudgetSettings["granularity"] = "block") =>
+	({ block: 1, "half-block": 1 + HALF_SHARE, attention: (1 + HALF_SHARE) / 2 })[granularity];
 
 /**
  * Most sets of one size, its own among them, that the race decides between if they are tied in the search. The best set that a search has measured is
@@ -27,7 +31,7 @@ export const racedSets: Readonly<Record<Effort, number>> = { quick: 4, standard:
  * half-block cuts the best ones of auto, and of other methods leave-one-out's and the best set of whole blocks.
  */
 export function raceField(method: Method, effort: Effort, granularity: BudgetSettings["granularity"] = "block"): number {
-	if (method === "auto") return racedSets[effort] + 3 + (granularity === "block" ? 0 : RACED_HALVES);
+	if (method === "auto") return racedSets[effort] + 3 + (granularity === "half-block" ? RACED_HALVES : 0);
 	if (granularity === "half-block") return 3;
 	return factsOf(method).raced ? 2 : 1;
 }

@@ -1,4 +1,5 @@
 import type { Method } from "../../api/index.js";
+import type { SearchGranularity } from "../../api/measure.js";
 import { bestMeasured } from "./best-so-far.js";
 import { chooseAuto } from "./auto.js";
 import { chooseAngular, chooseEdge, chooseRandom, chooseScored } from "./baselines.js";
@@ -14,15 +15,18 @@ import {
 	shiftedAlone,
 } from "./searches.js";
 import { InvalidOptionError } from "../../errors.js";
-import type { Game } from "../../game/game.js";
-import type { Granularity } from "../../game/pairs.js";
+import { attentionGame } from "../../game/attention-game.js";
+import { Coalition } from "../../game/coalition.js";
+import { type Game, meanLoss } from "../../game/game.js";
 import { LossMeter } from "../../game/loss-meter.js";
-import type { SearchOptions } from "../../game/search/search.js";
+import type { SearchOptions, SearchStep } from "../../game/search/search.js";
 import type { Session } from "../session/session.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
+import { inPositions, stepInPositions } from "./attentions.js";
 import type { Choices, SelectionContext } from "./selection-context.js";
 import { searchBudget } from "./budget.js";
 import { shiftedPairCosts } from "./shifted-pairs.js";
+import { timedMasks } from "./timed.js";
 import type { ChoosingSettings } from "../../api/options/settings.js";
 
 interface Chooser {
@@ -32,10 +36,10 @@ interface Chooser {
 	/** The option `masks` with which it measures no more than `limit` masks, unjudged, as far as it can. @default it reads none */
 	readonly masksWithin?: (limit: number, kmax: number) => number;
 	/** The fewest masks with which it works at all. */
-	readonly least: (blocks: number, kmax: number, granularity?: Granularity) => number;
+	readonly least: (blocks: number, kmax: number, granularity?: SearchGranularity) => number;
 }
 
-const ranked = (blocks: number, kmax: number, granularity?: Granularity) => blocks + 1 + kmax + shiftedAlone(blocks, granularity);
+const ranked = (blocks: number, kmax: number, granularity?: SearchGranularity) => blocks + 1 + kmax + shiftedAlone(blocks, granularity);
 const scored = (_blocks: number, kmax: number) => kmax + 1;
 const descent = (blocks: number, kmax: number, { granularity }: ChoosingSettings) =>
 	blocks + 1 + 9 * kmax + shiftedAlone(blocks, granularity);
@@ -100,8 +104,8 @@ const choosers: Readonly<Record<Method, Chooser>> = {
 };
 
 /** Numbers of removed blocks that are asked for. */
-function sizesOf({ removeBlocks, removeFraction }: ChoosingSettings, kmax: number): number[] {
-	const wholeCurve = removeBlocks === undefined && removeFraction === undefined;
+function sizesOf({ removeBlocks, removeFraction, removeAttention }: ChoosingSettings, kmax: number): number[] {
+	const wholeCurve = (removeBlocks ?? removeFraction ?? removeAttention) === undefined;
 	return wholeCurve ? Array.from({ length: kmax }, (_, i) => i + 1) : [kmax];
 }
 
@@ -111,18 +115,32 @@ export interface MethodTask {
 	readonly blocks: number;
 	/** Most blocks that go. */
 	readonly kmax: number;
+	/** With attention parts: how many blocks are among them, which are searched first. @default 0 */
+	readonly base?: number | undefined;
+	/** Whether sets of other parts that save as much time are searched too. */
+	readonly time?: unknown;
 }
 
 /**
  * Masks that a method will measure at most, for estimates.
  * @param tokens that a mask runs; those of the windows where it is not given
  */
-export function plannedMasks({ method, blocks, kmax }: MethodTask, options: ChoosingSettings, tokens?: number): number {
-	return choosers[method].masks(blocks, kmax, options, tokens);
+export function plannedMasks({ method, blocks, kmax, base = 0, time }: MethodTask, options: ChoosingSettings, tokens?: number): number {
+	const { masks } = choosers[method];
+	const beside = base === 0 ? 0 : masks(blocks, base, baseOptions(options, base), tokens);
+	return beside + masks(blocks, kmax - base, options, tokens) + (time ? timedMasks(blocks, kmax) : 0);
 }
 
+/** How the blocks are searched that go beside attention parts. */
+const baseOptions = (options: ChoosingSettings, count: number): ChoosingSettings => ({
+	...options,
+	granularity: "half-block",
+	removeBlocks: count,
+	removeAttention: undefined,
+});
+
 /** The fewest masks with which a method finds sets of up to `kmax` blocks. */
-export function leastMasks(method: Method, blocks: number, kmax: number, granularity?: Granularity): number {
+export function leastMasks(method: Method, blocks: number, kmax: number, granularity?: SearchGranularity): number {
 	return choosers[method].least(blocks, kmax, granularity);
 }
 
@@ -131,8 +149,9 @@ export function leastMasks(method: Method, blocks: number, kmax: number, granula
  * @param tokens that a mask runs
  * @throws InvalidOptionError where `maxEvaluations` or `maxTokens` allow fewer masks than the method needs
  */
-export function checkBudget({ method, blocks, kmax }: MethodTask, options: ChoosingSettings, tokens: number): void {
+export function checkBudget({ method, blocks, kmax: all, base = 0 }: MethodTask, options: ChoosingSettings, tokens: number): void {
 	const { masksWithin, least } = choosers[method];
+	const kmax = all - base;
 	checkRounds(method, blocks, Math.min(options.rounds ?? 1, kmax), options);
 	const { maxEvaluations, maxTokens } = options;
 	if (!masksWithin) return;
@@ -170,41 +189,96 @@ export interface ChooseSetting extends Pick<SearchOptions, "onStep"> {
 	/** Says too what it measured: the best of that is what a search that is stopped leaves. @default the search split's */
 	readonly game?: Game & Pick<LedgerGame, "played">;
 	/** Sizes asked for. @default kmax where the options name an amount, else 1..kmax */
-	readonly counts?: readonly number[];
+	readonly counts?: readonly number[] | undefined;
 	/** @default true */
 	readonly judged?: boolean;
 	/** Whether the importance of shifted pairs is asked for, where they are searched. @default false */
 	readonly ranking?: boolean;
+	/** With granularity `attention`: what is removed beside the attention parts. @default nothing */
+	readonly base?: readonly number[];
 }
 
 /**
- * Runs a method on the search split: sets of up to `kmax` removed blocks, and contributions. Whether its budget is enough is for
+ * Runs a method on the search split: sets of up to `kmax` removed positions, and contributions. Whether its budget is enough is for
  * {@link checkBudget} to say before.
  */
 export async function choose(
 	session: Session,
-	{ method, kmax }: Pick<MethodTask, "method" | "kmax">,
+	task: Pick<MethodTask, "method" | "kmax">,
 	options: ChoosingSettings,
-	{ game = session.games.search, counts, judged = true, ranking = false, onStep }: ChooseSetting = {},
+	setting: ChooseSetting = {},
 ): Promise<Choices> {
-	const { units } = session.model.blocks;
-	const { signal, granularity } = options;
-	const meter = new LossMeter(game, { signal });
-	const search = { kmax, meter, signal, granularity, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) };
-	const sizes = counts ?? sizesOf(options, kmax);
+	if (options.granularity === "attention") return chooseAttentions(session, task, options, setting);
+	const { game = session.games.search, onStep } = setting;
 	try {
-		const choices = await choosers[method].choose({
-			session,
-			game,
-			search,
-			counts: sizes,
-			options: { ...options, method },
-			judged,
-			ranking,
-		});
-		return granularity === "half-block" ? { ...choices, shiftedPairs: shiftedPairCosts(meter.measurements()) } : choices;
+		return await play(session, task, options, { ...setting, game });
 	} finally {
 		// Not every method goes by steps; what an interrupted batch has finished counts too, and the race that comes next may be interrupted.
-		if (onStep) for (const step of bestMeasured(game, kmax)) onStep(step);
+		if (onStep) for (const step of bestMeasured(game, task.kmax)) onStep(step);
 	}
+}
+
+/**
+ * The blocks, or half-block cuts, that go beside attention parts: those of a number that lose least on the search split, attention parts
+ * being there.
+ */
+export async function chooseBase(
+	session: Session,
+	{ method, kmax }: Pick<MethodTask, "method" | "kmax">,
+	options: ChoosingSettings,
+): Promise<readonly number[]> {
+	const { found, rivals } = await choose(session, { method, kmax }, { ...baseOptions(options, kmax), method });
+	const { search } = session.games;
+	const own = found.byCount.get(kmax);
+	const sets = [...(own ? [own] : []), ...rivals].filter(({ removed }) => removed.length === kmax);
+	const measured = await search.measure(
+		sets.map(({ removed }) => Coalition.ofRemoved(search.players, removed)),
+		{ phase: "comparing blocks", signal: options.signal },
+	);
+	const [best] = measured.sort((a, b) => meanLoss(a) - meanLoss(b));
+	if (!best) throw new InvalidOptionError(`exactly ${kmax} blocks cannot be removed from this architecture`);
+	return best.coalition.removed();
+}
+
+/** The same in the game of attention parts: in positions of the model, those of the base among them. */
+async function chooseAttentions(
+	session: Session,
+	{ method, kmax }: Pick<MethodTask, "method" | "kmax">,
+	options: ChoosingSettings,
+	{ game = session.games.search, base = [], counts, onStep, ...rest }: ChooseSetting,
+): Promise<Choices> {
+	const inner = attentionGame(game, base);
+	const task = { method, kmax: kmax - base.length };
+	const tell = onStep && ((step: SearchStep) => onStep(stepInPositions(inner, step)));
+	const asked = (counts ?? sizesOf(options, kmax)).map((count) => count - base.length);
+	try {
+		const setting = { ...rest, game: inner, counts: asked, ...(tell ? { onStep: tell } : {}) };
+		return inPositions(inner, await play(session, task, options, setting));
+	} finally {
+		if (tell) for (const step of bestMeasured(inner, task.kmax)) tell(step);
+	}
+}
+
+/** Plays a game of whole players, or of pairs of parts. */
+async function play(
+	session: Session,
+	{ method, kmax }: Pick<MethodTask, "method" | "kmax">,
+	options: ChoosingSettings,
+	{ game, counts, judged = true, ranking = false, onStep }: ChooseSetting & Required<Pick<ChooseSetting, "game">>,
+): Promise<Choices> {
+	const { signal } = options;
+	const granularity = options.granularity === "half-block" ? "half-block" : "block";
+	// Attention parts are tied by no rule.
+	const units = options.granularity === "attention" ? undefined : session.model.blocks.units;
+	const meter = new LossMeter(game, { signal });
+	const choices = await choosers[method].choose({
+		session,
+		game,
+		search: { kmax, meter, signal, granularity, ...(units ? { units } : {}), ...(onStep ? { onStep } : {}) },
+		counts: counts ?? sizesOf(options, kmax),
+		options: { ...options, method },
+		judged,
+		ranking,
+	});
+	return granularity === "half-block" ? { ...choices, shiftedPairs: shiftedPairCosts(meter.measurements()) } : choices;
 }

@@ -9,7 +9,7 @@ import { lazyGreedy } from "../../game/search/greedy.js";
 import { leaveOneOut } from "../../game/search/ranked.js";
 import { inRounds } from "../../game/search/rounds.js";
 import type { SearchResult } from "../../game/search/search.js";
-import type { Granularity } from "../../game/pairs.js";
+import type { SearchGranularity } from "../../api/measure.js";
 import { swapSearch } from "../../game/search/swap.js";
 import type { Choices, ProposedSet, SelectionContext } from "./selection-context.js";
 import { searchBudget } from "./budget.js";
@@ -30,12 +30,12 @@ export function chooseSwap(play: SelectionContext): Promise<Choices> {
 }
 
 /** Shifted pairs of a model that are measured alone. */
-export function shiftedAlone(blocks: number, granularity: Granularity | undefined): number {
+export function shiftedAlone(blocks: number, granularity: SearchGranularity | undefined): number {
 	return granularity === "half-block" ? blocks - 1 : 0;
 }
 
 /** What greedy takes at most: single removals, those of shifted pairs if there are any, and its steps. */
-export function leastOfSwap(blocks: number, kmax: number, granularity?: Granularity): number {
+export function leastOfSwap(blocks: number, kmax: number, granularity?: SearchGranularity): number {
 	return blocks + 1 + width * kmax + shiftedAlone(blocks, granularity);
 }
 
@@ -83,7 +83,7 @@ async function raced(play: SelectionContext, method: string, run: () => Promise<
 	const choices = await alone(play, method, run);
 	if (isHalf(play)) return choices;
 	const order = ranking(choices.contributions?.contributions ?? []);
-	return { ...choices, rivals: rankedByContribution(play.session, choices.found, play.counts, { order, method: "leave-one-out" }) };
+	return { ...choices, rivals: rankedByContribution(play.game, choices.found, play.counts, { order, method: "leave-one-out" }) };
 }
 
 async function alone(
@@ -93,7 +93,7 @@ async function alone(
 ): Promise<Choices> {
 	const found = await session.timed("search", run);
 	const contributions = await session.singleRemovals(found.originalLoss, options.signal, game);
-	const rivals = isHalf({ options }) ? wholeRivals({ session, counts, search }, { ...found, method }, contributions) : [];
+	const rivals = isHalf({ options }) ? wholeRivals({ counts, search }, { ...found, method }, contributions) : [];
 	return { found: { ...found, method }, rivals, contributions, masks: found.measured };
 }
 
@@ -101,7 +101,7 @@ const isHalf = ({ options }: Pick<SelectionContext, "options">) => options.granu
 
 /** Sets of whole blocks for the final comparison: the best measured one of each size, and leave-one-out's. They cost no search mask. */
 function wholeRivals(
-	{ session, counts, search }: Pick<SelectionContext, "session" | "counts" | "search">,
+	{ counts, search }: Pick<SelectionContext, "counts" | "search">,
 	found: SearchResult,
 	{ contributions }: Attribution,
 ): ProposedSet[] {
@@ -113,5 +113,5 @@ function wholeRivals(
 		if (found.byCount.has(count) && (!known || meanLoss(set) < meanLoss(known))) best.set(count, set);
 	}
 	const rivals = [...best.values()].map(({ coalition }) => ({ removed: coalition.removed(), method: `${found.method} of whole blocks` }));
-	return [...rivals, ...rankedByContribution(session, found, counts, { order: ranking(contributions), method: "leave-one-out" })];
+	return [...rivals, ...rankedByContribution(search.meter.game, found, counts, { order: ranking(contributions), method: "leave-one-out" })];
 }

@@ -54,8 +54,7 @@ export function planOrigin(
 		commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), {
 			...namesOnly(asked),
 			...chosen,
-			targetSpeedup: undefined,
-			speedupOf: undefined,
+			...foundAmount(asked, granularity),
 			...measuredSpeed(output, asked),
 		});
 	return {
@@ -72,6 +71,12 @@ export function planOrigin(
 		command: command(found),
 		asked: command({}),
 	};
+}
+
+/** The number that was found stands for what asked for it; sets of a speed-up at a context differ in number, so that it stays what was asked for. */
+function foundAmount(asked: AskedSettings["asked"], granularity: GranularityUsed | undefined): Settings<"prune"> {
+	const number = { targetSpeedup: undefined, speedupOf: undefined, targetKv: undefined };
+	return granularity?.used === "attention" && asked.targetSpeedup !== undefined ? { targetKv: undefined } : number;
 }
 
 /** As many layers as fit depends on what else uses the device. */

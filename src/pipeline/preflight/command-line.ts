@@ -18,7 +18,8 @@ export function commandLine(model: string, output: string | undefined, settings:
 /** How much to remove, and how that is searched for: what a list of blocks says instead. */
 const instead: Settings<"prune"> = {
 	...Object.fromEntries(methodOptions.map((name) => [name, undefined])),
-	...{ method: undefined, removeBlocks: undefined, removeFraction: undefined, targetSize: undefined },
+	...{ method: undefined, removeBlocks: undefined, removeFraction: undefined, removeAttention: undefined },
+	...{ targetSize: undefined, targetKv: undefined },
 	...{ targetSpeedup: undefined, speedupOf: undefined },
 };
 

@@ -3,7 +3,7 @@ import type { JobOptions } from "../../api/job.js";
 import { defaultMethod, type Method, type RankMethod } from "../../api/methods.js";
 import type { Metric } from "../../api/measure.js";
 import type { CommandOptions, OptionCommand } from "../../api/options/row.js";
-import type { HealSettings, MachineSettings, Settings } from "../../api/options/settings.js";
+import type { HealSettings, MachineSettings, ScoredSettings, Settings } from "../../api/options/settings.js";
 import { deviceChoice } from "../../model/runtime/devices.js";
 import { RunProgress } from "../progress/run-progress.js";
 import { callbacksOf, defined, settingsFrom } from "../../api/options/shape.js";
@@ -38,7 +38,7 @@ export type Job<Command extends OptionCommand> = Omit<Settings<Command>, keyof D
 		readonly asked: Settings<Command>;
 	};
 
-export type PruneJob = Job<"prune">;
+export type PruneJob = Job<"prune"> & ScoredSettings;
 export type ApplyJob = Job<"apply">;
 export type FrontierJob = Job<"frontier">;
 export type CompareJob = Job<"compare">;
@@ -61,7 +61,10 @@ export function jobOf<Command extends OptionCommand>(settings: Settings<Command>
 }
 
 /** Settings measured for what was asked: a number of blocks for a speed-up, tokens for a time, the kind of healing that fits in memory. */
-export type FoundSettings = Pick<Settings<"prune">, "removeBlocks" | "speedupOf" | "healTokens" | "healTime" | "healKind">;
+export type FoundSettings = Pick<
+	Settings<"prune">,
+	"removeBlocks" | "removeAttention" | "context" | "speedupOf" | "healTokens" | "healTime" | "healKind"
+>;
 
 /** The job that goes on with what was found, which is also written down and printed. The first one stays as it is. */
 export function settledJob<Command extends "prune" | "frontier">(job: Job<Command>, found: FoundSettings): Job<Command> {

@@ -1,8 +1,8 @@
 import type { GranularityUsed, Method, RankMethod } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
-import { granularities } from "../../game/pairs.js";
 import { STRATA_PRESETS } from "../../game/strata.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
+import { searchGranularities } from "../../api/measure.js";
 import { factsOf, isEstimator, methodOptions, methods } from "../../api/methods.js";
 import type { AmountSettings, MethodSettings } from "../../api/options/settings.js";
 import { shownText } from "../../storage/shown-text.js";
@@ -25,10 +25,12 @@ export function checkMethodOptions(method: Method, options: MethodSettings & Pic
 		throw new InvalidOptionError("--strata and --strata-preset say the same thing twice: give one of them");
 	if (options.strataPreset !== undefined && !(options.strataPreset in STRATA_PRESETS))
 		throw new InvalidOptionError(`strata-preset must be one of ${Object.keys(STRATA_PRESETS).join(", ")}, got ${options.strataPreset}`);
-	if (options.granularity !== undefined && !granularities.includes(options.granularity))
-		throw new InvalidOptionError(`granularity must be one of ${granularities.join(", ")}, got ${options.granularity}`);
-	if (options.granularity === "half-block" && (options.rounds ?? 1) > 1)
-		throw new InvalidOptionError("--rounds ranks whole blocks again after each cut: leave out --rounds or --granularity half-block");
+	if (options.granularity !== undefined && !searchGranularities.includes(options.granularity))
+		throw new InvalidOptionError(`granularity must be one of ${searchGranularities.join(", ")}, got ${options.granularity}`);
+	if (options.granularity !== undefined && options.granularity !== "block" && (options.rounds ?? 1) > 1)
+		throw new InvalidOptionError(
+			`--rounds ranks whole blocks again after each cut: leave out --rounds or --granularity ${options.granularity}`,
+		);
 	const reads = (other: Method) => factsOf(other).reads ?? [];
 	// Whole blocks are what every method removes.
 	const given = methodOptions.filter((name) => options[name] !== undefined && options[name] !== "block");
@@ -48,12 +50,16 @@ export function checkMethodOptions(method: Method, options: MethodSettings & Pic
  * @throws InvalidOptionError for half-block cuts that were asked for on an architecture that has none, with its reason
  */
 export function granularityOf(
-	{ method, granularity, rounds = 1 }: Pick<MethodSettings, "granularity" | "rounds"> & { readonly method: RankMethod },
-	blocks: Pick<BlockPlan, "architecture" | "parts">,
+	{ method, granularity: given, rounds = 1, ...amount }: Omit<Searching, "remove">,
+	blocks: PlanOfParts,
 ): GranularityUsed {
+	const asked = attentionOption(amount);
+	const granularity = given ?? (asked === undefined ? undefined : "attention");
+	if (asked !== undefined && granularity !== "attention")
+		throw new InvalidOptionError(`${asked} removes attention parts alone: leave out --granularity ${granularity}`);
 	checkGranularity({ granularity }, blocks);
 	const { architecture, parts } = blocks;
-	if (granularity !== undefined) return { used: granularity, reason: "as given" };
+	if (granularity !== undefined) return { used: granularity, reason: given === undefined ? `asked for by ${asked}` : "as given" };
 	const whole = (reason: string): GranularityUsed => ({ used: "block", reason });
 	if (isEstimator(method) || !factsOf(method).reads?.includes("granularity")) return whole(`${method} takes whole blocks only`);
 	if (rounds > 1) return whole("--rounds ranks whole blocks again after each cut");
@@ -61,22 +67,38 @@ export function granularityOf(
 	return { used: "half-block", reason: `the default of ${method} for the architecture ${shownText(architecture)}` };
 }
 
+/** Blocks whose attention part can be removed alone, ascending. */
+export function removableAttentions({ blocks, check }: Pick<BlockPlan, "blocks" | "check">): number[] {
+	return Array.from({ length: blocks }, (_, block) => block).filter((block) => check([block + 0.25]) === undefined);
+}
+
 /** The job with the granularity that its search has; nothing is searched where blocks are named. @throws InvalidOptionError */
-export function withGranularity<J extends Searching>(job: J, blocks: Pick<BlockPlan, "architecture" | "parts">): J {
+export function withGranularity<J extends Searching>(job: J, blocks: PlanOfParts): J {
 	if (job.remove === undefined) return jobWith<Searching>(job, { granularity: granularityOf(job, blocks).used }) as J;
 	checkGranularity(job, blocks);
 	return job;
 }
 
-type Searching = Pick<MethodSettings, "granularity" | "rounds"> & Pick<AmountSettings, "remove"> & { readonly method: RankMethod };
+type Searching = Pick<MethodSettings, "granularity" | "rounds"> &
+	Pick<AmountSettings, "remove" | "removeAttention" | "targetKv"> & { readonly method: RankMethod };
+type PlanOfParts = Pick<BlockPlan, "architecture" | "parts" | "attention">;
+
+/** The option that asks for attention parts, as it is written. */
+const attentionOption = ({ removeAttention, targetKv }: Pick<AmountSettings, "removeAttention" | "targetKv">): string | undefined =>
+	targetKv !== undefined ? "--target-kv" : removeAttention !== undefined ? "--remove-attention" : undefined;
 
 /**
- * Half-block cuts need blocks of two parts, one after the other.
+ * Half-block cuts need blocks of two parts, one after the other; attention parts can go where llama.cpp runs blocks without one.
  * @throws InvalidOptionError, with the architecture's reason
  */
-export function checkGranularity(options: Pick<MethodSettings, "granularity">, blocks: Pick<BlockPlan, "architecture" | "parts">): void {
-	if (options.granularity !== "half-block") return;
-	if (blocks.parts.allowed) return;
-	const { architecture, parts } = blocks;
+export function checkGranularity(options: Pick<MethodSettings, "granularity">, blocks: PlanOfParts): void {
+	const { architecture, parts, attention } = blocks;
+	if (options.granularity === "attention" && !attention.allowed) {
+		const instead = parts.allowed ? "half-block or block" : "block";
+		throw new InvalidOptionError(
+			`attention parts cannot be removed alone from a model of architecture ${shownText(architecture)}: ${attention.reason}. Use --granularity ${instead}`,
+		);
+	}
+	if (options.granularity !== "half-block" || parts.allowed) return;
 	throw new InvalidOptionError(`--granularity half-block cannot be used with architecture ${architecture}: ${parts.reason}`);
 }

@@ -5,7 +5,7 @@ import { hasGate } from "../preflight/gate-limits.js";
 import { logger } from "../../api/logger.js";
 import type { Finalist, Race } from "../race/race.js";
 import { standingOf } from "../race/standing.js";
-import { formatBlocks } from "../../notation.js";
+import { amountsOf, askedAmount, formatBlocks } from "../../notation.js";
 import { measuredText } from "../../report/gate.js";
 import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { Decision } from "./decision.js";
@@ -34,6 +34,11 @@ export function fewestOf({ winners }: Pick<Race, "winners">): Finalist {
 	return [...winners.values()].sort((a, b) => a.removed.length - b.removed.length)[0]!;
 }
 
+/** The set that adds the least among those that reach the speed-up. */
+export function leastLossOf({ winners }: Pick<Race, "winners">): Finalist {
+	return [...winners.values()].sort((a, b) => a.added - b.added)[0]!;
+}
+
 /**
  * The set for the most blocks that meets the gate on the validation split, and on the held-out split too: where that says no, the next
  * smaller one is tried.
@@ -47,8 +52,12 @@ export async function mostThatMeet(race: Race, gate: Gate, options: JobOptions):
 		if (!(await gate.meets("validation", set.removed))) continue;
 		const figures = await gate.figures("heldOut", set.removed);
 		if (figures.every(({ met }) => met)) {
+			const more = amountsOf(set.removed).attentions > 0 ? "--remove-attention" : "--remove-blocks";
 			if (i === 0)
-				log("note", `${count} blocks, the most that were searched, meet the limits: --remove-blocks with the same limits tries more`);
+				log(
+					"note",
+					`${askedAmount(set.removed).words}, the most that were searched, meet the limits: ${more} with the same limits tries more`,
+				);
 			return { ...standingOf(race), chosen: set };
 		}
 		log(

@@ -8,6 +8,7 @@ import type { Gate } from "../gate/gate.js";
 import type { Healing } from "../healing/heal-model.js";
 import { logger } from "../../api/logger.js";
 import { keptName, writePlanBeside } from "../planning/keep.js";
+import { contextOfPlan } from "../planning/context.js";
 import { makePlan, type PlanningSettings } from "../planning/plan.js";
 import { attempt, type MeasuredPair, measurePair, type PairSettings } from "./measure-pair.js";
 import { inputFiles } from "../preflight/metric.js";
@@ -94,6 +95,7 @@ async function planOf(
 	const { chosen, healing } = healed ? decision : await healChosen(session, decision, options);
 	const plan = await makePlan(session, { output, chosen, choices: facts.choices, decided: decision }, options);
 	plan.heal = healing?.section;
+	if (facts.at) plan.context = contextOfPlan(facts.at, plan.removed);
 	return { plan, healing };
 }
 

@@ -43,13 +43,13 @@ export async function askedWork(
 /** Says what is known and what is left to measure at most. @returns how long the evaluations of each step take as well */
 export async function announceWork(
 	session: Session,
-	{ kmax, count, counts, named }: Removable,
+	{ kmax, count, counts, named, base, time }: Removable,
 	options: ChoosingSettings & NamedSettings & Pick<MetricSettings, "questions">,
 ): Promise<{ readonly estimate: Omit<Estimate, "seconds" | "steps">; readonly seconds: PlannedSeconds; readonly asked: WorkAsked }> {
 	const { model, calibration, tokens } = session;
 	const { blocks } = model.facts;
 	const { method = defaultMethod } = options;
-	const planned = named ? 1 : plannedMasks({ method, blocks, kmax }, options, tokens.search);
+	const planned = named ? 1 : plannedMasks({ method, blocks, kmax, base, time }, options, tokens.search);
 	const sizes = counts?.length ?? (count === undefined ? kmax : 1);
 	const asked = await askedWork(session, { kmax, named, planned, sizes }, options);
 	const { masks, known } = asked;
@@ -61,10 +61,20 @@ export async function announceWork(
 	return { estimate, seconds: plannedSeconds(asked), asked };
 }
 
+/** What positions of each granularity are beside whole numbers. */
+const kindsSearched: Readonly<Record<NonNullable<NamedSettings["granularity"]>, readonly number[]>> = {
+	block: [0],
+	"half-block": [0, 0.5],
+	attention: [0.25],
+};
+
 /** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked, with half-block cuts only where these are searched. */
 export function usefulMasks(ledger: Ledger, kmax: number, { method, remove, granularity }: NamedSettings): number {
 	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
 	if (method === "paper" || method === "paper-repaired") return ledger.size;
-	const taken = (coalition: Coalition) => coalition.whole || granularity === "half-block";
-	return ledger.measurements().filter(({ coalition }) => taken(coalition) && coalition.players - coalition.size <= kmax).length;
+	const kinds = kindsSearched[granularity ?? "block"];
+	return ledger
+		.measurements()
+		.map(({ coalition }) => coalition.removed())
+		.filter((removed) => removed.length <= kmax && removed.every((position) => kinds.includes(position % 1))).length;
 }

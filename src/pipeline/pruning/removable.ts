@@ -2,12 +2,15 @@
 import { defaultMethod, factsOf } from "../../api/methods.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { ProposedSet, Choices } from "../methods/selection-context.js";
+import type { TimeToSave } from "../methods/timed.js";
+import { removableAttentions } from "../preflight/method-options.js";
 import { checkCount, checkedRemoval, type Header, type ReadOnce } from "../preflight/model-header.js";
 import { countsForSize, type SizeRange } from "../preflight/target-size.js";
 import { finalists, sizesFound } from "../race/finalists.js";
 import type { Session } from "../session/session.js";
 import { checkSpeedup } from "../speed/target.js";
 import { limitedAmount, mostForGate } from "./amount.js";
+import type { Amount, AskedAmount, AttentionAmount } from "./asked-amount.js";
 import type {
 	AmountSettings,
 	HealSettings,
@@ -17,26 +20,21 @@ import type {
 	UnknownSettings,
 } from "../../api/options/settings.js";
 
-/** What says how much is removed: an option, or the limits; `curve` where nothing does. */
-export type Amount =
-	| "curve"
-	| "gate"
-	| { readonly blocks: number }
-	| { readonly fraction: number }
-	| { readonly remove: readonly number[] }
-	| { readonly size: number };
-
-/** The same, before it is measured how many blocks a speed-up needs. */
-export type AskedAmount = Amount | { readonly speedup: number };
-
-const amounts = ["removeBlocks", "removeFraction", "remove", "targetSize", "targetSpeedup"] as const;
+const amounts = ["removeBlocks", "removeAttention", "removeFraction", "remove", "targetSize", "targetSpeedup", "targetKv"] as const;
 
 /** @throws InvalidOptionError for an amount that is out of range, or said twice */
 export function amountOf(options: AmountSettings & LimitSettings): AskedAmount {
 	const given = amounts.filter((name) => options[name] !== undefined);
-	if (given.length > 1) throw new InvalidOptionError(`${given.join(" and ")} say the same thing twice: give one of them`);
-	const { removeBlocks, removeFraction, remove, targetSpeedup } = options;
+	const both = given.length === 2 && given[0] === "removeBlocks" && given[1] === "removeAttention";
+	if (given.length > 1 && !both) throw new InvalidOptionError(`${given.join(" and ")} say the same thing twice: give one of them`);
+	const { removeBlocks, removeFraction, remove, targetSpeedup, targetKv } = options;
 	checkSpeedup(options);
+	if (options.removeAttention !== undefined) return attentionsOf(options);
+	if (targetKv !== undefined) {
+		if (!(targetKv > 0 && targetKv < 1))
+			throw new InvalidOptionError(`target-kv must be a share between 0 and 100 %, such as 50%; got ${targetKv * 100} %`);
+		return { kv: targetKv };
+	}
 	if (targetSpeedup !== undefined) return { speedup: targetSpeedup };
 	if (removeBlocks !== undefined) {
 		if (!Number.isInteger(removeBlocks) || removeBlocks < 1)
@@ -55,17 +53,29 @@ export function amountOf(options: AmountSettings & LimitSettings): AskedAmount {
 	return limitedAmount(options) ?? "curve";
 }
 
+/** @throws InvalidOptionError for numbers that are none */
+function attentionsOf({ removeAttention, removeBlocks }: AmountSettings): AttentionAmount {
+	for (const [name, number] of Object.entries({ "remove-attention": removeAttention, "remove-blocks": removeBlocks }))
+		if (number !== undefined && !(Number.isInteger(number) && number >= 1))
+			throw new InvalidOptionError(`${name} must be a whole number of at least 1, got ${number}`);
+	return { attentions: removeAttention!, ...(removeBlocks === undefined ? {} : { blocks: removeBlocks }) };
+}
+
 /** How many blocks to remove (undefined for the whole curve), and up to how many sets are searched. */
 export interface Removable extends Partial<SizeRange> {
 	/** At least. */
 	readonly count: number | undefined;
 	readonly kmax: number;
+	/** With attention parts: what other sets must save to take part, of which the one that loses least is taken. */
+	readonly time?: TimeToSave | undefined;
+	/** With attention parts: how many whole blocks, or half-block cuts, are among what is counted. */
+	readonly base?: number | undefined;
 	/** The blocks themselves, where they are given: ascending. */
 	readonly named?: readonly number[] | undefined;
 }
 
 /** What says how much can go, and what of it remains. */
-type RemovableSettings = Pick<MethodSettings, "method"> & QuantizeSettings & UnknownSettings & HealSettings;
+type RemovableSettings = Pick<MethodSettings, "method" | "granularity"> & QuantizeSettings & UnknownSettings & HealSettings;
 
 /**
  * @param original header of the original whose weights are quantized
@@ -75,6 +85,8 @@ export async function removableOf(amount: Amount, header: Header, original: Read
 	const plan = header.blocks;
 	const { blocks, maxRemovable } = plan;
 	const tied = !factsOf(options.method ?? defaultMethod).runs;
+	if (options.granularity === "attention" && !(typeof amount === "object" && "remove" in amount))
+		return removableAttention(plan, amount as AttentionAmount | "gate" | "curve", tied);
 	if (amount === "gate") {
 		const kmax = mostForGate(blocks, maxRemovable);
 		// The amount is not known yet, so assume the largest file.
@@ -90,13 +102,25 @@ export async function removableOf(amount: Amount, header: Header, original: Read
 		const named = checkedRemoval(header.path, plan, amount.remove);
 		return { count: named.length, kmax: named.length, named };
 	}
-	const count = "blocks" in amount ? amount.blocks : Math.round(amount.fraction * blocks);
+	const count = "fraction" in amount ? Math.round(amount.fraction * blocks) : amount.blocks!;
 	if (count < 1)
 		throw new InvalidOptionError(
 			`${((amount as { fraction: number }).fraction * 100).toFixed(1)} % of ${blocks} blocks is less than one block`,
 		);
 	checkCount(plan, count, { tied });
 	return { count, kmax: count };
+}
+
+/** The same of attention parts; without a number up to half of them. @throws InvalidOptionError where the model cannot lose as many blocks */
+function removableAttention(plan: Header["blocks"], amount: AttentionAmount | "gate" | "curve", tied: boolean): Removable {
+	if (typeof amount === "object") {
+		const { attentions, blocks: base = 0, time } = amount;
+		if (base > 0) checkCount(plan, base, { tied });
+		return { count: attentions + base, kmax: attentions + base, base, ...(time ? { time, reaches: time.reaches } : {}) };
+	}
+	const kmax = Math.max(1, Math.floor(removableAttentions(plan).length / 2));
+	const counts = Array.from({ length: kmax }, (_, i) => i + 1);
+	return amount === "gate" ? { count: kmax, kmax, counts } : { count: undefined, kmax };
 }
 
 /**
@@ -107,10 +131,10 @@ export async function removableOf(amount: Amount, header: Header, original: Read
 export function candidates(
 	session: Session,
 	choices: Choices | undefined,
-	{ named, count, counts, reaches = () => true }: Removable,
+	{ named, count, counts, time, reaches = () => true }: Removable,
 ): ProposedSet[] {
 	if (named) return [{ removed: named, method: "given" }];
-	const found = finalists(session, choices!, counts ?? (count === undefined ? sizesFound(choices!) : [count]));
+	const found = finalists(session, choices!, counts ?? (count === undefined || time ? sizesFound(choices!) : [count]));
 	const sets = found.filter(({ removed }) => reaches(removed));
 	if (sets.length === 0 && found.length > 0)
 		throw new InvalidOptionError(

@@ -51,6 +51,9 @@ export function withinTime(session: Session, run: TimedRun, options: PruneJob): 
 	tell(search === undefined ? [...leftOut, "search"] : leftOut, maxTime, options);
 	const job = without(leftOut, options);
 	if (search !== undefined) return { options: jobWith(job, { maxTime: search }), noFurther: leftOut.includes("further text") };
+	// No hidden state says what an attention part alone does: each is measured once.
+	if (options.granularity === "attention")
+		return { options: jobWith(job, { method: "leave-one-out", maxTime: undefined, effort: "quick" }), noFurther: true };
 	// Hidden states of one pass rank the blocks; not every graph gives them.
 	const instead = ["block-influence", "last"] as const;
 	const ranked = { method: instead[0], granularity: undefined, maxTime: undefined, effort: "quick" } as const;
@@ -92,7 +95,7 @@ function partsOf(session: Session, { asked, times, removable }: TimedRun, option
 	const { blocks } = session.model.facts;
 	const usual = removable.named
 		? 0
-		: plannedMasks({ method: options.method, blocks, kmax: removable.kmax }, { ...options, maxTime: undefined }, session.tokens.search);
+		: plannedMasks({ method: options.method, blocks, ...removable }, { ...options, maxTime: undefined }, session.tokens.search);
 	const finalists = finalistSeconds(asked);
 	return {
 		fixed: sum(comparing) - finalists - further.measured / 2 + sum(times.get("Writing and verifying")),
@@ -100,8 +103,8 @@ function partsOf(session: Session, { asked, times, removable }: TimedRun, option
 		optional: { samples, speed, "further text": further.measured + further.drawn },
 		usual: Math.max(0, usual - known) * secondsPerMask,
 		singles: removable.named ? 0 : Math.max(0, singles - known) * secondsPerMask,
-		// The hidden states take a pass.
-		unsearched: removable.named ? 0 : (sizes + 1) * secondsPerMask,
+		// The hidden states take a pass; attention parts are measured one by one.
+		unsearched: removable.named ? 0 : ((options.granularity === "attention" ? singles : 1) + sizes) * secondsPerMask,
 	};
 }
 

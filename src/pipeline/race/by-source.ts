@@ -5,14 +5,15 @@ import { bySource } from "../../game/sources.js";
 import type { Session } from "../session/session.js";
 import { differences, meanAndError, studentT95 } from "../../game/statistics.js";
 import type { ProposedSet } from "../methods/selection-context.js";
+import { isWithoutCuts } from "./kinds.js";
 import { blocksArgument, formatBlocks } from "../../notation.js";
 
-/** The best set of whole blocks of each size on each source, among those that the search has measured: no evaluation of the search is spent. */
+/** The best set without half-block cuts of each size on each source, among those that the search has measured: no evaluation of the search is spent. */
 export function bestBySource(session: Session, sizes: readonly number[]): ProposedSet[] {
-	const played = session.games.search.played().filter(({ coalition }) => coalition.whole);
+	const played = session.games.search.played().filter(({ coalition }) => isWithoutCuts(coalition));
 	const sources = played[0]?.sources ?? [];
 	return sizes.flatMap((size) => {
-		const sets = played.filter(({ coalition }) => coalition.players - coalition.size === size && session.games.search.allows(coalition));
+		const sets = played.filter(({ coalition }) => coalition.removed().length === size && session.games.search.allows(coalition));
 		return sources.flatMap(({ name }, source) => {
 			const best = lowest(sets, (set) => lossOn(set, source));
 			return best && Number.isFinite(lossOn(best, source)) ? [{ removed: best.coalition.removed(), method: `best on ${name}` }] : [];

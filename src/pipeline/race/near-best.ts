@@ -3,6 +3,7 @@
 import { type Measurement, meanLoss } from "../../game/game.js";
 import type { Session } from "../session/session.js";
 import type { ProposedSet } from "../methods/selection-context.js";
+import { isWithoutCuts } from "./kinds.js";
 
 /** Sets of one size that are raced beside the best one, at most. */
 const most = 3;
@@ -10,14 +11,16 @@ const most = 3;
 const margin = 0.02;
 
 /**
- * The searched sets of whole blocks of each size that come next to the best one. None where the search ran on the model itself and on all
+ * The searched sets without half-block cuts of each size that come next to the best one. None where the search ran on the model itself and on all
  * positions. How many half-block cuts are raced is settled where they are proposed: more of them would win by chance.
  */
 export function nearBest(session: Session, sizes: readonly number[]): ProposedSet[] {
 	const { search } = session.games;
 	if (search === session.finals.search) return [];
-	const played = search.played().filter((set) => set.coalition.whole && search.allows(set.coalition) && Number.isFinite(meanLoss(set)));
-	const removedOf = ({ coalition }: Measurement) => coalition.players - coalition.size;
+	const played = search
+		.played()
+		.filter((set) => isWithoutCuts(set.coalition) && search.allows(set.coalition) && Number.isFinite(meanLoss(set)));
+	const removedOf = ({ coalition }: Measurement) => coalition.removed().length;
 	return sizes.flatMap((size) => {
 		const sets = played.filter((set) => removedOf(set) === size).sort((a, b) => meanLoss(a) - meanLoss(b));
 		const [best, ...others] = sets;

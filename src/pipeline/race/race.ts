@@ -86,7 +86,7 @@ export async function race(
 	const { players } = session.games.validation;
 	const sets = choices.map((choice) => Coalition.ofRemoved(players, choice.removed));
 	const { signal } = options;
-	const contested = new Set(sets.map(({ size }) => size)).size < new Set(sets.map(({ key }) => key)).size;
+	const contested = new Set(choices.map(({ removed }) => removed.length)).size < new Set(sets.map(({ key }) => key)).size;
 	const { game, byDivergence } = contested ? await session.races.first() : { game: session.games.validation, byDivergence: false };
 	/** By what sets are compared, in the place of the losses. */
 	const raced = (set: Measurement): Measurement => (byDivergence ? { ...set, losses: set.figures!.divergence! } : set);
@@ -227,7 +227,7 @@ function meansOf({ figures, sources }: Measurement): Finalist["figures"] {
 function disagreementsIn(field: Field, measured: readonly Measurement[]): Disagreement[] {
 	const [best] = field;
 	const left = new Set(field.map(({ coalition }) => coalition.key));
-	const sets = measured.filter(({ coalition }) => coalition.size === best.coalition.size);
+	const sets = measured.filter(({ coalition }) => coalition.removed().length === best.coalition.removed().length);
 	const chosen = sets.find(({ coalition }) => coalition.key === best.coalition.key)!;
 	const told = disagreementsOf(best, field);
 	const others = disagreementsOf(

@@ -49,12 +49,13 @@ export function blocksData(parts: {
 	const [first] = importance;
 	const { weights } = origin.machine;
 	const where = weights === undefined || weights === "own" ? "" : `, on a copy of type ${weights}`;
+	const of = origin.granularity?.used === "attention" ? ", of attention parts alone" : "";
 	const pairs = shiftedPairs.map(({ removed, added, standardError }) => {
 		const { interval } = errorOf(added, standardError, splitWindows(origin.calibration.search));
 		return { removed: [...removed], added, ...(interval ? { interval } : {}) };
 	});
 	return {
-		...(first ? { estimator: `${first.estimator}${where}`, unit: first.unit } : {}),
+		...(first ? { estimator: `${first.estimator}${of}${where}`, unit: first.unit } : {}),
 		list,
 		...(pairs.length > 0 ? { shiftedPairs: pairs } : {}),
 	};

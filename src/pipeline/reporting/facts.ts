@@ -5,6 +5,7 @@ import type { Plan } from "../../storage/plan.js";
 import type { Choices } from "../methods/selection-context.js";
 import type { Sizes } from "../preflight/model-sizes.js";
 import type { Standing } from "../race/standing.js";
+import type { AtContext } from "../speed/at-context.js";
 import type { TargetSpeeds } from "./verdict.js";
 import type { PlanOrigin } from "../planning/origin.js";
 
@@ -22,6 +23,8 @@ export interface RunFacts {
 	readonly decided: Standing;
 	/** What was measured for a target speed-up. */
 	readonly speeds?: TargetSpeeds | undefined;
+	/** What is known of the context that the model is used at. */
+	readonly at?: AtContext | undefined;
 	/** What was warned of. */
 	readonly warnings: readonly string[];
 }

@@ -71,9 +71,8 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 		disagreements,
 		warnings: warnings.filter((warning) => !said.has(warning)),
 		...(notes.length > 0 ? { notes } : {}),
-		...(plan?.heal ? { heal: healData(plan.heal, plan.removed) } : {}),
 		...(alternatives ? { alternatives } : {}),
-		...(plan?.limits ? { limits: plan.limits.figures.map(limitFigure) } : {}),
+		...(plan ? furtherOf(plan) : {}),
 		...extras,
 		reproduce: reproduceOf(origin),
 		timings: Object.entries(timings).map(([phase, took]) => ({ phase, seconds: took })),
@@ -85,6 +84,21 @@ function removalOf({ removed, kept, method, finalComparison, tied }: Plan): NonN
 	const { by, further = [] } = finalComparison ?? {};
 	const decided = by && { finalComparison: { by, further: further.map(({ sets }) => ({ sets })) } };
 	return { removed, kept, method, ...decided, ...(tied ? { tied } : {}) };
+}
+
+/** What a plan says beside the removal and its cost. */
+function furtherOf({ heal, removed, limits, context }: Plan): Partial<Pick<Report, "heal" | "limits" | "context">> {
+	return {
+		...(heal ? { heal: healData(heal, removed) } : {}),
+		...(limits ? { limits: limits.figures.map(limitFigure) } : {}),
+		...(context ? { context: contextData(context) } : {}),
+	};
+}
+
+function contextData({ times, ...rest }: NonNullable<Plan["context"]>): NonNullable<Report["context"]> {
+	if (!times) return rest;
+	const { measuredAt, attention, feedForward } = times;
+	return { ...rest, times: { measuredAt, attention, feedForward } };
 }
 
 function limitFigure({ standardError, ...figure }: PlanLimit): NonNullable<Report["limits"]>[number] {

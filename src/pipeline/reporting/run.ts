@@ -36,10 +36,14 @@ export function watched<Options extends JobOptions>(options: Options, warnings: 
 }
 
 /** What is known beside the session. */
-export type KnownFacts = Pick<RunFacts, "choices" | "decided" | "speeds" | "warnings"> & { readonly output: string | undefined };
+export type KnownFacts = Pick<RunFacts, "choices" | "decided" | "speeds" | "warnings" | "at"> & { readonly output: string | undefined };
 
 /** What the report needs of a session, taken while it is open. */
-export function runFacts(session: Session, { output, choices, decided, speeds, warnings }: KnownFacts, options: AskedSettings): RunFacts {
+export function runFacts(
+	session: Session,
+	{ output, choices, decided, speeds, warnings, at }: KnownFacts,
+	options: AskedSettings,
+): RunFacts {
 	const { model, metric } = session;
 	return {
 		...{
@@ -50,7 +54,7 @@ export function runFacts(session: Session, { output, choices, decided, speeds, w
 		},
 		inputs: model.file.paths,
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
-		...{ choices, decided, speeds, warnings },
+		...{ choices, decided, speeds, warnings, at },
 	};
 }
 

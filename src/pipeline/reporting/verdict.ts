@@ -2,7 +2,7 @@
 import type { Speedup } from "../../api/speed.js";
 import { formatDifference, formatRatio, formatSignificant } from "../../report/format.js";
 import { isWhole } from "../../game/parts.js";
-import { amountText, formatBlocks } from "../../notation.js";
+import { amountText, askedAmount, formatBlocks, removedText } from "../../notation.js";
 import type { Report, ReportCurve } from "../../report/report-data.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
 import type { SpeedRatio } from "../../storage/plan-speed.js";
@@ -168,7 +168,7 @@ function fewerBlocks({ removed, curve, healed, quantized, added }: JudgedRemoval
 	const isOne = ({ removed: set }: Point) => set.length === 1;
 	const one = validated.find(isOne) ?? (bound > 1 ? fewer.find(isOne) : undefined);
 	if (!one) return unknown;
-	return `Even one block ${evenOne(one, curve.metric)}${stage}${healed ? "" : ": no number of blocks is cheap on this text"}.`;
+	return `Even ${askedAmount(one.removed).words.replace(/^1 /, "one ")} ${evenOne(one, curve.metric)}${stage}${healed ? "" : ": no number of blocks is cheap on this text"}.`;
 }
 
 /** Blocks are chosen on the search split, so that a cost there is the least to expect. */
@@ -178,7 +178,10 @@ function evenOne({ added, split }: Point, metric: ReportCurve["metric"]): string
 	return added! >= damagingLoss ? "more than doubles perplexity" : `raises perplexity by ${about} ${riseText(added!)}`;
 }
 
-const blocksText = ({ removed: { length } }: Point) => `${length} block${length === 1 ? "" : "s"} (-n ${length})`;
+function blocksText({ removed }: Point): string {
+	const { words, options } = askedAmount(removed);
+	return `${words} (${options})`;
+}
 
 const risesBy = (added: number) => {
 	if (added >= damagingLoss) return "perplexity more than doubles";
@@ -196,6 +199,5 @@ const firstOfEachSize = (points: readonly Point[]) =>
 
 /** The verdict if nothing said how much to remove. */
 export function suggestionVerdict({ removed, reason }: { removed: readonly number[]; reason: string }): Report["verdict"] {
-	const blocks = `block${removed.length === 1 ? "" : "s"} ${formatBlocks(removed)}`;
-	return { headline: removed.length > 0 ? `Sensible: remove ${blocks}.` : "Sensible: remove nothing.", reason };
+	return { headline: removed.length > 0 ? `Sensible: remove ${removedText(removed)}.` : "Sensible: remove nothing.", reason };
 }

@@ -24,12 +24,14 @@ export interface ScoredWindows {
 	readonly reference?: Reference | undefined;
 	/** Positions that are scored. @default all */
 	readonly positions?: ScoredPositions | undefined;
+	/** First position that is scored. @default 0 */
+	readonly scoreFrom?: number | undefined;
 }
 
 /** Loss of each window. */
 export async function sweepWindows(
 	{ evaluator, coalitions }: Batch,
-	{ windows, reference, positions }: ScoredWindows,
+	{ windows, reference, positions, scoreFrom }: ScoredWindows,
 	run: LedgerEvaluateOptions,
 	options: JobOptions,
 ): Promise<void> {
@@ -42,6 +44,7 @@ export async function sweepWindows(
 		signal: run.signal ?? options.signal,
 		reference,
 		positions,
+		scoreFrom,
 		onCandidate: (index, { losses, divergences, agreements, standardErrors }, stats) => {
 			const now = Date.now();
 			const coalition = coalitions[index]!;
@@ -77,7 +80,7 @@ export function drawnShare(positions: ScoredPositions, windows: TokenWindows, fu
 	const errors = full?.figures?.[drawnError];
 	return {
 		positions: countPositions(positions),
-		of: windows.count * (windows.length - 1),
+		of: windows.count * (windows.length - 1 - positions.scoreFrom),
 		...(errors ? { standardError: Math.sqrt(errors.reduce((sum, each) => sum + each ** 2, 0)) / errors.length } : {}),
 	};
 }

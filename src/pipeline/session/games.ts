@@ -19,7 +19,7 @@ import { splitParts, type SplitPart, StagedLedgerGame } from "./staged-game.js";
 import { Ledger, ledgerKey } from "../../storage/ledger.js";
 import { type LedgerEvaluateOptions, LedgerGame, type LedgerGameOptions } from "../../storage/ledger-game.js";
 import { ledgerPath } from "../../storage/runs.js";
-import { type DrawnShare, drawnShare } from "./batch-evaluation.js";
+import { type DrawnShare, drawnShare, type ScoredWindows } from "./batch-evaluation.js";
 import { questionMetric, windowsMetric, type SplitMetric } from "./metrics.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
@@ -194,8 +194,9 @@ class GameMaker {
 			make: async (windows, byDivergence) => {
 				const compared = this.#kl || byDivergence;
 				// Not kept: as large as that of the validation split, and a part is measured once a race.
-				const reference = compared ? (run: LedgerEvaluateOptions) => this.#makeReference(windows, run) : undefined;
-				const splitMetric = windowsMetric(windows, this.#options, reference);
+				const scored = this.#scoredOf("validation");
+				const reference = compared ? (run: LedgerEvaluateOptions) => this.#makeReference(windows, run, scored) : undefined;
+				const splitMetric = windowsMetric(windows, this.#options, reference, scored);
 				const view = byDivergence ? undefined : this.#metricView("validation");
 				return this.#game(await this.#open(splitMetric, compared), splitMetric, own, view);
 			},
@@ -206,7 +207,8 @@ class GameMaker {
 		const { splits } = this.#material.calibration;
 		const games = new Once<SplitName, LedgerGame>();
 		const make = async (split: SplitName) => {
-			const splitMetric = windowsMetric(splits[split], this.#options, (run) => this.#reference(split, run));
+			const reference = (run: LedgerEvaluateOptions) => this.#reference(split, run);
+			const splitMetric = windowsMetric(splits[split], this.#options, reference, this.#scoredOf(split));
 			return this.#game(await this.#open(splitMetric, true), splitMetric, own, this.#textView(split));
 		};
 		return (split) => games.get(split, () => make(split));
@@ -255,7 +257,8 @@ class GameMaker {
 		if (!racing || this.#kl || questions || scoreShare !== 1 || calibration.sources.length > 1) return [];
 		return splitParts(calibration.splits.search, Number(settings.ubatch), async (windows, name, first) => {
 			// A candidate counts when its first windows are measured.
-			const splitMetric = windowsMetric(windows, first ? this.#options : { ...this.#options, progress: undefined });
+			const told = first ? this.#options : { ...this.#options, progress: undefined };
+			const splitMetric = windowsMetric(windows, told, undefined, this.#scoredOf("search"));
 			const { settings: named, ...rest } = this.#searchKey(splitMetric);
 			const own = { ...named, ...settings, windows: name };
 			const key = ledgerKey({ ...rest, settings: own });
@@ -266,11 +269,11 @@ class GameMaker {
 		});
 	}
 
-	#key({ hash }: SplitMetric, compared = this.#kl): Parameters<typeof ledgerKey>[0] {
+	#key({ hash, scoreFrom = 0 }: SplitMetric, compared = this.#kl): Parameters<typeof ledgerKey>[0] {
 		const { sha256, backend } = this.#material;
 		// The loss alone has no word of its own: the ledgers that were there before there was another keep their keys.
 		const kept = compared ? { figures: "divergence" } : {};
-		return { model: sha256, windows: hash, backend, settings: { ...this.#identity, ...kept } };
+		return { model: sha256, windows: hash, backend, settings: { ...this.#identity, ...kept, ...(scoreFrom > 0 ? { scoreFrom } : {}) } };
 	}
 
 	async #open(splitMetric: SplitMetric, compared = this.#kl): Promise<Ledger> {
@@ -292,17 +295,21 @@ class GameMaker {
 	}
 
 	#textMetric(split: SplitName): SplitMetric {
-		return windowsMetric(
-			this.#material.calibration.splits[split],
-			this.#options,
-			this.#kl ? (run) => this.#reference(split, run) : undefined,
-		);
+		const reference = this.#kl ? (run: LedgerEvaluateOptions) => this.#reference(split, run) : undefined;
+		return windowsMetric(this.#material.calibration.splits[split], this.#options, reference, this.#scoredOf(split));
+	}
+
+	/** What of a split counts: the text that proves a file and that figures are reported of is scored at all positions. */
+	#scoredOf(split: SplitName): { readonly scoreFrom?: number } {
+		const { scoreFrom } = this.#options;
+		return scoreFrom === undefined || split === "heldOut" ? {} : { scoreFrom };
 	}
 
 	/** Positions that the search scores, where it does not score all. */
 	#drawnPositions(): ScoredPositions | undefined {
 		const { scoreShare = 1, seed = 0 } = this.#options;
-		return scoreShare === 1 ? undefined : drawPositions(this.#material.calibration.splits.search, { share: scoreShare, seed });
+		if (scoreShare === 1) return undefined;
+		return drawPositions(this.#material.calibration.splits.search, { share: scoreShare, seed, ...this.#scoredOf("search") });
 	}
 
 	#drawn(ledger: Ledger): DrawnShare | undefined {
@@ -317,21 +324,22 @@ class GameMaker {
 		const positions = this.#drawnPositions();
 		if (!positions) return this.#textMetric("search");
 		const reference = this.#kl ? (run: LedgerEvaluateOptions) => this.#reference("search", run, positions) : undefined;
-		return windowsMetric(windows, this.#options, reference, positions);
+		return windowsMetric(windows, this.#options, reference, { positions });
 	}
 
 	/** The original model's own distributions, also where the search runs on a copy. */
 	#reference(split: SplitName, { signal }: Pick<LedgerEvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {
 		const name = positions ? `${split}, drawn` : split;
-		return this.#references.get(name, () => this.#makeReference(this.#material.calibration.splits[split], { signal }, positions));
+		const scored = positions ? { positions } : this.#scoredOf(split);
+		return this.#references.get(name, () => this.#makeReference(this.#material.calibration.splits[split], { signal }, scored));
 	}
 
 	#makeReference(
 		windows: TokenWindows,
 		{ signal }: Pick<LedgerEvaluateOptions, "signal">,
-		positions?: ScoredPositions,
+		scored: Pick<ScoredWindows, "positions" | "scoreFrom"> = {},
 	): Promise<Reference> {
-		const how = { signal: signal ?? this.#options.signal, positions, maxBytes: mostReferenceBytes(this.#options) };
+		const how = { signal: signal ?? this.#options.signal, ...scored, maxBytes: mostReferenceBytes(this.#options) };
 		return this.#evaluator!.createReference(Coalition.full(this.#model.facts.blocks), windows, how);
 	}
 

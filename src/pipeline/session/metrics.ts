@@ -2,10 +2,10 @@
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import type { Coalition } from "../../game/coalition.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
-import type { Reference, ScoredPositions } from "../../model/runtime/positions.js";
+import type { Reference } from "../../model/runtime/positions.js";
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import type { LedgerEvaluateOptions } from "../../storage/ledger-game.js";
-import { sweepQuestions, sweepWindows } from "./batch-evaluation.js";
+import { type ScoredWindows, sweepQuestions, sweepWindows } from "./batch-evaluation.js";
 import type { JobOptions } from "../../api/index.js";
 
 /** How a metric is measured on one split. */
@@ -14,27 +14,30 @@ export interface SplitMetric {
 	readonly hash: string;
 	readonly shape: { readonly count: number; readonly length: number };
 	readonly tokens: number;
+	/** First position of a window that counts. @default 0 */
+	readonly scoreFrom?: number | undefined;
 	measure(evaluator: Evaluator, coalitions: readonly Coalition[], run: LedgerEvaluateOptions): Promise<void>;
 }
 
 /**
  * Losses of windows of text.
  * @param referenceFor gives the original model's distributions to compare with
- * @param positions that are scored; all where there are none
+ * @param scored what of the windows counts; all where nothing is said
  */
 export function windowsMetric(
 	windows: TokenWindows,
 	options: JobOptions,
 	referenceFor?: (run: LedgerEvaluateOptions) => Promise<Reference | undefined>,
-	positions?: ScoredPositions,
+	scored: Pick<ScoredWindows, "positions" | "scoreFrom"> = {},
 ): SplitMetric {
 	const { count, length, tokens } = windows;
 	return {
 		hash: hashWindows(windows),
 		shape: { count, length },
 		tokens: tokens.length,
+		scoreFrom: scored.positions ? scored.positions.scoreFrom : scored.scoreFrom,
 		measure: async (evaluator, coalitions, run) => {
-			await sweepWindows({ evaluator, coalitions }, { windows, reference: await referenceFor?.(run), positions }, run, options);
+			await sweepWindows({ evaluator, coalitions }, { windows, reference: await referenceFor?.(run), ...scored }, run, options);
 		},
 	};
 }

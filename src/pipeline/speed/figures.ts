@@ -6,9 +6,6 @@ import type { SpeedRatio, SpeedSideFigures } from "../../storage/plan-speed.js";
 /** What is measured where nothing else is said: llama-bench's prompt, and half of its generation. */
 export const usualSpeedShape: SpeedShape = { promptTokens: 512, generatedTokens: 64, repetitions: 6 };
 
-/** Tokens of context that memory is counted for where nothing else is said. */
-export const usualContext = 4096;
-
 export function median(values: ArrayLike<number>): number {
 	const sorted = Array.from(values).sort((a, b) => a - b);
 	const middle = sorted.length / 2;

@@ -11,7 +11,7 @@ import { placementFor } from "../../model/runtime/place.js";
 import { defaultThreads } from "../../model/runtime/threads.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
-import { readKeptSpeed } from "../../storage/plan-speed.js";
+import { type PartTimes, readKeptPartTimes, readKeptSpeed } from "../../storage/plan-speed.js";
 import { keptSpeedPath, makeRunFolder } from "../../storage/runs.js";
 import type { Header } from "../preflight/model-header.js";
 import { modelIdentity } from "../session/session.js";
@@ -39,15 +39,8 @@ export class KeptSpeed {
 	}
 
 	/** The answer for this model, with these threads, where it would be put now. The model is not loaded for it. */
-	static async of({ path, file }: Header, question: SpeedQuestion, options: MachineSettings & JobOptions): Promise<KeptSpeed> {
-		await announceMachine(options);
-		const info = await machineSeen(options);
-		const placement = placementFor(file, {}, { seen: info, host: availableMemory() }, options);
-		const machine = computingIdentity({ backend: info, placement }, options);
-		const sha256 = await modelIdentity(file, options);
-		const folder = await makeRunFolder({ name: basename(path), sha256 });
-		const asked = { ...question, threads: options.threads ?? defaultThreads() };
-		return new KeptSpeed(keptSpeedPath(folder, hashOf(["speed", version, asked, machine])), question.counts);
+	static async of(header: Header, question: SpeedQuestion, options: MachineSettings & JobOptions): Promise<KeptSpeed> {
+		return new KeptSpeed(await pathOf(header, { ...question }, options), question.counts);
 	}
 
 	/** What an earlier run found, and when it was measured, in ISO 8601; undefined if there is none, or it is torn. */
@@ -64,3 +57,44 @@ export class KeptSpeed {
 		await writeAtomically(this.path, { overwrite: true }, (handle) => handle.writeFile(text));
 	}
 }
+
+/** The file of what was measured for a question about this model, with these threads, where it would be put now. */
+async function pathOf(
+	{ path, file }: Header,
+	question: Readonly<Record<string, unknown>>,
+	options: MachineSettings & JobOptions,
+): Promise<string> {
+	await announceMachine(options);
+	const info = await machineSeen(options);
+	const placement = placementFor(file, {}, { seen: info, host: availableMemory() }, options);
+	const machine = computingIdentity({ backend: info, placement }, options);
+	const sha256 = await modelIdentity(file, options);
+	const folder = await makeRunFolder({ name: basename(path), sha256 });
+	const asked = { ...question, threads: options.threads ?? defaultThreads() };
+	return keptSpeedPath(folder, hashOf(["speed", version, asked, machine]));
+}
+
+/** Times of the parts of a model at a context, as an earlier run measured them. */
+export class KeptPartTimes {
+	readonly path: string;
+
+	private constructor(path: string) {
+		this.path = path;
+	}
+
+	static async of(header: Header, context: number, options: MachineSettings & JobOptions): Promise<KeptPartTimes> {
+		return new KeptPartTimes(await pathOf(header, { partsAt: context }, options));
+	}
+
+	/** Undefined if there are none, or the file is torn. */
+	async read(): Promise<KeptTimes | undefined> {
+		return readFile(this.path, "utf8").then(readKeptPartTimes, () => undefined);
+	}
+
+	async write(times: PartTimes): Promise<void> {
+		const text = JSON.stringify({ measured: new Date().toISOString(), ...times });
+		await writeAtomically(this.path, { overwrite: true }, (handle) => handle.writeFile(text));
+	}
+}
+
+type KeptTimes = PartTimes & { readonly measured: string };

@@ -16,7 +16,8 @@ import { runSpeed, type SpeedShape, type SpeedSide } from "../../model/runtime/s
 import { backendOf, summarize } from "../session/session.js";
 import { sizesWithout } from "../preflight/model-sizes.js";
 import type { SpeedOptions, SpeedResult } from "../../api/speed.js";
-import { ratioOf, sideOf, usualContext, usualSpeedShape } from "./figures.js";
+import { usualContext } from "../preflight/context.js";
+import { ratioOf, sideOf, usualSpeedShape } from "./figures.js";
 import { untilNarrow } from "./until-narrow.js";
 import type { PlanSpeed } from "../../storage/plan-speed.js";
 

@@ -145,12 +145,12 @@ describe("methods with half-block cuts", () => {
 		}
 		expect(() => checkMethodOptions("leave-one-out", { ...half, rounds: 2 })).toThrow(/--rounds/);
 		expect(() => checkMethodOptions("auto", { granularity: "part" as "block" })).toThrow(
-			"granularity must be one of block, half-block, got part",
+			"granularity must be one of block, half-block, attention, got part",
 		);
 	});
 
 	it("are refused with the architecture's reason", () => {
-		const of = (parts: Parameters<typeof checkGranularity>[1]["parts"]) => ({ architecture: "x", parts });
+		const of = (parts: Parameters<typeof checkGranularity>[1]["parts"]) => ({ architecture: "x", parts, attention: parts });
 		expect(() => checkGranularity(half, of({ allowed: true }))).not.toThrow();
 		expect(() => checkGranularity(half, of({ allowed: false, reason: "one norm feeds both parts" }))).toThrow(
 			"--granularity half-block cannot be used with architecture x: one norm feeds both parts",
@@ -160,8 +160,9 @@ describe("methods with half-block cuts", () => {
 	});
 
 	it("are searched by default if the method and the architecture allow them", () => {
-		const two = { architecture: "x", parts: { allowed: true } } as const;
-		const one = { architecture: "x", parts: { allowed: false, reason: "one norm feeds both parts" } } as const;
+		const attention = { allowed: false, reason: "its graph has none" };
+		const two = { architecture: "x", parts: { allowed: true }, attention } as const;
+		const one = { architecture: "x", parts: { allowed: false, reason: "one norm feeds both parts" }, attention } as const;
 		for (const method of taking) {
 			expect(granularityOf({ method }, two)).toEqual({ used: "half-block", reason: `the default of ${method} for the architecture x` });
 			expect(granularityOf({ method }, one)).toEqual({
@@ -181,7 +182,7 @@ describe("methods with half-block cuts", () => {
 	});
 
 	it("are searched or not as it is given", () => {
-		const of = (parts: Parameters<typeof granularityOf>[1]["parts"]) => ({ architecture: "x", parts });
+		const of = (parts: Parameters<typeof granularityOf>[1]["parts"]) => ({ architecture: "x", parts, attention: parts });
 		const whole = { method: "auto", granularity: "block" } as const;
 		expect(granularityOf(whole, of({ allowed: true }))).toEqual({ used: "block", reason: "as given" });
 		expect(granularityOf({ method: "auto", ...half }, of({ allowed: true }))).toEqual({ used: "half-block", reason: "as given" });

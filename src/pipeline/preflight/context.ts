@@ -1,0 +1,102 @@
+// The context that a model is used at, and how much of it a search sees.
+import { stat } from "node:fs/promises";
+import { InvalidOptionError } from "../../errors.js";
+import { weightedFiles } from "../../model/calibration/index.js";
+import type { ContextSettings, MethodSettings, ScoredSettings, TextSettings } from "../../api/options/settings.js";
+import type { Header } from "./model-header.js";
+import { jobWith } from "./job.js";
+
+/** Tokens of context that memory and time are counted for where nothing else is said. */
+export const usualContext = 4096;
+
+/** Tokens of an evaluation where nothing is said: twice those of a search of blocks, which evaluates twice as many candidates. */
+const seenTokens = 2560;
+/** Windows at least: fewer say too little of the error. */
+const fewestWindows = 5;
+/** Tokens of a window at most, where nothing is said: as many as the tokens of an evaluation hold. */
+const longestWindow = seenTokens / fewestWindows;
+
+/** The same at least: a text that is too short for these is refused when it is read. */
+const shortestWindow = 128;
+/** Windows of all three splits for each of the search. */
+const allSplits = 3.5;
+
+/** What the search sees of a context. */
+export interface SeenText {
+	readonly windows: number;
+	/** Tokens of each. */
+	readonly windowLength: number;
+	/** First position that is scored: what is before it is context only. */
+	readonly scoreFrom: number;
+}
+
+/** Tokens that the model was trained on at once. Files that do not say so bound nothing. */
+export function trainedContext({ file }: Pick<Header, "file">): number {
+	const tokens = file.number(`${file.architecture}.context_length`) ?? 0;
+	return tokens > 0 ? tokens : Number.POSITIVE_INFINITY;
+}
+
+/** @throws InvalidOptionError for a context that the model was not trained for */
+export function contextFor(header: Pick<Header, "file" | "path">, { context }: ContextSettings): number {
+	const trained = trainedContext(header);
+	if (context === undefined) return Math.min(usualContext, trained);
+	if (!Number.isInteger(context) || context < 256)
+		throw new InvalidOptionError(`context must be a whole number of at least 256 tokens, got ${context}`);
+	if (context > trained)
+		throw new InvalidOptionError(
+			`${header.path} was trained on a context of ${trained} tokens, got --context ${context}: give ${trained} or less`,
+		);
+	return context;
+}
+
+/**
+ * Fewer, longer windows than in a search of blocks, of which the second half counts.
+ * @param context tokens that the model is used at
+ * @param given what was said of the windows, which holds
+ * @param text tokens of each text that windows are cut from. @default as many as are wanted
+ */
+export function seenText(
+	context: number,
+	{ windows, windowLength }: Pick<TextSettings, "windows" | "windowLength">,
+	text = Number.POSITIVE_INFINITY,
+): SeenText {
+	const allowed = Math.max(shortestWindow, Math.floor(text / (allSplits * fewestWindows)));
+	const length = windowLength ?? Math.min(context, longestWindow, allowed);
+	const count = windows ?? Math.max(fewestWindows, Math.floor(Math.min(seenTokens, text / allSplits) / length));
+	return { windows: count, windowLength: length, scoreFrom: Math.floor(length / 2) };
+}
+
+/** The job with its context, and the windows that see it. Only a search of attention parts has one. @throws InvalidOptionError */
+export async function withContext<J extends Contextual>(job: J, header: Pick<Header, "file" | "path">): Promise<J> {
+	if (job.granularity !== "attention") {
+		if (job.context !== undefined && job.remove === undefined)
+			throw new InvalidOptionError("--context is what attention parts are weighed at: it belongs to --granularity attention or --remove");
+		return job;
+	}
+	const context = contextFor(header, job);
+	const seen = seenText(context, job, await tokensOf(job));
+	return jobWith<Contextual>(job, { context, ...seen }) as J;
+}
+
+/** Bytes of text that surely hold a token. */
+const bytesOfToken = 5;
+
+/** Tokens that the calibration texts hold together if all were as short as the shortest, as far as their sizes tell. */
+async function tokensOf({ calibration = [] }: Pick<TextSettings, "calibration">): Promise<number> {
+	const files = weightedFiles(calibration);
+	const sizes = await Promise.all(
+		files.map(({ path }) =>
+			stat(path).then(
+				({ size }) => size,
+				() => 0,
+			),
+		),
+	);
+	if (sizes.length === 0) return Number.POSITIVE_INFINITY;
+	return (Math.min(...sizes) * files.length) / bytesOfToken;
+}
+
+type Contextual = ContextSettings &
+	ScoredSettings &
+	Pick<TextSettings, "windows" | "windowLength" | "calibration"> &
+	Pick<MethodSettings, "granularity"> & { readonly remove?: unknown };

@@ -1,0 +1,25 @@
+// What says how much is removed.
+import type { TimeToSave } from "../methods/timed.js";
+import type { SizeRange } from "../preflight/target-size.js";
+
+/** What says how much is removed: an option, or the limits; `curve` where nothing does. */
+export type Amount =
+	| "curve"
+	| "gate"
+	| { readonly blocks: number }
+	| { readonly fraction: number }
+	| { readonly remove: readonly number[] }
+	| { readonly size: number }
+	| AttentionAmount;
+
+/** An amount of attention parts, and of blocks beside them. */
+export interface AttentionAmount {
+	readonly attentions: number;
+	/** @default 0 */
+	readonly blocks?: number;
+	/** If a speed-up says how many: what other sets must save to take part. */
+	readonly time?: TimeToSave & Required<Pick<SizeRange, "reaches">>;
+}
+
+/** The same, before it is measured how many blocks a speed-up needs, or how many attention parts a share of the KV cache. */
+export type AskedAmount = Amount | { readonly speedup: number } | { readonly kv: number };

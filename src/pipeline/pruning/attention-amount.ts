@@ -1,0 +1,143 @@
+// How many attention parts are to go, and what that is weighed by: time and keys and values at the context that the model is used at.
+import type { JobOptions } from "../../api/index.js";
+import { logger } from "../../api/logger.js";
+import { InvalidOptionError } from "../../errors.js";
+import { removedParts } from "../../game/parts.js";
+import { formatSignificant } from "../../report/format.js";
+import type { PartTimes } from "../../storage/plan-speed.js";
+import { contextFor, seenText } from "../preflight/context.js";
+import { removableAttentions } from "../preflight/method-options.js";
+import type { Header } from "../preflight/model-header.js";
+import { type AtContext, attentionShareOfBytes, kvBytes, partTimesAt } from "../speed/at-context.js";
+import { attentionShare, attentionsFor, speedupWithout } from "../speed/part-times.js";
+import type { AskedAmount, AttentionAmount } from "./asked-amount.js";
+import type {
+	AmountSettings,
+	ContextSettings,
+	MachineSettings,
+	Settings,
+	TextSettings,
+	UnknownSettings,
+} from "../../api/options/settings.js";
+
+type ContextJob = AmountSettings &
+	ContextSettings &
+	MachineSettings &
+	UnknownSettings &
+	Pick<TextSettings, "windows" | "windowLength"> &
+	Pick<Settings<"prune">, "granularity" | "dryRun" | "maxTime"> &
+	JobOptions;
+
+/** An attention part of a block's time below which blocks are pointed to: nine attention parts of SmolLM2 cost what six blocks do at 0.64. */
+const worthwhile = 0.4;
+
+/** Seconds of a run that is limited in time, from which on times are measured that no target needs. */
+const timedFrom = 600;
+
+/**
+ * What is known of the context: of a search of attention parts, and where a context is given for blocks that are named.
+ * @throws InvalidOptionError, and the errors of loading and measuring
+ */
+export async function atContext(header: Header, job: ContextJob): Promise<AtContext | undefined> {
+	const searched = job.granularity === "attention" && job.remove === undefined;
+	if (!searched && (job.remove === undefined || job.context === undefined)) return undefined;
+	const context = contextFor(header, job);
+	const spared = job.dryRun || (job.maxTime ?? Number.POSITIVE_INFINITY) < timedFrom;
+	const timed = spared && job.targetSpeedup === undefined ? undefined : await partTimesAt(header, context, job);
+	const known = { context, kv: kvBytes(header, context), ...(timed ? { times: timed } : {}) };
+	return searched ? { ...known, seen: seenText(context, job) } : known;
+}
+
+/**
+ * How much of a model's attention is to go.
+ * @returns what needs no number stays as it is
+ * @throws InvalidOptionError for an amount of something else, or one that cannot be reached
+ */
+export function attentionAmount(
+	header: Header,
+	asked: AskedAmount,
+	{ times, kv, context }: AtContext,
+	options: AmountSettings & JobOptions,
+): AttentionAmount | "gate" | "curve" {
+	if (asked === "gate" || asked === "curve") return asked;
+	const free = removableAttentions(header.blocks);
+	const count = (attentions: number, what: string) => {
+		if (attentions <= free.length) return attentions;
+		throw new InvalidOptionError(
+			`${what}: at most ${free.length} of ${header.blocks.blocks} attention parts can go${times ? `, with which generation at a context of ${context} is ${formatSignificant(mostSpeedup(times, free.length))} times as fast` : ""}. Ask for less.`,
+		);
+	};
+	if ("attentions" in asked) {
+		const { attentions, blocks = 0 } = asked;
+		const beside = blocks > 0 ? ` beside ${blocks} ${blocks === 1 ? "block" : "blocks"}, which take theirs with them` : "";
+		count(attentions + blocks, `${attentions} attention parts cannot be removed${beside}`);
+		return asked;
+	}
+	if ("kv" in asked) {
+		const needed = attentionsForKv(kv, free, asked.kv);
+		return { attentions: count(needed, `a KV cache of ${Number((100 * asked.kv).toPrecision(4))} % cannot be reached`) };
+	}
+	if ("speedup" in asked) {
+		if (options.speedupOf === "prompt")
+			throw new InvalidOptionError(
+				"target-speedup prompt:N is measured for blocks; with --granularity attention it is the generation at the context: leave prompt: out",
+			);
+		const needed = attentionsFor(times!, asked.speedup, { blocks: header.blocks.blocks });
+		const attentions = Math.max(1, count(needed, `target-speedup ${asked.speedup} cannot be reached at a context of ${context}`));
+		return { attentions, time: timeFor(times!, asked.speedup) };
+	}
+	if ("size" in asked) throw new InvalidOptionError(sizeText(header));
+	throw new InvalidOptionError(
+		`remove-blocks counts blocks, which --granularity attention does not remove: say how many attention parts with --remove-attention`,
+	);
+}
+
+/** What sets of any parts must save, and which do. */
+function timeFor(times: PartTimes, target: number): NonNullable<AttentionAmount["time"]> {
+	const { model, attention, feedForward } = times;
+	const reaches = (removed: readonly number[]) => {
+		const parts = removedParts(removed);
+		const counts = { attention: parts.attention.length, feedForward: parts.feedForward.length };
+		return speedupWithout(times, counts) >= target - 1e-9;
+	};
+	return { seconds: { attention, feedForward }, save: model * (1 - 1 / target), reaches };
+}
+
+const mostSpeedup = (times: PartTimes, attentions: number) => speedupWithout(times, { attention: attentions, feedForward: 0 });
+
+function sizeText(header: Header): string {
+	const share = Math.round(100 * attentionShareOfBytes(header));
+	return `a size is better reached with blocks: attention parts hold ${share} % of the bytes of this model's blocks. Leave out --granularity attention, or give --remove-attention N`;
+}
+
+/** The fewest attention parts without which so much of the keys and values is left, those of most bytes first. */
+function attentionsForKv(kv: readonly number[], free: readonly number[], share: number): number {
+	const all = kv.reduce((sum, bytes) => sum + bytes, 0);
+	const ordered = free.map((block) => kv[block]!).sort((a, b) => b - a);
+	let left = all;
+	for (const [i, bytes] of ordered.entries()) {
+		left -= bytes;
+		if (left <= share * all + 1e-9) return i + 1;
+	}
+	return Number.POSITIVE_INFINITY;
+}
+
+/** Says what a search of attention parts sees, and where blocks are the better choice, with this model's figures. */
+export function tellContext(header: Header, { context, times, seen }: AtContext, options: JobOptions): void {
+	const log = logger(options);
+	if (seen && seen.windowLength < context)
+		log(
+			"note",
+			`the search sees ${seen.windows} windows of ${seen.windowLength} tokens, and scores positions from ${seen.scoreFrom} on, of a context of ${context}; --window-length sees more, and takes as much longer`,
+		);
+	if (!times) return;
+	const share = attentionShare(times);
+	const per = share > 0 ? `${formatSignificant(1 / share)} of them take as long as a block` : "they take next to no time";
+	const of = `at a context of ${context} an attention part takes ${Math.round(100 * share)} % of a block's time: ${per}`;
+	if (share >= worthwhile) log("note", of);
+	else
+		log(
+			"warning",
+			`${of}, and they hold ${Math.round(100 * attentionShareOfBytes(header))} % of its bytes. At such a context blocks or half-block cuts cost less for the same speed: leave out --granularity attention`,
+		);
+}

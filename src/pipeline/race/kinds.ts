@@ -1,0 +1,6 @@
+// Which measured sets race although no method proposes them.
+import type { Coalition } from "../../game/coalition.js";
+
+/** Whether no half-block cut is among what is removed: there are so many of these that the best one measured is often best by chance. */
+export const isWithoutCuts = (coalition: Coalition): boolean =>
+	coalition.whole || coalition.removed().every((position) => position % 1 !== 0.5);

@@ -1,0 +1,130 @@
+// What the parts of a model cost at the context that it is used at: time per generated token, and keys and values.
+import type { JobOptions } from "../../api/index.js";
+import { logger } from "../../api/logger.js";
+import { InvalidOptionError } from "../../errors.js";
+import { ModelKeys } from "../../model/architectures/keys.js";
+import { loadModel } from "../../model/runtime/load-model.js";
+import type { Model } from "../../model/runtime/model.js";
+import { runSpeed, type SpeedShape } from "../../model/runtime/speed.js";
+import type { PartTimes } from "../../storage/plan-speed.js";
+import type { SeenText } from "../preflight/context.js";
+import type { Header } from "../preflight/model-header.js";
+import { partSizes, storedBytes } from "../preflight/model-sizes.js";
+import type { MachineSettings, UnknownSettings } from "../../api/options/settings.js";
+import { median, probeWithin } from "./figures.js";
+import { KeptPartTimes } from "./kept.js";
+import { partTimes } from "./part-times.js";
+import { speedPhase, speedSide } from "./speed.js";
+import { spreadSet } from "./target.js";
+
+/** What a run knows of the context that the model is used at. */
+export interface AtContext {
+	readonly context: number;
+	/** Missing if it was not measured: in a dry run that needs no time. */
+	readonly times?: PartTimes | undefined;
+	/** Bytes of keys and values of each block there. */
+	readonly kv: readonly number[];
+	/** What the search sees of it; missing where nothing is searched. */
+	readonly seen?: SeenText | undefined;
+}
+
+type Measuring = MachineSettings & UnknownSettings & JobOptions;
+
+/** Right after the start of a text. */
+const startShape: SpeedShape = { promptTokens: 1, generatedTokens: 24, repetitions: 3 };
+/** Tokens generated at the context, and how often. */
+const farShape = { generatedTokens: 16, repetitions: 3 };
+/** Seconds that measuring at the context should take at most; tokens of context that are measured in any case, if the model has them. */
+const farSeconds = 45;
+const leastFar = 256;
+
+/**
+ * Times of the parts at a context: as an earlier run measured them, or measured now, in memory and in turns with the model without half
+ * of its blocks.
+ * @throws InvalidOptionError where no half of the blocks can be left out, and the errors of loading and measuring
+ */
+export async function partTimesAt(header: Header, context: number, options: Measuring): Promise<PartTimes> {
+	const kept = await KeptPartTimes.of(header, context, options);
+	const earlier = await kept.read();
+	if (earlier) {
+		const { measured: _, ...times } = earlier;
+		return times;
+	}
+	const { path, file } = header;
+	const model = await loadModel(path, { ...options, file });
+	try {
+		const times = await measured(header, model, context, options);
+		await kept.write(times);
+		return times;
+	} finally {
+		await model.dispose();
+	}
+}
+
+async function measured(header: Header, model: Model, context: number, options: Measuring): Promise<PartTimes> {
+	const { blocks } = header.blocks;
+	const removed = spreadSet(header.blocks, Math.floor(blocks / 2));
+	if (!removed)
+		throw new InvalidOptionError(`${header.path}: no half of the blocks can be left out, so the time of a part cannot be measured`);
+	const { signal, progress } = options;
+	const sides = [speedSide({ model }), speedSide({ model, removed })];
+	const run = (shape: SpeedShape) =>
+		runSpeed(sides, {
+			...{ ...shape, context, threads: model.threads, signal },
+			onProgress: (done, total) =>
+				progress?.work({ phase: speedPhase, done: Math.round((100 * done) / total), total: 100, unit: "percent" }),
+		});
+	const most = Math.min(context, model.facts.contextLength);
+	const probeShape = probeWithin(most);
+	const [probe] = await runSpeed(sides.slice(0, 1), { ...probeShape, context, threads: model.threads, signal });
+	const perToken = median(probe!.promptSeconds) / probeShape.promptTokens;
+	const far = { ...farShape, promptTokens: promptWithin(most - farShape.generatedTokens, perToken) };
+	const turns = async (shape: SpeedShape) => {
+		const [whole, fewer] = await run(shape);
+		const each = (seconds: ArrayLike<number>) => Array.from(seconds, (all) => all / shape.generatedTokens);
+		return { whole: each(whole!.generationSeconds), fewer: each(fewer!.generationSeconds) };
+	};
+	const atStart = await turns(startShape);
+	const measuredAt = far.promptTokens + far.generatedTokens / 2;
+	if (measuredAt < 0.9 * context)
+		logger(options)(
+			"note",
+			`time at a context of ${context} is measured at ${measuredAt} tokens, and taken to grow in a straight line: a longer prompt would take more than ${farSeconds} s`,
+		);
+	return partTimes(context, {
+		...{ blocks, without: removed.length, atStart },
+		far: { ...(await turns(far)), tokens: measuredAt },
+		attentionBytes: attentionShareOfBytes(header),
+	});
+}
+
+/** Prompt tokens before the measured ones: as many as fit the time. */
+function promptWithin(most: number, secondsPerToken: number): number {
+	const seconds = (tokens: number) => 1.5 * (farShape.repetitions + 1) * tokens * secondsPerToken;
+	let tokens = most;
+	while (tokens > leastFar && seconds(tokens) > farSeconds) tokens = Math.max(leastFar, Math.floor(tokens / 2));
+	return Math.max(1, Math.min(tokens, most));
+}
+
+/** Share of the blocks' bytes that their attention parts hold. */
+export function attentionShareOfBytes(header: Header): number {
+	const sizes = partSizes(header, storedBytes);
+	const sum = (kind: number) => sizes.reduce((total, size, part) => total + (part % 2 === kind ? size : 0), 0);
+	return sum(0) / Math.max(1, sum(0) + sum(1));
+}
+
+/** Bytes of an F16 value, in which llama.cpp keeps keys and values unless told otherwise. */
+const valueBytes = 2;
+
+/**
+ * Bytes of keys and values of each block for so many tokens, with keys and values in F16 and every block of full attention. Without flash
+ * attention llama.cpp may take more.
+ */
+export function kvBytes({ file, blocks }: Pick<Header, "file" | "blocks">, context: number): number[] {
+	const keys = new ModelKeys(file);
+	const heads = keys.perBlock("attention.head_count", blocks.blocks);
+	const pairs = keys.perBlock("attention.head_count_kv", blocks.blocks, heads[0]);
+	const width = keys.number("attention.key_length") ?? keys.widthPerHead();
+	const valueWidth = keys.number("attention.value_length") ?? width;
+	return pairs.map((count) => count * (width + valueWidth) * valueBytes * context);
+}

@@ -1,0 +1,66 @@
+// Seconds per generated token of each part of a model at a context, from measured times of the model with and without some blocks. Pure.
+import type { PartTimes } from "../../storage/plan-speed.js";
+import { median } from "./figures.js";
+
+/** Seconds per generated token of the model and of what is left without some blocks, repetition by repetition, in turns. */
+export interface MeasuredTurns {
+	readonly whole: ArrayLike<number>;
+	readonly fewer: ArrayLike<number>;
+}
+
+/** What the times of parts are derived from. */
+export interface MeasuredContexts {
+	/** Blocks of the model, and those that were left out. */
+	readonly blocks: number;
+	readonly without: number;
+	/** Right after a prompt of a token or so: next to no keys and values are read. */
+	readonly atStart: MeasuredTurns;
+	/** After `tokens` tokens. */
+	readonly far: MeasuredTurns & { readonly tokens: number };
+	/** Share of a block's bytes that its attention part holds, 0..1. */
+	readonly attentionBytes: number;
+}
+
+/**
+ * Times at a context. The time of a block is what the model is slower with it. What of it grows with the context is attention; the rest is
+ * divided by the bytes of the two parts, which are read for every token.
+ */
+export function partTimes(context: number, { blocks, without, atStart, far, attentionBytes }: MeasuredContexts): PartTimes {
+	const block = ({ whole, fewer }: MeasuredTurns) => Math.max(0, median(Array.from(whole, (seconds, i) => seconds - fewer[i]!))) / without;
+	const still = block(atStart);
+	const grown = Math.max(0, block(far) - still);
+	// The mean over a measured stretch is that of its middle, which `tokens` is.
+	const perToken = far.tokens > 0 ? grown / far.tokens : 0;
+	const attention = still * attentionBytes + perToken * context;
+	const feedForward = still * (1 - attentionBytes);
+	const rest = Math.max(0, median(atStart.whole) - blocks * still);
+	return { context, measuredAt: far.tokens, model: rest + blocks * (attention + feedForward), attention, feedForward, attentionBytes };
+}
+
+/** What is removed, by parts. */
+export interface RemovedCounts {
+	readonly attention: number;
+	readonly feedForward: number;
+}
+
+/** How many times as fast the model is without so many parts. */
+export function speedupWithout({ model, attention, feedForward }: PartTimes, removed: RemovedCounts): number {
+	return model / Math.max(Number.EPSILON, model - removed.attention * attention - removed.feedForward * feedForward);
+}
+
+/** Share of a block's time that its attention part takes, 0..1. */
+export const attentionShare = ({ attention, feedForward }: PartTimes): number =>
+	attention + feedForward > 0 ? attention / (attention + feedForward) : 0;
+
+/** The fewest attention parts that reach a speed-up beside whole blocks that are removed; Infinity if all of them do not. */
+export function attentionsFor(
+	times: PartTimes,
+	target: number,
+	{ blocks, removedBlocks = 0 }: { readonly blocks: number; readonly removedBlocks?: number },
+): number {
+	for (let count = 0; count <= blocks - removedBlocks; count++) {
+		const removed = { attention: removedBlocks + count, feedForward: removedBlocks };
+		if (speedupWithout(times, removed) >= target - 1e-9) return count;
+	}
+	return Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,60 @@
+import { type FigureText, percentChange } from "./figures.js";
+import { formatBytes, formatInteger, formatSignificant } from "./format.js";
+import type { Report } from "./report-data.js";
+
+// What a removal saves at the context that the model is used at, the same in the terminal, on the page and in the model card.
+
+type Context = NonNullable<Report["context"]>;
+
+/** Time per generated token, if it was derived, and the KV cache, if the figures of the speed do not hold it for the same context. */
+export function contextRows({ context, speed }: Pick<Report, "context" | "speed">): FigureText[] {
+	if (!context) return [];
+	const { milliseconds, kvCache } = context;
+	const at = `at ${formatInteger(context.context)}`;
+	const known = speed?.context === context.context && speed.figures.some(({ name }) => name === "kvCache");
+	return [
+		...(milliseconds
+			? [
+					{
+						...{
+							title: `ms per token ${at}`,
+							before: formatSignificant(milliseconds.before),
+							after: formatSignificant(milliseconds.after),
+						},
+						...{ change: `x ${(milliseconds.before / milliseconds.after).toFixed(2)} as fast, derived`, interval: "" },
+					},
+				]
+			: []),
+		...(known
+			? []
+			: [
+					{
+						...{ title: `KV cache ${at}`, before: formatBytes(kvCache.before), after: formatBytes(kvCache.after) },
+						...{ change: percentChange(kvCache.after / Math.max(1, kvCache.before)), interval: "" },
+					},
+				]),
+	];
+}
+
+/** How these figures came about, and what the search saw. */
+export function contextNotes(context: Context): string[] {
+	const { times, seen } = context;
+	const far =
+		times && times.measuredAt < 0.9 * context.context
+			? `, at ${formatInteger(Math.round(times.measuredAt))} tokens and from there in a straight line`
+			: "";
+	return [
+		...(times
+			? [
+					`Time per token is derived from measured times of the original model with all and with half of its blocks${far}. ` +
+						`An attention part takes ${formatSignificant(1000 * times.attention)} ms there, a feed-forward part ${formatSignificant(1000 * times.feedForward)} ms. ` +
+						"prune-gguf speed measures two files.",
+				]
+			: []),
+		...(seen
+			? [
+					`The search saw ${seen.windows} windows of ${formatInteger(seen.windowLength)} tokens and scored their positions from ${formatInteger(seen.scoreFrom)} on.`,
+				]
+			: []),
+	];
+}

@@ -1,0 +1,99 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type { LogEvent, PruneOptions } from "../../src/api/index.js";
+import { InvalidOptionError } from "../../src/errors.js";
+import { applyPlan } from "../../src/jobs/apply.js";
+import { findFrontier } from "../../src/jobs/frontier/frontier.js";
+import { pruneGguf } from "../../src/jobs/prune.js";
+import { rankBlocks } from "../../src/jobs/rank.js";
+import { summaryText } from "../../src/report/summary.js";
+import { readPlan } from "../../src/storage/plan.js";
+import { fixturePath } from "../helpers/fixture.js";
+import { ownHomes } from "../helpers/home.js";
+
+const { out } = ownHomes();
+const plain = { search: { effort: "quick" }, speed: false, samples: 0, report: false } as const satisfies PruneOptions;
+const quick = { ...plain, windows: 3, windowLength: 64 } as const satisfies PruneOptions;
+const isAttention = (position: number) => position % 1 === 0.25;
+
+describe("a search of attention parts", () => {
+	it("writes a model without them, and says what it saw and what is saved at the context", async () => {
+		const output = out();
+		const notes: LogEvent[] = [];
+		const result = await pruneGguf(fixturePath, output, { ...plain, removeAttention: 3, onLog: (event) => notes.push(event) });
+		const plan = await readPlan(`${output}.plan.json`);
+		expect(plan.removed).toHaveLength(3);
+		expect(plan.removed.every(isAttention)).toBe(true);
+		expect(plan.removed).not.toContain(0.25);
+		expect(plan.options).toMatchObject({ removeAttention: 3, context: 256, search: { granularity: "attention" } });
+		expect(plan.calibration.search).toMatchObject({ count: 10, length: 256 });
+		const { context } = plan;
+		expect(context).toMatchObject({ context: 256, seen: { windows: 10, windowLength: 256, scoreFrom: 128 } });
+		// 12 blocks of 2 pairs of heads of 32 values, in F16.
+		expect(context?.kvCache).toEqual({ before: 12 * 2 * 2 * 32 * 2 * 256, after: 9 * 2 * 2 * 32 * 2 * 256 });
+		expect(context?.milliseconds?.after).toBeLessThanOrEqual(context!.milliseconds!.before);
+		expect(result.output?.verification).toContain("bit for bit");
+		expect(result.report?.reproduce.granularity).toEqual({ used: "attention", reason: "asked for by --remove-attention" });
+		expect(result.report?.context?.kvCache).toEqual(context?.kvCache);
+		expect(summaryText(result.report!)).toMatch(/KV cache at 256/);
+		expect(plan.command).toContain("--remove-attention 3");
+		expect(notes.some(({ message }) => /at a context of 256 an attention part takes \d+ % of a block's time/.test(message))).toBe(true);
+
+		const again = out();
+		await applyPlan(fixturePath, again, { plan: result.planPath! });
+		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
+	});
+
+	it("heals: the feed-forward part behind each attention part is fitted", async () => {
+		const output = out();
+		const { plan } = await pruneGguf(fixturePath, output, { ...quick, remove: "4a, 7a", heal: { tokens: 1024 } });
+		const cuts = plan!.heal!.cuts;
+		expect(cuts.map(({ first, last }) => [first, last])).toEqual([
+			[4.25, 4.25],
+			[7.25, 7.25],
+		]);
+		for (const cut of cuts) if (cut.tensor !== undefined) expect(cut.tensor).toMatch(/^blk\.[47]\.ffn_down\.weight$/);
+		expect(cuts.some(({ tensor }) => tensor !== undefined)).toBe(true);
+		expect(plan!.heal!.validation!.difference).toBeLessThan(0.05);
+	});
+
+	it("leaves so much of the KV cache", async () => {
+		const { plan } = await pruneGguf(fixturePath, undefined, { ...quick, targetKv: 0.7 });
+		expect(plan?.removed).toHaveLength(4);
+		expect(plan?.context?.kvCache.after).toBeLessThanOrEqual(0.7 * plan!.context!.kvCache.before);
+	});
+
+	it("goes beside blocks that are removed first", async () => {
+		const { plan } = await pruneGguf(fixturePath, undefined, { ...quick, removeAttention: 2, removeBlocks: 1 });
+		expect(plan?.removed).toHaveLength(3);
+		expect(plan?.removed.filter(isAttention)).toHaveLength(2);
+	});
+
+	it("reaches a speed-up at the context with the set that loses least", async () => {
+		const { plan } = await pruneGguf(fixturePath, undefined, {
+			...quick,
+			search: { ...quick.search, granularity: "attention" },
+			targetSpeedup: 1.05,
+		});
+		const { before, after } = plan!.context!.milliseconds!;
+		expect(before / after).toBeGreaterThanOrEqual(1.05 - 1e-6);
+	});
+
+	it("is refused for what it does not do", async () => {
+		const attention = { search: { granularity: "attention" } } as const;
+		const refused = (options: PruneOptions) => expect(pruneGguf(fixturePath, undefined, { ...quick, ...options })).rejects;
+		await refused({ ...attention, targetSize: 1e6 }).toThrow(/attention parts hold \d+ % of the bytes/);
+		await refused({ ...attention, removeBlocks: 2 }).toThrow(/--remove-attention/);
+		await refused({ removeAttention: 12 }).toThrow(/at most 11 of 12 attention parts can go/);
+		await refused({ removeAttention: 3, context: 4096 }).toThrow(/trained on a context of 256 tokens/);
+		await refused({ removeAttention: 3, search: { granularity: "block" } }).toThrow(/leave out --granularity block/);
+		await refused({ removeAttention: 3, targetKv: 0.5 }).toThrow(/say the same thing twice/);
+		await refused({ removeAttention: 0 }).toThrow(/at least 1, got 0/);
+		await refused({ targetKv: 1.5 }).toThrow(/between 0 and 100 %/);
+		await refused({ removeBlocks: 2, context: 256 }).toThrow(/belongs to --granularity attention/);
+		await refused({ ...attention, targetSpeedup: { prompt: 1.1 } }).toThrow(/leave prompt: out/);
+		await refused({ ...attention, targetSpeedup: 1000 }).toThrow(/cannot be reached at a context of 256: at most 11/);
+		await expect(findFrontier(fixturePath, attention)).rejects.toThrow(InvalidOptionError);
+		await expect(rankBlocks(fixturePath, attention as never)).rejects.toThrow(InvalidOptionError);
+	});
+});

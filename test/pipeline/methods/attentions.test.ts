@@ -1,0 +1,136 @@
+import { describe, expect, it } from "vitest";
+import type { Method } from "../../../src/api/index.js";
+import type { ChoosingSettings } from "../../../src/api/options/settings.js";
+import { leaveOneOutContributions } from "../../../src/game/attribution/leave-one-out.js";
+import { Coalition } from "../../../src/game/coalition.js";
+import { FunctionGame } from "../../../src/game/function-game.js";
+import type { Game } from "../../../src/game/game.js";
+import type { SearchStep } from "../../../src/game/search/search.js";
+import { searchBudget } from "../../../src/pipeline/methods/budget.js";
+import { choose, plannedMasks } from "../../../src/pipeline/methods/registry.js";
+import { withTimed } from "../../../src/pipeline/methods/timed.js";
+import { granularityOf, removableAttentions } from "../../../src/pipeline/preflight/method-options.js";
+import type { Session } from "../../../src/pipeline/session/session.js";
+import { partGame } from "../../helpers/part-games.js";
+
+const taking = ["auto", "greedy", "leave-one-out", "beam", "swap", "evolutionary", "random"] as const satisfies readonly Method[];
+const attention = { granularity: "attention" } as const;
+const players = 10;
+const isAttention = (position: number) => position % 1 === 0.25;
+
+/** Costs of parts, with the rule that the first block left keeps its attention. */
+function modelGame(seed: number): FunctionGame & { played(): [] } {
+	const parts = partGame(players, seed);
+	const known = new Map<string, number>();
+	const game = new FunctionGame({
+		players,
+		allows: (coalition) => coalition.stack()[0]?.attention !== undefined,
+		loss: (coalition) => known.get(coalition.key)!,
+	});
+	const measure = game.measure.bind(game);
+	return Object.assign(game, {
+		played: (): [] => [],
+		measure: async (sets: readonly Coalition[]) => {
+			for (const [i, one] of (await parts.measure(sets)).entries()) known.set(sets[i]!.key, one.losses[0]!);
+			return measure(sets);
+		},
+	});
+}
+
+/** What methods that play a game need of a session. */
+function sessionOn(game: Game): Session {
+	return {
+		...{ model: { blocks: {} }, tokens: { search: 1 }, seed: 1, games: { search: game } },
+		timed: (_: string, run: () => Promise<unknown>) => run(),
+		singleRemovals: async (_loss: number, _signal: unknown, inner: Game) => leaveOneOutContributions(inner, { scale: "loss" }),
+	} as unknown as Session;
+}
+
+const chosen = async (method: Method, { kmax = 3, base = [] as readonly number[], options = {} as ChoosingSettings, seed = 1 } = {}) => {
+	const game = modelGame(seed);
+	const steps: SearchStep[] = [];
+	const all = { removeAttention: kmax - base.length, ...attention, ...options };
+	const setting = { game, counts: [kmax], judged: false, base, onStep: (step: SearchStep) => steps.push(step) };
+	const choices = await choose(sessionOn(game), { method, kmax }, all, setting);
+	return { game, choices, steps };
+};
+
+describe("methods on attention parts alone", () => {
+	it.each(taking)("%s proposes attention parts only, of the size that was asked for, within what was planned", async (method) => {
+		for (const seed of [1, 2, 3]) {
+			const { game, choices, steps } = await chosen(method, { seed });
+			const sets = [...choices.found.byCount.values(), ...choices.rivals];
+			expect(choices.found.byCount.get(3)?.removed).toHaveLength(3);
+			for (const { removed } of sets) {
+				expect(removed.every(isAttention)).toBe(true);
+				expect(game.allows(Coalition.ofRemoved(players, removed))).toBe(true);
+			}
+			for (const { removed, count } of steps) {
+				expect(removed.every(isAttention)).toBe(true);
+				expect(removed).toHaveLength(count);
+			}
+			expect(choices.masks).toBeLessThanOrEqual(plannedMasks({ method, blocks: players, kmax: 3 }, { removeAttention: 3, ...attention }));
+		}
+	});
+
+	it.each(taking)("%s counts what is removed beside them", async (method) => {
+		const base = [3, 6.5];
+		const { choices } = await chosen(method, { kmax: 4, base });
+		const best = choices.found.byCount.get(4)!.removed;
+		expect(best.filter(isAttention).length).toBeGreaterThanOrEqual(2);
+		expect(best).toHaveLength(4);
+		// Leave-one-out has sets of fewer attention parts too.
+		for (const { removed } of choices.rivals) expect([3, 4]).toContain(removed.length);
+	});
+
+	it("have contributions of attention parts, but of those that must stay", async () => {
+		const { choices } = await chosen("leave-one-out");
+		expect(choices.contributions?.contributions).toHaveLength(players);
+		expect(choices.contributions?.contributions[0]).toBeNaN();
+		expect(choices.contributions?.contributions.slice(1).every(Number.isFinite)).toBe(true);
+	});
+
+	it("take as many tokens as a search of half-block cuts on windows of half as many", () => {
+		const of = (granularity: "half-block" | "attention") => searchBudget(40, 10, { granularity });
+		expect(of("attention")).toBe(Math.round(of("half-block") / 2));
+	});
+});
+
+describe("granularity attention", () => {
+	const two = { architecture: "x", parts: { allowed: true }, attention: { allowed: true } } as const;
+	const none = { ...two, attention: { allowed: false, reason: "its graph has none" } } as const;
+
+	it("is used where it is given, or where attention parts are counted", () => {
+		expect(granularityOf({ method: "auto", ...attention }, two)).toEqual({ used: "attention", reason: "as given" });
+		expect(granularityOf({ method: "auto", removeAttention: 3 }, two)).toEqual({
+			...{ used: "attention", reason: "asked for by --remove-attention" },
+		});
+		expect(granularityOf({ method: "auto", targetKv: 0.5 }, two)).toEqual({ used: "attention", reason: "asked for by --target-kv" });
+		expect(granularityOf({ method: "auto" }, two).used).toBe("half-block");
+	});
+
+	it("is refused with the reason, and what to use instead", () => {
+		expect(() => granularityOf({ method: "auto", ...attention }, none)).toThrow(
+			/its graph has none. Use --granularity half-block or block/,
+		);
+		expect(() => granularityOf({ method: "auto", removeAttention: 1, granularity: "half-block" }, two)).toThrow(
+			/leave out --granularity half-block/,
+		);
+	});
+
+	it("can remove what the model allows", () => {
+		expect(removableAttentions({ blocks: 4, check: ([first]) => (first === 0.25 ? "it is the first" : undefined) })).toEqual([1, 2, 3]);
+	});
+});
+
+describe("sets of any parts that save time", () => {
+	it("take part beside those of attention parts alone", async () => {
+		const { game, choices } = await chosen("greedy");
+		const time = { seconds: { attention: 2, feedForward: 1 }, save: 6 };
+		const more = await withTimed(sessionOn(game), choices, time, {});
+		const added = more.rivals.slice(choices.rivals.length);
+		expect(added.length).toBeGreaterThan(0);
+		expect(added.every(({ method }) => method === "greedy by time")).toBe(true);
+		expect(more.masks).toBeGreaterThan(choices.masks);
+	});
+});

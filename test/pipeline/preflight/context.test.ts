@@ -1,0 +1,75 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { InvalidOptionError } from "../../../src/errors.js";
+import type { GgufFile } from "../../../src/model/gguf/index.js";
+import { contextFor, seenText, withContext } from "../../../src/pipeline/preflight/context.js";
+
+const header = (trained: number | undefined) => ({
+	path: "m.gguf",
+	file: { architecture: "llama", number: () => trained } as unknown as GgufFile,
+});
+
+describe("the context that a model is used at", () => {
+	it("is 4096, or the training context if that is smaller", () => {
+		expect(contextFor(header(8192), {})).toBe(4096);
+		expect(contextFor(header(2048), {})).toBe(2048);
+		expect(contextFor(header(undefined), {})).toBe(4096);
+		expect(contextFor(header(8192), { context: 8192 })).toBe(8192);
+	});
+
+	it("is refused beyond the training context, and where it is no number of tokens", () => {
+		expect(() => contextFor(header(2048), { context: 4096 })).toThrow(/trained on a context of 2048 tokens, got --context 4096: give 2048/);
+		expect(() => contextFor(header(2048), { context: 255 })).toThrow(InvalidOptionError);
+		expect(() => contextFor(header(2048), { context: 300.5 })).toThrow(InvalidOptionError);
+	});
+});
+
+describe("what a search sees of a context", () => {
+	it("is few long windows, of which the second half counts", () => {
+		expect(seenText(4096, {})).toEqual({ windows: 5, windowLength: 512, scoreFrom: 256 });
+		expect(seenText(256, {})).toEqual({ windows: 10, windowLength: 256, scoreFrom: 128 });
+	});
+
+	it("takes the same number of tokens for every context", () => {
+		for (const context of [256, 300, 512, 1024, 65536]) {
+			const { windows, windowLength } = seenText(context, {});
+			expect(windows * windowLength).toBeGreaterThan(2000);
+			expect(windows * windowLength).toBeLessThanOrEqual(2560);
+		}
+	});
+
+	it("is what was given", () => {
+		expect(seenText(4096, { windowLength: 2048 })).toEqual({ windows: 5, windowLength: 2048, scoreFrom: 1024 });
+		expect(seenText(4096, { windows: 3 })).toEqual({ windows: 3, windowLength: 512, scoreFrom: 256 });
+	});
+});
+
+describe("a job with a context", () => {
+	let folder = "";
+	beforeAll(async () => {
+		folder = await mkdtemp(join(tmpdir(), "context-"));
+	});
+	afterAll(() => rm(folder, { recursive: true, force: true }));
+
+	it("has it where attention parts are searched", async () => {
+		expect(await withContext({ granularity: "attention" } as const, header(2048))).toMatchObject({
+			...{ context: 2048, windows: 5, windowLength: 512, scoreFrom: 256 },
+		});
+		expect(await withContext({ granularity: "block" } as const, header(2048))).toEqual({ granularity: "block" });
+	});
+
+	it("has shorter windows where the text is short", async () => {
+		const text = join(folder, "short.txt");
+		await writeFile(text, "x".repeat(20_000));
+		const job = await withContext({ granularity: "attention", calibration: [text] } as const, header(2048));
+		expect(job).toMatchObject({ windowLength: 228, scoreFrom: 114, windows: 5, context: 2048 });
+	});
+
+	it("is refused where nothing is weighed by it", async () => {
+		await expect(withContext({ granularity: "block", context: 512 } as const, header(2048))).rejects.toThrow(
+			/belongs to --granularity attention or --remove/,
+		);
+	});
+});

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { attentionShare, attentionsFor, partTimes, speedupWithout } from "../../../src/pipeline/speed/part-times.js";
+
+/** Seconds per token of a model whose parts take these times: what a measurement would give. */
+function turnsOf(
+	{ blocks, without, rest, still, perToken }: { blocks: number; without: number; rest: number; still: number; perToken: number },
+	tokens: number,
+) {
+	const model = (count: number) => rest + count * (still + perToken * tokens);
+	return {
+		whole: [1, 1.1, 0.9].map((noise) => model(blocks) * noise),
+		fewer: [1, 1.1, 0.9].map((noise) => model(blocks - without) * noise),
+	};
+}
+
+const model = { blocks: 30, without: 15, rest: 0.004, still: 0.001, perToken: 4e-7 };
+const timesAt = (context: number, tokens = 4000) =>
+	partTimes(context, {
+		...{ blocks: model.blocks, without: model.without, attentionBytes: 0.25 },
+		atStart: turnsOf(model, 0),
+		far: { ...turnsOf(model, tokens), tokens },
+	});
+
+describe("times of parts", () => {
+	it("gives the feed-forward part its bytes' share of a block's time, and attention what grows with the context", () => {
+		const times = timesAt(4096);
+		expect(times.feedForward).toBeCloseTo(0.00075, 9);
+		expect(times.attention).toBeCloseTo(0.00025 + 4e-7 * 4096, 9);
+		expect(times.model).toBeCloseTo(0.004 + 30 * (0.001 + 4e-7 * 4096), 9);
+		expect(attentionShare(times)).toBeCloseTo((0.00025 + 4e-7 * 4096) / (0.001 + 4e-7 * 4096), 6);
+	});
+
+	it("goes on in a straight line beyond what was measured", () => {
+		expect(timesAt(8192, 1000).attention).toBeCloseTo(timesAt(8192, 8000).attention, 9);
+		expect(timesAt(8192, 1000).measuredAt).toBe(1000);
+	});
+
+	it("is nothing negative where noise is larger than what is measured", () => {
+		const times = partTimes(4096, {
+			...{ blocks: 4, without: 2, attentionBytes: 0.5 },
+			atStart: { whole: [1, 1, 1], fewer: [1.1, 1.1, 1.1] },
+			far: { whole: [1, 1, 1], fewer: [1.2, 1.2, 1.2], tokens: 4000 },
+		});
+		expect(times).toMatchObject({ attention: 0, feedForward: 0, model: 1 });
+		expect(speedupWithout(times, { attention: 4, feedForward: 0 })).toBe(1);
+		expect(attentionShare(times)).toBe(0);
+		expect(attentionsFor(times, 1.1, { blocks: 4 })).toBe(Number.POSITIVE_INFINITY);
+	});
+
+	it("needs the fewest attention parts that reach a speed-up, fewer beside removed blocks, more at a short context", () => {
+		const [far, near] = [timesAt(4096), timesAt(256)];
+		const needed = attentionsFor(far, 1.2, { blocks: 30 });
+		expect(speedupWithout(far, { attention: needed, feedForward: 0 })).toBeGreaterThanOrEqual(1.2);
+		expect(speedupWithout(far, { attention: needed - 1, feedForward: 0 })).toBeLessThan(1.2);
+		expect(attentionsFor(far, 1.2, { blocks: 30, removedBlocks: 2 })).toBeLessThan(needed);
+		expect(attentionsFor(near, 1.2, { blocks: 30 })).toBeGreaterThan(needed);
+		expect(attentionsFor(far, 100, { blocks: 30 })).toBe(Number.POSITIVE_INFINITY);
+	});
+});

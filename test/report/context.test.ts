@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import { cardText } from "../../src/report/card.js";
+import { contextNotes, contextRows } from "../../src/report/context.js";
+import { reportHtml } from "../../src/report/html.js";
+import { summaryText } from "../../src/report/summary.js";
+import { madeUpReport } from "../helpers/report.js";
+
+const report = madeUpReport();
+const context = report.context!;
+
+describe("the context in a report", () => {
+	it("has a row of time, and one of the KV cache where the speed has none for this context", () => {
+		expect(contextRows(report).map(({ title, change }) => [title, change])).toEqual([
+			["ms per token at 8,192", "x 1.22 as fast, derived"],
+			["KV cache at 8,192", "-20.2 %"],
+		]);
+		const same = { ...report, context: { ...context, context: report.speed!.context! } };
+		expect(contextRows(same).map(({ title }) => title)).toEqual(["ms per token at 4,096"]);
+		const { speed: _, ...without } = same;
+		expect(contextRows(without)).toHaveLength(2);
+		expect(contextRows({ ...report, context: undefined })).toEqual([]);
+	});
+
+	it("says how its figures came about, and what the search saw", () => {
+		const [times, seen] = contextNotes(context);
+		expect(times).toMatch(/derived from measured times of the original model.*, at 4,088 tokens and from there in a straight line\./);
+		expect(times).toContain("An attention part takes 0.600 ms there, a feed-forward part 0.400 ms.");
+		expect(seen).toBe("The search saw 5 windows of 512 tokens and scored their positions from 256 on.");
+		const near = { ...context, times: { ...context.times!, measuredAt: 8000 } };
+		expect(contextNotes(near)[0]).not.toContain("straight line");
+		const { times: _, milliseconds: __, seen: ___, ...bare } = context;
+		expect(contextNotes(bare)).toEqual([]);
+	});
+
+	it("is in the summary, on the page and in the model card", () => {
+		for (const text of [summaryText(report, {}, { width: 120 }), reportHtml(report), cardText(report)]) {
+			expect(text).toContain("ms per token at 8,192");
+			expect(text).toContain("KV cache at 8,192");
+		}
+	});
+});
