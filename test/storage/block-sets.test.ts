@@ -67,7 +67,7 @@ describe("sets of blocks in a plan", () => {
 		expect(parsePlan({ ...old, heal: heal([cut(4, 5), cut(7.5, 10)]) })).toEqual(plan);
 		expect(JSON.parse(formatPlan(plan)).heal).toEqual(text);
 		expect(() => parsePlan({ ...old, heal: heal([cut("7f-9a", 10)]) })).toThrow(
-			/heal\.cuts\[0\]\.first: expected one block or one shifted pair, such as 12f-13a, got "7f-9a"/,
+			/heal\.cuts\[0\]\.first: expected one block, one attention part or one shifted pair, such as 12f-13a, got "7f-9a"/,
 		);
 	});
 
