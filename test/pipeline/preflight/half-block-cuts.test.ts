@@ -25,7 +25,7 @@ describe("what options say of half-block cuts", () => {
 		expect(settingsFrom("apply", { remove: "7f-9a, 3" }).remove).toEqual([3, 7.5, 8.5]);
 		expect(settingsFrom("prune", { remove: [7.5, 3, 3] }).remove).toEqual([3, 7.5]);
 		expect(() => settingsFrom("speed", { remove: "7f-9f" })).toThrow(InvalidOptionError);
-		expect(() => settingsFrom("speed", { remove: [7.25] })).toThrow(/^remove: .* got 7\.25$/);
+		expect(() => settingsFrom("speed", { remove: [7.75] })).toThrow(/^remove: .* got 7\.75$/);
 		expect(checkedRemoval("m.gguf", allowing, "7f-9a, 3")).toEqual([3, 7.5, 8.5]);
 		expect(blocksToRemove([8.5, 3], 12)).toEqual([3, 8.5]);
 		expect(blocksToRemove(undefined, 12)).toEqual([]);
