@@ -33,9 +33,9 @@ type Measuring = MachineSettings & UnknownSettings & JobOptions;
 /** Right after the start of a text. */
 const startShape: SpeedShape = { promptTokens: 1, generatedTokens: 24, repetitions: 3 };
 /** Tokens generated at the context, and how often. */
-const farShape = { generatedTokens: 16, repetitions: 3 };
+const farShape = { generatedTokens: 32, repetitions: 2 };
 /** Seconds that measuring at the context should take at most; tokens of context that are measured in any case, if the model has them. */
-const farSeconds = 45;
+const farSeconds = 90;
 const leastFar = 256;
 
 /**
