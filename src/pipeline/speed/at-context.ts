@@ -35,7 +35,7 @@ const startShape: SpeedShape = { promptTokens: 1, generatedTokens: 24, repetitio
 /** Tokens generated at the context, and how often. */
 const farShape = { generatedTokens: 32, repetitions: 2 };
 /** Seconds that measuring at the context should take at most; tokens of context that are measured in any case, if the model has them. */
-const farSeconds = 90;
+const farSeconds = 60;
 const leastFar = 256;
 
 /**
