@@ -12,7 +12,7 @@ const folders = ["test/native", "test/model/runtime", "test/model/fitting"];
 /** Tests in these folders that never load one: counted, they would make a binary look better tested than it is. */
 const without = [
 	...["binary/facts", "binary/stamp", "build", "build-failures", "build-native", "build-tools", "fetch-llama", "memory", "run-tool"],
-	...["visual-studio", "cuts", "backend", "backend-builds", "devices", "placement", "rpc"],
+	...["visual-studio", "cuts", "backend", "backend-builds", "devices", "placement", "remote-model", "rpc"],
 ].map((name) => `/${name}.test.ts`);
 
 /** It replaces operator new of a shared C++ library; a binary has its own inside. */

@@ -67,8 +67,8 @@ describe("the tests that a binary is run with", () => {
 	it("all load one, and no other does", () => {
 		const files = testFiles();
 		expect(files.length).toBeGreaterThan(20);
-		// In a process of its own; by its helper.
-		const indirect = ["test/native/busy-cores.test.ts", "test/native/capture-exception.test.ts"];
+		// In a process of its own.
+		const indirect = ["test/native/busy-cores.test.ts"];
 		expect(files.filter((path) => !marks.test(load(path)))).toEqual(indirect);
 		const folder = fileURLToPath(new URL("../../test/model/runtime/", import.meta.url));
 		const others = readdirSync(folder, { recursive: true })
