@@ -49,7 +49,7 @@ describe("exchanges of pairs of parts", () => {
 	it("flags are one byte a part, and read back", () => {
 		expect([...flags(4, [0, 1.5])]).toEqual([1, 1, 0, 1, 1, 0, 0, 0]);
 		for (const set of removalsOf(5, 3)) expect(coalitionOfParts(flags(5, set)).removed()).toEqual(set);
-		expect(() => coalitionOfParts(Uint8Array.of(0, 1, 0, 0))).toThrow(/alternate/);
+		expect(() => coalitionOfParts(Uint8Array.of(0, 1, 0, 0))).toThrow(/a feed-forward part must follow/);
 	});
 
 	it("what comes back is every pair that may have gone last, whatever was merged", () => {
