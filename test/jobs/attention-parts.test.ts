@@ -1,9 +1,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import type { LogEvent } from "../../src/api/index.js";
+import { Coalition } from "../../src/game/coalition.js";
 import { applyPlan } from "../../src/jobs/apply.js";
 import { evaluateModel } from "../../src/jobs/evaluate.js";
 import { inspectModel } from "../../src/jobs/inspect.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
+import { loadModel } from "../../src/model/runtime/load-model.js";
+import { runSpeed } from "../../src/model/runtime/speed.js";
 import { measureSpeed } from "../../src/pipeline/speed/speed.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
@@ -63,16 +67,32 @@ it("a plan names them as text, and is carried out with the same bytes, or quanti
 	expect(await inspectModel(quantized)).toMatchObject({ blocks: 11, withoutAttention: [2, 5, 6] });
 });
 
-it("speed and memory in memory are those of the file", async () => {
+it("memory in memory is that of the file; time is not, so the speed is measured with the file only", async () => {
 	const shape = { promptTokens: 16, generatedTokens: 4, repetitions: 2, threads: 2 };
 	const output = out();
 	await applyPlan(fixturePath, output, { remove: removed, threads: 2 });
-	const inMemory = await measureSpeed(fixturePath, { remove: removed, ...shape });
-	const file = await measureSpeed(output, shape);
-	const { kvCache, weights } = inMemory.speed.after!;
-	expect({ kvCache, weights }).toEqual({ kvCache: file.speed.before.kvCache, weights: file.speed.before.weights });
+	await using model = await loadModel(fixturePath, { threads: 2 });
+	const mask = Coalition.ofRemoved(12, removed);
+	const [inMemory] = await runSpeed([{ model, mask }], { ...shape, context: 256 });
+	const { speed } = await measureSpeed(fixturePath, { against: output, ...shape });
+	const { kvCache, weights } = speed.after!;
+	expect({ kvCache: inMemory!.kvCache, weights: inMemory!.weights }).toEqual({ kvCache, weights });
 	// Eight of twelve blocks keep their attention.
-	expect(kvCache / inMemory.speed.before.kvCache).toBeCloseTo(8 / 12, 5);
+	expect(kvCache / speed.before.kvCache).toBeCloseTo(8 / 12, 5);
+	await expect(measureSpeed(fixturePath, { remove: [1.25], ...shape })).rejects.toThrow(
+		/^the speed without 1a cannot be measured in memory: .* prune-gguf apply \S+ OUTPUT\.gguf --remove 1a, then prune-gguf speed \S+ OUTPUT\.gguf$/,
+	);
+	await expect(measureSpeed(fixturePath, { remove: [1, 2], ...shape })).resolves.toMatchObject({ speed: { through: "memory" } });
+});
+
+it("without an output the speed is left out, and texts are drawn", async () => {
+	const notes: string[] = [];
+	const asked = { ...small, speed: true, samples: 1, onLog: ({ message }: LogEvent) => notes.push(message) };
+	const { plan } = await pruneGguf(fixturePath, undefined, { ...asked, remove: "5a" });
+	expect(plan!.speed).toBeUndefined();
+	expect(notes.filter((note) => note.startsWith("the speed was not measured: it needs the written file"))).toHaveLength(1);
+	expect(notes.filter((note) => note.startsWith("samples were not measured"))).toEqual([]);
+	expect((await pruneGguf(fixturePath, out(), { ...asked, remove: "5a" })).plan!.speed).toMatchObject({ through: "file" });
 });
 
 it("is refused where the first block would have no attention", async () => {

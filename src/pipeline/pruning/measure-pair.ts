@@ -17,7 +17,7 @@ import { runSpeed } from "../../model/runtime/speed.js";
 import type { Model } from "../../model/runtime/model.js";
 import { timedIn } from "../session/timings.js";
 import type { Remains } from "./remains.js";
-import { contextOf, type SideModel, speedOf, speedPhase, speedSide } from "../speed/speed.js";
+import { contextOf, isTimedInMemory, type SideModel, speedOf, speedPhase, speedSide } from "../speed/speed.js";
 import { probeWithin, secondsOfShape, shapeWithin } from "../speed/figures.js";
 import type { PlanSpeed } from "../../storage/plan-speed.js";
 import { asksToHeal } from "../preflight/heal-options.js";
@@ -109,7 +109,8 @@ export async function measurePair(remains: Remains, job: PairJob, options: PairS
 		() =>
 			withSides(remains, job, options, async (sides) => {
 				const measureSpeed = () => timedIn(timings, "speed", () => quickSpeed(sides, remains, options));
-				const speed = ask.speed ? await attempt("the speed was", options, measureSpeed, stoppable) : undefined;
+				const speed =
+					ask.speed && canTime(sides, output, options) ? await attempt("the speed was", options, measureSpeed, stoppable) : undefined;
 				const draw = () => timedIn(timings, "samples", () => drawTexts(sides, ask.samples, remains, options));
 				const pairs = ask.samples > 0 ? await attempt("samples were", options, draw, stoppable) : undefined;
 				if (speed) warnOfTarget(speed, options);
@@ -118,6 +119,17 @@ export async function measurePair(remains: Remains, job: PairJob, options: PairS
 		stoppable,
 	);
 	return { ...(measured ?? { extras: {} }), ...(interrupted ? { interrupted } : {}) };
+}
+
+/** Whether the speed of the second side is that of its file; says why not. */
+function canTime({ after }: BothSides, output: string | undefined, options: JobOptions): boolean {
+	if (isTimedInMemory(after.removed ?? [])) return true;
+	const why = "attention parts that are hidden in memory still take their time";
+	if (output === undefined)
+		logger(options)("note", `the speed was not measured: it needs the written file, because ${why}. Give an output path`);
+	else
+		logger(options)("warning", `the speed was not measured: the original and the written file do not fit into memory together, and ${why}`);
+	return false;
 }
 
 /**

@@ -3,8 +3,11 @@ import type { JobOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { vocabularyDifference } from "../../model/evaluation/rival.js";
 import { Coalition } from "../../game/coalition.js";
+import { isAttention } from "../../game/parts.js";
+import { formatBlocks } from "../../notation.js";
 import { checkedRemoval } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
+import { shellWord } from "../../report/commands.js";
 import { checkCall } from "../preflight/call.js";
 import { checkKeys } from "../preflight/option-keys.js";
 import { RunProgress } from "../progress/run-progress.js";
@@ -24,6 +27,7 @@ import type { PlanSpeed } from "../../storage/plan-speed.js";
 /**
  * Speed of prompts and of generation, memory and key-value cache of a model; with `against` or `remove` beside another file, or beside
  * itself without these blocks (a mask; no model is written). The two take turns, repetition by repetition, after one that is thrown away.
+ * Attention parts alone have no mask that saves their time: write the file, and give it as `against`.
  * @param model path of a GGUF file (any shard of a split one)
  * @throws InvalidOptionError, UnsupportedArchitectureError and the errors of loading and measuring
  * @example
@@ -89,8 +93,21 @@ export function contextOf({ facts }: Model): number {
 	return Math.min(usualContext, facts.contextLength);
 }
 
-/** A side as the runtime takes it. */
+/** Whether hiding these in memory saves the time that the file saves: attention parts alone still run there. */
+export const isTimedInMemory = (removed: readonly number[]): boolean => !removed.some(isAttention);
+
+/**
+ * A side as the runtime takes it.
+ * @throws InvalidOptionError if attention parts alone are removed: hidden ones still run, so the time would be that of the original
+ */
 export function speedSide({ model, removed = [] }: SideModel): SpeedSide {
+	if (!isTimedInMemory(removed)) {
+		const [path, set] = [shellWord(model.path), formatBlocks(removed).replaceAll(" ", "")];
+		throw new InvalidOptionError(
+			`the speed without ${set} cannot be measured in memory: attention parts that are hidden there still take their time. ` +
+				`Write the file and compare: prune-gguf apply ${path} OUTPUT.gguf --remove ${set}, then prune-gguf speed ${path} OUTPUT.gguf`,
+		);
+	}
 	return removed.length === 0 ? { model } : { model, mask: Coalition.ofRemoved(model.facts.blocks, removed) };
 }
 
