@@ -1,5 +1,14 @@
 import type { GgufFile } from "../gguf/file.js";
-import { isAttention, isWhole, isWholeBlock, originOf, type StackedBlock, stackWithout } from "../../game/parts.js";
+import {
+	isAttention,
+	isWhole,
+	isWholeBlock,
+	keptParts,
+	originOf,
+	removedPositions,
+	type StackedBlock,
+	stackWithout,
+} from "../../game/parts.js";
 import { attentionOf, attentionProblem, blocksWithoutAttention } from "./attention.js";
 import { countProblem } from "./counts.js";
 import { blockFacts } from "./facts.js";
@@ -85,11 +94,13 @@ function isEverything(set: readonly number[], blocks: number): boolean {
 	return set.length === blocks && new Set(set).size === blocks && set.every(Number.isInteger) && malformed(set, blocks) === undefined;
 }
 
-function checkRemoved(removed: readonly number[], sets: Sets): string | undefined {
+function checkRemoved(asked: readonly number[], sets: Sets): string | undefined {
 	const { model, frozen, checks } = sets;
 	const blocks = model.facts.trunk;
-	const fault = malformed(removed, blocks);
-	if (fault || removed.length === 0) return fault;
+	const fault = malformed(asked, blocks);
+	if (fault || asked.length === 0) return fault;
+	// 3a, 3f-4a is block 3 and 4a: the same parts are judged in the same way.
+	const removed = removedPositions(keptParts(blocks, asked));
 	const impossible = notAllowed(
 		{ attention: removed.some(isAttention), halves: !isWhole(removed.filter((one) => !isAttention(one))) },
 		sets,

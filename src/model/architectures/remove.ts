@@ -1,5 +1,5 @@
 import { InvalidCandidateError, UnsupportedArchitectureError } from "../../errors.js";
-import { isPosition } from "../../game/parts.js";
+import { isPosition, keptParts, removedPositions } from "../../game/parts.js";
 import { formatBlocks } from "../../notation.js";
 import { contentOf, type GgufFile } from "../gguf/file.js";
 import type { GgufContent, GgufContentTensor } from "../gguf/types.js";
@@ -45,14 +45,15 @@ export function removeBlocks(
 
 /**
  * The same for any set, whatever model results: it shows what a rule prevents.
- * @param set ascending
+ * @param removed in any order; the file says it as a plan does, with 3a, 3f-4a as 3, 4a
  * @internal
  */
-export function removeBlocksUnchecked(file: GgufFile, set: readonly number[], provenance: Provenance): GgufContent {
+export function removeBlocksUnchecked(file: GgufFile, removed: readonly number[], provenance: Provenance): GgufContent {
 	const keys = new ModelKeys(file);
 	const entry = ARCHITECTURES.get(keys.architecture) ?? unknownEntry(keys.architecture);
 	const content = contentOf(file);
 	const facts = blockFacts(keys, entry);
+	const set = removedPositions(keptParts(facts.trunk + facts.tail, removed));
 	return {
 		...content,
 		entries: prunedEntries({ keys, entry, facts }, content.entries, set, provenance),

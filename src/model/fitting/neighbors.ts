@@ -1,8 +1,9 @@
-import { isAttention, keptParts } from "../../game/parts.js";
+import { isAttention, keptParts, removedPositions } from "../../game/parts.js";
 import { cutsOf, removedIn } from "./cuts.js";
 
 /**
- * The same sets with one run of removed positions moved by one block, earlier or later; runs never touch.
+ * The same sets with one run of removed positions moved by one block, earlier or later; runs never touch. Each set is as a plan writes it:
+ * an attention part beside a half-block cut is read as a block and an attention part.
  * @param removed ascending
  */
 export function shiftedRuns(removed: readonly number[], blocks: number): number[][] {
@@ -12,7 +13,7 @@ export function shiftedRuns(removed: readonly number[], blocks: number): number[
 		const parts = isAttention(to) ? [2 * Math.floor(to)] : [2 * to, 2 * to + 1, beyond];
 		const taken = parts.some((part) => kept[part] === false);
 		if (taken || to < 0 || 2 * to + 1 >= 2 * blocks) return [];
-		return [[...removed.filter((position) => position !== from), to].sort((a, b) => a - b)];
+		return [removedPositions(keptParts(blocks, [...removed.filter((position) => position !== from), to]))];
 	};
 	return runsOf(removed).flatMap(({ first, last }) => [...moved(last, first - 1, 2 * first - 3), ...moved(first, last + 1, 2 * last + 4)]);
 }

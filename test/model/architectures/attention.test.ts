@@ -103,6 +103,22 @@ describe("files without some attention parts", () => {
 		expect(keptProblem(once, [0, 3.25], twice)).toBeUndefined();
 	});
 
+	it("3a with 3f-4a is block 3 and 4a: it is judged, written and recorded so", async () => {
+		const file = await written(removeBlocks(await llama(), [3.25], made));
+		// Block 3 has no attention of its own, and goes as a whole.
+		expect(describeBlocks(file).check([4.25, 3])).toBeUndefined();
+		expect(describeBlocks(file).check([3.25, 3.5])).toBeUndefined();
+		const [said, canonical] = await Promise.all(
+			[
+				[3.5, 3.25],
+				[3, 4.25],
+			].map(async (set) => written(removeBlocks(file, set, made))),
+		);
+		expect(removedFrom(said!)).toEqual([3, 4.25]);
+		const header = ({ entries, tensors }: typeof file) => ({ entries, tensors: tensors.map(({ name, dims }) => [name, dims]) });
+		expect(header(said!)).toEqual(header(canonical!));
+	});
+
 	it("the output of the attention alone is zeroed in the file to compare with", async () => {
 		expect(identityTensors(await llama(), [3.25])).toEqual({ zero: ["blk.3.attn_output.weight"], one: [] });
 	});

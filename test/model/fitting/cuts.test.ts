@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { cutParts, cutsOf, placesOf, removedIn } from "../../../src/model/fitting/cuts.js";
 import { shiftedRuns } from "../../../src/model/fitting/neighbors.js";
+import { Coalition } from "../../../src/game/coalition.js";
 import { keptParts } from "../../../src/game/parts.js";
 
 describe("cuts", () => {
@@ -77,6 +78,22 @@ describe("places of fits", () => {
 			[1.25, 3.25],
 			[2.25, 4.25],
 		]);
+	});
+
+	it("gives each moved set as a plan writes it: an attention part beside a half-block cut is a block and an attention part", () => {
+		const moved = shiftedRuns([2.25, 3.5], 6);
+		expect(moved).toContainEqual([3, 4.25]);
+		for (const removed of [
+			[2.25, 3.5],
+			[1.25, 4.5],
+			[2.5, 4.25],
+			[1, 3.25, 4.5],
+			[4.25, 5.5, 7.25],
+		])
+			for (const set of shiftedRuns(removed, 10)) {
+				expect(set).toEqual(Coalition.ofRemoved(10, set).removed());
+				expect(() => placesOf(set, cutParts)).not.toThrow();
+			}
 	});
 
 	it("never fit a matrix twice, and only parts that are kept", () => {
