@@ -141,23 +141,31 @@ export function predictedTypes(file: GgufFile, type: FileType, { tensors }: Pick
 	const count = (part: string) => tensors.filter(({ name }) => name.includes(part)).length;
 	const tied = !tensors.some(({ name }) => name === "output.weight");
 	const heads = (key: string) => Number([file.value(`${file.architecture}.attention.${key}`)].flat()[0] ?? 0);
-	const sizes = { values: count("attn_v.weight") + count("attn_qkv.weight") + count("attn_kv_b.weight"), down: count("ffn_down.weight") };
+	const values = valueNumbers(tensors);
+	const down = count("ffn_down.weight");
 	const groups = heads("head_count") / (heads("head_count_kv") || heads("head_count") || 1);
 	return tensors.map(({ name, dims, type: own }) => {
 		if (dims.length < 2 || !name.endsWith("weight") || untouched.test(name)) return own;
 		if (["F32", "F16", "BF16"].includes(mixture.base)) return moreIds[mixture.base];
 		const index = Number(/\.(\d+)\./.exec(name)?.[1] ?? 0);
-		const at = (of: number): Place => ({ index, count: of, grouped: groups });
+		const value = (): Place => ({ index: values.get(name)!, count: values.size, grouped: groups });
 		let wanted: TensorType = mixture.base;
 		if (name === "output.weight" || (tied && name === "token_embd.weight")) {
 			const even = dims[0]! % (ggmlType(moreIds[wanted])?.blockSize ?? 1) === 0;
 			wanted = even && wanted !== "Q8_0" ? "Q6_K" : "Q8_0";
-		} else if (name.includes("attn_qkv.weight")) wanted = mixture.values?.(at(sizes.values)) ?? mixture.qkv ?? wanted;
-		else if (/attn_(v|kv_b)\.weight/.test(name)) wanted = mixture.values?.(at(sizes.values)) ?? wanted;
-		else if (name.includes("ffn_down")) wanted = mixture.down?.(at(sizes.down)) ?? wanted;
+		} else if (name.includes("attn_qkv.weight")) wanted = mixture.values?.(value()) ?? mixture.qkv ?? wanted;
+		else if (values.has(name)) wanted = mixture.values?.(value()) ?? wanted;
+		else if (name.includes("ffn_down")) wanted = mixture.down?.({ index, count: down, grouped: groups }) ?? wanted;
 		else if (name.includes("attn_output.weight")) wanted = mixture.attentionOutput ?? wanted;
 		return moreIds[fitting(wanted, dims[0]!)];
 	});
+}
+
+/** Numbers of the matrices of attention values. llama.cpp counts these, not blocks, of which some may have no attention. */
+function valueNumbers(tensors: GgufContent["tensors"]): Map<string, number> {
+	const block = (name: string) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1);
+	const names = tensors.map(({ name }) => name).filter((name) => /attn_(?:v|qkv|kv_b)\.weight/.test(name));
+	return new Map(names.sort((a, b) => block(a) - block(b) || (a < b ? -1 : 1)).map((name, i) => [name, i]));
 }
 
 function fitting(type: TensorType, columns: number): TensorType {

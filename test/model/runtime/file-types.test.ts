@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { OutputExistsError } from "../../../src/errors.js";
 import { contentOf, GgufFile, writtenSize } from "../../../src/model/gguf/index.js";
 import { fileTypeNames } from "../../../src/model/runtime/file-type-names.js";
-import { fileTypeOf, isQuantized, predictedBytes, quantizedContent } from "../../../src/model/runtime/file-types.js";
+import { fileTypeOf, isQuantized, predictedBytes, predictedTypes, quantizedContent } from "../../../src/model/runtime/file-types.js";
 import { quantizeFile } from "../../../src/model/runtime/quantize.js";
 import { changedFixture, fixturePath } from "../../helpers/fixture.js";
 import { f16Fixture } from "../../helpers/f16.js";
@@ -64,6 +64,28 @@ describe("what the quantizer makes of a header", () => {
 		await quantizeFile(path, output, type, { threads: 2 });
 		expect(predictedBytes(await GgufFile.read(path), type)).toBe((await GgufFile.read(output)).size);
 	});
+
+	it.each(["Q4_K_M", "Q5_K_M", "Q4_K_S", "Q3_K_M"] as const)(
+		"%s: matrices of values are counted in the order of blocks, of which some have none",
+		async (type) => {
+			const path = await changedFixture(join(folder, `attending-${type}.gguf`), (content) => ({
+				...content,
+				tensors: content.tensors
+					.filter(({ name }) => !/^blk\.(?:1|2|3|5|9)\.attn_/.test(name))
+					.map((tensor) =>
+						tensor.dims.length < 2 ? tensor : { ...tensor, dims: [256, 8], type: 0, source: new Uint8Array(noise(256 * 8).buffer) },
+					)
+					.reverse(),
+			}));
+			const output = join(folder, `attending-as-${type}.gguf`);
+			await quantizeFile(path, output, type, { threads: 2 });
+			const [source, made] = [await GgufFile.read(path), await GgufFile.read(output)];
+			const predicted = predictedTypes(source, type);
+			expect(Object.fromEntries(source.tensors.map(({ name }, i) => [name, predicted[i]]))).toEqual(
+				Object.fromEntries(made.tensors.map(({ name, type }) => [name, type])),
+			);
+		},
+	);
 
 	it("distinguishes what is quantized from what is not", async () => {
 		expect(isQuantized(await GgufFile.read(f16))).toBe(false);
