@@ -69,6 +69,18 @@ export class Coalition {
 		return size;
 	}
 
+	/** Number of removed positions ({@link removed}): an attention part alone is one too, though its block stays. */
+	get removals(): number {
+		let count = 0;
+		for (const char of this.key) if (char === "0" || char === "f") count++;
+		return count;
+	}
+
+	/** Whether nothing is removed: the original model. It has as many blocks as one that lost attention parts alone. */
+	get isFull(): boolean {
+		return this.removals === 0;
+	}
+
 	/** Whether blocks are kept or removed as a whole. */
 	get whole(): boolean {
 		return !/[af]/.test(this.key);

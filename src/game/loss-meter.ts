@@ -43,17 +43,17 @@ export class LossMeter {
 	}
 
 	/**
-	 * Lets coalitions race, those of each size with one another and with the best one of it so far: what is surely worse is not measured on all
+	 * Lets coalitions race, those that remove as much with one another and with the best one of them so far: what is surely worse is not measured on all
 	 * windows. Its loss is then taken to be above that of the best one by as much as on the windows that it was measured on.
 	 */
 	async race(coalitions: readonly Coalition[], phase?: string): Promise<void> {
 		if (!isStaged(this.game)) return;
-		const sizes = new Map<number, Coalition[]>();
-		for (const set of coalitions) if (!this.knows(set)) sizes.set(set.size, [...(sizes.get(set.size) ?? []), set]);
-		for (const [size, sets] of sizes) {
-			const incumbent = this.#bestOf(size);
+		const counts = new Map<number, Coalition[]>();
+		for (const set of coalitions) if (!this.knows(set)) counts.set(set.removals, [...(counts.get(set.removals) ?? []), set]);
+		for (const [count, sets] of counts) {
+			const incumbent = this.#bestOf(count);
 			const raced = await raceByWindows(this.game, sets, { incumbents: incumbent ? [incumbent] : [] }, this.#during(phase));
-			this.#keep(raced, () => this.#bestOf(size));
+			this.#keep(raced, () => this.#bestOf(count));
 		}
 	}
 
@@ -87,10 +87,14 @@ export class LossMeter {
 		}
 	}
 
-	#bestOf(size: number): Measurement | undefined {
+	#bestOf(removals: number): Measurement | undefined {
 		let best: { measurement: Measurement; loss: number } | undefined;
 		for (const one of this.#losses.values())
-			if (one.measurement.coalition.size === size && Number.isFinite(one.loss) && !(one.loss >= (best?.loss ?? Number.POSITIVE_INFINITY)))
+			if (
+				one.measurement.coalition.removals === removals &&
+				Number.isFinite(one.loss) &&
+				!(one.loss >= (best?.loss ?? Number.POSITIVE_INFINITY))
+			)
 				best = one;
 		return best?.measurement;
 	}

@@ -1,6 +1,7 @@
 import type { Coalition } from "./coalition.js";
 import { type Measurement, meanLoss, valueOfLoss } from "./game.js";
 import type { Granularity } from "./pairs.js";
+import { partsAt } from "./parts.js";
 
 /** One measured coalition as surrogates see it. */
 export interface Sample {
@@ -39,10 +40,16 @@ export function rowLength(players: number, granularity: Granularity = "block"): 
  * @throws RangeError for a half-block cut if blocks are counted: half a block is neither removed nor kept
  */
 export function removedUnits(coalition: Coalition, granularity: Granularity = "block"): number[] {
-	if (granularity === "half-block") return coalition.removed().flatMap((position) => [2 * position, 2 * position + 1]);
+	if (granularity === "half-block") return coalition.removed().flatMap(unitsAt);
 	if (!coalition.whole)
 		throw new RangeError(`expected whole blocks, got ${coalition}, which keeps parts of blocks; use granularity half-block`);
 	return coalition.removed();
+}
+
+/** Numbers of the parts that a removed position stands for. */
+function unitsAt(position: number): number[] {
+	const { first, count } = partsAt(position);
+	return count === 1 ? [first] : [first, first + 1];
 }
 
 /**

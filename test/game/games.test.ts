@@ -6,6 +6,7 @@ import { disjointMovesOf, movesOf } from "../../src/game/moves.js";
 import { toRows, toSamples } from "../../src/game/sample.js";
 import { TableGame } from "../../src/game/table-game.js";
 import { fixtureGame } from "../helpers/games.js";
+import { tiedSets } from "../../src/game/search/tied.js";
 
 test("the fixture's table is the complete game except for the empty coalition", async () => {
 	const game = fixtureGame();
@@ -81,10 +82,23 @@ test("the meter batches, counts distinct coalitions and hands broken models on a
 	await expect(broken.addedLosses([Coalition.parse("01")])).rejects.toThrow(/original model's loss/);
 });
 
+test("sets of attention parts alone have all blocks, and are not the original model", async () => {
+	const game = new FunctionGame({ players: 3, loss: (coalition) => 2 + 0.1 * coalition.removals });
+	const sets = ["111", "ff1", "1f1", "f1f", "0f1"].map((key) => Coalition.parse(key));
+	expect(sets.map(({ size }) => size)).toEqual([3, 3, 3, 3, 2]);
+	expect(sets.map(({ removals }) => removals)).toEqual([0, 2, 1, 2, 2]);
+	expect(sets.map(({ isFull }) => isFull)).toEqual([true, false, false, false, false]);
+	const tied = tiedSets(await game.measure(sets));
+	expect([...tied.keys()]).toEqual([1, 2]);
+	expect(tied.get(2)!.map(({ removed }) => removed.join())).toEqual(["0.25,1.25", "0.25,2.25", "0,1.25"]);
+});
+
 test("samples and rows", () => {
 	expect(() => toSamples([], Number.NaN)).toThrow(RangeError);
 	expect([...toRows([Coalition.parse("101"), Coalition.parse("010")], 3)]).toEqual([1, 0, 1, 0, 1, 0]);
 	expect(() => toRows([Coalition.parse("10")], 3)).toThrow(RangeError);
+	// Block 0, the attention part of block 1, and 2f-3a.
+	expect([...toRows([Coalition.parse("0faf")], 4, "half-block")]).toEqual([0, 0, 0, 1, 1, 0, 0, 1]);
 });
 
 test("moves are units, and single blocks for the rest; frozen blocks are in none", () => {

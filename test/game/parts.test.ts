@@ -50,6 +50,7 @@ describe("parts of blocks", () => {
 			keys.add(set.key);
 			const stack = set.stack();
 			expect(set.size).toBe(stack.length);
+			expect([set.removals, set.isFull]).toEqual([positions.length, positions.length === 0]);
 			const parts = stack.flatMap(({ attention, feedForward }) => [
 				...(attention === undefined ? [] : [2 * attention]),
 				2 * feedForward + 1,

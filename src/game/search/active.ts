@@ -50,7 +50,7 @@ export async function activeSearch(game: Game, options: ActiveOptions): Promise<
 	await run.measure(
 		(await search.meter.samples())
 			.map((sample) => sample.coalition)
-			.filter((set) => set.size >= game.players - options.kmax && set.size < game.players && (set.whole || search.halves)),
+			.filter((set) => set.removals <= options.kmax && !set.isFull && (set.whole || search.halves)),
 		"known sets",
 	);
 	await run.measure(search.rankedSets(), "ranked candidates");
@@ -96,7 +96,7 @@ class ActiveRun {
 		const bySize = new Map<number, { set: Coalition; loss: number; tried: number }>();
 		for (const [index, set] of fresh.entries()) {
 			const loss = added[index] as number;
-			const size = set.players - set.size;
+			const size = set.removals;
 			const best = bySize.get(size);
 			bySize.set(size, { ...(best && best.loss <= loss ? best : { set, loss }), tried: (best?.tried ?? 0) + 1 });
 		}

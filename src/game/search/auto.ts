@@ -92,7 +92,7 @@ class AutoRun {
 		let gained = 0;
 		for (const [index, set] of sets.entries()) {
 			const loss = added[index] as number;
-			const count = set.players - set.size;
+			const count = set.removals;
 			if (count === 0 || count > this.search.kmax) continue;
 			const before = this.search.choice(count);
 			if (before && loss >= before.addedLoss) continue;
@@ -152,7 +152,7 @@ class AutoRun {
 			const open = search.candidatesOrFree(removed).sort((a, b) => (last[a.move] as number) - (last[b.move] as number) || a.move - b.move);
 			const tried = open.slice(0, Math.min(width, this.#most()));
 			if (tried.length === 0) break;
-			for (const { coalition } of tried) if (coalition.players - coalition.size > 1) this.#steps.add(coalition.key);
+			for (const { coalition } of tried) if (coalition.removals > 1) this.#steps.add(coalition.key);
 			const sets = tried.map(({ coalition }) => coalition);
 			await search.meter.race(sets, "greedy");
 			await this.report("greedy", sets);

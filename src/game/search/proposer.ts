@@ -165,7 +165,7 @@ export class Proposer {
 	#score(model: Calibrated, sets: readonly Coalition[]): Candidate[] {
 		const { mean, sd } = model.predictLinks(sets);
 		return sets.map((coalition, i) => {
-			const best = this.#search.choice(coalition.players - coalition.size);
+			const best = this.#search.choice(coalition.removals);
 			const target = Math.log1p(Math.max(-0.9, best?.addedLoss ?? Number.POSITIVE_INFINITY));
 			const link = expectedImprovement(target, mean[i] as number, sd[i] as number);
 			// From the link scale to nats at the best set.
@@ -175,7 +175,7 @@ export class Proposer {
 
 	#pick(candidates: readonly Candidate[], sizes: readonly number[], room: number): Candidate[] {
 		const ordered = candidates.slice().sort((a, b) => b.expected - a.expected || (a.coalition.key < b.coalition.key ? -1 : 1));
-		const firsts = sizes.map((size) => ordered.find(({ coalition }) => coalition.players - coalition.size === size));
+		const firsts = sizes.map((size) => ordered.find(({ coalition }) => coalition.removals === size));
 		const ofEach = firsts.filter((candidate) => candidate !== undefined).sort((a, b) => b.expected - a.expected);
 		// Half of the places by merit alone, the other half for the best set of each size.
 		const picked = new Set([...ordered.slice(0, Math.ceil(room / 2)), ...ofEach, ...ordered]);

@@ -248,7 +248,7 @@ export class Search {
 }
 
 /** Units are critical by what they cost a block, so that the limit holds for single blocks. */
-const isAlone = (coalition: Coalition) => coalition.players - coalition.size === 1;
+const isAlone = (coalition: Coalition) => coalition.removals === 1;
 
 /** @throws RangeError for half-block cuts, which the method does not know @internal */
 export function onlyBlocks<Options extends SearchOptions>(method: string, options: Options): Options {

@@ -22,7 +22,7 @@ export function tiedSets(
 	const { z = 1.645, eps = 0.002, limit = 8 } = options;
 	const bySize = new Map<number, Measurement[]>();
 	for (const measurement of measurements) {
-		const count = measurement.coalition.players - measurement.coalition.size;
+		const count = measurement.coalition.removals;
 		if (count > 0 && Number.isFinite(meanLoss(measurement))) bySize.set(count, [...(bySize.get(count) ?? []), measurement]);
 	}
 	const result = new Map<number, TiedSet[]>();

@@ -44,7 +44,7 @@ export async function fitMixedGp(samples: readonly Sample[], options: MixedGpOpt
 	const players = playersOf(samples, granularity);
 	// The original model is known: it is the anchor, and a row of zeros would only make the matrix singular.
 	const distinct = [...new Map(samples.map((sample) => [sample.coalition.key, sample])).values()].filter(
-		(sample) => sample.coalition.size < players,
+		(sample) => !sample.coalition.isFull,
 	);
 	const used = chosen(distinct, options.maxMasks ?? 1000);
 	const tuning = thinned(used, TUNING_MASKS);

@@ -100,7 +100,7 @@ export async function chooseRandom(play: SelectionContext): Promise<Choices> {
 async function measured(play: SelectionContext, sets: readonly Coalition[]): Promise<SearchResult> {
 	const { session, search, counts } = play;
 	const { meter } = search;
-	const asked = sets.filter((set) => counts.includes(set.players - set.size));
+	const asked = sets.filter((set) => counts.includes(set.removals));
 	const added = await session.timed("search", () => meter.addedLosses(asked, methodOf(play)));
 	const originalLoss = await meter.originalLoss();
 	const best = new Map<number, FoundSet>();

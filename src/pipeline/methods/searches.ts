@@ -108,7 +108,7 @@ function wholeRivals(
 	const measured = search.meter.measurements().filter(({ coalition }) => coalition.whole && search.meter.game.allows(coalition));
 	const best = new Map<number, Measurement>();
 	for (const set of measured) {
-		const count = set.coalition.players - set.coalition.size;
+		const count = set.coalition.removals;
 		const known = best.get(count);
 		if (found.byCount.has(count) && (!known || meanLoss(set) < meanLoss(known))) best.set(count, set);
 	}

@@ -7,9 +7,9 @@ import { differences, meanAndError } from "../../game/statistics.js";
  * @param measured any candidates, the original model among them
  */
 export function shiftedPairCosts(measured: readonly Measurement[]): ShiftedPairCost[] {
-	const full = measured.find(({ coalition }) => coalition.size === coalition.players);
+	const full = measured.find(({ coalition }) => coalition.isFull);
 	if (!full) return [];
-	const alone = measured.filter(({ coalition }) => coalition.players - coalition.size === 1 && !coalition.whole);
+	const alone = measured.filter(({ coalition }) => coalition.removals === 1 && coalition.removed()[0]! % 1 === 0.5);
 	return alone
 		.map((pair) => {
 			const { standardError } = meanAndError(differences(pair.losses, full.losses), pair.sources);

@@ -182,7 +182,7 @@ export class Variant<Name extends string> {
 		});
 		this.#ledgers.push(ledger);
 		this.#types ??= String(ledger.header.settings.tensorTypes).split(",").map(Number);
-		const allows = (coalition: Coalition) => coalition.size === coalition.players || blocks.check(coalition.removed()) === undefined;
+		const allows = (coalition: Coalition) => coalition.isFull || blocks.check(coalition.removed()) === undefined;
 		const evaluate: Evaluate = async (masks, run) => {
 			const evaluator = await this.#evaluate();
 			if (!healed) return splitMetric.measure(evaluator, masks, run);

@@ -127,7 +127,7 @@ export function surrogateData(choices: Choices | undefined): ReportSurrogate | u
 	const known = forecasts
 		.filter(({ addedLoss }) => Number.isFinite(addedLoss))
 		.map(({ coalition, mean, sd, addedLoss }) => ({
-			...{ removed: coalition.players - coalition.size, forecast: Math.expm1(mean) },
+			...{ removed: coalition.removals, forecast: Math.expm1(mean) },
 			...{ low: Math.expm1(mean - normal90 * sd), high: Math.expm1(mean + normal90 * sd), measured: addedLoss },
 		}));
 	return {

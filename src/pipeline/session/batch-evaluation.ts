@@ -49,7 +49,7 @@ export async function sweepWindows(
 			const now = Date.now();
 			const coalition = coalitions[index]!;
 			const compared = divergences && agreements ? { divergence: divergences, agreement: agreements } : {};
-			const drawn = positions && standardErrors && coalition.size === coalition.players ? { [drawnError]: standardErrors } : {};
+			const drawn = positions && standardErrors && coalition.isFull ? { [drawnError]: standardErrors } : {};
 			if (positions && drawn[drawnError]) noteShare(positions, drawn[drawnError], windows, options);
 			const figures = { ...compared, ...drawn };
 			run.onMeasurement({ coalition, losses, ...(Object.keys(figures).length > 0 ? { figures } : {}) }, (now - before) / 1000);

@@ -98,6 +98,8 @@ describe("methods with half-block cuts", () => {
 			losses: Float64Array.from(losses),
 		});
 		const measured = [of([2.5], 3, 5), of([], 1, 2), of([1.5], 1.5, 2.5), of([0.5], 1, Number.NaN), of([1], 9, 9), of([0.5, 2.5], 9, 9)];
+		// Attention parts alone are neither shifted pairs nor the original model, though all blocks or all but one stay.
+		expect(shiftedPairCosts([of([1.25], 7, 7), of([0, 1.25], 7, 7), ...measured])).toEqual(shiftedPairCosts(measured));
 		expect(shiftedPairCosts(measured)).toEqual([
 			{ removed: [1.5], added: 0.5, standardError: 0 },
 			{ removed: [2.5], added: 2.5, standardError: 0.5 },
