@@ -2,6 +2,7 @@
 import { isAttention, type StackedBlock } from "../../game/parts.js";
 import { shownText } from "../../storage/shown-text.js";
 import type { GgufEntry } from "../gguf/types.js";
+import type { BlockFacts } from "./block-facts.js";
 import { encodeEntry } from "../gguf/value.js";
 import { headSizesOf } from "./head-sizes.js";
 import type { ModelKeys } from "./keys.js";
@@ -26,6 +27,9 @@ function attentionObstacle({ keys, facts }: RuledModel): string | undefined {
 	const stranger = file.tensors.find(({ name }) => !SHARED_TENSORS.test(name));
 	if (stranger)
 		return `it is not known that the graph of blocks without attention uses the tensor ${shownText(stranger.name)} in the same way`;
+	const becomes = WITHOUT_ATTENTION.get(architecture)!.becomes;
+	const taken = becomes === architecture ? undefined : file.entries.find(({ key }) => key.startsWith(`${becomes}.`));
+	if (taken) return `the file would be of the architecture ${becomes}, and has the key ${shownText(taken.key)} of it already`;
 	if (facts.feedForward.includes(0)) return "a block of the model has no feed-forward part";
 	const sizes = new Set(Object.values(headSizesOf(keys)));
 	if (sizes.size > 1) return "keys, values and rotations of an attention head differ in size";
@@ -35,7 +39,16 @@ function attentionObstacle({ keys, facts }: RuledModel): string | undefined {
 /** Blocks of a file that have no attention, ascending; none of an architecture that does not say so. */
 export function blocksWithoutAttention({ keys, facts }: RuledModel): number[] {
 	if (keys.architecture !== "deci") return [];
-	return Array.from({ length: facts.trunk }, (_, block) => block).filter((block) => facts.heads[block] === 0);
+	return Array.from({ length: facts.trunk }, (_, block) => block).filter((block) => kindOfAttention(facts, block) === "none");
+}
+
+/**
+ * What llama.cpp runs as the attention of a block (models/deci.cpp:107): a block with heads and without key/value heads has one matrix in
+ * its place, which is called linear attention there.
+ */
+function kindOfAttention({ heads, kvHeads }: BlockFacts, block: number): "attention" | "linear" | "none" {
+	if (heads[block] === 0) return "none";
+	return kvHeads[block] === 0 ? "linear" : "attention";
 }
 
 /**
@@ -44,12 +57,15 @@ export function blocksWithoutAttention({ keys, facts }: RuledModel): number[] {
  * @param stack the blocks of what is left
  */
 export function attentionProblem({ facts }: RuledModel, positions: readonly number[], stack: readonly StackedBlock[]): string | undefined {
-	const has = (block: number) => facts.heads[block]! > 0 && facts.kvHeads[block]! > 0;
+	const has = (block: number) => kindOfAttention(facts, block) === "attention";
 	const lacking = positions
 		.filter(isAttention)
 		.map(Math.floor)
 		.find((block) => !has(block));
-	if (lacking !== undefined) return `block ${lacking} has no attention of its own`;
+	if (lacking !== undefined)
+		return kindOfAttention(facts, lacking) === "linear"
+			? `block ${lacking} has linear attention, one matrix without keys and values, which is not removed alone`
+			: `block ${lacking} has no attention of its own`;
 	const [first] = stack;
 	if (first && (first.attention === undefined || !has(first.attention)))
 		return `block ${first.feedForward} would be the first of what is left, and it must keep its attention: llama.cpp takes the size of the attention heads from the first block`;

@@ -103,6 +103,15 @@ describe("files without some attention parts", () => {
 		expect(keptProblem(once, [0, 3.25], twice)).toBeUndefined();
 	});
 
+	it("linear attention is not removed alone, and a block that has it is none without attention", async () => {
+		const heads = { "attention.head_count": u32(4), "attention.head_count_kv": u32s(2, 2, 0, 2, 2, 2, 2, 2) };
+		const plan = describeBlocks(await llama({}, heads, "deci"));
+		expect(plan.withoutAttention).toEqual([]);
+		expect(plan.check([2.25])).toBe("block 2 has linear attention, one matrix without keys and values, which is not removed alone");
+		expect(plan.check([3.25])).toBeUndefined();
+		expect(plan.check([0, 1, 4.25])).toMatch(/^block 2 would be the first of what is left/);
+	});
+
 	it("3a with 3f-4a is block 3 and 4a: it is judged, written and recorded so", async () => {
 		const file = await written(removeBlocks(await llama(), [3.25], made));
 		// Block 3 has no attention of its own, and goes as a whole.
@@ -131,6 +140,16 @@ describe("attention parts alone are refused", () => {
 		expect(plan.check([0, 1, 2.25])).toMatch(/^block 2 would be the first/);
 		expect(plan.check([1.25, 2.25, 3.25, 4.25, 5.25, 6.25, 7.25])).toBeUndefined();
 		expect(plan.check([8.25])).toBe("there is no block 8: the blocks are 0 to 7");
+	});
+
+	it("where the file has keys of the architecture that it would become", async () => {
+		const file = await llama();
+		const entries = [...file.entries, encodeEntry("deci.attention.head_count", "uint32", 4)];
+		const both = await written({ ...contentOf(file), entries });
+		expect(describeBlocks(both).attention).toEqual({
+			allowed: false,
+			reason: "the file would be of the architecture deci, and has the key deci.attention.head_count of it already",
+		});
 	});
 
 	it.each<[string, Partial<ModelSpec>, Keys, string, RegExp]>([
