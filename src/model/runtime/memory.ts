@@ -1,5 +1,6 @@
 import { freemem, totalmem } from "node:os";
 import { checkCounts } from "../architectures/sound.js";
+import { ARCHITECTURES } from "../architectures/table.js";
 import { NotEnoughMemoryError } from "../../errors.js";
 import type { GgufFile } from "../gguf/file.js";
 import { giveUpContexts } from "./load-addon.js";
@@ -117,7 +118,10 @@ const HALF = 2;
 /** llama.cpp rounds the cells of a sequence up to 256. */
 const cells = (length: number) => 256 * Math.ceil(length / 256);
 
-/** Numbers that a token leaves in a block: its keys and values. */
+/**
+ * Numbers that a token leaves in a block: its keys and values. Without flash attention, which llama.cpp decides on only when it loads the
+ * model, the values of every block take as much as those of the largest (llama-kv-cache.cpp:210); a recurrent block has none.
+ */
 function keyValueWidth(file: GgufFile): (block: number) => number {
 	const perBlock = (key: string) => file.perBlock(`${file.architecture}.${key}`);
 	const heads = perBlock("attention.head_count");
@@ -126,7 +130,10 @@ function keyValueWidth(file: GgufFile): (block: number) => number {
 	const perHead = Math.ceil(perBlock("embedding_length")(0) / Math.max(1, heads(0)));
 	const size = perBlock("attention.key_length")(0) || perHead;
 	const valueSize = perBlock("attention.value_length")(0) || perHead;
-	return (block) => kvHeads(block) * (size + valueSize);
+	const recurrent = ARCHITECTURES.get(file.architecture)?.recurrent !== undefined;
+	let most = 0;
+	for (let block = 0; block < numberIn(file)("block_count"); block++) most = Math.max(most, kvHeads(block));
+	return (block) => kvHeads(block) * size + (recurrent && kvHeads(block) === 0 ? 0 : most) * valueSize;
 }
 
 /** Numbers in the recurrent state of one sequence in a block (Mamba and RWKV; other kinds have a similar size). */

@@ -47,7 +47,10 @@ describe("neededMemory", () => {
 		const wide = await model("llama", { blocks: 10, keys: { ...keys, "attention.key_length": ["uint32", 192] } });
 		expect(neededMemory(wide, { windows: 1, windowLength: 256 }).context).toBe((256 * perCell * (192 + 64)) / 128);
 		const varied = await model("llama", { blocks: 3, keys: { ...keys, "attention.head_count_kv": ["array", [4, 0, 2], "uint32"] } });
-		expect(neededMemory(varied, { windows: 1, windowLength: 256 }).context).toBe(256 * 6 * 128 * 2);
+		// Keys of six pairs of heads; without flash attention each of the three blocks has values for four.
+		expect(neededMemory(varied, { windows: 1, windowLength: 256 }).context).toBe(256 * (6 + 3 * 4) * 64 * 2);
+		const hybrid = await model("jamba", { blocks: 3, keys: { ...keys, "attention.head_count_kv": ["array", [4, 0, 2], "uint32"] } });
+		expect(neededMemory(hybrid, { windows: 1, windowLength: 256 }).context).toBe(256 * (6 + 2 * 4) * 64 * 2);
 	});
 
 	it("counts recurrent states", async () => {
