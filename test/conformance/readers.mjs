@@ -144,7 +144,7 @@ function relabelled({ keys, tensors, values }, { architecture, blocks }) {
 	if (reading.values) {
 		reading.values.set(architectureKey, "deci");
 		reading.keys.set(architectureKey, keys.get(architectureKey).replace(architecture, "deci"));
-	} else reading.keys.delete(architectureKey);
+	} else reading.keys.set(architectureKey, withHashOf(keys.get(architectureKey), architecture, "deci"));
 	const heads = "deci.attention.head_count";
 	if (!reading.keys.has(`${heads}_kv`)) reading.keys.set(`${heads}_kv`, keys.get(`${architecture}.attention.head_count`));
 	for (const key of PER_BLOCK) {
@@ -152,6 +152,26 @@ function relabelled({ keys, tensors, values }, { architecture, blocks }) {
 		if (value !== undefined && !Array.isArray(value)) reading.values.set(key, new Array(blocks).fill(value));
 	}
 	return reading;
+}
+
+/** A reader's line with the hash of one text, such as fixture_tool.cpp and Python print it, replaced by that of another. */
+function withHashOf(line, text, other) {
+	for (const hash of [fnv, sha256OfString]) if (line.includes(hash(text))) return line.replace(hash(text), hash(other));
+	throw new Error(`the hash of ${text} is not in ${line}`);
+}
+
+function fnv(text) {
+	let hash = 0xcbf29ce484222325n;
+	for (const byte of Buffer.from(text)) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
+	return hash.toString(16).padStart(16, "0");
+}
+
+/** Of the type, the length and the text, as they stand in a file. */
+function sha256OfString(text) {
+	const head = Buffer.alloc(12);
+	head.writeUInt32LE(8);
+	head.writeBigUInt64LE(BigInt(Buffer.byteLength(text)), 4);
+	return createHash("sha256").update(head).update(text).digest("hex");
 }
 
 /** Arrays of every file without some attentions. */

@@ -44,15 +44,19 @@ export function removalSets(plan: BlockPlan, atLeast: number): RemovalSet[] {
 /**
  * Sets without attention parts alone. If the architecture allows them: one at each place, the last, several in a row, scattered ones, all but
  * the first, and beside whole blocks, half-block cuts and both. The first block's is refused, and the next one's without the first block.
- * Otherwise one, which is refused.
+ * Blocks without attention are left out of these; one that is asked for is refused. If the architecture does not allow it, one set, which is
+ * refused.
  */
 export function attentionSets(plan: BlockPlan): RemovalSet[] {
 	const { blocks } = plan;
 	if (blocks < 6) return [];
 	const middle = Math.floor(blocks / 2);
 	if (!plan.attention.allowed) return [{ kind: "attention", removed: [middle + 0.25] }];
+	const attends = (position: number) => !plan.withoutAttention.includes(Math.floor(position));
+	/** Those of the sets below that this model has attentions for. */
+	const kept = ({ removed }: RemovalSet) => removed.every((position) => Number.isInteger(2 * position) || attends(position));
 	const attentions = (from: number, to: number, step = 1) =>
-		Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, i) => from + i * step + 0.25);
+		Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, i) => from + i * step + 0.25).filter(attends);
 	const places = blocks > SEARCHED_BLOCKS ? [1.25, middle + 0.25, blocks - 0.75] : attentions(1, blocks - 1);
 	return [
 		...places.map((place) => ({ kind: "attention", removed: [place] })),
@@ -66,7 +70,8 @@ export function attentionSets(plan: BlockPlan): RemovalSet[] {
 		{ kind: "attentions, blocks and half-block cuts", removed: [1, 2.25, 3.5, blocks - 0.75] },
 		{ kind: "attention of the first block", removed: [0.25] },
 		{ kind: "attention of the new first block", removed: [0, 1.25] },
-	];
+		...plan.withoutAttention.slice(0, 1).map((block) => ({ kind: "attention that is not there", removed: [block + 0.25] })),
+	].filter((set) => set.kind === "attention that is not there" || kept(set));
 }
 
 /**
