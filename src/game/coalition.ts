@@ -76,7 +76,7 @@ export class Coalition {
 		return count;
 	}
 
-	/** Whether nothing is removed: the original model. It has as many blocks as one that lost attention parts alone. */
+	/** Whether nothing is removed: the original model. A model without some attention parts has as many blocks. */
 	get isFull(): boolean {
 		return this.removals === 0;
 	}

@@ -166,7 +166,7 @@ function fnv(text) {
 	return hash.toString(16).padStart(16, "0");
 }
 
-/** Of the type, the length and the text, as they stand in a file. */
+/** The hash covers the type, the length and the text, as they stand in a file. */
 function sha256OfString(text) {
 	const head = Buffer.alloc(12);
 	head.writeUInt32LE(8);
