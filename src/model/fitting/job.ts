@@ -3,7 +3,7 @@ import type { TokenWindows } from "../runtime/windows.js";
 import type { Cut, CutPart } from "./cuts.js";
 import type { FitKind } from "./kinds.js";
 import type { HealType } from "./kinds.js";
-import type { ComparedText } from "./tuning.js";
+import type { TuningText } from "./tuning.js";
 import type { BlockMask } from "../runtime/masks.js";
 
 /** How a cut is healed: by the matrix before it, or only by the weights of the norm behind that. */
@@ -51,7 +51,7 @@ export interface HealInput {
 	/** Text that matrices are fitted to. */
 	readonly fit: TokenWindows;
 	/** Text that decides on kind and ridge, by the loss or by the divergence. Not needed if recipes are given. */
-	readonly tuning?: TokenWindows | ComparedText | undefined;
+	readonly tuning?: TokenWindows | TuningText | undefined;
 	/** Which matrices beside a half-block cut are fitted. @default {@link defaultParts} */
 	readonly parts?: readonly CutPart[] | undefined;
 	/** What to do at each of `placesOf(removed, parts)`, in order; undefined leaves one unhealed. @default chosen on the search split */

@@ -12,6 +12,16 @@ export interface ComparedText {
 	readonly reference: Reference;
 }
 
+/** Text that is scored by the loss, from a position on. */
+export interface LossText {
+	readonly windows: TokenWindows;
+	/** @default 0 */
+	readonly scoreFrom?: number | undefined;
+}
+
+/** Text that decides between variants of healing. */
+export type TuningText = LossText | ComparedText;
+
 /** Mean of {@link tuningValues}; nats per token. */
 export async function tuningFigure(...given: Parameters<typeof tuningValues>): Promise<number> {
 	return average(await tuningValues(...given));
@@ -24,11 +34,10 @@ export async function tuningFigure(...given: Parameters<typeof tuningValues>): P
 export async function tuningValues(
 	evaluator: Evaluator,
 	mask: BlockMask,
-	text: TokenWindows | ComparedText,
+	text: TokenWindows | TuningText,
 	signal?: AbortSignal,
 ): Promise<Float64Array> {
-	const compared = "reference" in text ? text : undefined;
-	const against = compared && { positions: compared.positions, reference: compared.reference };
-	const [found] = await evaluator.evaluate([mask], compared?.windows ?? (text as TokenWindows), { ...against, signal });
+	const { windows, ...scored } = "windows" in text ? text : { windows: text };
+	const [found] = await evaluator.evaluate([mask], windows, { ...scored, signal });
 	return found!.divergences ?? found!.losses;
 }

@@ -96,10 +96,11 @@ export class Gate {
 
 	/** What the model without these blocks is measured to be as it stands, healed: past the ledgers, which know the file's own matrices. */
 	async figuresAsItStands(split: GateSplit, removed: readonly number[], whole: OriginalModel): Promise<PlanLimit[]> {
-		const { evaluator, calibration, model } = this.#session;
+		const { evaluator, calibration, model, scoredOn } = this.#session;
 		const { signal } = this.#options;
 		const mask = Coalition.ofRemoved(model.facts.blocks, removed);
-		const [evaluation] = await evaluator.evaluate([mask], calibration.splits[split], { reference: whole.reference, signal });
+		const how = { ...scoredOn(split), reference: whole.reference, signal };
+		const [evaluation] = await evaluator.evaluate([mask], calibration.splits[split], how);
 		const answers = await answersTo(this.#limits, (limit) => this.#questions.get(limit)![split], { evaluator, mask }, this.#options);
 		return figuresFrom(this.#limits, measuredOf(evaluation!), whole.measured, answers);
 	}

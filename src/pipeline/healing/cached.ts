@@ -12,14 +12,15 @@ import { keptHealPath } from "../../storage/runs.js";
 import type { HealingSettings } from "../../api/options/settings.js";
 
 /** Bumped when sets are healed differently. */
-const version = 5;
+const version = 6;
 
 /** Key of everything but the set that decides on new matrices and on what is said of them. */
-export function healingKey({ model, seed, sha256, calibration, settings }: Session, options: HealingSettings): string {
+export function healingKey({ model, seed, sha256, calibration, settings, scoredOn }: Session, options: HealingSettings): string {
 	const text = healTextOf(model, options.healTokens ?? defaultHealTokens, seed);
 	const how = [options.healKind ?? "auto", options.healType ?? "auto", options.healHeads === true, options.referenceBytes ?? null];
 	const splits = Object.values(calibration.splits).map(hashWindows);
-	return hashOf([version, packageVersion, sha256, text, how, splits, options.calibration ?? null, settings]);
+	const { scoreFrom = 0 } = scoredOn("validation");
+	return hashOf([version, packageVersion, sha256, text, how, splits, scoreFrom, options.calibration ?? null, settings]);
 }
 
 /** What healing sets of blocks gave, by a key and the blocks. */

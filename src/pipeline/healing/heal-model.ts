@@ -15,7 +15,7 @@ import { orRestored, restore } from "../../model/fitting/standing.js";
 import { fitKinds } from "../../model/fitting/kinds.js";
 import { type HealType, healTypes } from "../../model/fitting/kinds.js";
 import { addedBytes, type HealedTensor } from "../../model/fitting/tensors.js";
-import { tuningFigure } from "../../model/fitting/tuning.js";
+import { type LossText, tuningFigure } from "../../model/fitting/tuning.js";
 import { logger } from "../../api/logger.js";
 import { lower, pairedDifference } from "../session/paired-figures.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
@@ -45,7 +45,9 @@ export interface HealJob {
 	readonly own?: boolean | undefined;
 	/** Decides whether the healed model is better. */
 	readonly validation: TokenWindows;
-	/** Says by how much. */
+	/** First position of these windows, and of those for tuning, that counts. @default 0 */
+	readonly scoreFrom?: number | undefined;
+	/** Says by how much, at all positions. */
 	readonly heldOut: TokenWindows;
 	/** Where the text comes from, by split, where there are several sources. */
 	readonly sources?: Readonly<Partial<Record<"validation" | "heldOut", readonly SourceShare[]>>> | undefined;
@@ -69,7 +71,7 @@ export interface Healing {
  * @throws NotEnoughMemoryError, EvaluationError and what sampling throws, or `signal.reason`
  */
 export async function healModel(job: HealJob, options: ComparedOptions): Promise<Healing> {
-	const { model, removed, evaluator } = job;
+	const { model, removed, evaluator, seed, scoreFrom } = job;
 	const started = Date.now();
 	const drawing = healTextOf(model, options.healTokens ?? defaultHealTokens, job.seed);
 	const kinds = kindsOf(options.healKind);
@@ -77,18 +79,21 @@ export async function healModel(job: HealJob, options: ComparedOptions): Promise
 	checkHealMemory(model.file, shape);
 	const fit = job.fit ?? (await healWindows(model, job.folder, drawing, options));
 	const drawn = Date.now();
-	const losses = (windows: TokenWindows) => lossesOf(evaluator, removed, windows, options);
-	const before = { validation: await losses(job.validation), heldOut: await losses(job.heldOut) };
+	const both = async () => ({
+		validation: await lossesOf(evaluator, removed, { windows: job.validation, scoreFrom }, options),
+		heldOut: await lossesOf(evaluator, removed, { windows: job.heldOut }, options),
+	});
+	const before = await both();
 	const type = options.healType ?? "auto";
 	const text = options.healHeads ? await factorText(evaluator, fit, job.seed, options) : undefined;
 	// What heads need of the original model is there already.
 	const reserved = healBytes(model.file, { ...shape, heads: false });
-	const tuning = (job.own && (await comparedText(evaluator, job.tuning, { seed: job.seed, reserved }, options))) || job.tuning;
+	const compared = job.own ? await comparedText(evaluator, job.tuning, { seed, scoreFrom, reserved }, options) : undefined;
+	const tuning = compared ?? { windows: job.tuning, scoreFrom };
 	const { tensors: healed, cuts } = await healCuts(model, { ...inputOf(job, fit, type, options), tuning, kinds });
 	const figure = () => tuningFigure(evaluator, Coalition.ofRemoved(model.facts.blocks, removed), tuning, options.signal);
 	const heads = text && (await orRestored(model, healed, () => healFactors(evaluator, { removed, healed, text, figure }, options)));
 	const tensors = [...healed, ...(heads?.tensors ?? [])];
-	const both = async () => ({ validation: await losses(job.validation), heldOut: await losses(job.heldOut) });
 	const after = tensors.length === 0 ? before : await orRestored(model, tensors, both);
 	const sources = job.sources ?? {};
 	const validation = comparisonOf(before.validation, after.validation, sources.validation);
@@ -185,9 +190,9 @@ function inputOf({ evaluator, removed }: Pick<HealJob, "evaluator" | "removed">,
 	};
 }
 
-async function lossesOf(evaluator: Evaluator, removed: readonly number[], windows: TokenWindows, { signal }: JobOptions) {
+async function lossesOf(evaluator: Evaluator, removed: readonly number[], { windows, scoreFrom }: LossText, { signal }: JobOptions) {
 	const mask = Coalition.ofRemoved(evaluator.model.facts.blocks, removed);
-	const [evaluation] = await evaluator.evaluate([mask], windows, { signal });
+	const [evaluation] = await evaluator.evaluate([mask], windows, { scoreFrom, signal });
 	return evaluation!.losses;
 }
 

@@ -73,7 +73,8 @@ async function healedBefore(
 }
 
 async function healAnew(session: Session, removed: readonly number[], options: HealingSettings): Promise<Healing> {
-	const { model, evaluator, folder, seed, calibration, texts } = session;
+	const { model, evaluator, folder, seed, calibration, texts, scoredOn } = session;
+	const { scoreFrom } = scoredOn("validation");
 	const { search: tuning, validation, heldOut } = calibration.splits;
 	const own = onSelfGenerated(options);
 	const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], {
@@ -88,7 +89,8 @@ async function healAnew(session: Session, removed: readonly number[], options: H
 		...(full!.sources ? { heldOut: full!.sources } : {}),
 		...(other!.sources ? { validation: other!.sources } : {}),
 	};
-	const job = { model, evaluator, removed: [...removed], folder, seed, tuning, own, validation, heldOut, sources, full: full!.losses };
+	const splits = { tuning, own, validation, heldOut, scoreFrom, sources, full: full!.losses };
+	const job = { model, evaluator, removed: [...removed], folder, seed, ...splits };
 	const healing = await session.timed("healing", () => healModel(job, options));
 	await restore(model, healing.tensors);
 	return healing;
@@ -117,7 +119,7 @@ export async function healChosen(
 
 /** Losses of a set with its new matrices, or as it is where it was not healed. */
 async function validationLosses(
-	{ model, evaluator, calibration, texts }: Session,
+	{ model, evaluator, calibration, texts, scoredOn }: Session,
 	removed: readonly number[],
 	{ section, tensors }: Healing,
 	{ signal }: Pick<HealingSettings, "signal">,
@@ -125,7 +127,7 @@ async function validationLosses(
 	const coalition = Coalition.ofRemoved(model.facts.blocks, removed);
 	const [own] = await texts.validation.measure([coalition], { phase: "comparing finalists", signal });
 	if (!section.applied) return own!;
-	const measure = () => evaluator.evaluate([coalition], calibration.splits.validation, { signal });
+	const measure = () => evaluator.evaluate([coalition], calibration.splits.validation, { ...scoredOn("validation"), signal });
 	const [healed] = await whileHealed(model, tensors, measure);
 	return { ...own!, losses: healed!.losses };
 }

@@ -143,11 +143,11 @@ class HealedRace {
 
 	/** The validation split, with reference logits if it is self-generated text. Ask for it before anything is healed. */
 	#compared(): Promise<ComparedText | undefined> {
-		const { model, evaluator, calibration, seed } = this.#session;
+		const { model, evaluator, calibration, seed, scoredOn } = this.#session;
 		if (!onSelfGenerated(this.#options)) return Promise.resolve(undefined);
 		const kinds = kindsOf(this.#options.healKind).slice(0, 1);
 		const reserved = healBytes(model.file, { cuts: 1, tokens: raceTokens, kinds, references: this.#session.referenceBytes });
-		this.#text ??= comparedText(evaluator, calibration.splits.validation, { seed, reserved }, this.#options);
+		this.#text ??= comparedText(evaluator, calibration.splits.validation, { ...scoredOn("validation"), seed, reserved }, this.#options);
 		return this.#text;
 	}
 
@@ -188,7 +188,7 @@ class HealedRace {
 
 	/** @param own what the set loses as it is, where nothing else is compared */
 	async #healedOrNot(mask: Coalition, compared: ComparedText | undefined, own: Measurement | undefined): Promise<Float64Array> {
-		const { evaluator, calibration } = this.#session;
+		const { evaluator, calibration, scoredOn } = this.#session;
 		const { signal, progress } = this.#options;
 		const before = this.#measured.size;
 		const onHealed = (share: number) =>
@@ -198,7 +198,8 @@ class HealedRace {
 			});
 		onHealed(0);
 		const removed = mask.removed();
-		const measured = () => tuningValues(evaluator, mask, compared ?? calibration.splits.validation, signal);
+		const text = compared ?? { windows: calibration.splits.validation, ...scoredOn("validation") };
+		const measured = () => tuningValues(evaluator, mask, text, signal);
 		const asItIs = own ? own.losses : await measured();
 		const healed = await whileRoughlyHealed(this.#session, removed, { ...this.#options, onHealed }, measured).catch((error: unknown) => {
 			// A set with more cuts than memory holds takes part as it is.

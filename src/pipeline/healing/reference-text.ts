@@ -17,6 +17,15 @@ export const mostComparedBytes = 2 ** 29;
 /** What bounds them beside that. */
 export type ComparedOptions = HealSettings & JobOptions & Pick<SessionSettings, "referenceBytes">;
 
+/** How positions are drawn. */
+interface Drawing {
+	readonly seed: number;
+	/** First position of a window that counts. @default 0 */
+	readonly scoreFrom?: number | undefined;
+	/** Bytes that healing takes beside the distributions. @default not looked at */
+	readonly reserved?: number | undefined;
+}
+
 /** Which positions are scored. */
 export interface ComparedShape {
 	/** First windows of the text that are used, and positions in each, at least 2. */
@@ -28,36 +37,38 @@ export interface ComparedShape {
  * As many positions as predict something and fit, the same number in every window; only the first windows where two in each do not fit.
  * @param share of the positions of a window, at most
  * @param most bytes
+ * @param scoreFrom first position of a window that counts
  */
 export function comparedShape(
 	{ count, length }: Pick<TokenWindows, "count" | "length">,
 	vocabulary: number,
 	share: number,
 	most: number,
+	scoreFrom = 0,
 ): ComparedShape {
 	const allowed = Math.floor(most / bytesOfReference(1, vocabulary));
 	const windows = Math.min(count, Math.floor(allowed / 2));
-	const wanted = Math.max(2, Math.round(share * (length - 1)));
-	return { windows, positions: windows === 0 ? 0 : Math.min(wanted, length - 1, Math.floor(allowed / windows)) };
+	const wanted = Math.max(2, Math.round(share * (length - 1 - scoreFrom)));
+	return { windows, positions: windows === 0 ? 0 : Math.min(wanted, length - 1 - scoreFrom, Math.floor(allowed / windows)) };
 }
 
 /**
- * The drawn positions with the original model's distributions there; undefined where the options leave no room for two of them.
- * @param reserved bytes that healing takes beside them: undefined too where the memory does not hold both @default not looked at
+ * The drawn positions with the original model's distributions there; undefined where the options leave no room for two of them, or the
+ * memory none beside what is reserved.
  */
 export async function comparedAt(
 	evaluator: Evaluator,
 	all: TokenWindows,
-	{ share, seed, reserved }: { share: number; seed: number; reserved?: number },
+	{ share, seed, reserved, scoreFrom = 0 }: Drawing & { readonly share: number },
 	options: ComparedOptions,
 ): Promise<ComparedText | undefined> {
 	const { vocabulary, blocks } = evaluator.model.facts;
 	const most = Math.min(mostComparedBytes, mostReferenceBytes(options));
-	const shape = comparedShape(all, vocabulary, share, most);
+	const shape = comparedShape(all, vocabulary, share, most, scoreFrom);
 	const bytes = bytesOfReference(shape.windows * shape.positions, vocabulary);
 	if (shape.windows === 0 || (reserved !== undefined && bytes + reserved > availableMemory())) return undefined;
 	const windows = firstWindows(all, shape.windows);
-	const positions = drawPositions(windows, { share: shape.positions / (windows.length - 1), seed });
+	const positions = drawPositions(windows, { share: shape.positions / (windows.length - 1 - scoreFrom), seed, scoreFrom });
 	const reference = await evaluator.createReference(Coalition.full(blocks), windows, { positions, maxBytes: most, signal: options.signal });
 	return { windows, positions, reference };
 }
@@ -65,15 +76,14 @@ export async function comparedAt(
 /**
  * Self-generated text with reference logits, at all positions that fit. Undefined, with a note, if they do not fit in memory.
  * The loss on such text is an estimate of the divergence, with the chance of the drawn tokens on top.
- * @param reserved bytes that healing takes beside them
  */
 export async function comparedText(
 	evaluator: Evaluator,
 	windows: TokenWindows,
-	{ seed, reserved }: { seed: number; reserved: number },
+	drawing: Drawing & { readonly reserved: number },
 	options: ComparedOptions,
 ): Promise<ComparedText | undefined> {
-	const text = await comparedAt(evaluator, windows, { share: 1, seed, reserved }, options);
+	const text = await comparedAt(evaluator, windows, { ...drawing, share: 1 }, options);
 	if (text) return text;
 	const bytes = bytesOfReference(predicting(windows), evaluator.model.facts.vocabulary);
 	logger(options)(

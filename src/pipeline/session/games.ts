@@ -46,6 +46,8 @@ export interface SessionGames {
 	hasReferenceOn(split: SplitName): boolean;
 	/** Losses of the right choices of further questions, with `accuracy` and `normalizedAccuracy`. Asked for once a file and split. */
 	questionsOn(questions: PreparedQuestions): Promise<LedgerGame>;
+	/** Which positions of a split count: whatever is measured past its game scores the same ones. */
+	scoredOn(split: SplitName): SplitPositions;
 	/** How exact the search split is where only drawn positions of it are scored, as far as is known. */
 	drawn(): DrawnShare | undefined;
 	/** Settings that can change bits. */
@@ -54,6 +56,12 @@ export interface SessionGames {
 	closeSearch(): Promise<void>;
 	/** Closes the ledgers and the search, for good. Idempotent. */
 	close(): Promise<void>;
+}
+
+/** Positions of a split that count. */
+export interface SplitPositions {
+	/** First position that is scored. @default 0 */
+	readonly scoreFrom?: number;
 }
 
 /** What a run measures on. */
@@ -153,6 +161,7 @@ class GameMaker {
 				return this.#game(await this.#open(splitMetric, false), splitMetric, own, undefined);
 			},
 			settings: setup.settings,
+			scoredOn: (split) => this.#scoredOf(split),
 			drawn: () => this.#drawn(setup.ledger),
 			closeSearch: () => this.#closeSearch(),
 			close: () => settled([this.#closeSearch(true), ...this.#ledgers.map((ledger) => ledger.close())]),
@@ -300,7 +309,7 @@ class GameMaker {
 	}
 
 	/** What of a split counts: the text that proves a file and that figures are reported of is scored at all positions. */
-	#scoredOf(split: SplitName): { readonly scoreFrom?: number } {
+	#scoredOf(split: SplitName): SplitPositions {
 		const { scoreFrom } = this.#options;
 		return scoreFrom === undefined || split === "heldOut" ? {} : { scoreFrom };
 	}

@@ -81,6 +81,7 @@ export class Session {
 	readonly referenceOn: SessionGames["referenceOn"];
 	readonly hasReferenceOn: SessionGames["hasReferenceOn"];
 	readonly questionsOn: SessionGames["questionsOn"];
+	readonly scoredOn: SessionGames["scoredOn"];
 	/** How exact the search split is where only drawn positions of it are scored, as far as is known. */
 	readonly drawn: SessionGames["drawn"];
 	/** Settings that can change bits. */
@@ -124,6 +125,7 @@ export class Session {
 		this.referenceOn = games.referenceOn;
 		this.hasReferenceOn = games.hasReferenceOn;
 		this.questionsOn = games.questionsOn;
+		this.scoredOn = games.scoredOn;
 		this.drawn = games.drawn;
 		this.settings = games.settings;
 		this.held = parts.held;
