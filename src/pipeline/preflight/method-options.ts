@@ -57,14 +57,28 @@ export function granularityOf(
 	const granularity = given ?? (asked === undefined ? undefined : "attention");
 	if (asked !== undefined && granularity !== "attention")
 		throw new InvalidOptionError(`${asked} removes attention parts alone: leave out --granularity ${granularity}`);
+	if (granularity === "attention" && rounds > 1)
+		throw new InvalidOptionError(
+			`--rounds ranks whole blocks again after each cut: leave out --rounds or ${asked ?? "--granularity attention"}`,
+		);
 	checkGranularity({ granularity }, blocks);
 	const { architecture, parts } = blocks;
+	if (granularity === "attention") checkChoosesAttention(method, asked);
 	if (granularity !== undefined) return { used: granularity, reason: given === undefined ? `asked for by ${asked}` : "as given" };
 	const whole = (reason: string): GranularityUsed => ({ used: "block", reason });
 	if (isEstimator(method) || !factsOf(method).reads?.includes("granularity")) return whole(`${method} takes whole blocks only`);
 	if (rounds > 1) return whole("--rounds ranks whole blocks again after each cut");
 	if (!parts.allowed) return whole(`the architecture ${shownText(architecture)} has no half-block cuts: ${parts.reason}`);
 	return { used: "half-block", reason: `the default of ${method} for the architecture ${shownText(architecture)}` };
+}
+
+/** @throws InvalidOptionError for a method that chooses whole blocks only */
+function checkChoosesAttention(method: RankMethod, asked: string | undefined): void {
+	const chooses = (other: Method) => factsOf(other).reads?.includes("granularity") === true;
+	if (!isEstimator(method) && chooses(method)) return;
+	throw new InvalidOptionError(
+		`--method ${method} chooses whole blocks only, and ${asked ?? "--granularity attention"} removes attention parts: use --method ${methods.filter(chooses).join(", ")}`,
+	);
 }
 
 /** Blocks whose attention part can be removed alone, ascending. */
@@ -94,9 +108,9 @@ const attentionOption = ({ removeAttention, targetKv }: Pick<AmountSettings, "re
 export function checkGranularity(options: Pick<MethodSettings, "granularity">, blocks: PlanOfParts): void {
 	const { architecture, parts, attention } = blocks;
 	if (options.granularity === "attention" && !attention.allowed) {
-		const instead = parts.allowed ? "half-block or block" : "block";
+		const instead = parts.allowed ? "whole blocks or half-block cuts" : "whole blocks";
 		throw new InvalidOptionError(
-			`attention parts cannot be removed alone from a model of architecture ${shownText(architecture)}: ${attention.reason}. Use --granularity ${instead}`,
+			`attention parts cannot be removed alone from a model of architecture ${shownText(architecture)}: ${attention.reason}. Remove ${instead} instead: -n N, without options of attention parts`,
 		);
 	}
 	if (options.granularity !== "half-block" || parts.allowed) return;

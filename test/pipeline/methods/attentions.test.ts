@@ -111,11 +111,28 @@ describe("granularity attention", () => {
 
 	it("is refused with the reason, and what to use instead", () => {
 		expect(() => granularityOf({ method: "auto", ...attention }, none)).toThrow(
-			/its graph has none. Use --granularity half-block or block/,
+			/its graph has none. Remove whole blocks or half-block cuts instead: -n N, without options of attention parts$/,
 		);
 		expect(() => granularityOf({ method: "auto", removeAttention: 1, granularity: "half-block" }, two)).toThrow(
 			/leave out --granularity half-block/,
 		);
+	});
+
+	it("is refused for methods that choose whole blocks only, and for rounds", () => {
+		for (const method of ["block-influence", "magnitude", "angular", "paper", "first"] as const) {
+			expect(() => granularityOf({ method, removeAttention: 3 }, two)).toThrow(
+				new RegExp(
+					`--method ${method} chooses whole blocks only, and --remove-attention removes attention parts: use --method auto, greedy,`,
+				),
+			);
+			expect(() => granularityOf({ method, targetKv: 0.5 }, two)).toThrow(/and --target-kv removes/);
+		}
+		for (const method of ["auto", "greedy", "beam", "swap", "random"] as const)
+			expect(granularityOf({ method, removeAttention: 3 }, two).used).toBe("attention");
+		expect(() => granularityOf({ method: "leave-one-out", removeAttention: 3, rounds: 2 }, two)).toThrow(
+			/leave out --rounds or --remove-attention/,
+		);
+		expect(granularityOf({ method: "leave-one-out", removeAttention: 3, rounds: 1 }, two).used).toBe("attention");
 	});
 
 	it("can remove what the model allows", () => {
