@@ -21,7 +21,10 @@ export function contextRows({ context, speed }: Pick<Report, "context" | "speed"
 							before: formatSignificant(milliseconds.before),
 							after: formatSignificant(milliseconds.after),
 						},
-						...{ change: `x ${(milliseconds.before / milliseconds.after).toFixed(2)} as fast, derived`, interval: "" },
+						...{
+							change: `x ${(milliseconds.before / milliseconds.after).toFixed(2)} as fast, derived${isExtrapolated(context) ? `, extrapolated from ${formatInteger(Math.round(context.times!.measuredAt))} tokens` : ""}`,
+							interval: "",
+						},
 					},
 				]
 			: []),
@@ -36,12 +39,15 @@ export function contextRows({ context, speed }: Pick<Report, "context" | "speed"
 	];
 }
 
+/** Whether the time was measured at clearly fewer tokens than the context has. */
+const isExtrapolated = ({ context, times }: Context): boolean => times !== undefined && times.measuredAt < 0.9 * context;
+
 /** How these figures came about, and what the search saw. */
 export function contextNotes(context: Context): string[] {
-	const { times, seen } = context;
+	const { times, seen, kvCache } = context;
 	const far =
-		times && times.measuredAt < 0.9 * context.context
-			? `, at ${formatInteger(Math.round(times.measuredAt))} tokens and from there in a straight line`
+		times && isExtrapolated(context)
+			? `, at ${formatInteger(Math.round(times.measuredAt))} tokens. What grows with the context is extrapolated from there in a straight line, by a factor of ${formatSignificant(context.context / times.measuredAt)}`
 			: "";
 	return [
 		...(times
@@ -51,9 +57,14 @@ export function contextNotes(context: Context): string[] {
 						"prune-gguf speed measures two files.",
 				]
 			: []),
+		...(kvCache.after < kvCache.before
+			? [
+					"The KV cache is counted in F16. Without flash attention, llama.cpp keeps the values of blocks without attention too, so about half of what attention parts save is lost.",
+				]
+			: []),
 		...(seen
 			? [
-					`The search saw ${seen.windows} windows of ${formatInteger(seen.windowLength)} tokens and scored their positions from ${formatInteger(seen.scoreFrom)} on.`,
+					`The search saw ${seen.windows} windows of ${formatInteger(seen.windowLength)} tokens and scored their positions from ${formatInteger(seen.scoreFrom)} on. Figures of the held-out split are of all positions of windows of this length.`,
 				]
 			: []),
 	];

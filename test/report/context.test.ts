@@ -11,7 +11,7 @@ const context = report.context!;
 describe("the context in a report", () => {
 	it("has a row of time, and one of the KV cache where the speed has none for this context", () => {
 		expect(contextRows(report).map(({ title, change }) => [title, change])).toEqual([
-			["ms per token at 8,192", "x 1.22 as fast, derived"],
+			["ms per token at 8,192", "x 1.22 as fast, derived, extrapolated from 4,088 tokens"],
 			["KV cache at 8,192", "-20.2 %"],
 		]);
 		const same = { ...report, context: { ...context, context: report.speed!.context! } };
@@ -22,14 +22,20 @@ describe("the context in a report", () => {
 	});
 
 	it("says how its figures came about, and what the search saw", () => {
-		const [times, seen] = contextNotes(context);
-		expect(times).toMatch(/derived from measured times of the original model.*, at 4,088 tokens and from there in a straight line\./);
+		const [times, kv, seen] = contextNotes(context);
+		expect(times).toMatch(
+			/derived from measured times of the original model.*, at 4,088 tokens\. What grows with the context is extrapolated from there in a straight line, by a factor of 2\.00\./,
+		);
 		expect(times).toContain("An attention part takes 0.600 ms there, a feed-forward part 0.400 ms.");
-		expect(seen).toBe("The search saw 5 windows of 512 tokens and scored their positions from 256 on.");
+		expect(seen).toBe(
+			"The search saw 5 windows of 512 tokens and scored their positions from 256 on. Figures of the held-out split are of all positions of windows of this length.",
+		);
+		expect(kv).toMatch(/counted in F16. Without flash attention, llama.cpp keeps the values/);
 		const near = { ...context, times: { ...context.times!, measuredAt: 8000 } };
 		expect(contextNotes(near)[0]).not.toContain("straight line");
+		expect(contextRows({ context: near })[0]!.change).toBe("x 1.22 as fast, derived");
 		const { times: _, milliseconds: __, seen: ___, ...bare } = context;
-		expect(contextNotes(bare)).toEqual([]);
+		expect(contextNotes({ ...bare, kvCache: { before: 5, after: 5 } })).toEqual([]);
 	});
 
 	it("is in the summary, on the page and in the model card", () => {
