@@ -7,11 +7,13 @@ import { findFrontier } from "../../src/jobs/frontier/frontier.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
 import { rankBlocks } from "../../src/jobs/rank.js";
 import { summaryText } from "../../src/report/summary.js";
+import { Model } from "../../src/model/runtime/model.js";
 import { readPlan } from "../../src/storage/plan.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes } from "../helpers/home.js";
+import { madeUpQuestions, writeQuestions } from "../helpers/questions.js";
 
-const { out } = ownHomes();
+const { out, fresh } = ownHomes();
 const plain = { search: { effort: "quick" }, speed: false, samples: 0, report: false } as const satisfies PruneOptions;
 const quick = { ...plain, windows: 3, windowLength: 64 } as const satisfies PruneOptions;
 const isAttention = (position: number) => position % 1 === 0.25;
@@ -31,7 +33,10 @@ describe("a search of attention parts", () => {
 		expect(context).toMatchObject({ context: 256, seen: { windows: 10, windowLength: 256, scoreFrom: 128 } });
 		// 12 blocks of 2 pairs of heads of 32 values, in F16.
 		expect(context?.kvCache).toEqual({ before: 12 * 2 * 2 * 32 * 2 * 256, after: 9 * 2 * 2 * 32 * 2 * 256 });
-		expect(context?.milliseconds?.after).toBeLessThanOrEqual(context!.milliseconds!.before);
+		const { times, milliseconds } = context!;
+		expect(times!.attention).toBeGreaterThan(0);
+		expect(milliseconds!.before).toBeCloseTo(1000 * times!.model, 9);
+		expect(milliseconds!.after).toBeCloseTo(1000 * (times!.model - 3 * times!.attention), 9);
 		expect(result.output?.verification).toContain("bit for bit");
 		expect(result.report?.reproduce.granularity).toEqual({ used: "attention", reason: "asked for by --remove-attention" });
 		expect(result.report?.context?.kvCache).toEqual(context?.kvCache);
@@ -42,6 +47,46 @@ describe("a search of attention parts", () => {
 		const again = out();
 		await applyPlan(fixturePath, again, { plan: result.planPath! });
 		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
+	});
+
+	it("prints commands that measure the same text, and sees no text where questions decide", async () => {
+		const search = { ...plain.search, granularity: "attention" } as const;
+		const { commands } = await pruneGguf(fixturePath, undefined, { ...plain, search });
+		expect(commands.length).toBeGreaterThan(0);
+		for (const command of commands) expect(command).toMatch(/--remove [\d,a-]+a .*--context 256/);
+		const number = (name: string) => Number(new RegExp(`--${name} (\\d+)`).exec(commands[0]!)?.[1]);
+		const windows = { windows: number("windows"), windowLength: number("window-length") };
+		const searched = await pruneGguf(fixturePath, undefined, { ...plain, removeAttention: 1 });
+		const named = await pruneGguf(fixturePath, undefined, { ...plain, ...windows, remove: searched.plan!.removed, context: 256 });
+		expect(named.plan!.calibration).toEqual(searched.plan!.calibration);
+		expect(named.plan!.context).toMatchObject({ kvCache: searched.plan!.context!.kvCache });
+
+		const questions = fresh("questions.jsonl");
+		await using model = await Model.load(fixturePath, { threads: 2 });
+		writeQuestions(questions, madeUpQuestions(model, 24));
+		const asked = await pruneGguf(fixturePath, undefined, { ...quick, removeAttention: 1, metric: "accuracy", questions });
+		expect(asked.plan!.context!.kvCache.after).toBeLessThan(asked.plan!.context!.kvCache.before);
+		expect(asked.plan!.context!.seen).toBeUndefined();
+	});
+
+	it("says nothing of options that nobody gave where the parts are named", async () => {
+		const warned: string[] = [];
+		const onLog = ({ level, message }: LogEvent) => level === "warning" && warned.push(message);
+		await pruneGguf(fixturePath, undefined, { ...quick, remove: "3a, 7", context: 256, onLog });
+		expect(warned.filter((message) => /granularity|at a context/.test(message))).toEqual([]);
+	});
+
+	it("measures times of a file that has lost attention parts already", async () => {
+		const [file, bare] = [out(), out()];
+		await applyPlan(fixturePath, file, { remove: "2-6a", threads: 2 });
+		const { plan } = await pruneGguf(file, undefined, { ...quick, remove: [3], context: 256 });
+		const { times, milliseconds, kvCache } = plan!.context!;
+		expect(kvCache.after).toBe(kvCache.before);
+		expect(milliseconds!.before - milliseconds!.after).toBeCloseTo(1000 * times!.feedForward, 9);
+		// Without attention, but for the first block, which stays, nothing grows that could be measured.
+		await applyPlan(fixturePath, bare, { remove: "1-11a", threads: 2 });
+		const named = await pruneGguf(bare, undefined, { ...quick, remove: [3], context: 256 });
+		expect(named.plan!.context!.times).toBeUndefined();
 	});
 
 	it("heals: the feed-forward part behind each attention part is fitted", async () => {

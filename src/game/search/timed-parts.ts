@@ -8,6 +8,8 @@ import { canRun, keptParts, removedPositions } from "../parts.js";
 export interface SecondsOfParts {
 	readonly attention: number;
 	readonly feedForward: number;
+	/** Whether a block has attention: a part that is not there takes no time. @default all have */
+	readonly attends?: (block: number) => boolean;
 }
 
 export interface TimedPartsOptions extends BatchOptions {
@@ -141,8 +143,9 @@ class TimedRun {
 	}
 
 	#secondsOf(move: Move): number {
-		const { attention, feedForward } = this.#o.seconds;
-		return move.reduce((sum, part) => sum + (part % 2 === 0 ? attention : feedForward), 0);
+		const { attention, feedForward, attends = () => true } = this.#o.seconds;
+		const secondsOf = (part: number) => (part % 2 === 1 ? feedForward : attends(part / 2) ? attention : 0);
+		return move.reduce((sum, part) => sum + secondsOf(part), 0);
 	}
 
 	async #measure(sets: readonly Coalition[]): Promise<Float64Array> {

@@ -10,7 +10,8 @@ export function contextOfPlan({ context, times, kv, seen }: AtContext, removed: 
 	const gone = new Set(attention);
 	const before = kv.reduce((sum, bytes) => sum + bytes, 0);
 	const after = kv.reduce((sum, bytes, block) => sum + (gone.has(block) ? 0 : bytes), 0);
-	const ratio = times && speedupWithout(times, { attention: attention.length, feedForward: feedForward.length });
+	const counts = { attention: attention.filter((block) => kv[block]! > 0).length, feedForward: feedForward.length };
+	const ratio = times && speedupWithout(times, counts);
 	return {
 		context,
 		...(times ? { times: { ...times }, milliseconds: { before: 1000 * times.model, after: (1000 * times.model) / ratio! } } : {}),

@@ -68,7 +68,7 @@ export function seenText(
 
 /** The job with its context, and the windows that see it. Only a search of attention parts has one. @throws InvalidOptionError */
 export async function withContext<J extends Contextual>(job: J, header: Pick<Header, "file" | "path">): Promise<J> {
-	if (job.granularity !== "attention") {
+	if (!searchesAttention(job)) {
 		if (job.context !== undefined && job.remove === undefined)
 			throw new InvalidOptionError("--context is what attention parts are weighed at: it belongs to --granularity attention or --remove");
 		return job;
@@ -77,6 +77,10 @@ export async function withContext<J extends Contextual>(job: J, header: Pick<Hea
 	const seen = seenText(context, job, await tokensOf(job));
 	return jobWith<Contextual>(job, { context, ...seen }) as J;
 }
+
+/** Whether attention parts are searched: blocks that are named take part as they are. */
+export const searchesAttention = ({ granularity, remove }: Pick<MethodSettings, "granularity"> & { readonly remove?: unknown }): boolean =>
+	granularity === "attention" && remove === undefined;
 
 /** Bytes of text that surely hold a token. */
 const bytesOfToken = 5;

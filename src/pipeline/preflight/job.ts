@@ -60,10 +60,10 @@ export function jobOf<Command extends OptionCommand>(settings: Settings<Command>
 	return Object.freeze({ ...defaults, ...defined(asked), ...callbacksOf(told), progress, asked }) as unknown as Job<Command>;
 }
 
-/** Settings measured for what was asked: a number of blocks for a speed-up, tokens for a time, the kind of healing that fits in memory. */
+/** Settings found for what was asked: a number of blocks for a speed-up, the windows of a context, tokens for a time, the kind of healing that fits in memory. */
 export type FoundSettings = Pick<
 	Settings<"prune">,
-	"removeBlocks" | "removeAttention" | "context" | "speedupOf" | "healTokens" | "healTime" | "healKind"
+	"removeBlocks" | "removeAttention" | "context" | "windows" | "windowLength" | "speedupOf" | "healTokens" | "healTime" | "healKind"
 >;
 
 /** The job that goes on with what was found, which is also written down and printed. The first one stays as it is. */

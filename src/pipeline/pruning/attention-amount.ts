@@ -5,10 +5,10 @@ import { InvalidOptionError } from "../../errors.js";
 import { removedParts } from "../../game/parts.js";
 import { formatSignificant } from "../../report/format.js";
 import type { PartTimes } from "../../storage/plan-speed.js";
-import { contextFor, seenText } from "../preflight/context.js";
+import { contextFor, searchesAttention, seenText } from "../preflight/context.js";
 import { removableAttentions } from "../preflight/method-options.js";
 import type { Header } from "../preflight/model-header.js";
-import { type AtContext, attentionShareOfBytes, kvBytes, partTimesAt } from "../speed/at-context.js";
+import { type AtContext, attentionShareOfBytes, canTimeParts, kvBytes, partTimesAt } from "../speed/at-context.js";
 import { attentionShare, attentionsFor, speedupWithout } from "../speed/part-times.js";
 import type { AskedAmount, AttentionAmount } from "./asked-amount.js";
 import type {
@@ -25,7 +25,7 @@ type ContextJob = AmountSettings &
 	MachineSettings &
 	UnknownSettings &
 	Pick<TextSettings, "windows" | "windowLength"> &
-	Pick<Settings<"prune">, "granularity" | "dryRun" | "maxTime"> &
+	Pick<Settings<"prune">, "granularity" | "metric" | "dryRun" | "maxTime"> &
 	JobOptions;
 
 /** An attention part of a block's time below which blocks are pointed to: nine attention parts of SmolLM2 cost what six blocks do at 0.64. */
@@ -39,13 +39,15 @@ const timedFrom = 600;
  * @throws InvalidOptionError, and the errors of loading and measuring
  */
 export async function atContext(header: Header, job: ContextJob): Promise<AtContext | undefined> {
-	const searched = job.granularity === "attention" && job.remove === undefined;
+	const searched = searchesAttention(job);
 	if (!searched && (job.remove === undefined || job.context === undefined)) return undefined;
 	const context = contextFor(header, job);
 	const spared = job.dryRun || (job.maxTime ?? Number.POSITIVE_INFINITY) < timedFrom;
-	const timed = spared && job.targetSpeedup === undefined ? undefined : await partTimesAt(header, context, job);
+	const untimed = job.targetSpeedup === undefined && (spared || !canTimeParts(header));
+	const timed = untimed ? undefined : await partTimesAt(header, context, job);
 	const known = { context, kv: kvBytes(header, context), ...(timed ? { times: timed } : {}) };
-	return searched ? { ...known, seen: seenText(context, job) } : known;
+	// Questions are seen whole, whatever the windows of the text are.
+	return searched && job.metric !== "accuracy" ? { ...known, seen: seenText(context, job) } : known;
 }
 
 /**
@@ -82,9 +84,9 @@ export function attentionAmount(
 			throw new InvalidOptionError(
 				"target-speedup prompt:N is measured for blocks; with --granularity attention it is the generation at the context: leave prompt: out",
 			);
-		const needed = attentionsFor(times!, asked.speedup, { blocks: header.blocks.blocks });
+		const needed = attentionsFor(times!, asked.speedup, { blocks: kv.filter((bytes) => bytes > 0).length });
 		const attentions = Math.max(1, count(needed, `target-speedup ${asked.speedup} cannot be reached at a context of ${context}`));
-		return { attentions, time: timeFor(times!, asked.speedup) };
+		return { attentions, time: timeFor(times!, asked.speedup, kv) };
 	}
 	if ("size" in asked) throw new InvalidOptionError(sizeText(header));
 	throw new InvalidOptionError(
@@ -93,14 +95,16 @@ export function attentionAmount(
 }
 
 /** What sets of any parts must save, and which do. */
-function timeFor(times: PartTimes, target: number): NonNullable<AttentionAmount["time"]> {
+function timeFor(times: PartTimes, target: number, kv: readonly number[]): NonNullable<AttentionAmount["time"]> {
 	const { model, attention, feedForward } = times;
+	const attends = (block: number) => kv[block]! > 0;
 	const reaches = (removed: readonly number[]) => {
 		const parts = removedParts(removed);
-		const counts = { attention: parts.attention.length, feedForward: parts.feedForward.length };
+		const attention = parts.attention.filter(attends).length;
+		const counts = { attention, feedForward: parts.feedForward.length };
 		return speedupWithout(times, counts) >= target - 1e-9;
 	};
-	return { seconds: { attention, feedForward }, save: model * (1 - 1 / target), reaches };
+	return { seconds: { attention, feedForward, attends }, save: model * (1 - 1 / target), reaches };
 }
 
 const mostSpeedup = (times: PartTimes, attentions: number) => speedupWithout(times, { attention: attentions, feedForward: 0 });
@@ -123,7 +127,7 @@ function attentionsForKv(kv: readonly number[], free: readonly number[], share: 
 }
 
 /** Says what a search of attention parts sees, and where blocks are the better choice, with this model's figures. */
-export function tellContext(header: Header, { context, times, seen }: AtContext, options: JobOptions): void {
+export function tellContext(header: Header, { context, times, seen }: AtContext, options: ContextJob): void {
 	const log = logger(options);
 	if (seen && seen.windowLength < context)
 		log(
@@ -134,10 +138,10 @@ export function tellContext(header: Header, { context, times, seen }: AtContext,
 	const share = attentionShare(times);
 	const per = share > 0 ? `${formatSignificant(1 / share)} of them take as long as a block` : "they take next to no time";
 	const of = `at a context of ${context} an attention part takes ${Math.round(100 * share)} % of a block's time: ${per}`;
-	if (share >= worthwhile) log("note", of);
+	if (share >= worthwhile || !searchesAttention(options)) log("note", of);
 	else
 		log(
 			"warning",
-			`${of}, and they hold ${Math.round(100 * attentionShareOfBytes(header))} % of its bytes. At such a context blocks or half-block cuts cost less for the same speed: leave out --granularity attention`,
+			`${of}, and they hold ${Math.round(100 * attentionShareOfBytes(header))} % of its bytes. At such a context blocks or half-block cuts cost less for the same speed: -n N removes them`,
 		);
 }

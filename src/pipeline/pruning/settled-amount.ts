@@ -1,5 +1,6 @@
 // The amount as a number, where a speed, or a share of the KV cache, says it.
 import { type PruneJob, settledJob } from "../preflight/job.js";
+import { searchesAttention } from "../preflight/context.js";
 import type { Header } from "../preflight/model-header.js";
 import type { TargetSpeeds } from "../reporting/verdict.js";
 import { atSpeed } from "../speed/target.js";
@@ -21,11 +22,12 @@ export interface SettledAmount {
 export async function settledAmount(header: Header, asked: AskedAmount, job: PruneJob): Promise<SettledAmount> {
 	const at = await atContext(header, job);
 	if (at) tellContext(header, at, job);
-	if (at?.seen) {
+	if (at && searchesAttention(job)) {
 		const amount = attentionAmount(header, asked, at, job);
 		// Sets that reach a speed-up differ in number.
+		const { windows, windowLength } = job;
 		const found = typeof amount === "object" && !amount.time ? { removeAttention: amount.attentions } : {};
-		return { options: settledJob(job, { ...found, context: at.context }), amount, speeds: undefined, at };
+		return { options: settledJob(job, { ...found, context: at.context, windows, windowLength }), amount, speeds: undefined, at };
 	}
 	if (job.targetSpeedup === undefined) return { options: job, amount: asked as Amount, speeds: undefined, at };
 	const { removeBlocks, speedupOf, ratios } = await atSpeed(header, job);

@@ -22,7 +22,7 @@ export interface AtContext {
 	readonly context: number;
 	/** Missing if it was not measured: in a dry run that needs no time. */
 	readonly times?: PartTimes | undefined;
-	/** Bytes of keys and values of each block there. */
+	/** Bytes of keys and values of each block there: 0 of one without attention. */
 	readonly kv: readonly number[];
 	/** What the search sees of it; missing where nothing is searched. */
 	readonly seen?: SeenText | undefined;
@@ -63,9 +63,12 @@ export async function partTimesAt(header: Header, context: number, options: Meas
 
 async function measured(header: Header, model: Model, context: number, options: Measuring): Promise<PartTimes> {
 	const { blocks } = header.blocks;
-	const removed = spreadSet(header.blocks, Math.floor(blocks / 2));
-	if (!removed)
-		throw new InvalidOptionError(`${header.path}: no half of the blocks can be left out, so the time of a part cannot be measured`);
+	const half = comparedHalf(header);
+	if (!half)
+		throw new InvalidOptionError(
+			`${header.path}: no half of the blocks, with attention among them, can be left out, so the time of a part cannot be measured`,
+		);
+	const { removed, attentions } = half;
 	const { signal, progress } = options;
 	const sides = [speedSide({ model }), speedSide({ model, removed })];
 	const run = (shape: SpeedShape) =>
@@ -92,9 +95,9 @@ async function measured(header: Header, model: Model, context: number, options: 
 			`time at a context of ${context} is measured at ${measuredAt} tokens, and taken to grow in a straight line: a longer prompt would take more than ${farSeconds} s`,
 		);
 	return partTimes(context, {
-		...{ blocks, without: removed.length, atStart },
+		...{ blocks, without: removed.length, attentions, atStart },
 		far: { ...(await turns(far)), tokens: measuredAt },
-		attentionBytes: attentionShareOfBytes(header),
+		attentionBytes: attentionShareOfBlock(header),
 	});
 }
 
@@ -104,6 +107,31 @@ function promptWithin(most: number, secondsPerToken: number): number {
 	let tokens = most;
 	while (tokens > leastFar && seconds(tokens) > farSeconds) tokens = Math.max(leastFar, Math.floor(tokens / 2));
 	return Math.max(1, Math.min(tokens, most));
+}
+
+/** Half of the blocks, whose absence shows the time of a part, and how many have attention; undefined if none of them can go that has. */
+function comparedHalf(header: Pick<Header, "file" | "blocks">) {
+	const removed = spreadSet(header.blocks, Math.floor(header.blocks.blocks / 2));
+	const attending = blocksWithAttention(header);
+	const attentions = { all: attending.size, without: removed?.filter((block) => attending.has(block)).length ?? 0 };
+	return removed && attentions.without > 0 ? { removed, attentions } : undefined;
+}
+
+/** Whether the time of parts can be measured. */
+export const canTimeParts = (header: Pick<Header, "file" | "blocks">): boolean => comparedHalf(header) !== undefined;
+
+/** Blocks that keys and values are kept for. */
+function blocksWithAttention(header: Pick<Header, "file" | "blocks">): ReadonlySet<number> {
+	return new Set(kvBytes(header, 1).flatMap((bytes, block) => (bytes > 0 ? [block] : [])));
+}
+
+/** Share of the bytes of a block with attention that the attention part holds, in the mean of such blocks. */
+export function attentionShareOfBlock(header: Header): number {
+	const attending = blocksWithAttention(header);
+	const sizes = partSizes(header, storedBytes);
+	const sum = (kind: number) =>
+		sizes.reduce((total, size, part) => total + (part % 2 === kind && attending.has(Math.floor(part / 2)) ? size : 0), 0);
+	return sum(0) / Math.max(1, sum(0) + sum(1));
 }
 
 /** Share of the blocks' bytes that their attention parts hold. */

@@ -20,6 +20,9 @@ import type { SettledCount } from "./settle.js";
 /** Bumped when a number of blocks is found in another way. */
 const version = 1;
 
+/** Bumped when times of parts are derived in another way. */
+const partsVersion = 2;
+
 /** What was asked for. */
 export interface SpeedQuestion {
 	readonly target: number;
@@ -83,7 +86,7 @@ export class KeptPartTimes {
 	}
 
 	static async of(header: Header, context: number, options: MachineSettings & JobOptions): Promise<KeptPartTimes> {
-		return new KeptPartTimes(await pathOf(header, { partsAt: context }, options));
+		return new KeptPartTimes(await pathOf(header, { partsAt: context, partsVersion }, options));
 	}
 
 	/** Undefined if there are none, or the file is torn. */

@@ -13,28 +13,36 @@ export interface MeasuredContexts {
 	/** Blocks of the model, and those that were left out. */
 	readonly blocks: number;
 	readonly without: number;
+	/** How many of each have attention. @default all */
+	readonly attentions?: { readonly all: number; readonly without: number };
 	/** Right after a prompt of a token or so: next to no keys and values are read. */
 	readonly atStart: MeasuredTurns;
 	/** After `tokens` tokens. */
 	readonly far: MeasuredTurns & { readonly tokens: number };
-	/** Share of a block's bytes that its attention part holds, 0..1. */
+	/** Share of a block's bytes that its attention part holds, if it has one, 0..1. */
 	readonly attentionBytes: number;
 }
 
 /**
  * Times at a context. The time of a block is what the model is slower with it. What of it grows with the context is attention; the rest is
- * divided by the bytes of the two parts, which are read for every token.
+ * divided by the bytes of the two parts, which are read for every token. Blocks without attention do not grow.
+ * @throws RangeError if none of the blocks that were left out has attention
  */
-export function partTimes(context: number, { blocks, without, atStart, far, attentionBytes }: MeasuredContexts): PartTimes {
-	const block = ({ whole, fewer }: MeasuredTurns) => Math.max(0, median(Array.from(whole, (seconds, i) => seconds - fewer[i]!))) / without;
-	const still = block(atStart);
-	const grown = Math.max(0, block(far) - still);
+export function partTimes(context: number, { blocks, without, attentions, atStart, far, attentionBytes }: MeasuredContexts): PartTimes {
+	const counts = attentions ?? { all: blocks, without };
+	if (counts.without < 1) throw new RangeError("none of the blocks that were left out has attention");
+	const saved = ({ whole, fewer }: MeasuredTurns) => Math.max(0, median(Array.from(whole, (seconds, i) => seconds - fewer[i]!)));
+	// In units of the bytes of a block with attention.
+	const still = saved(atStart) / (counts.without * attentionBytes + without * (1 - attentionBytes));
+	const grown = Math.max(0, saved(far) - saved(atStart)) / counts.without;
 	// The mean over a measured stretch is that of its middle, which `tokens` is.
 	const perToken = far.tokens > 0 ? grown / far.tokens : 0;
 	const attention = still * attentionBytes + perToken * context;
 	const feedForward = still * (1 - attentionBytes);
-	const rest = Math.max(0, median(atStart.whole) - blocks * still);
-	return { context, measuredAt: far.tokens, model: rest + blocks * (attention + feedForward), attention, feedForward, attentionBytes };
+	const stillAll = still * (counts.all * attentionBytes + blocks * (1 - attentionBytes));
+	const rest = Math.max(0, median(atStart.whole) - stillAll);
+	const model = rest + counts.all * attention + blocks * feedForward;
+	return { context, measuredAt: far.tokens, model, attention, feedForward, attentionBytes };
 }
 
 /** What is removed, by parts. */

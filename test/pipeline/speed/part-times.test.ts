@@ -30,6 +30,23 @@ describe("times of parts", () => {
 		expect(attentionShare(times)).toBeCloseTo((0.00025 + 4e-7 * 4096) / (0.001 + 4e-7 * 4096), 6);
 	});
 
+	it("gives what grows to the blocks that have attention", () => {
+		// 30 blocks, 20 of them with attention; 15 were left out, 12 of them with attention.
+		const [rest, attention, feedForward, perToken] = [0.004, 0.00025, 0.00075, 4e-7];
+		const seconds = (blocks: number, attentions: number, tokens: number) =>
+			rest + blocks * feedForward + attentions * (attention + perToken * tokens);
+		const turns = (tokens: number) => ({ whole: [seconds(30, 20, tokens)], fewer: [seconds(15, 8, tokens)] });
+		const times = partTimes(4096, {
+			...{ blocks: 30, without: 15, attentions: { all: 20, without: 12 }, attentionBytes: 0.25 },
+			...{ atStart: turns(0), far: { ...turns(4000), tokens: 4000 } },
+		});
+		expect(times.attention).toBeCloseTo(attention + perToken * 4096, 9);
+		expect(times.feedForward).toBeCloseTo(feedForward, 9);
+		expect(times.model).toBeCloseTo(seconds(30, 20, 4096), 9);
+		const none = { atStart: turns(0), far: { ...turns(4000), tokens: 4000 }, attentions: { all: 20, without: 0 } };
+		expect(() => partTimes(4096, { blocks: 30, without: 10, attentionBytes: 0.25, ...none })).toThrow(RangeError);
+	});
+
 	it("goes on in a straight line beyond what was measured", () => {
 		expect(timesAt(8192, 1000).attention).toBeCloseTo(timesAt(8192, 8000).attention, 9);
 		expect(timesAt(8192, 1000).measuredAt).toBe(1000);
