@@ -13,8 +13,16 @@ export const usualContext = 4096;
 const seenTokens = 2560;
 /** Windows at least: fewer say too little of the error. */
 const fewestWindows = 5;
-/** Tokens of a window at most, where nothing is said: as many as the tokens of an evaluation hold. */
-const longestWindow = seenTokens / fewestWindows;
+
+/**
+ * Windows at least and tokens of one at most, where nothing is said: as many as the tokens of an evaluation hold up to the usual context,
+ * on which attention parts were measured to be chosen well. Longer contexts have fewer, longer windows, and a little more tokens.
+ */
+function longestWindows(context: number): { readonly fewest: number; readonly longest: number } {
+	if (context >= 4 * usualContext) return { fewest: 2, longest: 2048 };
+	if (context > usualContext) return { fewest: 3, longest: 1024 };
+	return { fewest: fewestWindows, longest: seenTokens / fewestWindows };
+}
 
 /** The same at least: a text that is too short for these is refused when it is read. */
 const shortestWindow = 128;
@@ -60,9 +68,10 @@ export function seenText(
 	{ windows, windowLength }: Pick<TextSettings, "windows" | "windowLength">,
 	text = Number.POSITIVE_INFINITY,
 ): SeenText {
-	const allowed = Math.max(shortestWindow, Math.floor(text / (allSplits * fewestWindows)));
-	const length = windowLength ?? Math.min(context, longestWindow, allowed);
-	const count = windows ?? Math.max(fewestWindows, Math.floor(Math.min(seenTokens, text / allSplits) / length));
+	const { fewest, longest } = windowLength === undefined ? longestWindows(context) : { fewest: fewestWindows, longest: windowLength };
+	const allowed = Math.max(shortestWindow, Math.floor(text / (allSplits * fewest)));
+	const length = windowLength ?? Math.min(context, longest, allowed);
+	const count = windows ?? Math.max(fewest, Math.floor(Math.min(seenTokens, text / allSplits) / length));
 	return { windows: count, windowLength: length, scoreFrom: Math.floor(length / 2) };
 }
 

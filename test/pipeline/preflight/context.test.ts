@@ -32,12 +32,22 @@ describe("what a search sees of a context", () => {
 		expect(seenText(256, {})).toEqual({ windows: 10, windowLength: 256, scoreFrom: 128 });
 	});
 
-	it("takes the same number of tokens for every context", () => {
-		for (const context of [256, 300, 512, 1024, 65536]) {
+	it("takes the same number of tokens for every context up to 4096", () => {
+		for (const context of [256, 300, 512, 1024, 4096]) {
 			const { windows, windowLength } = seenText(context, {});
 			expect(windows * windowLength).toBeGreaterThan(2000);
 			expect(windows * windowLength).toBeLessThanOrEqual(2560);
 		}
+	});
+
+	it("is fewer, longer windows beyond", () => {
+		expect(seenText(4097, {})).toEqual({ windows: 3, windowLength: 1024, scoreFrom: 512 });
+		expect(seenText(8192, {})).toEqual({ windows: 3, windowLength: 1024, scoreFrom: 512 });
+		expect(seenText(16_384, {})).toEqual({ windows: 2, windowLength: 2048, scoreFrom: 1024 });
+		expect(seenText(65_536, {})).toEqual({ windows: 2, windowLength: 2048, scoreFrom: 1024 });
+		// A short text has shorter ones.
+		expect(seenText(65_536, {}, 7000)).toEqual({ windows: 2, windowLength: 1000, scoreFrom: 500 });
+		expect(seenText(65_536, { windows: 4 })).toEqual({ windows: 4, windowLength: 2048, scoreFrom: 1024 });
 	});
 
 	it("is what was given", () => {
