@@ -246,12 +246,11 @@ async function search(
 ): Promise<Choices> {
 	const [method, ...others] = (instead ?? [options.method]) as [Method, ...Method[]];
 	const run = async (one: Method) => {
-		const base = blocks > 0 ? await chooseBase(session, { method: one, kmax: blocks }, options) : [];
+		const base = blocks > 0 ? await chooseBase(session, { method: one, kmax, base: blocks }, options) : [];
 		const sizes = counts ?? (time ? [kmax] : undefined);
 		const choices = await choose(session, { method: one, kmax }, { ...options, method: one }, { onStep, base, counts: sizes });
 		if (instead !== undefined) return { ...choices, granularity: rankedInstead };
-		// A search that is limited in time has none for a second one.
-		return time && options.maxTime === undefined ? withTimed(session, choices, time, options) : choices;
+		return time ? withTimed(session, choices, time, options) : choices;
 	};
 	return run(method).catch((error: unknown) => {
 		if (others.length === 0 || !(error instanceof InvalidOptionError)) throw error;

@@ -127,17 +127,31 @@ export interface MethodTask {
  */
 export function plannedMasks({ method, blocks, kmax, base = 0, time }: MethodTask, options: ChoosingSettings, tokens?: number): number {
 	const { masks } = choosers[method];
-	const beside = base === 0 ? 0 : masks(blocks, base, baseOptions(options, base), tokens);
-	return beside + masks(blocks, kmax - base, options, tokens) + (time ? timedMasks(blocks, kmax) : 0);
+	const beside = base === 0 ? 0 : masks(blocks, base, baseOptions(options, base, kmax), tokens);
+	return beside + masks(blocks, kmax - base, besideBase(options, base, kmax), tokens) + (time && options.maxTime === undefined ? timedMasks(blocks, kmax) : 0);
 }
 
-/** How the blocks are searched that go beside attention parts. */
-const baseOptions = (options: ChoosingSettings, count: number): ChoosingSettings => ({
-	...options,
+/** How the blocks are searched that go beside attention parts: with their share of what may be spent. @param all of what is removed */
+const baseOptions = (options: ChoosingSettings, count: number, all: number): ChoosingSettings => ({
+	...sharing(options, count / all),
 	granularity: "half-block",
 	removeBlocks: count,
 	removeAttention: undefined,
 });
+
+/** How the attention parts are searched: with what the blocks leave. */
+const besideBase = (options: ChoosingSettings, base: number, all: number): ChoosingSettings =>
+	base === 0 ? options : sharing(options, (all - base) / all);
+
+/** The options with a share of what may be spent. */
+function sharing({ maxEvaluations, maxTokens, maxTime, ...options }: ChoosingSettings, share: number): ChoosingSettings {
+	return {
+		...options,
+		...(maxEvaluations === undefined ? {} : { maxEvaluations: Math.floor(share * maxEvaluations) }),
+		...(maxTokens === undefined ? {} : { maxTokens: Math.floor(share * maxTokens) }),
+		...(maxTime === undefined ? {} : { maxTime: share * maxTime }),
+	};
+}
 
 /** The fewest masks with which a method finds sets of up to `kmax` blocks. */
 export function leastMasks(method: Method, blocks: number, kmax: number, granularity?: SearchGranularity): number {
@@ -149,9 +163,15 @@ export function leastMasks(method: Method, blocks: number, kmax: number, granula
  * @param tokens that a mask runs
  * @throws InvalidOptionError where `maxEvaluations` or `maxTokens` allow fewer masks than the method needs
  */
-export function checkBudget({ method, blocks, kmax: all, base = 0 }: MethodTask, options: ChoosingSettings, tokens: number): void {
+export function checkBudget({ base = 0, ...task }: MethodTask, options: ChoosingSettings, tokens: number): void {
+	const { kmax } = task;
+	if (base > 0) checkShare({ ...task, kmax: base }, baseOptions(options, base, kmax), tokens, options);
+	checkShare({ ...task, kmax: kmax - base }, besideBase(options, base, kmax), tokens, options);
+}
+
+/** @param given what was asked for, of which the options are a share */
+function checkShare({ method, blocks, kmax }: MethodTask, options: ChoosingSettings, tokens: number, given: ChoosingSettings): void {
 	const { masksWithin, least } = choosers[method];
-	const kmax = all - base;
 	checkRounds(method, blocks, Math.min(options.rounds ?? 1, kmax), options);
 	const { maxEvaluations, maxTokens } = options;
 	if (!masksWithin) return;
@@ -162,10 +182,11 @@ export function checkBudget({ method, blocks, kmax: all, base = 0 }: MethodTask,
 		ofBlocks < needed
 			? `give more, remove fewer, or take whole blocks only (--granularity block needs ${ofBlocks})`
 			: "give more, or remove fewer";
+	const shared = maxEvaluations === given.maxEvaluations && maxTokens === given.maxTokens ? "" : ", which blocks and attention parts share";
 	if (maxEvaluations !== undefined && maxEvaluations < needed)
-		throw new InvalidOptionError(`${what}, got --max-evaluations ${maxEvaluations}: ${more}`);
+		throw new InvalidOptionError(`${what}, got --max-evaluations ${given.maxEvaluations}${shared}: ${more}`);
 	if (maxTokens !== undefined && maxTokens < needed * tokens)
-		throw new InvalidOptionError(`${what} (${needed * tokens} tokens), got --max-tokens ${maxTokens}: ${more}`);
+		throw new InvalidOptionError(`${what} (${needed * tokens} tokens), got --max-tokens ${given.maxTokens}${shared}: ${more}`);
 }
 
 /** Each round of the repaired procedure ranks what is left with an equal share of the masks. */
@@ -224,10 +245,10 @@ export async function choose(
  */
 export async function chooseBase(
 	session: Session,
-	{ method, kmax }: Pick<MethodTask, "method" | "kmax">,
+	{ method, kmax: all, base: kmax }: Pick<MethodTask, "method" | "kmax"> & { readonly base: number },
 	options: ChoosingSettings,
 ): Promise<readonly number[]> {
-	const { found, rivals } = await choose(session, { method, kmax }, { ...baseOptions(options, kmax), method });
+	const { found, rivals } = await choose(session, { method, kmax }, { ...baseOptions(options, kmax, all), method });
 	const { search } = session.games;
 	const own = found.byCount.get(kmax);
 	const sets = [...(own ? [own] : []), ...rivals].filter(({ removed }) => removed.length === kmax);
@@ -253,7 +274,7 @@ async function chooseAttentions(
 	const asked = (counts ?? sizesOf(options, kmax)).map((count) => count - base.length);
 	try {
 		const setting = { ...rest, game: inner, counts: asked, ...(tell ? { onStep: tell } : {}) };
-		return inPositions(inner, await play(session, task, options, setting));
+		return inPositions(inner, await play(session, task, besideBase(options, base.length, kmax), setting));
 	} finally {
 		if (tell) for (const step of bestMeasured(inner, task.kmax)) tell(step);
 	}

@@ -4,6 +4,7 @@ import type { JobOptions } from "../../api/index.js";
 import { LossMeter } from "../../game/loss-meter.js";
 import { timedParts, type TimedPartsOptions } from "../../game/search/timed-parts.js";
 import type { Session } from "../session/session.js";
+import type { AskedSettings } from "../../api/options/settings.js";
 import type { Choices } from "./selection-context.js";
 
 /** Sets that race beside those of attention parts alone. */
@@ -18,7 +19,17 @@ export type TimeToSave = Pick<TimedPartsOptions, "seconds" | "save">;
 export const timedMasks = (blocks: number, most: number): number => blocks + width * most;
 
 /** The choices with the best sets of attention parts, blocks and half-block cuts that save the time. */
-export async function withTimed(session: Session, choices: Choices, time: TimeToSave, { signal, onLog }: JobOptions): Promise<Choices> {
+export async function withTimed(
+	session: Session,
+	choices: Choices,
+	time: TimeToSave,
+	{ signal, onLog, asked }: JobOptions & Partial<AskedSettings>,
+): Promise<Choices> {
+	if (asked?.maxTime !== undefined) {
+		// A search that is limited in time has none for a second one.
+		logger({ onLog })("note", "--max-time leaves out: sets of attention parts together with blocks or half-block cuts");
+		return choices;
+	}
 	const { search } = session.games;
 	const meter = new LossMeter(search, { signal });
 	const found = await session.timed("search", () => timedParts(search, { ...time, meter, width, signal }));

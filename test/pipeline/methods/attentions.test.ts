@@ -7,7 +7,7 @@ import { FunctionGame } from "../../../src/game/function-game.js";
 import type { Game } from "../../../src/game/game.js";
 import type { SearchStep } from "../../../src/game/search/search.js";
 import { searchBudget } from "../../../src/pipeline/methods/budget.js";
-import { choose, plannedMasks } from "../../../src/pipeline/methods/registry.js";
+import { checkBudget, choose, plannedMasks } from "../../../src/pipeline/methods/registry.js";
 import { withTimed } from "../../../src/pipeline/methods/timed.js";
 import { granularityOf, removableAttentions } from "../../../src/pipeline/preflight/method-options.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
@@ -149,5 +149,31 @@ describe("sets of any parts that save time", () => {
 		expect(added.length).toBeGreaterThan(0);
 		expect(added.every(({ method }) => method === "greedy by time")).toBe(true);
 		expect(more.masks).toBeGreaterThan(choices.masks);
+	});
+
+	it("are left out of a search that is limited in time, which a note says", async () => {
+		const { game, choices } = await chosen("greedy");
+		const time = { seconds: { attention: 2, feedForward: 1 }, save: 6 };
+		const notes: string[] = [];
+		const onLog = ({ message }: { message: string }) => void notes.push(message);
+		expect(await withTimed(sessionOn(game), choices, time, { asked: { maxTime: 60 }, onLog })).toBe(choices);
+		expect(notes).toEqual(["--max-time leaves out: sets of attention parts together with blocks or half-block cuts"]);
+	});
+});
+
+describe("blocks beside attention parts", () => {
+	const task = { method: "auto", blocks: 30, kmax: 8, base: 2 } as const;
+
+	it("share what may be spent with them", () => {
+		const given = { ...attention, maxEvaluations: 400 };
+		expect(plannedMasks(task, given)).toBe(400);
+		expect(plannedMasks({ ...task, base: 0 }, given)).toBe(400);
+	});
+
+	it("are refused what is too little for either", () => {
+		expect(() => checkBudget(task, { ...attention, maxEvaluations: 400 }, 100)).not.toThrow();
+		expect(() => checkBudget(task, { ...attention, maxEvaluations: 60 }, 100)).toThrow(
+			/to remove up to 2 of 30 blocks, got --max-evaluations 60, which blocks and attention parts share: give more/,
+		);
 	});
 });
