@@ -60,6 +60,11 @@ export function removedText(positions: readonly number[]): string {
 	return `block${positions.length === 1 ? "" : "s"} ${formatBlocks(positions)}`;
 }
 
+/** The same with how many they are: `block 3`, `3 blocks, 1, 4-5`, `1 block and 2 attention parts, 3, 6-7a`. */
+export function countedText(positions: readonly number[]): string {
+	return positions.length === 1 ? removedText(positions) : `${askedAmount(positions).words}, ${formatBlocks(positions)}`;
+}
+
 /** Names of sets of blocks in JSON that people read: plans, reports, and what `--json` prints. */
 const sets: ReadonlySet<string> = new Set(["removed", "remove", "chosen", "better"]);
 

@@ -3,6 +3,7 @@ import { Coalition } from "../src/game/coalition.js";
 import {
 	amountText,
 	askedAmount,
+	countedText,
 	beyondBlocks,
 	blocksArgument,
 	blocksAsText,
@@ -177,4 +178,11 @@ it.each([
 ])("%j is asked for and named in a sentence", (positions, words, options, text) => {
 	expect(askedAmount(positions)).toEqual({ words, options });
 	expect(removedText(positions)).toBe(text);
+});
+
+it("a set with how many it is names no attention part a block", () => {
+	expect(countedText([3])).toBe("block 3");
+	expect(countedText([3.25])).toBe("3a");
+	expect(countedText([3, 6])).toBe("2 blocks, 3, 6");
+	expect(countedText([3, 6.25, 7.25])).toBe("1 block and 2 attention parts, 3, 6-7a");
 });

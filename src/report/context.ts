@@ -33,7 +33,7 @@ export function contextRows({ context, speed }: Pick<Report, "context" | "speed"
 			: [
 					{
 						...{ title: `KV cache ${at}`, before: formatBytes(kvCache.before), after: formatBytes(kvCache.after) },
-						...{ change: percentChange(kvCache.after / Math.max(1, kvCache.before)), interval: "" },
+						...{ change: `${percentChange(kvCache.after / Math.max(1, kvCache.before))} (F16, flash attention)`, interval: "" },
 					},
 				]),
 	];

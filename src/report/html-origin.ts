@@ -48,7 +48,7 @@ ${settingsTable("Settings of the machine that can change results", machine)}`,
 const searchedFor = {
 	block: "whole blocks",
 	"half-block": "whole blocks and half-block cuts",
-	attention: "attention parts alone",
+	attention: "attention parts",
 } as const satisfies Record<NonNullable<Reproduce["granularity"]>["used"], string>;
 
 function searchedRow({ used, reason }: NonNullable<Reproduce["granularity"]>): [string, string] {

@@ -102,6 +102,17 @@ describe("a search of attention parts", () => {
 		expect(plan!.heal!.validation!.difference).toBeLessThan(0.05);
 	});
 
+	it("names no blocks where limits are not met, and what asks for less", async () => {
+		const attention = { ...quick, search: { ...quick.search, granularity: "attention" } } as const;
+		await expect(pruneGguf(fixturePath, out(), { ...attention, limits: { maxPplRatio: 1.0001 } })).rejects.toThrow(
+			/The smallest one \(\d+a\): max-ppl-ratio/,
+		);
+		const stopped = pruneGguf(fixturePath, out(), { ...quick, removeAttention: 3, limits: { maxPplRatio: 1.0001 } });
+		const message = await stopped.then(String, (error: Error) => error.message);
+		expect(message).toContain("--ignore-limits writes it all the same.");
+		expect(message).not.toContain("ask for");
+	});
+
 	it("leaves so much of the KV cache", async () => {
 		const { plan } = await pruneGguf(fixturePath, undefined, { ...quick, targetKv: 0.7 });
 		expect(plan?.removed).toHaveLength(4);
@@ -137,7 +148,9 @@ describe("a search of attention parts", () => {
 		await refused({ targetKv: 1.5 }).toThrow(/between 0 and 100 %/);
 		await refused({ removeBlocks: 2, context: 256 }).toThrow(/belongs to --granularity attention/);
 		await refused({ ...attention, targetSpeedup: { prompt: 1.1 } }).toThrow(/leave prompt: out/);
-		await refused({ ...attention, targetSpeedup: 1000 }).toThrow(/cannot be reached at a context of 256: at most 11/);
+		await refused({ ...attention, targetSpeedup: 1000 }).toThrow(
+			/cannot be reached at a context of 256 by attention parts alone: at most 11.*Give -n N --remove-attention M .*--granularity half-block/,
+		);
 		await expect(findFrontier(fixturePath, attention)).rejects.toThrow(InvalidOptionError);
 		await expect(rankBlocks(fixturePath, attention as never)).rejects.toThrow(InvalidOptionError);
 	});

@@ -12,7 +12,7 @@ describe("the context in a report", () => {
 	it("has a row of time, and one of the KV cache where the speed has none for this context", () => {
 		expect(contextRows(report).map(({ title, change }) => [title, change])).toEqual([
 			["ms per token at 8,192", "x 1.22 as fast, derived, extrapolated from 4,088 tokens"],
-			["KV cache at 8,192", "-20.2 %"],
+			["KV cache at 8,192", "-20.2 % (F16, flash attention)"],
 		]);
 		const same = { ...report, context: { ...context, context: report.speed!.context! } };
 		expect(contextRows(same).map(({ title }) => title)).toEqual(["ms per token at 4,096"]);

@@ -6,7 +6,7 @@ import { meanLoss } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
 import type { Standing } from "../race/standing.js";
 import { formatBytes } from "../../report/format.js";
-import { formatBlocks } from "../../notation.js";
+import { countedText } from "../../notation.js";
 import { measuredText } from "../../report/gate.js";
 import type { Session } from "../session/session.js";
 import type { PlanLimits, PlanLimit } from "../../storage/plan-limits.js";
@@ -82,26 +82,25 @@ function gateError(
 	if (!closest) {
 		const advice = amountGiven(options)
 			? "prune-gguf with these limits and no amount looks for one"
-			: "allow more, or ask for fewer blocks (--remove-blocks)";
-		return new LimitsNotMetError(
-			`${message} No candidate with fewer removed blocks that this run knows meets it; ${advice}. ${forced}`.trimEnd(),
-			{
-				figures,
-			},
-		);
+			: "allow more, or ask for less (--remove-blocks or --remove-attention)";
+		return new LimitsNotMetError(`${message} No smaller removal that this run knows meets it; ${advice}. ${forced}`.trimEnd(), {
+			figures,
+		});
 	}
 	const { removed, estimated, command } = closest;
 	const shown = closest.figures.map((figure) => `${figure.name} ${measuredText(figure)}`).join(", ");
 	const unhealed = asksToHeal(options) ? ", not healed yet" : "";
 	const how = estimated ? "should meet it, if quantizing costs it as much" : "meets it";
-	const blocks = removed.length === 1 ? "block" : `${removed.length} blocks,`;
-	const set = `removing ${blocks} ${formatBlocks(removed)} ${how} (${shown}${unhealed})`;
+	const set = `removing ${countedText(removed)} ${how} (${shown}${unhealed})`;
 	return new LimitsNotMetError(`${message} Closest: ${set}:\n  ${command}\n${forced}`.trimEnd(), { figures, closest });
 }
 
 /** Whether it was said how much to remove, or the limits decided. */
-function amountGiven({ removeBlocks, removeFraction, remove, targetSize }: AmountSettings): boolean {
-	return [removeBlocks, removeFraction, remove, targetSize].some((amount) => amount !== undefined);
+function amountGiven({ removeBlocks, removeFraction, remove, targetSize, targetSpeedup, ...attention }: AmountSettings): boolean {
+	const { removeAttention, targetKv } = attention;
+	return [removeBlocks, removeFraction, remove, targetSize, targetSpeedup, removeAttention, targetKv].some(
+		(amount) => amount !== undefined,
+	);
 }
 
 /**

@@ -6,8 +6,9 @@ import { NotEnoughMemoryError } from "../../errors.js";
 import { logger } from "../../api/logger.js";
 import type { Finalist, Race } from "../race/race.js";
 import { standingOf } from "../race/standing.js";
+import { askedAmount } from "../../notation.js";
 import type { Session } from "../session/session.js";
-import { missedText, nothingMeets } from "./amount.js";
+import { missedText, moreOption, nothingMeets } from "./amount.js";
 import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { Decision } from "./decision.js";
 import type { AmountSettings, HealingSettings } from "../../api/options/settings.js";
@@ -32,7 +33,7 @@ export async function mostHealedThatMeet(
 	if (last === sets.length - 1) {
 		log(
 			"note",
-			`${sets[last]!.removed.length} blocks, the most that were searched, meet the limits on the validation split: --remove-blocks with the same limits tries more`,
+			`${askedAmount(sets[last]!.removed).words}, the most that were searched, meet the limits on the validation split: ${moreOption(sets[last]!.removed)} with the same limits tries more`,
 		);
 	}
 	let figures: readonly PlanLimit[] = [];
@@ -43,7 +44,7 @@ export async function mostHealedThatMeet(
 		if (figures.every(({ met }) => met)) return { ...raced, chosen, healing };
 		log(
 			"warning",
-			`${set.removed.length} blocks meet the limits on the validation split, but not on the held-out split (${missedText(figures)}). Fewer are tried, so their figures are a little optimistic`,
+			`${askedAmount(set.removed).words} meet the limits on the validation split, but not on the held-out split (${missedText(figures)}). Fewer are tried, so their figures are a little optimistic`,
 		);
 	}
 	throw nothingMeets(sets[0], figures, ", healed");
@@ -66,7 +67,7 @@ async function stepUp(
 		const rough = () => whileRoughlyHealed(session, removed, options, judge);
 		const next = await session.timed("healing further blocks", rough).catch((error: unknown) => {
 			if (!(error instanceof NotEnoughMemoryError) || last < 0) throw error;
-			logger(options)("warning", `${removed.length} blocks are not tried healed: ${error.message}`);
+			logger(options)("warning", `${askedAmount(removed).words} are not tried healed: ${error.message}`);
 		});
 		if (!next) return { last };
 		if (!next.every(({ met }) => met)) return { last, next };

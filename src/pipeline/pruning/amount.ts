@@ -5,7 +5,7 @@ import { hasGate } from "../preflight/gate-limits.js";
 import { logger } from "../../api/logger.js";
 import type { Finalist, Race } from "../race/race.js";
 import { standingOf } from "../race/standing.js";
-import { amountsOf, askedAmount, formatBlocks } from "../../notation.js";
+import { amountsOf, askedAmount, removedText } from "../../notation.js";
 import { measuredText } from "../../report/gate.js";
 import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { Decision } from "./decision.js";
@@ -48,26 +48,28 @@ export async function mostThatMeet(race: Race, gate: Gate, options: JobOptions):
 	const sets = [...race.winners.values()].sort((a, b) => b.removed.length - a.removed.length);
 	const log = logger(options);
 	for (const [i, set] of sets.entries()) {
-		const count = set.removed.length;
 		if (!(await gate.meets("validation", set.removed))) continue;
 		const figures = await gate.figures("heldOut", set.removed);
 		if (figures.every(({ met }) => met)) {
-			const more = amountsOf(set.removed).attentions > 0 ? "--remove-attention" : "--remove-blocks";
 			if (i === 0)
 				log(
 					"note",
-					`${askedAmount(set.removed).words}, the most that were searched, meet the limits: ${more} with the same limits tries more`,
+					`${askedAmount(set.removed).words}, the most that were searched, meet the limits: ${moreOption(set.removed)} with the same limits tries more`,
 				);
 			return { ...standingOf(race), chosen: set };
 		}
 		log(
 			"warning",
-			`${count} blocks meet the limits on the validation split, but not on the held-out split (${missedText(figures)}). Fewer are tried, so their figures are a little optimistic`,
+			`${askedAmount(set.removed).words} meet the limits on the validation split, but not on the held-out split (${missedText(figures)}). Fewer are tried, so their figures are a little optimistic`,
 		);
 	}
 	const smallest = sets.at(-1);
 	throw nothingMeets(smallest, smallest ? await missedBy(smallest, gate) : []);
 }
+
+/** The option that asks for more of what a set removes. */
+export const moreOption = (removed: readonly number[]): string =>
+	amountsOf(removed).attentions > 0 ? "--remove-attention" : "--remove-blocks";
 
 export const missedText = (figures: readonly PlanLimit[]) =>
 	figures
@@ -86,7 +88,7 @@ export function nothingMeets(smallest: Finalist | undefined, figures: readonly P
 	const advice = "Allow more, or take a smaller quantization instead.";
 	if (!smallest) return new LimitsNotMetError(`no blocks that can be removed were found. ${advice}`, { figures: [] });
 	const missed = figures.filter(({ met }) => !met).map(requirementText);
-	const what = `block${smallest.removed.length === 1 ? "" : "s"} ${formatBlocks(smallest.removed)}${how}`;
+	const what = `${removedText(smallest.removed)}${how}`;
 	return new LimitsNotMetError(
 		`no candidate that was found meets the quality limits. The smallest one (${what}): ${missed.join("; ")}. No model was written. ${advice}`,
 		{ figures },

@@ -63,10 +63,10 @@ export function attentionAmount(
 ): AttentionAmount | "gate" | "curve" {
 	if (asked === "gate" || asked === "curve") return asked;
 	const free = removableAttentions(header.blocks);
-	const count = (attentions: number, what: string) => {
+	const count = (attentions: number, what: string, advice = "Ask for less.") => {
 		if (attentions <= free.length) return attentions;
 		throw new InvalidOptionError(
-			`${what}: at most ${free.length} of ${header.blocks.blocks} attention parts can go${times ? `, with which generation at a context of ${context} is ${formatSignificant(mostSpeedup(times, free.length))} times as fast` : ""}. Ask for less.`,
+			`${what}: at most ${free.length} of ${header.blocks.blocks} attention parts can go${times ? `, with which generation at a context of ${context} is ${formatSignificant(mostSpeedup(times, free.length))} times as fast` : ""}. ${advice}`,
 		);
 	};
 	if ("attentions" in asked) {
@@ -85,7 +85,8 @@ export function attentionAmount(
 				"target-speedup prompt:N is measured for blocks; with --granularity attention it is the generation at the context: leave prompt: out",
 			);
 		const needed = attentionsFor(times!, asked.speedup, { blocks: kv.filter((bytes) => bytes > 0).length });
-		const attentions = Math.max(1, count(needed, `target-speedup ${asked.speedup} cannot be reached at a context of ${context}`));
+		const what = `target-speedup ${asked.speedup} cannot be reached at a context of ${context} by attention parts alone`;
+		const attentions = Math.max(1, count(needed, what, moreThanAttention(header)));
 		return { attentions, time: timeFor(times!, asked.speedup, kv) };
 	}
 	if ("size" in asked) throw new InvalidOptionError(sizeText(header));
@@ -93,6 +94,10 @@ export function attentionAmount(
 		`remove-blocks counts blocks, which --granularity attention does not remove: say how many attention parts with --remove-attention`,
 	);
 }
+
+/** What reaches more than attention parts alone do. */
+const moreThanAttention = ({ blocks: { parts } }: Header): string =>
+	`Give -n N --remove-attention M for blocks beside them, or --granularity ${parts.allowed ? "half-block" : "block"} for a speed-up without them`;
 
 /** What sets of any parts must save, and which do. */
 function timeFor(times: PartTimes, target: number, kv: readonly number[]): NonNullable<AttentionAmount["time"]> {

@@ -131,19 +131,21 @@ function removableAttention(plan: Header["blocks"], amount: AttentionAmount | "g
 export function candidates(
 	session: Session,
 	choices: Choices | undefined,
-	{ named, count, counts, time, reaches = () => true }: Removable,
+	{ named, count, counts, time, base, reaches = () => true }: Removable,
 ): ProposedSet[] {
 	if (named) return [{ removed: named, method: "given" }];
 	const found = finalists(session, choices!, counts ?? (count === undefined || time ? sizesFound(choices!) : [count]));
 	const sets = found.filter(({ removed }) => reaches(removed));
 	if (sets.length === 0 && found.length > 0)
 		throw new InvalidOptionError(
-			"no candidate that was found makes the file as small as --target-size says: give a larger size, or say how many blocks with --remove-blocks",
+			time
+				? "no candidate that was found reaches --target-speedup at the context: give a smaller one, or say how many attention parts with --remove-attention"
+				: "no candidate that was found makes the file as small as --target-size says: give a larger size, or say how many blocks with --remove-blocks",
 		);
 	if (sets.length === 0) {
 		const reachable = sizesFound(choices!);
 		throw new InvalidOptionError(
-			`exactly ${counts?.join(" or ") ?? count} blocks cannot be removed from this architecture; possible: ${reachable.join(", ") || "none"}`,
+			`exactly ${counts?.join(" or ") ?? count} ${base === undefined ? "blocks" : "blocks and attention parts together"} cannot be removed from this architecture; possible: ${reachable.join(", ") || "none"}`,
 		);
 	}
 	return sets;

@@ -77,7 +77,11 @@ function without(leftOut: readonly OptionalPart[], options: PruneJob): PruneJob 
 
 function tell(leftOut: readonly (OptionalPart | "search")[], limit: number, options: PruneJob): void {
 	if (leftOut.length === 0) return;
-	const chosen = leftOut.includes("search") ? "; the blocks are ranked by how little they change the hidden state" : "";
+	const ranked =
+		options.granularity === "attention"
+			? "each attention part is measured alone, and those that cost least are removed"
+			: "the blocks are ranked by how little they change the hidden state";
+	const chosen = leftOut.includes("search") ? `; ${ranked}` : "";
 	logger(options)("note", `--max-time ${text(limit)} leaves out: ${leftOut.join(", ")}${chosen}`);
 }
 

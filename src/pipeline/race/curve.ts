@@ -3,7 +3,7 @@ import type { CurvePoint, Metric, PruneResult } from "../../api/index.js";
 import { finite } from "../../game/statistics.js";
 import { commandToRemove, outputWithout } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
-import { formatBlocks } from "../../notation.js";
+import { amountsOf, removedText } from "../../notation.js";
 import { natsBesideBound, riseText, sensibleLoss, smallRise } from "../../report/trade.js";
 import type { Standing } from "./standing.js";
 import type { AskedSettings } from "../../api/options/settings.js";
@@ -51,15 +51,15 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 	if (best.removed.length > 0) {
 		return {
 			removed: best.removed,
-			reason: `This is the largest measured number of blocks with a small cost: ${cost(best.added!)} on the validation split (${bound} counts as small). The run that removes them measures again on other text.`,
+			reason: `This is the largest measured number of ${amountsOf(best.removed).attentions > 0 ? "attention parts" : "blocks"} with a small cost: ${cost(best.added!)} on the validation split (${bound} counts as small). The run that removes them measures again on other text.`,
 		};
 	}
 	const next = curve[1];
-	if (!next) return { removed: [], reason: "No removable blocks were found." };
+	if (!next) return { removed: [], reason: "Nothing that can be removed was found." };
 	const loss = next.added == null ? "the model gives no finite loss" : cost(next.added);
 	return {
 		removed: [],
-		reason: `Even without ${next.removed.length === 1 ? "block" : "blocks"} ${formatBlocks(next.removed)} alone, ${loss} (${bound} counts as small). For a smaller file, quantizing may cost less.`,
+		reason: `Even without ${removedText(next.removed)} alone, ${loss} (${bound} counts as small). For a smaller file, quantizing may cost less.`,
 	};
 }
 
