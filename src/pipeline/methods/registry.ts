@@ -128,7 +128,11 @@ export interface MethodTask {
 export function plannedMasks({ method, blocks, kmax, base = 0, time }: MethodTask, options: ChoosingSettings, tokens?: number): number {
 	const { masks } = choosers[method];
 	const beside = base === 0 ? 0 : masks(blocks, base, baseOptions(options, base, kmax), tokens);
-	return beside + masks(blocks, kmax - base, besideBase(options, base, kmax), tokens) + (time && options.maxTime === undefined ? timedMasks(blocks, kmax) : 0);
+	return (
+		beside +
+		masks(blocks, kmax - base, besideBase(options, base, kmax), tokens) +
+		(time && options.maxTime === undefined ? timedMasks(blocks, kmax) : 0)
+	);
 }
 
 /** How the blocks are searched that go beside attention parts: with their share of what may be spent. @param all of what is removed */
