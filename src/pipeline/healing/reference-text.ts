@@ -37,19 +37,17 @@ export interface ComparedShape {
  * As many positions as predict something and fit, the same number in every window; only the first windows where two in each do not fit.
  * @param share of the positions of a window, at most
  * @param most bytes
- * @param scoreFrom first position of a window that counts
  */
 export function comparedShape(
 	{ count, length }: Pick<TokenWindows, "count" | "length">,
 	vocabulary: number,
 	share: number,
 	most: number,
-	scoreFrom = 0,
 ): ComparedShape {
 	const allowed = Math.floor(most / bytesOfReference(1, vocabulary));
 	const windows = Math.min(count, Math.floor(allowed / 2));
-	const wanted = Math.max(2, Math.round(share * (length - 1 - scoreFrom)));
-	return { windows, positions: windows === 0 ? 0 : Math.min(wanted, length - 1 - scoreFrom, Math.floor(allowed / windows)) };
+	const wanted = Math.max(2, Math.round(share * (length - 1)));
+	return { windows, positions: windows === 0 ? 0 : Math.min(wanted, length - 1, Math.floor(allowed / windows)) };
 }
 
 /**
@@ -64,7 +62,7 @@ export async function comparedAt(
 ): Promise<ComparedText | undefined> {
 	const { vocabulary, blocks } = evaluator.model.facts;
 	const most = Math.min(mostComparedBytes, mostReferenceBytes(options));
-	const shape = comparedShape(all, vocabulary, share, most, scoreFrom);
+	const shape = comparedShape({ count: all.count, length: all.length - scoreFrom }, vocabulary, share, most);
 	const bytes = bytesOfReference(shape.windows * shape.positions, vocabulary);
 	if (shape.windows === 0 || (reserved !== undefined && bytes + reserved > availableMemory())) return undefined;
 	const windows = firstWindows(all, shape.windows);
