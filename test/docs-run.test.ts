@@ -27,12 +27,13 @@ describe("pages", () => {
 			return counts;
 		};
 		expect(count(items.map(({ why }) => why))).toEqual({
-			"it compiles llama.cpp, which the tests have done": 10,
+			"it compiles llama.cpp, which the tests have done": 11,
 			"it has a word to fill in": 2,
 			"it installs, builds or tests this checkout, which has happened": 15,
 			"it is about the shell of who reads it": 1,
 			"it is another program's": 10,
 			"it is run in the checkout, by who works on it": 17,
+			"it needs the files of the example": 1,
 			"its model is not here": 1,
 		});
 		// Run by test:full only.
@@ -50,7 +51,7 @@ describe("pages", () => {
 			"it tries several sizes": 2,
 			"its model is larger than the 12-block one": 2,
 		});
-		expect(count(left.filter(({ full }) => !full).map(({ kind }) => kind))).toEqual({ command: 54, output: 3 });
+		expect(count(left.filter(({ full }) => !full).map(({ kind }) => kind))).toEqual({ command: 57, output: 3 });
 	});
 });
 
