@@ -2,6 +2,7 @@
 import type { ComparedMethod, CompareOptions, CompareResult, CompareText, MethodCost } from "../../api/index.js";
 import { BestSoFar } from "../../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, leastMasks, optionsWithin } from "../../pipeline/methods/registry.js";
+import { bestWhole } from "../../pipeline/methods/searches.js";
 import { type Contender, contenderOf } from "./contender.js";
 import { effortOfMethod, raceReserve, raceWithin } from "./race.js";
 import { BudgetSpent, CountedGame, Pace } from "./cost.js";
@@ -11,7 +12,7 @@ import { compareRows, type Scored } from "./scores.js";
 import { announce, expectComparison, plannedOf } from "./work.js";
 import { InvalidOptionError } from "../../errors.js";
 import { Coalition, distinct } from "../../game/coalition.js";
-import { type Measurement, meanLoss } from "../../game/game.js";
+import type { Measurement } from "../../game/game.js";
 import { checkCall } from "../../pipeline/preflight/call.js";
 import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { inputFiles, metricOf } from "../../pipeline/preflight/metric.js";
@@ -138,7 +139,7 @@ async function find(session: Session, method: ComparedMethod, job: FindJob, opti
 		const set = searched.byCount.get(count);
 		return set ? [{ removed: set.removed, method }] : [];
 	});
-	const rivals = (choices?.rivals ?? bestWhole(searched.played, counts, method))
+	const rivals = (choices?.rivals ?? wholeSets(searched.played, counts, method))
 		.filter(({ removed }) => counts.includes(removed.length))
 		.map((rival) => (contender.method === "auto" && rival.method === "auto" ? { ...rival, method } : rival));
 	const limits = { masks: limit - spent.masks, furtherMasks: Math.floor(spent.masks * furtherShare), played: searched.played };
@@ -154,12 +155,11 @@ async function find(session: Session, method: ComparedMethod, job: FindJob, opti
 }
 
 /** The best measured set of whole blocks of each size: a search for half-block cuts that was stopped has proposed none to hold its sets against. */
-function bestWhole(played: readonly Measurement[], counts: readonly number[], method: ComparedMethod): ProposedSet[] {
+function wholeSets(played: readonly Measurement[], counts: readonly number[], method: ComparedMethod): ProposedSet[] {
+	const best = bestWhole(played);
 	return counts.flatMap((count) => {
-		const sets = played.filter(({ coalition }) => coalition.whole && coalition.players - coalition.size === count);
-		if (sets.length === 0) return [];
-		const { coalition } = sets.reduce((best, set) => (meanLoss(set) < meanLoss(best) ? set : best));
-		return [{ removed: coalition.removed(), method }];
+		const set = best.get(count);
+		return set ? [{ removed: set.coalition.removed(), method }] : [];
 	});
 }
 

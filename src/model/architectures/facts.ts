@@ -48,7 +48,8 @@ export function blockFacts(keys: ModelKeys, entry: ArchitectureEntry): BlockFact
 	};
 }
 
-function kvHeadsOf(keys: ModelKeys, all: number): number[] {
+/** Key/value heads of each block: those of the queries where the file states none. */
+export function kvHeadsOf(keys: ModelKeys, all: number): number[] {
 	const stated = keys.file.entry(keys.full("attention.head_count_kv")) !== undefined;
 	return keys.perBlock(stated ? "attention.head_count_kv" : "attention.head_count", all);
 }

@@ -105,13 +105,19 @@ function wholeRivals(
 	found: SearchResult,
 	{ contributions }: Attribution,
 ): ProposedSet[] {
-	const measured = search.meter.measurements().filter(({ coalition }) => coalition.whole && search.meter.game.allows(coalition));
-	const best = new Map<number, Measurement>();
-	for (const set of measured) {
-		const count = set.coalition.removals;
-		const known = best.get(count);
-		if (found.byCount.has(count) && (!known || meanLoss(set) < meanLoss(known))) best.set(count, set);
-	}
+	const best = bestWhole(search.meter.measurements().filter(({ coalition }) => search.meter.game.allows(coalition)));
+	for (const count of best.keys()) if (!found.byCount.has(count)) best.delete(count);
 	const rivals = [...best.values()].map(({ coalition }) => ({ removed: coalition.removed(), method: `${found.method} of whole blocks` }));
 	return [...rivals, ...rankedByContribution(search.meter.game, found, counts, { order: ranking(contributions), method: "leave-one-out" })];
+}
+
+/** The measured set of whole blocks with the lowest mean, of each number of removed ones. */
+export function bestWhole(measured: readonly Measurement[]): Map<number, Measurement> {
+	const best = new Map<number, Measurement>();
+	for (const set of measured) {
+		const { whole, removals } = set.coalition;
+		const known = best.get(removals);
+		if (whole && (!known || meanLoss(set) < meanLoss(known))) best.set(removals, set);
+	}
+	return best;
 }

@@ -2,6 +2,7 @@
 import type { JobOptions } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
+import { kvHeadsOf } from "../../model/architectures/facts.js";
 import { ModelKeys } from "../../model/architectures/keys.js";
 import { loadModel } from "../../model/runtime/load-model.js";
 import type { Model } from "../../model/runtime/model.js";
@@ -122,22 +123,23 @@ export const canTimeParts = (header: Pick<Header, "file" | "blocks">): boolean =
 
 /** Blocks that keys and values are kept for. */
 function blocksWithAttention(header: Pick<Header, "file" | "blocks">): ReadonlySet<number> {
-	return new Set(kvBytes(header, 1).flatMap((bytes, block) => (bytes > 0 ? [block] : [])));
+	const heads = kvHeadsOf(new ModelKeys(header.file), header.blocks.blocks);
+	return new Set(heads.flatMap((count, block) => (count > 0 ? [block] : [])));
 }
 
 /** Share of the bytes of a block with attention that the attention part holds, in the mean of such blocks. */
 export function attentionShareOfBlock(header: Header): number {
 	const attending = blocksWithAttention(header);
-	const sizes = partSizes(header, storedBytes);
-	const sum = (kind: number) =>
-		sizes.reduce((total, size, part) => total + (part % 2 === kind && attending.has(Math.floor(part / 2)) ? size : 0), 0);
-	return sum(0) / Math.max(1, sum(0) + sum(1));
+	return attentionShareOf(header, (block) => attending.has(block));
 }
 
 /** Share of the blocks' bytes that their attention parts hold. */
-export function attentionShareOfBytes(header: Header): number {
+export const attentionShareOfBytes = (header: Header): number => attentionShareOf(header, () => true);
+
+function attentionShareOf(header: Header, counted: (block: number) => boolean): number {
 	const sizes = partSizes(header, storedBytes);
-	const sum = (kind: number) => sizes.reduce((total, size, part) => total + (part % 2 === kind ? size : 0), 0);
+	const sum = (kind: number) =>
+		sizes.reduce((total, size, part) => total + (part % 2 === kind && counted(Math.floor(part / 2)) ? size : 0), 0);
 	return sum(0) / Math.max(1, sum(0) + sum(1));
 }
 
@@ -150,9 +152,7 @@ const valueBytes = 2;
  */
 export function kvBytes({ file, blocks }: Pick<Header, "file" | "blocks">, context: number): number[] {
 	const keys = new ModelKeys(file);
-	const heads = keys.perBlock("attention.head_count", blocks.blocks);
-	const pairs = keys.perBlock("attention.head_count_kv", blocks.blocks, heads[0]);
 	const width = keys.number("attention.key_length") ?? keys.widthPerHead();
 	const valueWidth = keys.number("attention.value_length") ?? width;
-	return pairs.map((count) => count * (width + valueWidth) * valueBytes * context);
+	return kvHeadsOf(keys, blocks.blocks).map((count) => count * (width + valueWidth) * valueBytes * context);
 }
