@@ -32,6 +32,7 @@ import type { TargetSpeeds } from "../pipeline/reporting/verdict.js";
 import type { RunFacts } from "../pipeline/reporting/facts.js";
 import { fewestOf, leastLossOf, mostThatMeet } from "../pipeline/pruning/amount.js";
 import { mostHealedThatMeet } from "../pipeline/pruning/amount-healed.js";
+import { checkRacing } from "../pipeline/preflight/racing.js";
 import { withContext } from "../pipeline/preflight/context.js";
 import type { AtContext } from "../pipeline/speed/at-context.js";
 import { settledAmount } from "../pipeline/pruning/settled-amount.js";
@@ -133,6 +134,7 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 async function checkOptions(output: string | undefined, options: PruneJob, curve: boolean): Promise<GateRequest | undefined> {
 	if (curve) checkWritesNothing(output, options);
 	checkMethodOptions(options.method, options.asked);
+	checkRacing(options);
 	checkSamples(options);
 	checkQuantizing(options, output, curve);
 	const limits = await readGate(options);

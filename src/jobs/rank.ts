@@ -9,6 +9,7 @@ import { checkCall } from "../pipeline/preflight/call.js";
 import { type Header, readModelHeader } from "../pipeline/preflight/model-header.js";
 import { logger } from "../api/logger.js";
 import { importanceRows } from "../pipeline/planning/plan.js";
+import { checkRacing } from "../pipeline/preflight/racing.js";
 import { checkMethodOptions, granularityOf, withGranularity } from "../pipeline/preflight/method-options.js";
 import { factsOf, isEstimator, methodOptions, rankingMethods, rankMethods } from "../api/methods.js";
 import { estimate, estimatorMasks } from "../pipeline/methods/estimators.js";
@@ -31,6 +32,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	if (!rankMethods.includes(method))
 		throw new InvalidOptionError(`${method} chooses blocks but gives no importance; rank with one of ${rankMethods.join(", ")}`);
 	checkOptions(method, resolved.asked);
+	checkRacing(resolved);
 	resolved.progress?.plan(["Preparing text", "Measuring blocks"]);
 	const header = await readModelHeader(model, resolved);
 	const { blocks } = header;

@@ -20,6 +20,7 @@ import { checkHealable } from "../../pipeline/healing/memory.js";
 import { checkCall } from "../../pipeline/preflight/call.js";
 import { readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { logger } from "../../api/logger.js";
+import { checkRacing } from "../../pipeline/preflight/racing.js";
 import { checkMethodOptions, granularityOf, withGranularity } from "../../pipeline/preflight/method-options.js";
 import { finiteMean, pairedDifference } from "../../pipeline/session/paired-figures.js";
 import { splitSources } from "../../pipeline/session/calibration-windows.js";
@@ -51,6 +52,7 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	const resolved = resolveJob("frontier", given);
 	const { method } = resolved;
 	checkMethodOptions(method, resolved.asked);
+	checkRacing(resolved);
 	const header = await readModelHeader(model, resolved);
 	const options = withGranularity(resolved, header.blocks);
 	const original = options.quantizeFrom === undefined ? undefined : await openOriginal(options.quantizeFrom, header, options);
