@@ -57,6 +57,11 @@ describe("a run that is limited in time", () => {
 		expect(plan!.speed).toBeUndefined();
 		expect(plan!.timings).not.toHaveProperty("samples");
 		expect(notes).toContain("--max-time 100s leaves out: samples, speed");
+		// After the search they are no longer counted: nothing is left out twice.
+		const [, { optional }] = vi.mocked(timePlan.leftOutLate).mock.calls[0]!;
+		expect(optional).toMatchObject({ samples: 0, speed: 0 });
+		expect(optional["further text"]).toBeGreaterThan(0);
+		expect(notes.match(/leaves out/g)).toHaveLength(1);
 		// What was asked for stands in the plan.
 		expect(plan!.options).toMatchObject({ search: { maxTime: 100 } });
 	});

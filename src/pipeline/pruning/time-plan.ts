@@ -6,16 +6,18 @@ export type OptionalPart = (typeof leftOutInOrder)[number];
 
 /** Seconds of each part, as far as they are estimated. */
 export interface PartSeconds {
-	/** What is done in any case: a candidate on the validation split, the figures, healing, writing and verifying. */
+	/** What is done in any case: a candidate on the validation split, the figures, healing, writing and verifying, the report. */
 	readonly fixed: number;
 	/** Further finalists, which a search proposes. */
 	readonly finalists: number;
-	/** Of parts that nobody asked for: 0. */
+	/** 0 for parts that nobody asked for, or that are left out already. */
 	readonly optional: Readonly<Record<OptionalPart, number>>;
 	/** The search as its effort has it; the standard one if only a time is given. */
 	readonly usual: number;
 	/** The least that a search takes: the single removals. */
 	readonly singles: number;
+	/** By which a search may end late: an evaluation. */
+	readonly late: number;
 	/** Candidates that are chosen without a search: their measurement on the search split. */
 	readonly unsearched: number;
 }
@@ -37,36 +39,35 @@ export function fewestSeconds({ fixed, unsearched }: Pick<PartSeconds, "fixed" |
 }
 
 /**
- * Shares out the seconds that are left. Parts are left out one after the other until the usual search fits; then the search gets what there is. It is
- * left out itself where that does not hold the single removals.
+ * Shares out the seconds that are left. Parts are left out one after the other until the usual search fits; then the search gets what there is, but for
+ * what it may end late by. It is left out itself where that does not hold the single removals.
  * @returns undefined where not even one candidate can be measured and verified
  */
 export function planTime(left: number, parts: PartSeconds): TimePlan | undefined {
 	if (left < fewestSeconds(parts)) return undefined;
-	const { fixed, finalists, optional, usual, singles } = parts;
-	const leftOut: OptionalPart[] = [];
-	const free = () =>
-		left -
-		(1 + margin) * (fixed + finalists) -
-		leftOutInOrder.reduce((sum, part) => sum + (leftOut.includes(part) ? 0 : optional[part]), 0);
-	for (const part of leftOutInOrder) if (free() < usual && optional[part] > 0) leftOut.push(part);
-	const search = free();
+	const { fixed, finalists, optional, usual, singles, late } = parts;
+	const free = left - (1 + margin) * (fixed + finalists) - late;
+	const { leftOut, kept } = leaveOut(free - usual, optional);
+	const search = free - kept;
 	return { search: search < singles ? undefined : search, leftOut };
 }
 
-/** Parts that no longer fit beside what must still be done. */
+/** Parts that no longer fit beside what must still be done. The search has ended: that its estimates were wrong shows in what is left. */
 export function leftOutLate(
 	left: number,
 	{ fixed, finalists, optional }: Pick<PartSeconds, "fixed" | "finalists" | "optional">,
-): OptionalPart[] {
-	return [
-		...(planTime(Math.max(left, fewestSeconds({ fixed, unsearched: 0 })), {
-			fixed,
-			finalists,
-			optional,
-			usual: 0,
-			singles: 0,
-			unsearched: 0,
-		})?.leftOut ?? []),
-	];
+): readonly OptionalPart[] {
+	return leaveOut(left - fixed - finalists, optional).leftOut;
+}
+
+/** Leaves out one part after the other, until the others fit. @returns the seconds of those that are kept, too */
+function leaveOut(free: number, optional: PartSeconds["optional"]): { readonly leftOut: readonly OptionalPart[]; readonly kept: number } {
+	const leftOut: OptionalPart[] = [];
+	let kept = leftOutInOrder.reduce((sum, part) => sum + optional[part], 0);
+	for (const part of leftOutInOrder) {
+		if (kept <= free || optional[part] === 0) continue;
+		leftOut.push(part);
+		kept -= optional[part];
+	}
+	return { leftOut, kept };
 }

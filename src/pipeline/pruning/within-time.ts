@@ -13,6 +13,9 @@ import { textsPhase } from "./measure-pair.js";
 import type { Removable } from "./removable.js";
 import { fewestSeconds, leftOutLate, type OptionalPart, type PartSeconds, planTime } from "./time-plan.js";
 
+/** The report at the end of a run, about. */
+const reportSeconds = 0.5;
+
 /** What a run is about, and what is estimated of it. */
 export interface TimedRun {
 	/** When it began, milliseconds since 1970. */
@@ -64,8 +67,14 @@ export function withinTime(session: Session, run: TimedRun, options: PruneJob): 
 export function withinTimeLeft(session: Session, run: TimedRun, { options, noFurther }: JobInTime, limit: number | undefined): JobInTime {
 	const parts = limit === undefined ? undefined : partsOf(session, run, options);
 	if (limit === undefined || !parts) return { options, noFurther };
-	const optional = { ...parts.optional, ...(noFurther ? { "further text": 0 } : {}) };
-	const leftOut = leftOutLate(limit - (Date.now() - run.started) / 1000, { ...parts, optional });
+	const { optional } = parts;
+	// What is left out already takes no time.
+	const still = {
+		samples: options.samples === 0 ? 0 : optional.samples,
+		speed: options.speed === false ? 0 : optional.speed,
+		"further text": noFurther ? 0 : optional["further text"],
+	};
+	const leftOut = leftOutLate(limit - (Date.now() - run.started) / 1000, { ...parts, optional: still });
 	tell(leftOut, limit, options);
 	return { options: without(leftOut, options), noFurther: noFurther || leftOut.includes("further text") };
 }
@@ -93,8 +102,10 @@ function partsOf(session: Session, { asked, times, removable }: TimedRun, option
 	const phases = times.get("Measuring")?.phases ?? [];
 	const measuring = (name: string) => phases.filter(({ phase }) => phase === name).reduce((sum, { seconds }) => sum + seconds, 0);
 	const all = phases.reduce((sum, { seconds }) => sum + seconds, 0);
-	const samples = measuring(textsPhase);
-	const speed = measuring(speedPhase) > 0 ? all - samples : 0;
+	const texts = measuring(textsPhase);
+	const speed = measuring(speedPhase) > 0 ? all - texts : 0;
+	// Both need the models loaded, which is saved with the last of them.
+	const samples = texts > 0 && speed === 0 ? all : texts;
 	const further = furtherSeconds(session, asked, options);
 	const { blocks } = session.model.facts;
 	const usual = removable.named
@@ -102,11 +113,12 @@ function partsOf(session: Session, { asked, times, removable }: TimedRun, option
 		: plannedMasks({ method: options.method, blocks, ...removable }, { ...options, maxTime: undefined }, session.tokens.search);
 	const finalists = finalistSeconds(asked);
 	return {
-		fixed: sum(comparing) - finalists - further.measured / 2 + sum(times.get("Writing and verifying")),
+		fixed: sum(comparing) - finalists - further.measured / 2 + sum(times.get("Writing and verifying")) + reportSeconds,
 		finalists,
 		optional: { samples, speed, "further text": further.measured + further.drawn },
 		usual: Math.max(0, usual - known) * secondsPerMask,
 		singles: removable.named ? 0 : Math.max(0, singles - known) * secondsPerMask,
+		late: session.secondsPerMask ?? secondsPerMask,
 		// The hidden states take a pass; attention parts are measured one by one.
 		unsearched: removable.named ? 0 : ((options.granularity === "attention" ? singles : 1) + sizes) * secondsPerMask,
 	};

@@ -8,6 +8,7 @@ describe("the time of a run", () => {
 		optional: { samples: 14, speed: 18, "further text": 30 },
 		usual: 200,
 		singles: 56,
+		late: 0,
 		unsearched: 4,
 	};
 
@@ -42,11 +43,32 @@ describe("the time of a run", () => {
 		expect(planTime(100, { ...parts, optional: { samples: 0, speed: 18, "further text": 0 } })!.leftOut).toEqual(["speed"]);
 	});
 
+	it("keeps back what a search may end late by", () => {
+		const slow = { ...parts, late: 5 };
+		expect(planTime(1000, slow)).toEqual({ search: 1000 - 22 - 62 - 5, leftOut: [] });
+		expect(planTime(289, slow)).toEqual({ search: 200, leftOut: [] });
+		expect(planTime(288, slow)!.leftOut).toEqual(["samples"]);
+		// 57 seconds beside 22 of what must be done.
+		expect(planTime(79, parts)!.search).toBe(57);
+		expect(planTime(79, slow)!.search).toBeUndefined();
+		expect(fewestSeconds(slow)).toBe(26);
+	});
+
 	it("is looked at again after the search: what no longer fits is left out, what must be done is done", () => {
-		expect(leftOutLate(100, parts)).toEqual([]);
-		expect(leftOutLate(80, parts)).toEqual(["samples"]);
-		expect(leftOutLate(60, parts)).toEqual(["samples", "speed"]);
+		// 20 seconds must be done, and 62 would like to be: nothing is added to them once more.
+		expect(leftOutLate(82, parts)).toEqual([]);
+		expect(leftOutLate(81, parts)).toEqual(["samples"]);
+		expect(leftOutLate(67, parts)).toEqual(["samples", "speed"]);
 		expect(leftOutLate(30, parts)).toEqual(["samples", "speed", "further text"]);
 		expect(leftOutLate(-5, parts)).toEqual(["samples", "speed", "further text"]);
+	});
+
+	it("loses nothing to a search that ends late by no more than it may", () => {
+		for (const left of [120, 200, 300, 1000]) {
+			const slow = { ...parts, late: 5 };
+			const { search, leftOut } = planTime(left, slow)!;
+			const optional = { ...parts.optional, ...Object.fromEntries(leftOut.map((part) => [part, 0])) };
+			expect(leftOutLate(left - search! - 5, { ...slow, optional })).toEqual([]);
+		}
 	});
 });
