@@ -186,7 +186,8 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 		);
 	}
 
-	const timedRun = { started: run.started, removable, asked, times };
+	const steps = stepsOf(output, amount === "curve", healable);
+	const timedRun = { started: run.started, removable, asked, times, steps, limited: amount === "gate" };
 	const begun = withinTime(session, timedRun, settledJob(healable, foundHealing(inTime.options)));
 	const { progress, maxTime } = begun.options;
 	for (const [step, time] of times) progress?.expect(step, time);
@@ -219,7 +220,8 @@ async function timesOf(
 	const { named, kmax } = removable;
 	const { onProgress, dryRun, quantize, signal, maxTime } = options;
 	const measured = dryRun || onProgress !== undefined || maxTime !== undefined;
-	const unknown = amount === "gate" && asksToHeal(options);
+	// A limit of time counts what one choice heals.
+	const unknown = amount === "gate" && asksToHeal(options) && maxTime === undefined;
 	const healing = unknown ? undefined : (inTime ?? (await healSecondsOf(session, { removed: named ?? kmax, measured }, options)));
 	const { file, threads } = session.model;
 	const types = quantize === undefined ? [] : [quantize];

@@ -4,11 +4,12 @@ import { EvaluationError } from "../../src/errors.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
 import { Evaluator } from "../../src/model/runtime/evaluator.js";
 import * as timePlan from "../../src/pipeline/pruning/time-plan.js";
+import { f16Fixture } from "../helpers/f16.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 
 vi.mock("../../src/pipeline/pruning/time-plan.js", { spy: true });
-const { out } = ownHomes();
+const { folder, out } = ownHomes();
 afterEach(() => {
 	vi.mocked(timePlan.planTime).mockReset();
 	vi.mocked(timePlan.leftOutLate).mockReset();
@@ -94,5 +95,38 @@ describe("a run that is limited in time", () => {
 		expect(plan!.speed).toBeUndefined();
 		expect(notes).toContain("leaves out: samples, speed, further text");
 		expect(notes).not.toContain("times the text");
+	});
+
+	it("counts what a run heals before limits say how much to remove, and says that they may heal more", async () => {
+		const notes: string[] = [];
+		vi.mocked(timePlan.planTime).mockReturnValueOnce(undefined);
+		const options = { ...small, heal: { tokens: 1024 }, limits: { maxKl: 1 }, search: { maxTime: 3600, effort: "quick" } } as const;
+		await expect(pruneGguf(fixturePath, out(), { ...options, onLog: ({ message }) => notes.push(message) })).rejects.toThrow(
+			"max-time 60m is too short",
+		);
+		const [, { fixed }] = vi.mocked(timePlan.planTime).mock.calls[0]!;
+		vi.mocked(timePlan.planTime).mockReset();
+		vi.mocked(timePlan.planTime).mockReturnValueOnce(undefined);
+		await expect(pruneGguf(fixturePath, out(), { ...options, heal: false })).rejects.toThrow("too short");
+		const [, unhealed] = vi.mocked(timePlan.planTime).mock.calls[0]!;
+		expect(fixed).toBeGreaterThan(1.2 * unhealed.fixed);
+		expect(notes).toContain("--max-time 60m covers healing one choice: if limits make the run heal further candidates, it takes longer");
+	});
+
+	it("says what it does not cover where that cannot be estimated", async () => {
+		const notes: string[] = [];
+		vi.mocked(timePlan.planTime).mockReturnValueOnce(undefined);
+		const options = {
+			...small,
+			removeBlocks: 2,
+			quantize: { type: "Q8_0", from: await f16Fixture(folder) },
+			quantizedAlternatives: true,
+		} as const;
+		await expect(
+			pruneGguf(fixturePath, out(), { ...options, search: { maxTime: 3600 }, onLog: ({ message }) => notes.push(message) }),
+		).rejects.toThrow("too short");
+		expect(notes).toContain(
+			'--max-time 60m does not cover "Writing and verifying" and "Measuring": how long that takes cannot be estimated',
+		);
 	});
 });

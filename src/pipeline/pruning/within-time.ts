@@ -3,6 +3,7 @@ import type { Method, StepName } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
 import { onSelfGenerated } from "../session/calibration-windows.js";
+import { asksToHeal } from "../preflight/heal-options.js";
 import { jobWith, type PruneJob } from "../preflight/job.js";
 import type { StepTime } from "../../model/runtime/job-options.js";
 import type { Session } from "../session/session.js";
@@ -23,6 +24,10 @@ export interface TimedRun {
 	readonly removable: Removable;
 	readonly asked: WorkAsked;
 	readonly times: ReadonlyMap<StepName, StepTime>;
+	/** Those that it goes through. */
+	readonly steps: readonly StepName[];
+	/** Whether limits say how much is removed. */
+	readonly limited: boolean;
 }
 
 /** A job that keeps to its time. */
@@ -35,13 +40,16 @@ export interface JobInTime {
 }
 
 /**
- * The job with what its time holds. Without a limit of time, or where nothing can be estimated, it stays as it is.
+ * The job with what its time holds; a note names what the time does not cover, since it cannot be estimated. Without a limit of time, or where nothing
+ * can be estimated, the job stays as it is.
  * @throws InvalidOptionError where not even one candidate can be measured and verified in the time
  */
 export function withinTime(session: Session, run: TimedRun, options: PruneJob): JobInTime {
 	const { maxTime } = options;
-	const parts = maxTime === undefined ? undefined : partsOf(session, run, options);
-	if (maxTime === undefined || !parts) return { options, noFurther: false };
+	if (maxTime === undefined) return { options, noFurther: false };
+	const parts = partsOf(session, run, options);
+	for (const note of uncovered(run, parts, options)) logger(options)("note", `--max-time ${text(maxTime)} ${note}`);
+	if (!parts) return { options, noFurther: false };
 	const spent = (Date.now() - run.started) / 1000;
 	const plan = planTime(maxTime - spent, parts);
 	if (!plan) {
@@ -77,6 +85,22 @@ export function withinTimeLeft(session: Session, run: TimedRun, { options, noFur
 	const leftOut = leftOutLate(limit - (Date.now() - run.started) / 1000, { ...parts, optional: still });
 	tell(leftOut, limit, options);
 	return { options: without(leftOut, options), noFurther: noFurther || leftOut.includes("further text") };
+}
+
+/** Steps whose time is not known before they are done. */
+const estimated: readonly StepName[] = ["Writing and verifying", "Measuring"];
+
+/** What the limit of time does not count. */
+function uncovered({ times, steps, limited }: TimedRun, parts: PartSeconds | undefined, options: PruneJob): string[] {
+	if (!parts) return ["bounds the search alone: how long the rest takes cannot be estimated"];
+	const unknown = estimated.filter((step) => steps.includes(step) && !times.has(step));
+	const open =
+		unknown.length === 0
+			? []
+			: [`does not cover ${unknown.map((step) => `"${step}"`).join(" and ")}: how long that takes cannot be estimated`];
+	return limited && asksToHeal(options)
+		? [...open, "covers healing one choice: if limits make the run heal further candidates, it takes longer"]
+		: open;
 }
 
 function without(leftOut: readonly OptionalPart[], options: PruneJob): PruneJob {
