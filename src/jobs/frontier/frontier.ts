@@ -4,7 +4,7 @@ import type { Estimate, FrontierCell, FrontierOptions, FrontierResult } from "..
 import type { BestSoFar } from "../../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, plannedMasks } from "../../pipeline/methods/registry.js";
 import { askedWork } from "../../pipeline/pruning/estimate.js";
-import { plannedSeconds, type WorkAsked, workOf } from "../../pipeline/pruning/planned-work.js";
+import { plannedSeconds, secondsPerTokenOf, type WorkAsked, workOf } from "../../pipeline/pruning/planned-work.js";
 import { weightsOf } from "../../pipeline/pruning/remains.js";
 import { estimatedSteps } from "../../pipeline/pruning/steps.js";
 import { finalists, sizesFound } from "../../pipeline/race/finalists.js";
@@ -101,7 +101,7 @@ async function estimateOf(
 	const work = { types: 1 + types.length, sets: kmax, healed: asksToHeal(options) };
 	const times = frontierTimes(work, {
 		...{ planned: plannedSeconds(asked), healing, quantizing },
-		validation: (asked.secondsPerMask * asked.tokens.validation) / asked.tokens.search,
+		validation: asked.tokens.validation * secondsPerTokenOf(asked),
 		// A copy is written, and read back.
 		loading: 2 * types.length * (timings.load ?? 0),
 		speed: goal.targetSpeedup === undefined ? 0 : secondsOfSpeed(work.types, work.sets),

@@ -183,9 +183,8 @@ export async function healSecondsOf(
 }
 
 /** What a session has measured of the speed of healing. */
-export function knownSpeed({ secondsPerMask, tokens, calibration, textSeconds }: Session): KnownSpeed {
-	if (secondsPerMask === undefined) return {};
-	const pass = secondsPerMask / tokens.search;
+export function knownSpeed({ secondsPerToken: pass, calibration, textSeconds }: Session): KnownSpeed {
+	if (pass === undefined) return {};
 	const drawn = splitNames.reduce((sum, split) => sum + calibration.splits[split].tokens.length, 0);
 	const draw = textSeconds / drawn;
 	// No text is drawn faster than it is run: an earlier run drew this one, or it comes from files.

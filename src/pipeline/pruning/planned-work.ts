@@ -19,6 +19,8 @@ export interface WorkAsked {
 	readonly tokens: Readonly<Record<"search" | "validation" | "heldOut", number>>;
 	/** Seconds of an evaluation on the search split; NaN if not known. */
 	readonly secondsPerMask: number;
+	/** Seconds of a token outside the search, which the model itself runs. @default that of the search */
+	readonly secondsPerToken?: number | undefined;
 	/** Seconds that the search may take. */
 	readonly maxTime?: number | undefined;
 }
@@ -40,11 +42,15 @@ export function workOf(asked: WorkAsked): { readonly tokens: number } {
 	return { tokens: searched * tokens.search + (3 + raced + further) * tokens.validation + 4 * tokens.heldOut };
 }
 
+/** Seconds of a token outside the search. */
+export const secondsPerTokenOf = ({ secondsPerMask, tokens, secondsPerToken = secondsPerMask / tokens.search }: WorkAsked) =>
+	secondsPerToken;
+
 /** Seconds by step: half of the further text, which not every comparison needs. */
 export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 	const { tokens, secondsPerMask } = asked;
 	const { searched, raced, further } = countsOf(asked);
-	const perToken = secondsPerMask / tokens.search;
+	const perToken = secondsPerTokenOf(asked);
 	const heldOut = tokens.heldOut * perToken;
 	return {
 		search: searched * secondsPerMask,
@@ -55,16 +61,16 @@ export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 
 /** Seconds of the finalists beside one of each size, on the validation split. */
 export function finalistSeconds(asked: WorkAsked): number {
-	const { tokens, secondsPerMask, sizes } = asked;
-	return ((countsOf(asked).raced - sizes) * tokens.validation * secondsPerMask) / tokens.search;
+	const { tokens, sizes } = asked;
+	return (countsOf(asked).raced - sizes) * tokens.validation * secondsPerTokenOf(asked);
 }
 
 /** Further text of the final comparison at most: seconds of measuring it, and parts as large as the validation split. */
 export function furtherWork(asked: WorkAsked): { readonly seconds: number; readonly parts: number } {
-	const { tokens, secondsPerMask, effort } = asked;
+	const { tokens, effort } = asked;
 	const { further } = countsOf(asked);
 	return {
-		seconds: (further * tokens.validation * secondsPerMask) / tokens.search,
+		seconds: further * tokens.validation * secondsPerTokenOf(asked),
 		parts: further > 0 ? partsAfter(tieRounds[effort]) : 0,
 	};
 }

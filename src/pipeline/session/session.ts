@@ -101,6 +101,17 @@ export class Session {
 		return this.games.search.ledger.secondsPerMask;
 	}
 
+	/**
+	 * Seconds in which the model itself runs a token of an evaluation, at all positions; undefined before it is known. A search on a copy or on a share of
+	 * the positions does not say it.
+	 */
+	get secondsPerToken(): number | undefined {
+		const { search, heldOut } = this.finals;
+		const [game, tokens] = search === this.games.search ? [search, this.tokens.search] : [heldOut, this.tokens.heldOut];
+		const seconds = game.ledger.secondsPerMask;
+		return seconds === undefined ? undefined : seconds / tokens;
+	}
+
 	/** What those of the distributions will take that are not made yet. */
 	get referenceBytes(): number {
 		return [...this.held].reduce((sum, [split, bytes]) => sum + (this.hasReferenceOn(split) ? 0 : bytes), 0);
@@ -215,6 +226,18 @@ export class Session {
 		const earlier = this.secondsPerMask;
 		await this.measureOriginal(signal);
 		return earlier ?? (this.secondsPerMask ?? Number.NaN) * sharedTime;
+	}
+
+	/**
+	 * {@link secondsPerToken}. Where the search does not say it the original model is measured on the held-out split, as it is for the figures in any case.
+	 * @param searched seconds of an evaluation of the search
+	 * @returns NaN if not known
+	 */
+	async timeModel(searched: number, signal: AbortSignal | undefined): Promise<number> {
+		if (this.finals.search === this.games.search) return searched / this.tokens.search;
+		const { heldOut } = this.finals;
+		await measureOne(heldOut, Coalition.full(heldOut.players), "measuring the original model", signal);
+		return this.secondsPerToken ?? Number.NaN;
 	}
 
 	/** Loss that each block's removal alone adds, from what is already measured or measured now; errors are paired by window. */

@@ -1,8 +1,14 @@
 import { expect, it } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
-import { usefulMasks } from "../../../src/pipeline/pruning/estimate.js";
+import { knownSpeed } from "../../../src/pipeline/healing/of-session.js";
+import { askedWork, usefulMasks } from "../../../src/pipeline/pruning/estimate.js";
 import { threadsNote } from "../../../src/pipeline/session/search-ledger.js";
+import { Session } from "../../../src/pipeline/session/session.js";
 import { Ledger } from "../../../src/storage/ledger.js";
+import { fixturePath } from "../../helpers/fixture.js";
+import { ownHomes, small } from "../../helpers/home.js";
+
+ownHomes();
 
 it("counts the known candidates of the kind that is measured", () => {
 	const ledger = Ledger.inMemory({ key: "k", players: 6, windows: { count: 1, length: 8 }, settings: {} });
@@ -21,4 +27,26 @@ it("says that a search settled on other threads", () => {
 		"The search runs on 4 threads",
 		"The search runs on 1 thread",
 	]);
+});
+
+it.each([
+	["the search itself", 1],
+	["the held-out split where the search scores a share of the positions", 0.5],
+])("knows how fast the model itself is by %s", async (_, scoreShare) => {
+	const options = { ...small, scoreShare };
+	const session = await Session.open(fixturePath, options, { masks: 20, weights: "own" });
+	try {
+		expect(session.secondsPerToken).toBeUndefined();
+		const asked = await askedWork(session, { kmax: 2, named: undefined, planned: 20, sizes: 1 }, options);
+		const { search, heldOut } = session.finals;
+		const expected =
+			scoreShare === 1 ? asked.secondsPerMask / session.tokens.search : heldOut.ledger.secondsPerMask! / session.tokens.heldOut;
+		expect(asked.secondsPerToken).toBe(expected);
+		expect(expected).toBeGreaterThan(0);
+		// Measured where the figures of the run read it again.
+		expect([search.ledger.size, heldOut.ledger.size]).toEqual(scoreShare === 1 ? [1, 0] : [0, 1]);
+		expect(knownSpeed(session).pass).toBe(session.secondsPerToken);
+	} finally {
+		await session.close();
+	}
 });

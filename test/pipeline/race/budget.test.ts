@@ -5,7 +5,7 @@ import type { Coalition } from "../../../src/game/coalition.js";
 import { resolveJob } from "../../../src/pipeline/preflight/job.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
-import { plannedSeconds, workOf } from "../../../src/pipeline/pruning/planned-work.js";
+import { finalistSeconds, furtherWork, plannedSeconds, workOf } from "../../../src/pipeline/pruning/planned-work.js";
 import type { ProposedSet } from "../../../src/pipeline/methods/selection-context.js";
 import { raceField } from "../../../src/pipeline/methods/budget.js";
 
@@ -133,6 +133,11 @@ describe("the work that is announced", () => {
 		expect(seconds({ maxTime: 1e6 }).search).toBe(1600);
 		expect(seconds({ maxTime: 1 }).search).toBe(26);
 		expect(seconds({ maxTime: 1, known: 13 })).toEqual({ search: 0, compare: 28, heldOut: 6 });
+		// A search on a copy is four times as fast as the model itself, which compares.
+		expect(seconds({ secondsPerMask: 0.5, secondsPerToken: 0.02 })).toEqual({ search: 400, compare: 2 * (8 + 6), heldOut: 6 });
+		const asked = { ...base, masks: 800, field: 3, secondsPerMask: 0.5, secondsPerToken: 0.02 };
+		expect(finalistSeconds(asked)).toBe(2 * 4);
+		expect(furtherWork(asked)).toEqual({ seconds: 9 * 4, parts: 3 });
 		expect(seconds({ maxTime: 60, secondsPerMask: Number.NaN }).search).toBeNaN();
 	});
 });
