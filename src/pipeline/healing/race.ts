@@ -13,9 +13,10 @@ import { whileHealed } from "../../model/fitting/standing.js";
 import { shiftedRuns } from "../../model/fitting/neighbors.js";
 import { type ComparedText, tuningValues } from "../../model/fitting/tuning.js";
 import { healingKey, KeptHealing } from "./cached.js";
+import { ascending, startsOf, walkHealed } from "./walk.js";
 import { logger } from "../../api/logger.js";
 import { type Finalist, winnerOf, race } from "../race/race.js";
-import { beats, meanOf } from "../race/ties.js";
+import { meanOf } from "../race/ties.js";
 import { type Standing, withWinner } from "../race/standing.js";
 import { formatBlocks } from "../../notation.js";
 import { firstWindows } from "../../model/runtime/windows.js";
@@ -25,7 +26,7 @@ import type { ProposedSet } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import type { AmountSettings, HealingSettings } from "../../api/options/settings.js";
 
-/** Sets that are healed at most, and finalists that it begins with. */
+/** Sets that are healed at most, and finalists beside the chosen one that it begins with. */
 export const mostSets = 12;
 const firstSets = 3;
 /** What is fitted, unless maps are all that is asked for or fits: decided for the winner anew. */
@@ -105,37 +106,22 @@ class HealedRace {
 	async run(won: RacedHealed): Promise<RacedHealed> {
 		const { model } = this.#session;
 		const { chosen } = won;
-		const size = chosen.removed.length;
-		const starts = won.finalists
-			.filter(({ removed, added }) => removed.length === size && Number.isFinite(added))
-			.sort((a, b) => a.added - b.added)
-			.map(({ removed }) => ascending(removed));
-		let best = ascending(chosen.removed);
-		// A set that has lost its place does not come back: whole blocks take the place of half-block cuts that are better by less than the error.
-		const held = new Set([best.join()]);
-		const better = async (sets: readonly number[][]) => {
-			let found = false;
-			for (const set of sets) {
-				if (held.has(set.join())) continue;
-				if (this.#measured.size >= mostSets && !this.#measured.has(set.join())) break;
-				if (!beats(await this.#measure(set), await this.#measure(best))) continue;
-				[best, found] = [set, true];
-				held.add(set.join());
-			}
-			return found;
-		};
-		await better(starts.slice(0, firstSets));
 		const allowed = (set: number[]) =>
 			model.blocks.check(set) === undefined && model.blocks.unwritable(set) === undefined && this.#reaches(set);
-		while (await better(shiftedRuns(best, model.facts.blocks).filter(allowed)));
-		if (best.join() === chosen.removed.join()) return won;
+		const best = await walkHealed(ascending(chosen.removed), {
+			starts: startsOf(won).slice(0, firstSets),
+			next: (set) => shiftedRuns(set, model.facts.blocks).filter(allowed),
+			measure: (set) => this.#measure(set),
+			most: mostSets,
+		});
+		if (best.join() === ascending(chosen.removed).join()) return won;
 		const figure = async (set: readonly number[]) => meanOf(await this.#measure(set));
 		const [now, before] = [await figure(best), await figure(ascending(chosen.removed))];
 		logger(this.#options)(
 			"note",
 			`healed, removing blocks ${formatBlocks(best)} is ${now < before ? "better than" : "as good, within the error, as"} ${formatBlocks(chosen.removed)} on the validation split (${(await this.#compared()) ? "KL divergence" : "loss"} ${now.toFixed(3)} and ${before.toFixed(3)} nats per token; ${this.#measured.size} candidates were healed)`,
 		);
-		const winner: ProposedSet = { removed: best, method: `${chosen.method}, raced healed` };
+		const winner: ProposedSet = { removed: [...best], method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
 		const finalist = winnerOf(own);
 		return { ...withWinner(won, finalist, own.finalists), chosen: finalist, unhealed: chosen };
@@ -215,6 +201,3 @@ class HealedRace {
 		return values;
 	}
 }
-
-/** The same blocks in their order. */
-export const ascending = (blocks: readonly number[]): number[] => [...blocks].sort((a, b) => a - b);

@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import { Coalition } from "../../../src/game/coalition.js";
+import type { Measurement } from "../../../src/game/game.js";
+import { startsOf, walkHealed } from "../../../src/pipeline/healing/walk.js";
+import type { Finalist, TiedFinalist } from "../../../src/pipeline/race/race.js";
+
+const finalist = (removed: readonly number[], added: number, method = "auto"): Finalist => ({
+	removed,
+	method,
+	added,
+	loss: 2 + added,
+	standardError: 0.01,
+});
+
+describe("finalists that are healed beside the chosen one", () => {
+	const chosen = finalist([1, 2], 0.1);
+
+	it("are distinct sets, whoever proposed them", () => {
+		const methods = ["auto", "greedy", "near the best", "best on a.txt"];
+		const same = methods.map((method) => finalist([1, 2], 0.1, method));
+		const next = methods.map((method) => finalist([4, 3], 0.2, method));
+		expect(startsOf({ chosen, finalists: [...same, ...next, finalist([3, 5], 0.3)] })).toEqual([
+			[3, 4],
+			[3, 5],
+		]);
+	});
+
+	it("are those tied with it in their order, then the others by what they add", () => {
+		const tie = (removed: readonly number[], above: number): TiedFinalist => ({
+			removed,
+			method: "auto",
+			above,
+			standardError: 0.01,
+			windows: 30,
+		});
+		// Further text has them the other way round than the split.
+		const tied = [tie([2, 6], 0.001), tie([2, 5], 0.002)];
+		const finalists = [finalist([3, 4], 0.09), finalist([2, 5], 0.11), finalist([2, 6], 0.12), chosen, finalist([7, 8], 0.08)];
+		expect(startsOf({ chosen: { ...chosen, tied }, finalists })).toEqual([
+			[2, 6],
+			[2, 5],
+			[7, 8],
+			[3, 4],
+		]);
+	});
+
+	it("are of its size, and do not break the model", () => {
+		expect(startsOf({ chosen, finalists: [chosen, finalist([1], 0), finalist([3, 4], Number.NaN), finalist([5, 6], 1)] })).toEqual([
+			[5, 6],
+		]);
+	});
+});
+
+/** A walk over sets with the figures of a table, seen with noise that only pairs take away; what was measured is recorded. */
+function walk(
+	chosen: readonly number[],
+	figures: Readonly<Record<string, number>>,
+	{ noise = 0.01, most = 12, next = {} as Record<string, number[][]> } = {},
+) {
+	const measured: string[] = [];
+	const measure = async (set: readonly number[]): Promise<Measurement> => {
+		const name = set.join();
+		measured.push(name);
+		const at = Object.keys(figures).indexOf(name);
+		const losses = Float64Array.from({ length: 10 }, (_, i) => figures[name]! + i + noise * ((i + at) % 2 === 0 ? 1 : -1));
+		return { coalition: Coalition.ofRemoved(12, set), losses };
+	};
+	const starts = Object.keys(figures)
+		.map((name) => name.split(",").map(Number))
+		.filter((set) => set.join() !== chosen.join());
+	return { measured, best: walkHealed(chosen, { starts, next: (set) => next[set.join()] ?? [], measure, most }) };
+}
+
+describe("the walk from the chosen set to those that heal better", () => {
+	it("takes the lowest figure, and goes on from there", async () => {
+		const { best, measured } = walk([1, 2], { "1,2": 2, "3,4": 1.9, "5,6": 1.95 }, { next: { "3,4": [[5, 6]] } });
+		expect(await best).toEqual([3, 4]);
+		expect(measured.sort()).toEqual(["1,2", "3,4", "5,6"]);
+	});
+
+	it("measures no more sets than it may, and each once", async () => {
+		const { best, measured } = walk([1, 2], { "1,2": 2, "3,4": 1.9, "5,6": 1.8, "7,8": 1.7 }, { most: 3 });
+		expect(await best).toEqual([5, 6]);
+		expect(measured.sort()).toEqual(["1,2", "3,4", "5,6"]);
+	});
+});
