@@ -16,7 +16,7 @@ import { restore, whileHealed } from "../../model/fitting/standing.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
 import type { Finalist } from "../race/race.js";
-import { beats } from "../race/ties.js";
+import { replaces } from "../race/ties.js";
 import type { Session } from "../session/session.js";
 import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { JobOptions } from "../../api/index.js";
@@ -99,8 +99,8 @@ async function healAnew(session: Session, removed: readonly number[], options: H
 
 /**
  * Heals the chosen set. Where it won a race of sets that were healed roughly, the set that it took the place of is healed as well, both
- * with all of the text: the one that loses less on the validation split, healed or as it is, is taken, and whole blocks where half-block cuts
- * are better by no more than the error.
+ * with all of the text. It keeps the place only if it loses less on the validation split, healed or as it is, by more than the standard error;
+ * whole blocks keep that of half-block cuts that are better by no more than the error.
  */
 export async function healChosen(
 	session: Session,
@@ -113,8 +113,8 @@ export async function healChosen(
 	const rough = options.healHeads ? { ...options, healHeads: false } : options;
 	const [raced, before] = [await heal(chosen, rough), await heal(unhealed, rough)];
 	const losses = (set: Finalist, healing: Healing) => validationLosses(session, set.removed, healing, options);
-	const isBefore = beats(await losses(unhealed, before), await losses(chosen, raced));
-	const [taken, healing] = isBefore ? [unhealed, before] : [chosen, raced];
+	const isBetter = replaces(await losses(chosen, raced), await losses(unhealed, before));
+	const [taken, healing] = isBetter ? [chosen, raced] : [unhealed, before];
 	return { chosen: taken, healing: options.healHeads ? await heal(taken) : healing };
 }
 

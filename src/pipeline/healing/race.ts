@@ -42,7 +42,7 @@ export interface RacedHealed extends Standing {
 /**
  * Heals the best finalists of the size that was asked for, then sets with one run of blocks moved by one, as long as that helps; all on
  * a part of the text, with the same fit, compared on the validation split. Two sets whose unhealed losses are far apart can heal to the
- * same loss.
+ * same loss. A set that is better by no more than the standard error does not take the place of the chosen one.
  * @param reaches whether a set makes the file as small as was asked for
  * @returns the winner in the place of the set that was chosen; the same where that wins, or nothing is to be healed
  */

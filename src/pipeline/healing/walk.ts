@@ -1,6 +1,6 @@
 // From the set that was chosen to one that is better healed. Pure: what is measured is handed in.
 import type { Measurement } from "../../game/game.js";
-import { beats } from "../race/ties.js";
+import { beats, replaces } from "../race/ties.js";
 
 /** What a final comparison knows of a set. */
 interface KnownSet {
@@ -46,7 +46,8 @@ export interface HealedWalk {
 }
 
 /**
- * Takes one set after the other that is better healed: the lowest mean wins, and whole blocks win over half-block cuts that are better by no more than the error.
+ * Takes one set after the other that is better healed. The place of the chosen set is taken only by more than the standard error; among sets that may take
+ * it the lowest mean wins, and whole blocks win over half-block cuts that are better by no more than the error.
  * @param chosen ascending
  * @returns the chosen set where none is better
  */
@@ -60,7 +61,7 @@ export async function walkHealed(chosen: readonly number[], { starts, next, meas
 	let best = chosen;
 	// A set that has lost its place does not come back: whole blocks take the place of half-block cuts that are better by less than the error.
 	const held = new Set([best.join()]);
-	const wins = async (set: readonly number[]) => beats(await of(set), await of(best));
+	const wins = async (set: readonly number[]) => beats(await of(set), await of(best)) && replaces(await of(set), await of(chosen));
 	const better = async (sets: readonly number[][]) => {
 		let found = false;
 		for (const set of sets) {

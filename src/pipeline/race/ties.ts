@@ -146,6 +146,14 @@ export function beats(set: Measurement, other: Measurement): boolean {
 	return set.coalition.whole ? mean >= -standardError : mean > standardError;
 }
 
+/** Whether a set takes the place of one that was chosen by more than this text: also among sets of one kind only by more than the standard error. */
+export function replaces(set: Measurement, chosen: Measurement): boolean {
+	const sound = [set, chosen].every(({ losses }) => losses.every(Number.isFinite));
+	if (!sound || set.coalition.whole !== chosen.coalition.whole) return beats(set, chosen);
+	const { mean, standardError = Number.POSITIVE_INFINITY } = above(chosen, set);
+	return mean > standardError;
+}
+
 /** A set that breaks the model on the text loses to any that does not. */
 function fieldOf(sets: readonly Measurement[]): Field {
 	const whole = sets.filter(({ losses }) => losses.every(Number.isFinite));

@@ -83,4 +83,29 @@ describe("the walk from the chosen set to those that heal better", () => {
 		expect(await best).toEqual([5, 6]);
 		expect(measured.sort()).toEqual(["1,2", "3,4", "5,6"]);
 	});
+
+	it("leaves the chosen set its place where another is better by no more than the error, and does not go on", async () => {
+		// The error of a paired difference is 0.0067.
+		const next = { "1,2": [[7, 8]] };
+		const near = walk([1, 2], { "1,2": 2, "3,4": 1.995, "5,6": 2.1, "7,8": 1.994 }, { next });
+		expect(await near.best).toEqual([1, 2]);
+		expect(await walk([1, 2], { "1,2": 2, "3,4": 1.992 }).best).toEqual([3, 4]);
+		// Without an error nothing is known to be better.
+		const once = async (set: readonly number[]) => ({
+			coalition: Coalition.ofRemoved(12, set),
+			losses: Float64Array.of(set[0]! === 1 ? 2 : 1),
+		});
+		expect(await walkHealed([1, 2], { starts: [[3, 4]], next: () => [], measure: once, most: 12 })).toEqual([1, 2]);
+	});
+
+	it("orders those that may take the place by their figures alone", async () => {
+		expect(await walk([1, 2], { "1,2": 2, "3,4": 1.95, "5,6": 1.949 }).best).toEqual([5, 6]);
+		expect(await walk([1, 2], { "1,2": 2, "5,6": 1.949, "3,4": 1.95 }).best).toEqual([5, 6]);
+	});
+
+	it("takes whole blocks in the place of half-block cuts that are better by no more than the error", async () => {
+		expect(await walk([1.5, 3], { "1.5,3": 1.995, "3,4": 2 }).best).toEqual([3, 4]);
+		expect(await walk([3, 4], { "1.5,3": 1.995, "3,4": 2 }).best).toEqual([3, 4]);
+		expect(await walk([3, 4], { "1.5,3": 1.98, "3,4": 2 }).best).toEqual([1.5, 3]);
+	});
 });

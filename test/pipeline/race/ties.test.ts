@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
 import type { Game, Measurement } from "../../../src/game/game.js";
 import type { SourceShare } from "../../../src/game/sources.js";
-import { beats, type Field, tellApart } from "../../../src/pipeline/race/ties.js";
+import { beats, type Field, replaces, tellApart } from "../../../src/pipeline/race/ties.js";
 
 const players = 6;
 const windows = 10;
@@ -191,9 +191,14 @@ describe("sets with half-block cuts", () => {
 		// Sets of one kind: the lower mean.
 		expect([beats(better([1, 3], 0.0001), whole), beats(whole, better([1, 3], 0.0001))]).toEqual([true, false]);
 		expect(beats(better([1.5, 3], 0.0002), better([2.5, 4], 0.0001))).toBe(true);
+		// The place of a set that was chosen by more than this text is taken by more than the error alone, of one kind too.
+		expect([0.0053, 0.0043].map((by) => replaces(better([1, 3], by), whole))).toEqual([true, false]);
+		expect([ahead, close, behind].map((set) => replaces(set!, whole))).toEqual([true, false, false]);
+		expect([ahead, close, behind].map((set) => replaces(whole, set!))).toEqual([false, true, true]);
 		// One that breaks the model takes no place.
 		const broken = measured([1.5, 3], Array(windows).fill(Number.NaN));
 		expect([beats(broken, whole), beats(whole, broken)]).toEqual([false, true]);
+		expect([replaces(broken, whole), replaces(whole, broken)]).toEqual([false, true]);
 	});
 
 	it("that are surely better leave whole blocks behind", async () => {
