@@ -1,7 +1,7 @@
 // Self-generated text that goes on with openings of many kinds. What the model plainly cannot write is drawn again.
 import type { SelfGeneratedOptions } from "./types.js";
 import { type Opening, openings } from "./openings.js";
-import { isForeign, isLoop } from "./sound-text.js";
+import { isBroken, isForeign, isLoop } from "./sound-text.js";
 
 /** What writes text: a loaded model. */
 export interface TextWriter {
@@ -43,5 +43,6 @@ function promptOf(model: TextWriter, { text }: Opening, length: number): Int32Ar
 
 function isSound(model: TextWriter, { text }: Opening, window: Int32Array, prompt: number): boolean {
 	const written = window.subarray(prompt);
-	return !isLoop(written) && !isForeign(text, model.detokenize(written, { special: false }));
+	const continuation = model.detokenize(written, { special: false });
+	return !isLoop(written) && !isBroken(continuation) && !isForeign(text, continuation);
 }

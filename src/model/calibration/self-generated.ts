@@ -2,6 +2,7 @@ import { CalibrationError } from "../../errors.js";
 import type { TextModel } from "../runtime/text-model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { continuedWindows } from "./continued.js";
+import { isBroken, isLoop } from "./sound-text.js";
 import type { SelfGeneratedOptions } from "./types.js";
 
 /** A user's turn is cut at this share of a window, so that an answer fits too. */
@@ -10,10 +11,26 @@ const userTurnShare = 0.4;
 /**
  * Windows of self-generated text, sampled at temperature 1, so that no other text is needed. They are documents from the start token. If
  * the file has a chat template that llama.cpp knows, every second window is a chat whose user turn is sampled too. So the original model
- * is measured on what it believes; see docs/calibration.md. A wide text continues openings in every second window; a continuation that loops, or is in
- * another script, is drawn again with other openings.
+ * is measured on what it believes; see docs/calibration.md. A wide text continues openings in every second window; a continuation that is in another
+ * script is drawn again with other openings. Any window that loops, or holds more than 5 % of broken characters, is drawn again, twice at most.
  */
-export async function selfGeneratedWindows(model: TextModel, options: SelfGeneratedOptions): Promise<TokenWindows> {
+export function selfGeneratedWindows(model: TextModel, options: SelfGeneratedOptions): Promise<TokenWindows> {
+	return drawWindows(model, options);
+}
+
+/** The same with every window from nothing as it was drawn first: what a plan says to draw again must come out as it did. */
+export function windowsAsDrawn(model: TextModel, options: SelfGeneratedOptions): Promise<TokenWindows> {
+	return drawWindows(model, { ...options, asDrawn: true });
+}
+
+interface DrawOptions extends SelfGeneratedOptions {
+	/** Whether loops and broken text stay. @default false */
+	readonly asDrawn?: boolean;
+	/** Share of a window that a user's turn takes at most. @default 0 */
+	readonly answered?: number;
+}
+
+async function drawWindows(model: TextModel, options: DrawOptions): Promise<TokenWindows> {
 	const { count, length, mix = "plain" } = options;
 	const total = count * length;
 	const begun =
@@ -34,26 +51,60 @@ export async function selfGeneratedWindows(model: TextModel, options: SelfGenera
 	}
 }
 
-/** Documents from the start token, and chats if there is a template, in turns. */
-async function plainWindows(model: TextModel, options: SelfGeneratedOptions): Promise<Int32Array[]> {
-	const { count, length, seed, signal } = options;
+/** Documents from the start token, and chats if there is a template, in turns. Loops and broken text are drawn again. */
+async function plainWindows(model: TextModel, options: DrawOptions): Promise<Int32Array[]> {
+	const { count, length } = options;
 	const opening = chatOpening(model);
 	const chats = opening ? Math.floor(count / 2) : 0;
 	const documents = count - chats;
-	const total = count * length;
-	const sampled = await model.sample(
-		Array.from({ length: documents }, () => documentPrompt(model)),
-		{
-			length,
-			seed,
-			signal,
-			onProgress: (done) => options.onProgress?.(done, total),
-		},
-	);
+	const told = (before: number) => (done: number) => options.onProgress?.(before * length + done, count * length);
+	const sampled = await drawSound(model, { ...options, count: documents, onProgress: told(0) }, documentWindows);
 	const turns = opening
-		? await chatWindows(model, opening, chats, { ...options, onProgress: (done) => options.onProgress?.(documents * length + done, total) })
+		? await drawSound(model, { ...options, count: chats, answered: userTurnShare, onProgress: told(documents) }, (...asked) =>
+				chatWindows(opening, ...asked),
+			)
 		: [];
 	return interleave(sampled, turns);
+}
+
+/** How often windows are drawn again. */
+const redraws = 2;
+/** Seeds of windows that are drawn again, beyond all others: those of further text begin at 2^40. */
+const redrawnSeed = 2 ** 44;
+
+/** Draws windows, and those that loop or are broken again; what still is so after two more draws stays. */
+async function drawSound(
+	model: TextModel,
+	options: DrawOptions,
+	draw: (model: TextModel, options: SelfGeneratedOptions) => Promise<Int32Array[]>,
+): Promise<Int32Array[]> {
+	const { seed, asDrawn, answered } = options;
+	const windows = await draw(model, options);
+	if (asDrawn) return windows;
+	for (let again = 1; again <= redraws; again++) {
+		const open = [...windows.keys()].filter((i) => !isSound(model, windows[i]!, answered));
+		if (open.length === 0) break;
+		const drawn = await draw(model, { ...options, count: open.length, seed: seed + again * redrawnSeed, onProgress: undefined });
+		for (const [at, window] of drawn.entries()) windows[open[at]!] = window;
+	}
+	return windows;
+}
+
+/** @param answered share of the window before the answer: one that loops stands behind a turn that does not @default 0 */
+function isSound(model: TextModel, window: Int32Array, answered = 0): boolean {
+	const loops = isLoop(window) || isLoop(window.subarray(Math.floor(answered * window.length)));
+	return !loops && !isBroken(model.detokenize(window, { special: false }));
+}
+
+/** Whether no window would be drawn again, be it a document or a chat: such text is the same however it was drawn. */
+export function areSound(model: TextModel, { tokens, count, length }: TokenWindows): boolean {
+	const windows = Array.from({ length: count }, (_, i) => tokens.subarray(i * length, (i + 1) * length));
+	return windows.every((window) => isSound(model, window, userTurnShare));
+}
+
+function documentWindows(model: TextModel, { count, length, seed, signal, onProgress }: SelfGeneratedOptions): Promise<Int32Array[]> {
+	const prompts = Array.from({ length: count }, () => documentPrompt(model));
+	return model.sample(prompts, { length, seed, signal, onProgress: (done) => onProgress?.(done, count * length) });
 }
 
 /** The token that a document starts with: the start token, or else an end token (after which a new document begins). */
@@ -74,15 +125,11 @@ function chatOpening(model: TextModel): string | undefined {
 	return at < 0 ? undefined : chat!.slice(0, at);
 }
 
-async function chatWindows(model: TextModel, opening: string, count: number, options: SelfGeneratedOptions): Promise<Int32Array[]> {
-	const { length, seed, signal } = options;
+async function chatWindows(opening: string, model: TextModel, options: SelfGeneratedOptions): Promise<Int32Array[]> {
+	const { count, length, seed, signal } = options;
 	const prompt = model.tokenize(opening, { addSpecial: true, parseSpecial: true });
 	const userLength = Math.max(prompt.length + 1, Math.floor(length * userTurnShare));
-	if (userLength >= length)
-		return model.sample(
-			Array.from({ length: count }, () => documentPrompt(model)),
-			{ length, seed: seed + 1, signal },
-		);
+	if (userLength >= length) return documentWindows(model, { count, length, seed: seed + 1, signal });
 	const users = await model.sample(
 		Array.from({ length: count }, () => prompt),
 		{ length: userLength, stopAtEog: true, seed: seed + 1, signal },

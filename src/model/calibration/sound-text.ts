@@ -1,4 +1,4 @@
-// Whether a text that a model wrote says something about it: loops and scripts that nobody began do not. Pure.
+// Whether a text that a model wrote says something about it: loops, broken bytes and scripts that nobody began do not. Pure.
 
 /** Tokens in a run that is looked for again. */
 const RUN = 4;
@@ -6,6 +6,8 @@ const RUN = 4;
 const MOST_REPEATED = 0.5;
 /** Share of letters of scripts that the opening does not have, above which a continuation is foreign to it. */
 const MOST_FOREIGN = 0.3;
+/** Share of replacement characters (bytes that are no text) above which a text is broken. */
+const MOST_BROKEN = 0.05;
 
 /** Whether more than half of the runs of four tokens stand in the text before. */
 export function isLoop(tokens: ArrayLike<number>): boolean {
@@ -37,4 +39,15 @@ export function isForeign(opening: string, continuation: string): boolean {
 	const known = new Set([scripts.indexOf("Latin"), ...(opening.match(letters) ?? []).map(at)]);
 	const written = continuation.match(letters) ?? [];
 	return written.filter((letter) => !known.has(at(letter))).length > MOST_FOREIGN * written.length;
+}
+
+const REPLACED = "\uFFFD";
+/** The bytes of one character that the ends of a window may cut off. */
+const CUT = 3;
+const cutEnds = new RegExp(`^${REPLACED}{0,${CUT}}|${REPLACED}{0,${CUT}}$`, "g");
+
+/** Whether more than one in twenty characters stand for bytes that are no text. A character that an end of the text cuts through does not count. */
+export function isBroken(text: string): boolean {
+	const characters = Array.from(text.replace(cutEnds, ""));
+	return characters.filter((character) => character === REPLACED).length > MOST_BROKEN * characters.length;
 }

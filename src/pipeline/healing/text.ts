@@ -15,7 +15,8 @@ const usualLength = 128;
 const firstSeed = 2 ** 31;
 /** Bumped when windows are drawn differently. */
 const version = 1;
-const purpose = { name: "heal", version, phase: "generating text for healing" };
+/** Plans hold what was fitted to this text: applied again, it must be the same. */
+const purpose = { name: "heal", version, phase: "generating text for healing", asDrawn: true };
 
 /** Which windows. */
 export type HealText = SampleRequest;

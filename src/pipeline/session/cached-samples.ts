@@ -1,7 +1,7 @@
 // Self-generated text of a model, kept in its run folder for the next run.
 import { readFile } from "node:fs/promises";
 import type { JobOptions } from "../../api/index.js";
-import { selfGeneratedWindows, type TextMix } from "../../model/calibration/index.js";
+import { areSound, selfGeneratedWindows, type TextMix, windowsAsDrawn } from "../../model/calibration/index.js";
 import type { Model } from "../../model/runtime/model.js";
 import { llamaPin } from "../../model/runtime/paths.js";
 import { makeWindows, type TokenWindows } from "../../model/runtime/windows.js";
@@ -26,6 +26,8 @@ export interface SamplePurpose {
 	readonly phase: string;
 	/** What it begins with. @default "plain" */
 	readonly mix?: TextMix | undefined;
+	/** Whether loops and broken text stay. @default false */
+	readonly asDrawn?: boolean | undefined;
 }
 
 /** Where such windows are kept. Text drawn by another binary is as good: what is measured on it is kept by binary. */
@@ -46,24 +48,28 @@ export async function keptSamples(
 	options: JobOptions,
 ): Promise<TokenWindows> {
 	const { seed, count, length } = request;
-	const { name, phase, mix } = purpose;
+	const { name, phase, mix, asDrawn = false } = purpose;
 	const file = samplesPath(folder, request, purpose);
 	const kept = await readFile(file, "utf8").then(
 		(text) => tokensOf(text, name, count * length),
 		() => undefined, // not there, or torn by a crash: drawn again, the same for the same seed
 	);
-	if (kept) return makeWindows(kept, length);
+	const found = kept && makeWindows(kept.tokens, length);
+	// Text of an earlier version counts where nothing of it would be drawn again.
+	if (found && (asDrawn || kept.checked || areSound(model, found))) return found;
 	const onProgress = (done: number, total: number) => options.progress?.work({ phase, done, total, unit: "tokens" });
-	const windows = await selfGeneratedWindows(model, { count, length, seed, mix, signal: options.signal, onProgress });
-	const text = JSON.stringify({ [name]: Array.from(windows.tokens) });
+	const draw = asDrawn ? windowsAsDrawn : selfGeneratedWindows;
+	const windows = await draw(model, { count, length, seed, mix, signal: options.signal, onProgress });
+	const text = JSON.stringify({ [name]: Array.from(windows.tokens), ...(asDrawn ? {} : { checked: true }) });
 	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
 	return windows;
 }
 
-function tokensOf(text: string, name: string, count: number): Int32Array | undefined {
+function tokensOf(text: string, name: string, count: number): { readonly tokens: Int32Array; readonly checked: boolean } | undefined {
 	try {
-		const tokens = (JSON.parse(text) as Record<string, number[]>)[name]!;
-		return tokens.length === count ? Int32Array.from(tokens) : undefined;
+		const kept = JSON.parse(text) as Record<string, number[]> & { readonly checked?: true };
+		const tokens = kept[name]!;
+		return tokens.length === count ? { tokens: Int32Array.from(tokens), checked: kept.checked === true } : undefined;
 	} catch {
 		return undefined;
 	}

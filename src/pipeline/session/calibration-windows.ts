@@ -1,6 +1,7 @@
 // The calibration windows of a run: drawn or read, self-generated text kept for the next run.
 import { readFile } from "node:fs/promises";
 import {
+	areSound,
 	type Calibration,
 	calibrate,
 	type SplitName,
@@ -86,11 +87,11 @@ export async function calibrationOf(
 	const { heldOut, ...others } = counts;
 	const name = hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed, ...mixKey(options)]);
 	const file = windowsPath(folder, name);
-	const kept = await readKept(file, length);
+	const kept = await readKept(model, file, length);
 	if (kept) return kept;
 	const drawn = await draw();
 	const splits = Object.fromEntries(splitNames.map((split) => [split, Array.from(drawn.splits[split].tokens)]));
-	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ splits })));
+	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ splits, checked: true })));
 	return drawn;
 }
 
@@ -113,14 +114,18 @@ export function furtherOf(model: Model, folder: string, { splits }: Calibration,
 interface KeptSplits {
 	readonly splits?: Readonly<Record<SplitName, number[]>>;
 	readonly folds?: Readonly<Record<"search" | "validation" | "report", number[]>>;
+	/** Whether loops and broken text were drawn again. Text of an earlier version counts where it has none. */
+	readonly checked?: true;
 }
 
-async function readKept(file: string, length: number): Promise<Calibration | undefined> {
+async function readKept(model: Model, file: string, length: number): Promise<Calibration | undefined> {
 	try {
 		const kept = JSON.parse(await readFile(file, "utf8")) as KeptSplits;
 		const splits = kept.splits ?? (kept.folds && { ...kept.folds, heldOut: kept.folds.report });
 		const read = (split: SplitName) => makeWindows(Int32Array.from(splits![split]), length);
-		return oneSource(selfGenerated, { search: read("search"), validation: read("validation"), heldOut: read("heldOut") });
+		const windows = { search: read("search"), validation: read("validation"), heldOut: read("heldOut") };
+		if (!kept.checked && !Object.values(windows).every((split) => areSound(model, split))) return undefined;
+		return oneSource(selfGenerated, windows);
 	} catch {
 		return undefined; // not there, or torn by a crash: drawn again, the same for the same seed
 	}

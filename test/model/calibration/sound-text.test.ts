@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { openingKinds, openings } from "../../../src/model/calibration/openings.js";
-import { isForeign, isLoop } from "../../../src/model/calibration/sound-text.js";
+import { isBroken, isForeign, isLoop } from "../../../src/model/calibration/sound-text.js";
 
 describe("text that a model wrote", () => {
 	it("is a loop if more than half of its runs of four tokens were there before", () => {
@@ -26,6 +26,19 @@ describe("text that a model wrote", () => {
 		expect([isForeign("List:", "1. 2. 3."), isForeign("", "")]).toEqual([false, false]);
 		// A script that has no name here is foreign too.
 		expect(isForeign("The ferry", " ႠႡႢႣႤ")).toBe(true);
+	});
+
+	it("is broken if more than one in twenty characters are bytes that are no text", () => {
+		const broken = "\uFFFD";
+		expect(isBroken(broken.repeat(40))).toBe(true);
+		// It has no letters at all: nothing is foreign to any opening.
+		expect(isForeign("The ferry", broken.repeat(40))).toBe(false);
+		const text = (count: number) => `${"a".repeat(50)}${broken.repeat(count)}${"b".repeat(50 - count)}`;
+		expect([5, 6].map((count) => isBroken(text(count)))).toEqual([false, true]);
+		// An end cuts a character of up to four bytes.
+		expect(isBroken(`${broken.repeat(3)}short${broken.repeat(3)}`)).toBe(false);
+		expect(isBroken(`short${broken.repeat(4)}`)).toBe(true);
+		expect([isBroken(""), isBroken("1. 2. 3."), isBroken("𝒳".repeat(10))]).toEqual([false, false, false]);
 	});
 });
 
