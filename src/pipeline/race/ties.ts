@@ -72,7 +72,8 @@ export type Field = readonly [best: Measurement, ...tied: Measurement[]];
  * A race by rounds. In each one the sets that are not surely worse than the best of their size (95 % interval of the difference, paired by
  * window) are measured on as much further text as they had, all on the same; those that then are surely worse drop out. A size is decided
  * when one set is left, or none can be better than another by more than {@link indifference}. Where the masks do not reach for all sizes,
- * those with the fewest sets come first. Each look is one at 95 % and beside the lowest mean, so that of sets that are the same some drop
+ * those with the fewest sets come first; of the next one the best sets go on, as many as the masks reach for but at least two, and the others
+ * drop out though nothing is known against them. Each look is one at 95 % and beside the lowest mean, so that of sets that are the same some drop
  * out: of two one in about a tenth of the races, of eight nearly always some. That costs the choice nothing.
  * @param sizes of each size distinct sets, measured on the same text; the first of those with the lowest mean is the best
  */
@@ -85,14 +86,19 @@ export async function tellApart(sizes: readonly (readonly Measurement[])[], opti
 		const wanted = partsAfter(round) - parts.length;
 		const undecided = fields.filter(([best, ...tied]) => tied.some((set) => matters(above(set, best))));
 		const open = affordable(undecided, Math.floor(left / wanted));
-		if (open.size < undecided.length) stopped = "masks";
-		const sets = [...open].flat().map(({ coalition }) => coalition);
+		if (undecided.some((field) => (open.get(field)?.length ?? 0) < field.length)) stopped = "masks";
+		const sets = [...open.values()].flat().map(({ coalition }) => coalition);
 		if (sets.length === 0) break;
 		const measured = await measureParts(sets, parts.length, wanted, options);
 		for (const _ of measured) parts.push(sets);
 		left -= measured.length * sets.length;
 		const more = new Map(sets.map(({ key }, i) => [key, measured.map((part) => part[i]!)]));
-		fields = fields.map((field) => (open.has(field) ? fieldOf(field.map((set) => joined([set, ...more.get(set.coalition.key)!]))) : field));
+		// Sets that were not measured further cannot be compared with those that were, window by window.
+		if (measured.length > 0)
+			fields = fields.map((field) => {
+				const further = open.get(field);
+				return further ? fieldOf(further.map((set) => joined([set, ...more.get(set.coalition.key)!]))) : field;
+			});
 		if (measured.length < wanted) {
 			stopped = "text";
 			break;
@@ -170,16 +176,26 @@ function lowest(sets: readonly Measurement[]): Measurement | undefined {
 	return sets.reduce<Measurement | undefined>((best, set) => (best === undefined || meanOf(set) < meanOf(best) ? set : best), undefined);
 }
 
-/** The sizes that so many masks reach for. */
-function affordable(fields: readonly Field[], masks: number): Set<Field> {
-	const open = new Set<Field>();
+/** What so many masks reach for: the fields with the fewest sets, and the best sets of the next one. */
+function affordable(fields: readonly Field[], masks: number): Map<Field, Field> {
+	const open = new Map<Field, Field>();
 	let left = masks;
 	for (const field of [...fields].sort((a, b) => a.length - b.length)) {
+		const reached = field.length <= left ? field : left < 2 ? undefined : bestOf(field, left);
+		// Where all that is reached is as good, it does not matter which one is taken.
+		if (reached?.slice(1).some((set) => matters(above(set, reached[0])))) open.set(field, reached);
+		if (reached !== field) break;
 		left -= field.length;
-		if (left < 0) break;
-		open.add(field);
 	}
 	return open;
+}
+
+/** The best sets of a field, those of whole blocks with the lowest mean among them: half-block cuts win only against these. */
+function bestOf(field: Field, count: number): Field {
+	const [best, ...others] = field;
+	const wholes = lowest(field.filter(({ coalition }) => coalition.whole));
+	const first = others.slice(0, count - 1);
+	return [best, ...(!wholes || wholes === best || first.includes(wholes) ? first : [...first.slice(0, -1), wholes])];
 }
 
 async function measureParts(

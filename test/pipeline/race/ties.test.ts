@@ -37,6 +37,7 @@ function text(truth: ReadonlyMap<string, number>, { size = 0.1, parts = 7 } = {}
 	};
 	return { asked, further, first: (...removed: number[]) => measured(removed, lossOf(removed, 0)) };
 }
+const mean = (losses: Float64Array) => losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 const removedOf = (sets: readonly Measurement[]) => sets.map(({ coalition }) => coalition.removed().join());
 
 describe("sets that are tied on the validation split", () => {
@@ -101,11 +102,54 @@ describe("sets that are tied on the validation split", () => {
 			return asked.map((sets) => sets.length);
 		};
 		expect(await run(100, 1, 7)).toEqual([5]);
-		expect(await run(4, 3, 7)).toEqual([2]);
+		// Two of the three of the other size.
+		expect(await run(4, 3, 7)).toEqual([4]);
+		expect(await run(3, 3, 7)).toEqual([2]);
 		expect(await run(1, 3, 7)).toEqual([]);
 		expect(await run(9, 2, 7)).toEqual([5, 2, 2]);
 		expect(await run(100, 3, 2)).toEqual([5, 5]);
 		expect(await run(100, 0, 7)).toEqual([]);
+	});
+
+	it("are cut to the best ones where the masks do not reach for all of them", async () => {
+		const truth = new Map([
+			["1", 2],
+			["2", 2.01],
+			["3", 2.02],
+			["4", 2.03],
+		]);
+		const { asked, further, first } = text(truth, { size: 0.2 });
+		const field = [first(4), first(3), first(2), first(1)];
+		const order = removedOf([...field].sort((a, b) => mean(a.losses) - mean(b.losses)));
+		const { fields, stopped } = await tellApart([field], { further, rounds: 1, masks: 3 });
+		expect([...asked[0]!].sort()).toEqual(order.slice(0, 3).sort());
+		expect(stopped).toBe("masks");
+		// All that are left were measured on the same windows; the fourth is named no more.
+		expect(fields[0]!.every(({ losses }) => losses.length === 2 * windows)).toBe(true);
+		expect(removedOf(fields[0]!)).not.toContain(order[3]);
+		// Where there is no text, nothing was measured further, and all stay.
+		const none = await tellApart([field], { further: async () => undefined, rounds: 1, masks: 3 });
+		expect(none.fields[0]).toHaveLength(4);
+		expect(none.stopped).toBe("text");
+	});
+
+	it("keep the best whole blocks among those that they are cut to", async () => {
+		const truth = new Map([
+			["1.5,3", 2],
+			["2.5,4", 2.001],
+			["3.5,5", 2.002],
+			["1,2", 2.003],
+		]);
+		const { asked, further } = text(truth, { size: 0.2 });
+		// The errors of these differences reach beyond what they are.
+		const first = (removed: number[], at: number) =>
+			measured(
+				removed,
+				noise(0, at, 0.2).map((x) => 2 + x + truth.get(removed.join())! - 2),
+			);
+		const field = [first([1.5, 3], 0), first([2.5, 4], 1), first([3.5, 5], 2), first([1, 2], 3)];
+		await tellApart([field], { further, rounds: 1, masks: 2 });
+		expect([...asked[0]!].sort()).toEqual(["1,2", "1.5,3"]);
 	});
 
 	it("lose when they break on the further text", async () => {
