@@ -197,7 +197,7 @@ function tensorsOf({ keys, entry, facts, free }: Compared, quantized: boolean): 
 	const texts = { attention: blocks(), feedForward: blocks() };
 	const outside: string[] = [];
 	for (const { name, type, dims } of keys.file.tensors) {
-		const [, number, rest] = (name.startsWith(prefix) && /^(\d+)\.(.*)$/.exec(name.slice(prefix.length))) || [];
+		const [, number, rest] = (name.startsWith(prefix) && /^(\d+)\.(.*)$/s.exec(name.slice(prefix.length))) || [];
 		const text = `${rest ?? name} ${dims.join("x")}${quantized || free?.has(name) ? "" : ` of type ${type}`}`;
 		const half = texts[ownerOfTensor(entry, rest ?? "")];
 		(half[Number(number ?? Number.NaN)] ?? outside).push(text);

@@ -24,6 +24,12 @@ describe("the header of a written file says of each block what the original says
 	});
 });
 
+it("counts a tensor of a block to the block, whatever its name holds", async () => {
+	const file = await model("llama", { blocks: BLOCKS, tensors: [{ name: "blk.2.ffn_do\rn.weight", dims: [4] }] });
+	for (const removed of [[2], [0]])
+		expect(keptProblem(file, removed, await written(removeBlocks(file, removed, { version: "1" })))).toBeUndefined();
+});
+
 /** The entries with another value under a key; null leaves it out. */
 function withKey(key: string, value: Keys[string] | null) {
 	return (entries: readonly GgufEntry[]): GgufEntry[] => [
