@@ -36,6 +36,9 @@ function expectations(model, sets) {
 	});
 }
 
+/** Candidates of a search of a made-up game's true losses, which regrets are measured against. */
+const TRUE_BUDGET = 300;
+
 const further = (dealt) => async (part) => dealt[`further${part}`];
 const lossesOf = async (game, sets) => (await game.measure(sets)).map(({ losses }) => losses);
 
@@ -64,6 +67,7 @@ export const levers = {
 	"no further text, a quarter of the search split": (run) => pooledOf(run, { searched: true, trust: 0.25, rounds: 0 }),
 	"8 finalists, further text": (run) => pooledOf({ ...run, sets: run.most(8) }, {}),
 	"16 finalists, further text": (run) => pooledOf({ ...run, sets: run.most(16) }, {}),
+	"24 by the search, the 8 best of them with the rest of its split, further text": (run) => screened(run, 24, 8),
 	"the best of 16 finalists": async ({ most, deal }) => ({ set: lowest(await deal.truth.measure(most(16))), passes: 0 }),
 	"one round of further text (quick)": (run) => pooledOf(run, { rounds: 1 }),
 	"one round, pooled with the search split": (run) => pooledOf(run, { searched: true, rounds: 1 }),
@@ -82,16 +86,29 @@ async function pooledOf(run, { searched = false, predicted = false, rounds = 2, 
 	const field = fields[0];
 	const sets = field.map(({ coalition }) => coalition);
 	const texts = [{ losses: field.map(({ losses }) => losses) }];
-	if (searched) texts.push({ losses: await lossesOf(run.deal.search, sets), trust });
+	if (searched)
+		texts.push({ losses: run.searched ? sets.map(({ key }) => run.searched.get(key)) : await lossesOf(run.deal.search, sets), trust });
 	const { best } = pool(sets.length, texts, predicted ? expectations(run.found.model, sets) : []);
 	return { set: sets[best], passes };
+}
+
+/** The lowest candidates of a search on a half of its split are measured on the other half; the best of both halves are the finalists. */
+async function screened(run, wide, kept) {
+	const sets = run.most(wide);
+	if (!run.deal.more) return { set: sets[0], passes: 0 };
+	const [first, second] = [await lossesOf(run.deal.search, sets), await lossesOf(run.deal.more, sets)];
+	const both = sets.map((set, i) => ({ set, losses: Float64Array.from([...first[i], ...second[i]]) }));
+	const best = both.sort((a, b) => meanOf(a) - meanOf(b)).slice(0, kept);
+	const searched = new Map(best.map(({ set, losses }) => [set.key, losses]));
+	const { set, passes } = await pooledOf({ ...run, sets: best.map((one) => one.set), searched }, { searched: true, trust: 0.5 });
+	return { set, passes: passes + sets.length * run.deal.counts.more };
 }
 
 const lowest = (measured) => measured.reduce((best, set) => (meanOf(set) < meanOf(best) ? set : best)).coalition;
 
 /** Every lever after one search of one deal. */
-export async function replay(game, { size, seed, search, validation, budget, stages }) {
-	const counts = { search, validation, further0: validation, further1: validation, further2: validation };
+export async function replay(game, { size, seed, search, more, validation, budget, stages }) {
+	const counts = { search, ...(more > 0 ? { more } : {}), validation, further0: validation, further1: validation, further2: validation };
 	const deal = { ...(game.dealt ? game.dealt(counts) : dealt(game, counts, seed)), counts };
 	const played = counted(deal.search, search, stages);
 	const { found } = await auto(played, { kmax: size, counts: [size], budget, seed });
@@ -99,6 +116,8 @@ export async function replay(game, { size, seed, search, validation, budget, sta
 	const sets = finalistsOf(deal.search, found, size);
 	const most = (count) => finalistsOf(deal.search, found, size, count);
 	const ofSize = ({ players, size: kept }) => players - kept === size;
+	// What the true losses lead to is known too: otherwise a search that finds little would seem to lose little.
+	if (deal.known) await auto(deal.truth, { kmax: size, counts: [size], budget: TRUE_BUDGET, seed });
 	// All of a measured game, and what anything has measured of a made-up one.
 	const all = deal.known ? await deal.truth.measure([...deal.known.values()].filter(ofSize)) : deal.truth.all();
 	const truth = new Map(all.filter(({ coalition }) => ofSize(coalition)).map((one) => [one.coalition.key, meanLoss(one)]));
@@ -106,7 +125,16 @@ export async function replay(game, { size, seed, search, validation, budget, sta
 	const runs = [];
 	for (const [lever, decide] of Object.entries(levers)) {
 		const { set, passes } = await decide({ sets, found, deal, most });
-		runs.push({ lever, size, seed, chosen: set.key, regret: truth.get(set.key) - best, searched, compared: passes });
+		runs.push({
+			lever,
+			size,
+			seed,
+			chosen: set.key,
+			loss: truth.get(set.key),
+			regret: truth.get(set.key) - best,
+			searched,
+			compared: passes,
+		});
 	}
 	return runs;
 }
