@@ -1,7 +1,6 @@
 // How CMake is called for a target.
 import { spawnSync } from "node:child_process";
 import { realpathSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { nodeApiNames } from "./check.mjs";
@@ -12,11 +11,12 @@ const systems = { linux: "Linux", win32: "Windows" };
 const processors = { x64: "x86_64", arm64: "aarch64" };
 
 /**
- * Arguments of the call that configures a build.
+ * Arguments of the call that configures a build, and the files that they name, to be written before.
  * @param {object} target a row of targets.mjs
  * @param {{ root: string, folder: string, zig?: string[], compiler: string }} context `folder`: of the build; `compiler`: its name in info()
+ * @returns {{ args: string[], files: { path: string, text: string, mode?: number }[] }}
  */
-export async function configureArguments(target, { root, folder, zig, compiler }) {
+export function configuration(target, { root, folder, zig, compiler }) {
 	const definitions = {
 		CMAKE_BUILD_TYPE: "Release",
 		CMAKE_JS_INC: `${dirname(require.resolve("node-api-headers/include/node_api.h"))};${dirname(require.resolve("node-addon-api/napi.h"))}`,
@@ -32,8 +32,11 @@ export async function configureArguments(target, { root, folder, zig, compiler }
 		...target.cmake,
 	};
 	const flags = [...portableFlags(root), ...(target.compilerFlags ?? [])];
+	const files = [];
 	if (zig) {
-		Object.assign(definitions, await compilerWrappers(join(folder, "bin"), zig, target), {
+		const wrappers = compilerWrappers(join(folder, "bin"), zig, target);
+		files.push(...wrappers.files);
+		Object.assign(definitions, wrappers.definitions, {
 			CMAKE_SYSTEM_NAME: systems[target.platform],
 			CMAKE_SYSTEM_PROCESSOR: processors[target.arch],
 			CMAKE_SHARED_LINKER_FLAGS: "-s",
@@ -41,18 +44,17 @@ export async function configureArguments(target, { root, folder, zig, compiler }
 		// zig adds debugging information and frame pointers unless told otherwise, and turns -O3 into -O2.
 		flags.push("-g0", "-fomit-frame-pointer");
 	}
-	if (target.platform === "win32") Object.assign(definitions, await windowsDefinitions(root, folder, flags));
+	if (target.platform === "win32") {
+		files.push(nodeApiNamesHeader(join(folder, "generated")));
+		flags.push(`-I${join(folder, "generated")}`);
+		// Node-API comes from the running program: this file finds its functions.
+		definitions.CMAKE_JS_SRC = join(root, "native", "win32", "node_api.cpp");
+	}
 	definitions.CMAKE_C_FLAGS = definitions.CMAKE_CXX_FLAGS = flags.join(" ");
 	if (target.platform === "darwin") definitions.CMAKE_SHARED_LINKER_FLAGS = "-undefined dynamic_lookup";
 	const generator = spawnSync("ninja", ["--version"]).status === 0 ? ["-G", "Ninja"] : [];
-	return [
-		root,
-		"-B",
-		folder,
-		"--no-warn-unused-cli",
-		...generator,
-		...Object.entries(definitions).map(([name, value]) => `-D${name}=${value}`),
-	];
+	const defined = Object.entries(definitions).map(([name, value]) => `-D${name}=${value}`);
+	return { args: [root, "-B", folder, "--no-warn-unused-cli", ...generator, ...defined], files };
 }
 
 /** What ggml would use by default or by what it finds on this machine: each target switches on its own. */
@@ -68,12 +70,8 @@ function portableFlags(root) {
 	return [...[...folders].map((folder) => `-ffile-prefix-map=${folder}=.`), `-ffile-prefix-map=${vendor}=./vendor/llama.cpp`];
 }
 
-/** Node-API comes from the running program: native/win32/node_api.cpp finds its functions. */
-async function windowsDefinitions(root, folder, flags) {
-	const generated = join(folder, "generated");
-	await mkdir(generated, { recursive: true });
+/** The functions of Node-API, for native/win32/node_api.cpp. */
+function nodeApiNamesHeader(folder) {
 	const list = nodeApiNames.map((name) => ` \\\n    X(${name})`).join("");
-	await writeFile(join(generated, "node_api_names.h"), `#define NODE_API_NAMES(X)${list}\n`);
-	flags.push(`-I${generated}`);
-	return { CMAKE_JS_SRC: join(root, "native", "win32", "node_api.cpp") };
+	return { path: join(folder, "node_api_names.h"), text: `#define NODE_API_NAMES(X)${list}\n` };
 }

@@ -9,8 +9,9 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { prepareFolder } from "./build-folder.mjs";
 import { inspectBinary, macFaults } from "./check.mjs";
-import { configureArguments } from "./configure.mjs";
+import { configuration } from "./configure.mjs";
 import { machLibraries, oldestMacos } from "./mach.mjs";
 import { describeBinary } from "./record.mjs";
 import { recordResult } from "./results.mjs";
@@ -51,9 +52,10 @@ export async function makeBinary(target) {
 	const folder = join(work, target.name);
 	const cache = join(work, "zig-cache");
 	const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache };
-	await mkdir(folder, { recursive: true });
 	say(`${target.name}: ${compiler}`);
-	runToEnd("cmake", await configureArguments(target, { root, folder, zig, compiler }), env);
+	const { args, files } = configuration(target, { root, folder, zig, compiler });
+	if (await prepareFolder(folder, { args, files, compiler })) say(`${target.name}: everything is compiled anew, with other settings`);
+	runToEnd("cmake", args, env);
 	runToEnd("cmake", ["--build", folder, "--target", "prune_gguf", "--parallel", String(availableParallelism())], env);
 	return keepBinary(target, join(folder, "Release", "prune_gguf.node"), compiler);
 }

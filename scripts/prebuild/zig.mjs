@@ -1,7 +1,6 @@
 // zig as a C and C++ compiler for other systems: finding it, installing it from PyPI, and giving it to CMake.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** The version that the binaries are made with. Another one may give other bits. */
@@ -51,22 +50,23 @@ export function clangVersion(zig) {
 
 /**
  * Programs that CMake can call by one path each, in `folder`.
- * @returns their paths by CMake's name
+ * @returns {{ definitions: Record<string, string>, files: { path: string, text: string, mode: number }[] }} their paths by CMake's name, and
+ *   what is to be written
  */
-export async function compilerWrappers(folder, zig, target) {
-	await mkdir(folder, { recursive: true });
+export function compilerWrappers(folder, zig, target) {
 	const flags = `-target ${target.zigTarget} -mcpu=${target.cpu}`;
 	const programs = { cc: `cc ${flags}`, "c++": `c++ ${flags}`, ar: "ar", ranlib: "ranlib" };
 	const quoted = zig.map((part) => `'${part.replaceAll("'", "'\\''")}'`).join(" ");
-	for (const [name, call] of Object.entries(programs)) {
-		const path = join(folder, name);
-		await writeFile(path, `#!/bin/sh\nexec ${quoted} ${call} "$@"\n`);
-		await chmod(path, 0o755);
-	}
-	return {
+	const files = Object.entries(programs).map(([name, call]) => ({
+		path: join(folder, name),
+		text: `#!/bin/sh\nexec ${quoted} ${call} "$@"\n`,
+		mode: 0o755,
+	}));
+	const definitions = {
 		CMAKE_C_COMPILER: join(folder, "cc"),
 		CMAKE_CXX_COMPILER: join(folder, "c++"),
 		CMAKE_AR: join(folder, "ar"),
 		CMAKE_RANLIB: join(folder, "ranlib"),
 	};
+	return { definitions, files };
 }
