@@ -9,7 +9,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-const run = promisify(execFile);
+/** Runs a program that writes English, whatever the user's language: what it says of a failure is read. */
+const run = (program, args, options) => promisify(execFile)(program, args, { ...options, env: { ...process.env, LC_ALL: "C" } });
 const projectRoot = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 /** The pin: which llama.cpp, from which package, with which integrity. */

@@ -51,7 +51,7 @@ export async function makeBinary(target) {
 	const compiler = zig ? `zig ${zigVersion} (clang ${clangVersion(zig)})` : appleClang();
 	const folder = join(work, target.name);
 	const cache = join(work, "zig-cache");
-	const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache };
+	const env = { ...process.env, LC_ALL: "C", ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache };
 	say(`${target.name}: ${compiler}`);
 	const { args, files } = configuration(target, { root, folder, zig, compiler });
 	if (await prepareFolder(folder, { args, files, compiler })) say(`${target.name}: everything is compiled anew, with other settings`);

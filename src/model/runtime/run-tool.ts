@@ -28,7 +28,8 @@ export function runTool(command: readonly string[], { cwd, signal, onLine, onSta
 	return new Promise((resolve, reject) => {
 		if (signal?.aborted) return reject(signal.reason);
 		// A process group, so that it can be ended together. Ctrl+C then reaches it through the signal.
-		const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"], detached: process.platform !== "win32" });
+		const detached = process.platform !== "win32";
+		const child = spawn(program, args, { cwd, env: inEnglish(), stdio: ["ignore", "pipe", "pipe"], detached });
 		if (child.pid !== undefined) onStart?.(child.pid);
 		const end = () => endGroup(child);
 		const abort = () => {
@@ -55,6 +56,9 @@ export function runTool(command: readonly string[], { cwd, signal, onLine, onSta
 		});
 	});
 }
+
+/** The environment in which compilers, make and ld write English, whatever the user's language: their lines are read. */
+const inEnglish = (): NodeJS.ProcessEnv => ({ ...process.env, LC_ALL: "C" });
 
 function failure(what: string, lines: readonly string[], why: string | undefined): BuildError {
 	const last = lines.slice(why === undefined ? -SHOWN_LINES : -SHOWN_BESIDE).join("\n");

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { makeReadOnly } from "../../helpers/read-only.js";
 
 // Fetching the sources with programs that stand for npm, git and tar: nothing is downloaded.
@@ -20,6 +20,15 @@ const program = (name: string, text: string) => {
 };
 const npmSays = (...lines: string[]) =>
 	program("npm", `[ "$1" = --version ] && exit 0\n${lines.map((line) => `echo "${line}" >&2`).join("\n")}\nexit 1`);
+/** npm gives the package that is pinned. @returns text of the pin */
+function packs(): string {
+	const path = join(vendor, "llama.cpp.json");
+	const integrity = `sha512-${createHash("sha512").update("tarball\n").digest("base64")}`;
+	const pin = JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), integrity });
+	writeFileSync(path, pin);
+	program("npm", '[ "$1" = --version ] && exit 0\necho tarball > x.tgz\necho \'[{"filename":"x.tgz"}]\'');
+	return pin;
+}
 
 beforeEach(() => {
 	folder = mkdtempSync(join(tmpdir(), "prune-gguf-fetch-"));
@@ -93,12 +102,22 @@ describe.skipIf(process.platform === "win32")("fetching the sources of llama.cpp
 		expect(readdirSync(vendor).sort()).toEqual(["llama.cpp.json", `llama.cpp.partial-${process.ppid}`]);
 	});
 
+	it("understands what tar and git say in a German system", async () => {
+		packs();
+		const says = 'if [ "$LC_ALL" = C ]; then echo "No space left on device"; else echo "Kein Platz"; fi >&2; exit 1';
+		vi.stubEnv("LC_ALL", "de_DE.UTF-8");
+		try {
+			program("git", `[ "$1" = --version ] && exit 0\n${says}`);
+			await expect(fetched()).rejects.toThrow(/^the disk of .* is full/);
+			program("tar", `[ "$1" = --version ] && exit 0\n${says}`);
+			await expect(fetched()).rejects.toThrow(/^the disk of .* is full/);
+		} finally {
+			vi.unstubAllEnvs();
+		}
+	});
+
 	it("leaves sources alone that another process laid out meanwhile", async () => {
-		const pinPath = join(vendor, "llama.cpp.json");
-		const integrity = `sha512-${createHash("sha512").update("tarball\n").digest("base64")}`;
-		const pin = JSON.stringify({ ...JSON.parse(readFileSync(pinPath, "utf8")), integrity });
-		writeFileSync(pinPath, pin);
-		program("npm", '[ "$1" = --version ] && exit 0\necho tarball > x.tgz\necho \'[{"filename":"x.tgz"}]\'');
+		const pin = packs();
 		// The last program that runs: as it ends, the other process is done, and its compiler has a file open.
 		const stamp = createHash("sha256").update(pin).digest("hex");
 		const target = join(vendor, "llama.cpp");

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { BuildError } from "../../../src/errors.js";
 import { runTool } from "../../../src/model/runtime/run-tool.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
@@ -30,6 +30,18 @@ describe("runTool", () => {
 		await expect(failing).rejects.toThrow(BuildError);
 		await expect(failing).rejects.toThrow(/ended with 3[\s\S]*line 70\n[\s\S]*line 99/);
 		await expect(runTool(["no-such-program"])).rejects.toThrow(/no-such-program could not be started/);
+	});
+
+	it("has programs write English, whose lines are understood, and leaves the rest of the environment alone", async () => {
+		vi.stubEnv("LC_ALL", "de_DE.UTF-8");
+		vi.stubEnv("PRUNE_GGUF_TEST", "as it was");
+		const lines: string[] = [];
+		try {
+			await runTool(node("console.log(process.env.LC_ALL, process.env.PRUNE_GGUF_TEST)"), { onLine: (line) => lines.push(line) });
+		} finally {
+			vi.unstubAllEnvs();
+		}
+		expect(lines).toEqual(["C as it was"]);
 	});
 
 	it.skipIf(process.platform !== "linux")("ends the program and everything that it has started, at once", async () => {
