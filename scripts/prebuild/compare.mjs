@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { System } from "../../dist/model/runtime/binary/system.js";
 import { defaultThreads } from "../../dist/model/runtime/threads.js";
 import { startMeasuring } from "./measuring.mjs";
-import { recordResult } from "./results.mjs";
+import { hashOf, recordResult } from "./results.mjs";
 import { targetsOf } from "./targets.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -91,7 +91,8 @@ function recordSpeeds() {
 			const row = rows.find((one) => one.name === name);
 			return row ? [[title, { ratio: row.ratio, seconds: row.seconds, lossDifference: row.lossDifference }]] : [];
 		});
-		if (found.length > 0) recordResult(name, "speed", { works: Object.fromEntries(found), beside, cpu, threads });
+		const sha256 = hashes.get(name);
+		if (found.length > 0) recordResult(name, "speed", { sha256, works: Object.fromEntries(found), beside, cpu, threads });
 	}
 }
 
@@ -102,6 +103,7 @@ function builtBy(addon) {
 }
 
 const beside = builtBy(resolve(options.native));
+const hashes = new Map([...addons()].map(([name, file]) => [name, hashOf(file)]));
 const report = {
 	date: new Date().toISOString().slice(0, 10),
 	cpu: cpus()[0]?.model,

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { linuxArm64, windowsX64 } from "./emulators.mjs";
-import { recordResult } from "./results.mjs";
+import { hashOf, recordResult } from "./results.mjs";
 import { targets } from "./targets.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
@@ -70,6 +70,7 @@ function losses(program, addon, folder) {
 
 function tryBinary(target, folder) {
 	const addon = join(root, "prebuilds", target.name, "prune_gguf.node");
+	const sha256 = hashOf(addon);
 	const program = programOf(target);
 	const version = node(program, ["-p", "process.version + ' ' + process.platform + '-' + process.arch"], {});
 	say(`${target.name}: Node.js ${version} ${program.where}`);
@@ -83,7 +84,7 @@ function tryBinary(target, folder) {
 	const stdout = node(program, [...command, ...fewer], { PRUNE_GGUF_ADDON: addon, PRUNE_GGUF_HOME: join(folder, "home") });
 	say(`  prune-gguf fixture-12l.gguf -n 2: exit code 0; ${/^Removed .*$/m.exec(stdout)?.[0] ?? ""}`);
 	const how = `12-block model ${program.where}: ${other.losses.length} candidates and one whole run; mean losses within ${difference.toExponential(0)} nats of the native build`;
-	if (options.record) recordResult(target.name, "run", { how, node: version });
+	if (options.record) recordResult(target.name, "run", { sha256, how, node: version });
 }
 
 for (const name of names) {

@@ -124,9 +124,9 @@ function processLine(id) {
 	}
 }
 
-function recordBuild({ name, bytes, compiler, asks }) {
+function recordBuild({ name, sha256, bytes, compiler, asks }) {
 	const packed = gzipSync(readFileSync(join(root, "prebuilds", name, "prune_gguf.node")), { level: 9 });
-	recordResult(name, "build", { bytes, packedBytes: packed.length, compiler, asks });
+	recordResult(name, "build", { sha256, bytes, packedBytes: packed.length, compiler, asks });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,6 +1,6 @@
 // The tables of docs/developers/binaries.md, from targets.mjs and results.json. `npm run docs` writes them into the page.
 import { readFileSync } from "node:fs";
-import { readResults } from "./results.mjs";
+import { readResults, seenOfBuilt } from "./results.mjs";
 import { targets } from "./targets.mjs";
 
 const megabytes = (bytes) => (bytes === undefined ? "-" : `${(bytes / 1e6).toFixed(1)} MB`);
@@ -11,19 +11,19 @@ function libcOf({ libc, libcVersion, platform, cmake }) {
 	return libc === null ? "UCRT" : `${libc} ${libcVersion}`;
 }
 
-/** In words, how a binary was tested. Nothing recorded is nothing tested. */
+/** In words, how a binary was tested. Nothing recorded of this file is nothing tested. */
 function testedHow({ build, tests, run }, target) {
 	if (!build) return target.madeOn === "darwin" ? "not made yet: needs macOS" : "not made yet";
 	const parts = [target.platform === "darwin" ? "libraries checked" : "symbols and libraries checked"];
 	if (tests) parts.push(`${tests.passed} tests passed${tests.failed ? `, ${tests.failed} failed` : ""}`);
 	if (run) parts.push(run.how);
-	if (!tests && !run) parts.push("never run");
+	if (!tests && !run) parts.push("not tested");
 	return parts.join("; ");
 }
 
 function binariesTable(results) {
 	const rows = targets.map((target) => {
-		const result = results[target.name] ?? {};
+		const result = seenOfBuilt(results[target.name]);
 		const { build } = result;
 		const sizes = `${megabytes(build?.bytes)} | ${megabytes(build?.packedBytes)}`;
 		const asks = build?.asks.glibc ? `${libcOf(target)} (asks for ${build.asks.glibc})` : libcOf(target);
@@ -45,11 +45,13 @@ function needsTable() {
 }
 
 function speedTable(results) {
-	const measured = targets.filter((target) => results[target.name]?.speed);
+	const measured = targets.flatMap(({ name }) => {
+		const { speed } = seenOfBuilt(results[name]);
+		return speed ? [{ name, speed }] : [];
+	});
 	if (measured.length === 0) return "Not measured yet.";
-	const titles = [...new Set(measured.flatMap(({ name }) => Object.keys(results[name].speed.works)))];
-	const rows = measured.map(({ name }) => {
-		const { speed } = results[name];
+	const titles = [...new Set(measured.flatMap(({ speed }) => Object.keys(speed.works)))];
+	const rows = measured.map(({ name, speed }) => {
 		const cells = titles.map((title) => (speed.works[title] ? speed.works[title].ratio.toFixed(2) : "-"));
 		return `| \`${name}\` | ${cells.join(" | ")} | ${speed.beside} | ${speed.cpu}, ${speed.threads} ${speed.threads === 1 ? "thread" : "threads"} | ${speed.date} |`;
 	});

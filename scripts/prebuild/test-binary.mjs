@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { recordResult } from "./results.mjs";
+import { hashOf, recordResult } from "./results.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** What computes with the addon: losses, hidden states, least squares, quantizing, files of damaged models. */
@@ -27,6 +27,7 @@ export const testFiles = () =>
 
 function testWith(name, record) {
 	const addon = join(root, "prebuilds", name, "prune_gguf.node");
+	const sha256 = hashOf(addon);
 	const { stdout, status } = spawnSync(process.execPath, [join(root, "scripts", "test.mjs"), ...testFiles()], {
 		cwd: root,
 		encoding: "utf8",
@@ -41,7 +42,7 @@ function testWith(name, record) {
 		process.exitCode = 1;
 	}
 	process.stdout.write(`${name}: ${passed} passed, ${failed} failed\n`);
-	if (record) recordResult(name, "tests", { passed, failed, node: process.version });
+	if (record) recordResult(name, "tests", { sha256, passed, failed, node: process.version });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

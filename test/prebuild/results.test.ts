@@ -1,0 +1,69 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { tempFolder } from "../helpers/temp-folder.js";
+
+type Results = Record<string, Record<string, { sha256?: string }>>;
+const load = async <T>(name: string) => (await import(new URL(`../../scripts/prebuild/${name}`, import.meta.url).href)) as T;
+const { recordResult, readResults } = await load<{
+	recordResult(name: string, part: string, value: object, path: string): void;
+	readResults(path?: string): Results;
+}>("results.mjs");
+const { withBinaryTables } = await load<{ withBinaryTables(page: string, results: object): string }>("table.mjs");
+
+const folder = tempFolder();
+const [first, second] = ["1".repeat(64), "2".repeat(64)];
+const page = readFileSync(fileURLToPath(new URL("../../docs/developers/binaries.md", import.meta.url)), "utf8");
+/** Rows of all tables that name a binary. */
+const rowsOf = (name: string, results: object) =>
+	withBinaryTables(page, results)
+		.split("\n")
+		.filter((line) => line.startsWith(`| \`${name}\` |`));
+
+const build = { sha256: second, bytes: 5_600_000, packedBytes: 2_200_000, compiler: "zig 1.2.3", asks: { glibc: "2.27" } };
+const tests = { passed: 429, failed: 3 };
+const run = { how: "one run in Wine 8" };
+const speed = {
+	works: { "12-block model": { ratio: 0.731, seconds: 0.08, lossDifference: 0 } },
+	beside: "GNU 12.2.0, native",
+	cpu: "AMD EPYC",
+	threads: 2,
+};
+
+describe("what is recorded of a binary", () => {
+	it("names the file that it was seen of", () => {
+		const path = join(folder, "results.json");
+		recordResult("linux-x64-avx2", "tests", { sha256: first, ...tests }, path);
+		recordResult("linux-x64-avx2", "build", build, path);
+		expect(readResults(path)["linux-x64-avx2"]).toMatchObject({ tests: { sha256: first, passed: 429 }, build: { sha256: second } });
+		expect(() => recordResult("linux-x64-avx2", "run", run, path)).toThrow("run of linux-x64-avx2: sha256 must be that of a file");
+	});
+
+	it("names it everywhere in results.json", () => {
+		const parts = Object.values(readResults()).flatMap((parts) => Object.values(parts));
+		expect(parts.length).toBeGreaterThan(6);
+		for (const { sha256 } of parts) expect(sha256).toMatch(/^[0-9a-f]{64}$/);
+	});
+
+	it("stands in the tables if it is of the file that was built", () => {
+		const of = { sha256: second };
+		const rows = rowsOf("linux-x64-avx2", {
+			"linux-x64-avx2": { build, tests: { ...of, ...tests }, run: { ...of, ...run }, speed: { ...of, ...speed } },
+		});
+		expect(rows[0]).toContain("checked; 429 tests passed, 3 failed; one run in Wine 8 |");
+		expect(rows.at(-1)).toContain("| 0.73 |");
+	});
+
+	it.each([
+		["an earlier file", { sha256: first }],
+		["a file that nobody named", {}],
+	])("does not stand there if it is of %s", (_, of) => {
+		const rows = rowsOf("linux-x64-avx2", {
+			"linux-x64-avx2": { build, tests: { ...of, ...tests }, run: { ...of, ...run }, speed: { ...of, ...speed } },
+		});
+		expect(rows).toHaveLength(2);
+		expect(rows[0]).toContain("| 5.6 MB | 2.2 MB | symbols and libraries checked; not tested |");
+		expect(rows.join()).not.toMatch(/429|Wine|0\.73/);
+	});
+});
