@@ -85,14 +85,14 @@ async function compare(children, work, rounds) {
 
 /** Writes the ratios of prebuilt binaries to results.json. */
 function recordSpeeds() {
-	const { cpu, threads, beside } = report;
+	const { run, cpu, threads, rounds, beside } = report;
 	for (const { name } of targetsOf(process.platform, process.arch)) {
 		const found = report.results.flatMap(({ title, rows }) => {
 			const row = rows.find((one) => one.name === name);
 			return row ? [[title, { ratio: row.ratio, seconds: row.seconds, lossDifference: row.lossDifference }]] : [];
 		});
 		const sha256 = hashes.get(name);
-		if (found.length > 0) recordResult(name, "speed", { sha256, works: Object.fromEntries(found), beside, cpu, threads });
+		if (found.length > 0) recordResult(name, "speed", { sha256, works: Object.fromEntries(found), beside, cpu, threads, rounds, run });
 	}
 }
 
@@ -105,9 +105,11 @@ function builtBy(addon) {
 const beside = builtBy(resolve(options.native));
 const hashes = new Map([...addons()].map(([name, file]) => [name, hashOf(file)]));
 const report = {
-	date: new Date().toISOString().slice(0, 10),
+	/** When it began: rows of one table must have the same. */
+	run: new Date().toISOString().replace(/\.\d+Z$/, "Z"),
 	cpu: cpus()[0]?.model,
 	threads: Number(options.threads),
+	rounds: Number(options.rounds),
 	beside,
 	results: [],
 };

@@ -44,18 +44,29 @@ function needsTable() {
 	return ["| name | the CPU must have |", "|---|---|", ...rows].join("\n");
 }
 
-function speedTable(results) {
+/** Speeds of the newest run. Those of another one are no ratios to compare: the machine was busy otherwise, or the threads were others. */
+function speedsOfOneRun(results) {
 	const measured = targets.flatMap(({ name }) => {
 		const { speed } = seenOfBuilt(results[name]);
-		return speed ? [{ name, speed }] : [];
+		return speed?.run ? [{ name, speed }] : [];
 	});
+	const newest = measured
+		.map(({ speed }) => speed.run)
+		.sort()
+		.at(-1);
+	return measured.filter(({ speed }) => speed.run === newest);
+}
+
+function speedTable(results) {
+	const measured = speedsOfOneRun(results);
 	if (measured.length === 0) return "Not measured yet.";
 	const titles = [...new Set(measured.flatMap(({ speed }) => Object.keys(speed.works)))];
+	const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
 	const rows = measured.map(({ name, speed }) => {
 		const cells = titles.map((title) => (speed.works[title] ? speed.works[title].ratio.toFixed(2) : "-"));
-		return `| \`${name}\` | ${cells.join(" | ")} | ${speed.beside} | ${speed.cpu}, ${speed.threads} ${speed.threads === 1 ? "thread" : "threads"} | ${speed.date} |`;
+		return `| \`${name}\` | ${cells.join(" | ")} | ${speed.beside} | ${speed.cpu}, ${count(speed.threads, "thread")} | ${speed.run.slice(0, 16).replace("T", " ")}, ${count(speed.rounds, "round")} |`;
 	});
-	return [`| name | ${titles.join(" | ")} | beside | CPU | date |`, `|${"---|".repeat(titles.length + 4)}`, ...rows].join("\n");
+	return [`| name | ${titles.join(" | ")} | beside | CPU | run (UTC) |`, `|${"---|".repeat(titles.length + 4)}`, ...rows].join("\n");
 }
 
 /** The page with its tables made from today's targets and results. */

@@ -29,6 +29,8 @@ const speed = {
 	beside: "GNU 12.2.0, native",
 	cpu: "AMD EPYC",
 	threads: 2,
+	rounds: 15,
+	run: "2026-11-28T13:10:41Z",
 };
 
 describe("what is recorded of a binary", () => {
@@ -52,7 +54,7 @@ describe("what is recorded of a binary", () => {
 			"linux-x64-avx2": { build, tests: { ...of, ...tests }, run: { ...of, ...run }, speed: { ...of, ...speed } },
 		});
 		expect(rows[0]).toContain("checked; 429 tests passed, 3 failed; one run in Wine 8 |");
-		expect(rows.at(-1)).toContain("| 0.73 |");
+		expect(rows.at(-1)).toContain("| 0.73 | GNU 12.2.0, native | AMD EPYC, 2 threads | 2026-11-28 13:10, 15 rounds |");
 	});
 
 	it.each([
@@ -65,5 +67,27 @@ describe("what is recorded of a binary", () => {
 		expect(rows).toHaveLength(2);
 		expect(rows[0]).toContain("| 5.6 MB | 2.2 MB | symbols and libraries checked; not tested |");
 		expect(rows.join()).not.toMatch(/429|Wine|0\.73/);
+	});
+
+	it("stands in the table of speeds if it is of the newest run", () => {
+		const all = (name: string, run: string | undefined, threads: number) => ({
+			[name]: { build, speed: { sha256: second, ...speed, run, threads } },
+		});
+		const results = {
+			...all("linux-x64-baseline", undefined, 1),
+			...all("linux-x64-avx2", "2026-11-28T13:10:41Z", 2),
+			...all("linux-x64-avx512", "2026-11-28T13:17:20Z", 1),
+			...all("win32-x64-avx2", "2026-11-28T13:17:20Z", 1),
+		};
+		for (const [name, line] of [
+			["linux-x64-baseline", undefined],
+			["linux-x64-avx2", undefined],
+			["linux-x64-avx512", "AMD EPYC, 1 thread | 2026-11-28 13:17"],
+			["win32-x64-avx2", "AMD EPYC, 1 thread | 2026-11-28 13:17"],
+		] as const) {
+			const row = rowsOf(name, results).find((one) => one.includes("0.73"));
+			if (line === undefined) expect(row).toBeUndefined();
+			else expect(row).toContain(line);
+		}
 	});
 });
