@@ -1,8 +1,8 @@
 // Takes away what an installed package needs, or damages its binaries, and shows what a run and `doctor` say then.
 //   node scripts/package/try-faults.mjs PACKAGE.tgz [--only "part of a name" ...]
 //
-// Linux, as root: folders are mounted read-only or small, and the network is taken away. It fails if a run says nothing of the fault, or does
-// not go on with the next binary. docs/developers/binaries.md has the table of what it shows.
+// Linux, as root: folders are mounted read-only or small, and the network is taken away. It fails if a run or doctor says something else than
+// fault-checks.mjs asks of each fault, or a run does not go on with the next binary. docs/developers/binary-faults.md shows what is said.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -12,6 +12,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { damaged } from "./damage.mjs";
+import { binaryComplaints, missingComplaints } from "./fault-checks.mjs";
 import { programs } from "./programs.mjs";
 
 const { values: options, positionals } = parseArgs({
@@ -107,9 +108,11 @@ const missing = [
 
 const tidy = (output) => output.replaceAll(installed, "PACKAGE").replaceAll(home, "CACHE").replaceAll(work, "FOLDER").trim();
 const say = (title, output) => process.stdout.write(`${title}\n${tidy(output).replaceAll(/^/gm, "    ")}\n`);
-const complain = (name, { status, error, stdout, stderr }) => {
+const complain = (name, complaints, { error, stdout, stderr }) => {
+	if (complaints.length === 0) return;
 	process.exitCode = 1;
-	process.stderr.write(`error: ${name}: not as it should be (${error?.message ?? status})\n${stdout}${stderr}`);
+	const because = [...(error ? [error.message] : []), ...complaints].map((complaint) => `  ${complaint}\n`).join("");
+	process.stderr.write(`error: ${name}: not as it should be\n${because}${stdout ?? ""}${stderr ?? ""}`);
 };
 
 function tryBinary(name, make, best) {
@@ -118,12 +121,15 @@ function tryBinary(name, make, best) {
 		make(best);
 		const run = spawnSync(...call(measuring));
 		const told = spawnSync(...call(["doctor", "--json"]));
-		const { used, binaries: seen, missing: lacks } = JSON.parse(told.stdout);
-		const one = seen.find((binary) => binary.name === best);
-		const warning = run.stderr.split("\n").find((line) => line.startsWith("warning: ")) ?? "(a run says nothing)";
-		say(`a binary ${name}`, `run (${run.status}): ${warning}\ndoctor: ${one.verdict}: ${one.reason}; used: ${used}`);
-		for (const { what, why, command } of lacks) say("  doctor, missing", `${what}: ${why}\n${command}`);
-		if (run.status !== 0 || one.verdict !== "not usable" || used === null) complain(name, run);
+		const doctor = JSON.parse(told.stdout);
+		const one = doctor.binaries.find((binary) => binary.name === best);
+		const warning = run.stderr.split("\n").find((line) => line.startsWith("warning: "));
+		say(
+			`a binary ${name}`,
+			`run (${run.status}): ${warning ?? "(a run says nothing)"}\ndoctor: ${one.verdict}: ${one.reason}; used: ${doctor.used}`,
+		);
+		for (const { what, why, command } of doctor.missing) say("  doctor, missing", `${what}: ${why}\n${command}`);
+		complain(name, binaryComplaints(name, { best, status: run.status, warning, doctor }), run);
 	} finally {
 		rmSync(prebuilds, { recursive: true });
 		renameSync(aside, prebuilds);
@@ -152,8 +158,9 @@ async function tryMissing(name, take) {
 		const lines = (run.stderr ?? "").split("\n").filter((line) => line && !/^(Building|\s*\d+ %)/.test(line));
 		say(`missing: ${name} (${run.status})`, lines.join("\n"));
 		const told = spawnSync(...call(["doctor", "--json"], asked));
-		for (const { what, why, command } of JSON.parse(told.stdout).missing) say("  doctor", `${what}: ${why}\n${command}`);
-		if (run.status !== 1 || !/^error: /m.test(run.stderr ?? "") || told.status !== 1) complain(name, run);
+		const lacks = JSON.parse(told.stdout).missing;
+		for (const { what, why, command } of lacks) say("  doctor", `${what}: ${why}\n${command}`);
+		complain(name, missingComplaints(name, { run, told, missing: lacks }), run);
 	} finally {
 		for (const one of undos) one();
 		rmSync(join(installed, "build"), { recursive: true, force: true });
