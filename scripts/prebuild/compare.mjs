@@ -1,9 +1,11 @@
 // Times addons beside each other in one run: npm run build && node scripts/prebuild/compare.mjs [NAME|FILE.node ...]
 //   [--native FILE.node] [--rounds 15] [--threads N] [--models fixture,smollm2] [--output FILE] [--record]
+//   node scripts/prebuild/compare.mjs --openmp WITH.node WITHOUT.node   (two native builds: see openmp.mjs; other options as above)
 //
 // NAME: a folder of prebuilds/; without one, all of this platform that load. --native: what the ratios are to, build/cpu/Release by default.
 // Each addon has a process of its own. They measure in turn, in another order each round, so a slow minute of the machine meets all of them.
-// A ratio is the median over the rounds of (seconds of the native build) / (seconds of this one): above 1 is faster than native.
+// A ratio is the median over the rounds of (seconds of the native build) / (seconds of this one): above 1 is faster than native. With --openmp
+// it is to the build with OpenMP.
 import { createRequire } from "node:module";
 import { existsSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -13,6 +15,7 @@ import { parseArgs } from "node:util";
 import { System } from "../../dist/model/runtime/binary/system.js";
 import { defaultThreads } from "../../dist/model/runtime/threads.js";
 import { startMeasuring } from "./measuring.mjs";
+import { openmpAddons } from "./openmp.mjs";
 import { hashOf, recordResult } from "./results.mjs";
 import { targetsOf } from "./targets.mjs";
 
@@ -25,9 +28,11 @@ const { values: options, positionals } = parseArgs({
 		threads: { type: "string", default: String(defaultThreads()) },
 		models: { type: "string", default: "fixture,smollm2" },
 		output: { type: "string" },
+		openmp: { type: "boolean", default: false },
 		record: { type: "boolean", default: false },
 	},
 });
+if (options.openmp && options.record) throw new Error("--record is for prebuilt binaries: --openmp compares two native builds");
 const shared = join(root, "..", "shared");
 const models = {
 	fixture: {
@@ -47,8 +52,9 @@ const median = (list) => {
 	return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 };
 
-/** Addons by name; the native one first. */
+/** Addons by name; first the one that the ratios are to, by default the native one. */
 function addons() {
+	if (options.openmp) return openmpAddons(positionals);
 	const prebuilt = (name) => join(root, "prebuilds", name, "prune_gguf.node");
 	const all = targetsOf(process.platform, process.arch).filter((target) => existsSync(prebuilt(target.name)) && runsHere(target));
 	const named = positionals.length > 0 ? positionals : all.map((target) => target.name);
@@ -74,12 +80,12 @@ async function compare(children, work, rounds) {
 		const order = names.map((_, i) => names[(i + round) % names.length]);
 		for (const name of round % 2 ? order.reverse() : order) seconds.get(name).push((await children.get(name).ask(work)).seconds);
 	}
-	const native = seconds.get("native");
+	const [first] = names;
 	return names.map((name) => ({
 		name,
 		seconds: Number(median(seconds.get(name)).toFixed(5)),
-		ratio: Number(median(seconds.get(name).map((value, i) => native[i] / value)).toFixed(3)),
-		lossDifference: Math.max(...losses.get(name).map((loss, i) => Math.abs(loss - losses.get("native")[i]))),
+		ratio: Number(median(seconds.get(name).map((value, i) => seconds.get(first)[i] / value)).toFixed(3)),
+		lossDifference: Math.max(...losses.get(name).map((loss, i) => Math.abs(loss - losses.get(first)[i]))),
 	}));
 }
 
@@ -102,8 +108,9 @@ function builtBy(addon) {
 	return `${compiler}, ${level}`;
 }
 
-const beside = builtBy(resolve(options.native));
-const hashes = new Map([...addons()].map(([name, file]) => [name, hashOf(file)]));
+const compared = addons();
+const beside = builtBy(compared.values().next().value);
+const hashes = new Map([...compared].map(([name, file]) => [name, hashOf(file)]));
 const report = {
 	/** When it began: rows of one table must have the same. */
 	run: new Date().toISOString().replace(/\.\d+Z$/, "Z"),
@@ -116,7 +123,7 @@ const report = {
 for (const name of options.models.split(",")) {
 	const { works, ...files } = models[name];
 	const job = { ...files, count: 10, length: 128, threads: report.threads };
-	const children = new Map([...addons()].map(([label, addon]) => [label, startMeasuring(addon, job)]));
+	const children = new Map([...compared].map(([label, addon]) => [label, startMeasuring(addon, job)]));
 	for (const child of children.values()) await child.next();
 	for (const [work, title] of Object.entries(works)) {
 		const rows = await compare(children, work, Number(options.rounds));
