@@ -99,14 +99,16 @@ async function expectGated(session: Session, { removed, plan, original }: GatedJ
 
 /** As the main job measures these blocks, on the plan's windows. */
 function measuringOf({ removed, plan }: GatedJob, options: GatedSettings): PruneJob {
-	const { search } = plan?.calibration ?? {};
+	const { search, validation } = plan?.calibration ?? {};
+	// Where they differ nobody named their number.
+	const windows = search?.count === validation?.count ? search?.count : undefined;
 	const { planFile: _, ...asked } = options.asked;
 	const settings = {
 		...asked,
 		remove: [...removed],
 		threads: options.threads,
 		seed: asked.seed ?? plan?.seed ?? undefined,
-		windows: asked.windows ?? search?.count,
+		windows: asked.windows ?? windows,
 		windowLength: asked.windowLength ?? search?.length,
 	};
 	return jobOf<"prune">(settings, options);

@@ -16,7 +16,7 @@ const margin = 0.02;
  */
 export function nearBest(session: Session, sizes: readonly number[]): ProposedSet[] {
 	const { search } = session.games;
-	if (search === session.finals.search) return [];
+	if (session.exactSearch) return [];
 	const played = search
 		.played()
 		.filter((set) => isWithoutCuts(set.coalition) && search.allows(set.coalition) && Number.isFinite(meanLoss(set)));

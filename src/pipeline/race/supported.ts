@@ -22,9 +22,9 @@ const COPY_ERROR = 0.01;
 const SEARCH_TRUST = 0.5;
 
 /** What a search knows of sets. @param played what it measured */
-export function supportOf({ games, finals }: Pick<Session, "games" | "finals">, played: readonly Measurement[]): Support {
+export function supportOf({ exactSearch }: Pick<Session, "exactSearch">, played: readonly Measurement[]): Support {
 	const known = new Map(played.map((set) => [set.coalition.key, set]));
-	return { searched: ({ key }) => known.get(key), ownError: games.search === finals.search ? 0 : COPY_ERROR };
+	return { searched: ({ key }) => known.get(key), ownError: exactSearch ? 0 : COPY_ERROR };
 }
 
 /**

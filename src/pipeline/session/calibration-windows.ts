@@ -13,6 +13,7 @@ import {
 } from "../../model/calibration/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { SourceShare } from "../../game/sources.js";
+import { metricOf } from "../preflight/metric.js";
 import { keptSamples } from "./cached-samples.js";
 import { logger } from "../../api/logger.js";
 import type { Model } from "../../model/runtime/model.js";
@@ -24,8 +25,13 @@ import { windowsPath } from "../../storage/runs.js";
 import { watchDrawing } from "./text-limit.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
-/** Windows of the search split, and tokens in a window, as the paper has them. */
+/** Windows of the search split and of the validation split, and tokens in a window, as the paper has them. */
 export const defaultWindows = 10;
+/**
+ * Windows of the search split where it goes by the divergence from the original model: its mean over half as many is about as exact as that of
+ * the loss (docs/research/decisions.md).
+ */
+const divergenceWindows = 5;
 export const defaultWindowLength = 128;
 /** Bumped when self-generated text is drawn differently: kept windows of another version are not used. */
 const samplerVersion = 1;
@@ -37,12 +43,21 @@ export function splitSources({ sources }: Pick<Calibration, "sources">, split: S
 
 /** Windows of each split, and tokens in a window. @throws InvalidOptionError */
 export function splitCounts(options: SessionSettings): Record<SplitName, number> & { length: number } {
-	const search = options.windows ?? defaultWindows;
+	const validation = options.windows ?? defaultWindows;
+	const search = options.windows ?? (wantsDivergence(options) ? divergenceWindows : defaultWindows);
 	const length = options.windowLength ?? defaultWindowLength;
 	if (!Number.isInteger(search) || search < 2) throw new InvalidOptionError(`windows must be a whole number of at least 2, got ${search}`);
 	if (!Number.isInteger(length) || length < 8)
 		throw new InvalidOptionError(`window-length must be a whole number of at least 8 tokens, got ${length}`);
-	return { search, validation: search, heldOut: Math.ceil(1.5 * search), length };
+	return { search, validation, heldOut: Math.ceil(1.5 * validation), length };
+}
+
+/**
+ * Whether the search is to go by the divergence: the metric is the loss, and the text the model's own. Not with `--racing`, whose parts of the
+ * split are compared by loss.
+ */
+export function wantsDivergence(options: SessionSettings): boolean {
+	return metricOf(options) === "loss" && onSelfGenerated(options) && !options.racing;
 }
 
 /** Whether a run is measured on self-generated text, not on files. */

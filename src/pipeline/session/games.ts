@@ -16,6 +16,7 @@ import type { Reference, ScoredPositions } from "../../model/runtime/positions.j
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-ledger.js";
 import { splitParts, type SplitPart, StagedLedgerGame } from "./staged-game.js";
+import { DivergenceGame, searchesByDivergence } from "./divergence-game.js";
 import { Ledger, ledgerKey } from "../../storage/ledger.js";
 import { type LedgerEvaluateOptions, LedgerGame, type LedgerGameOptions } from "../../storage/ledger-game.js";
 import { ledgerPath } from "../../storage/runs.js";
@@ -28,6 +29,8 @@ export interface SessionGames {
 	readonly games: Record<SplitName, LedgerGame>;
 	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
 	readonly finals: Record<SplitName, LedgerGame>;
+	/** Whether the search measures as the final comparison does: with the model itself, on all positions. */
+	readonly exactSearch: boolean;
 	/** Losses on the calibration windows, for figures; those of `finals` where these are the metric. */
 	readonly texts: Record<SplitName, LedgerGame>;
 	/** Tokens that a mask of each game runs. */
@@ -96,6 +99,8 @@ class GameMaker {
 	/** Part of every key: what computes. */
 	readonly #identity: Settings;
 	readonly #kl: boolean;
+	/** Whether the search goes by the divergence although the metric is the loss. */
+	readonly #byDivergence: boolean;
 	readonly #ledgers: Ledger[] = [];
 	/** By path: texts that give the same windows share one, since a ledger is open once at a time. */
 	readonly #opened = new Once<string, Ledger>();
@@ -109,6 +114,7 @@ class GameMaker {
 		this.#options = options;
 		this.#identity = computingIdentity(model, options);
 		this.#kl = metricOf(options) === "kl";
+		this.#byDivergence = searchesByDivergence(model, material, options);
 	}
 
 	async make(plan: SearchPlan): Promise<SessionGames> {
@@ -117,11 +123,12 @@ class GameMaker {
 		const splitMetric = (split: SplitName) => (questions ? questionMetric(questions[split], this.#options) : this.#textMetric(split));
 		const search = questions ? splitMetric("search") : this.#searchMetric();
 		const key = this.#searchKey(search);
+		const byDivergence = this.#byDivergence;
 		const windows = calibration.splits.search;
 		const setup = await setUpSearch(
 			{
 				...{ model: this.#model, windows, shape: search.shape, folder, backend, stateBytes },
-				...{ key, settings: { ...key.settings }, plan: { ...plan, work: search.tokens / windows.tokens.length } },
+				...{ key, settings: { ...key.settings }, plan: { ...plan, work: search.tokens / windows.tokens.length }, byDivergence },
 			},
 			this.#options,
 		);
@@ -135,16 +142,18 @@ class GameMaker {
 		const parts = await this.#searchParts(setup);
 		const searched = this.#gameOptions(ledgers.search, search, () => setup.evaluator(), this.#metricView("search"));
 		const games = {
-			search: parts.length > 0 ? new StagedLedgerGame(searched, parts) : new LedgerGame(searched),
+			search: byDivergence ? new DivergenceGame(searched) : parts.length > 0 ? new StagedLedgerGame(searched, parts) : new LedgerGame(searched),
 			validation: this.#game(ledgers.validation, validation, own, this.#metricView("validation")),
 			heldOut: this.#game(ledgers.heldOut, heldOut, own, this.#metricView("heldOut")),
 		};
-		const finals = { ...games, search: await this.#finalSearch(games.search, splitMetric("search"), own) };
+		const exactSearch = this.#isExact();
+		const finals = { ...games, search: await this.#finalSearch(exactSearch, { game: games.search, options: searched }, own) };
 		const texts = await this.#texts(finals, own);
 		const comparedOn = this.#kl ? async (split: SplitName) => texts[split] : this.#compared(own);
 		return {
 			games,
 			finals,
+			exactSearch,
 			texts,
 			tokens: { search: search.tokens, validation: validation.tokens, heldOut: heldOut.tokens },
 			evaluator,
@@ -168,16 +177,27 @@ class GameMaker {
 		};
 	}
 
-	/** The search split measured with the model itself, on all positions, bit for bit as anyone would measure it. */
-	async #finalSearch(searched: LedgerGame, splitMetric: SplitMetric, own: () => Promise<Evaluator>): Promise<LedgerGame> {
+	#isExact(): boolean {
 		const { scoreShare = 1, stateType = "F32" } = this.#options;
-		if (this.#setup!.settings.weights === "own" && scoreShare === 1 && stateType === "F32") return searched;
-		return this.#game(await this.#open(splitMetric), splitMetric, own, this.#metricView("search"));
+		return this.#setup!.settings.weights === "own" && scoreShare === 1 && stateType === "F32";
+	}
+
+	/** The search split measured with the model itself, on all positions, bit for bit as anyone would measure it. */
+	async #finalSearch(
+		exact: boolean,
+		searched: { readonly game: LedgerGame; readonly options: LedgerGameOptions },
+		own: () => Promise<Evaluator>,
+	): Promise<LedgerGame> {
+		const view = this.#metricView("search");
+		if (exact) return this.#byDivergence ? new LedgerGame({ ...searched.options, view }) : searched.game;
+		const { questions } = this.#material;
+		const splitMetric = questions ? questionMetric(questions.search, this.#options) : this.#textMetric("search");
+		return this.#game(await this.#open(splitMetric), splitMetric, own, view);
 	}
 
 	#searchKey(splitMetric: SplitMetric): Parameters<typeof ledgerKey>[0] {
 		const { scoreShare = 1, stateType = "F32" } = this.#options;
-		const { settings, ...rest } = this.#key(splitMetric);
+		const { settings, ...rest } = this.#key(splitMetric, this.#kl || this.#byDivergence);
 		// A user's text is cut the same for every seed; which of its positions are drawn is not.
 		const drawn = scoreShare === 1 ? {} : { scoreShare, scoreSeed: this.#options.seed ?? 0 };
 		return { ...rest, settings: { ...settings, ...drawn, ...(stateType === "F32" ? {} : { stateType }) } };
@@ -189,6 +209,7 @@ class GameMaker {
 
 	async #closeSearch(forGood = false): Promise<void> {
 		this.#references.forget("search, drawn");
+		if (this.#byDivergence) this.#references.forget("search");
 		await this.#setup?.close(forGood);
 	}
 
@@ -331,9 +352,9 @@ class GameMaker {
 	#searchMetric(): SplitMetric {
 		const windows = this.#material.calibration.splits.search;
 		const positions = this.#drawnPositions();
-		if (!positions) return this.#textMetric("search");
-		const reference = this.#kl ? (run: LedgerEvaluateOptions) => this.#reference("search", run, positions) : undefined;
-		return windowsMetric(windows, this.#options, reference, { positions });
+		const compared = this.#kl || this.#byDivergence;
+		const reference = compared ? (run: LedgerEvaluateOptions) => this.#reference("search", run, positions) : undefined;
+		return windowsMetric(windows, this.#options, reference, positions ? { positions } : this.#scoredOf("search"));
 	}
 
 	/** The original model's own distributions, also where the search runs on a copy. */

@@ -132,6 +132,8 @@ export interface SearchJob {
 	readonly settings: Settings;
 	/** Memory for hidden states kept between masks, at most. */
 	readonly stateBytes: number;
+	/** Whether sets are compared with the original model's distributions although the metric is the loss. @default false */
+	readonly byDivergence?: boolean | undefined;
 }
 
 /** Opens the ledger of the search split; a new one is begun with what short measurements choose. */
@@ -149,7 +151,7 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 	const evaluators = new SearchEvaluators(job, options);
 	try {
 		const begin = async () => {
-			const made = await chooseSweep({ model, windows, masks: load, folder, backend, wanted, log }, options);
+			const made = await chooseSweep({ model, windows, masks: load, folder, backend, wanted, log, byDivergence: job.byDivergence }, options);
 			if (made.copy) await evaluators.take(made.copy);
 			return settingsFor(made.choice);
 		};
@@ -205,7 +207,7 @@ class SearchEvaluators {
 			return copyAgain(model, weights, folder, { ...this.#options, signal });
 		});
 		// What the copy has left, while the distributions that its sets are compared with are still to be made.
-		const { referencePositions } = searchMemory(windows, this.#options);
+		const { referencePositions } = searchMemory(windows, this.#options, this.#job.byDivergence);
 		const work = { ubatch: sweep.ubatch, windows: shape.count, windowLength: shape.length, referencePositions };
 		this.#stateBytes ??= memoryBesideWeights(copy.file, work, this.#job.stateBytes);
 		return copy.createEvaluator({ ...sweep, stateBytes: this.#stateBytes, stateType });

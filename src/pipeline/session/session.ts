@@ -67,6 +67,8 @@ export class Session {
 	readonly games: Record<SplitName, LedgerGame>;
 	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
 	readonly finals: Record<SplitName, LedgerGame>;
+	/** Whether the search measures as the final comparison does: with the model itself, on all positions. */
+	readonly exactSearch: boolean;
 	/** Losses on the calibration windows, for figures; those of `finals` where these are the metric. */
 	readonly texts: Record<SplitName, LedgerGame>;
 	/** Tokens that a mask runs in each of the games. */
@@ -127,6 +129,7 @@ export class Session {
 		this.questions = parts.questions;
 		this.games = games.games;
 		this.finals = games.finals;
+		this.exactSearch = games.exactSearch;
 		this.texts = games.texts;
 		this.tokens = games.tokens;
 		this.evaluator = games.evaluator;
@@ -301,8 +304,8 @@ function comparedSplits(
 	const held = compared ? (["validation", "heldOut"] as const) : [];
 	// A race may need further text of the validation split's size.
 	if (metric === "kl") return { held: splitNames, further: ["validation"], wished: [] };
-	// A race on self-generated text compares by reference logits if they fit in memory, on the split and on further text.
-	const raced = compared ? (["validation"] as const) : (["validation", "validation"] as const);
+	// On self-generated text the search and the race compare by reference logits if they fit in memory; the race on the split and on further text.
+	const raced = compared ? (["search", "validation"] as const) : (["search", "validation", "validation"] as const);
 	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "loss" && onSelfGenerated(options) ? raced : [] };
 }
 

@@ -57,10 +57,14 @@ export function ownSweep(model: Model, { ubatch, threads = model.threads }: Sess
 export type Log = (level: "note" | "warning" | "debug", message: string) => void;
 
 /** What a search of sets takes of memory on its windows: for kl the original model's distributions there among it. */
-export function searchMemory(windows: Pick<TokenWindows, "count" | "length">, { metric, scoreShare = 1 }: SessionSettings): MemoryShape {
+export function searchMemory(
+	windows: Pick<TokenWindows, "count" | "length">,
+	{ metric, scoreShare = 1 }: SessionSettings,
+	byDivergence = false,
+): MemoryShape {
 	const { count, length } = windows;
 	const scored = scoreShare === 1 ? predicting(windows) : count * drawnEach(length, scoreShare);
-	return { windows: count, windowLength: length, referencePositions: metric === "kl" ? scored : 0 };
+	return { windows: count, windowLength: length, referencePositions: byDivergence || metric === "kl" ? scored : 0 };
 }
 
 /** Makes the copy of a model for a search; its file is gone when this returns. */
@@ -87,6 +91,8 @@ export interface SweepJob {
 	readonly backend: string;
 	readonly wanted: WorkingWeights;
 	readonly log: Log;
+	/** Whether sets are compared with the original model's distributions although the metric is the loss. @default false */
+	readonly byDivergence?: boolean | undefined;
 }
 
 /** A copy, loaded, and how it is run. */
@@ -165,11 +171,11 @@ const dispensable = [NoSpaceError, QuantizeError, NotEnoughMemoryError, ModelLoa
 
 /** A copy that nobody asked for is not worth an error. */
 async function copyIfPossible(
-	{ model, windows, folder, log }: SweepJob,
+	{ model, windows, folder, log, byDivergence }: SweepJob,
 	type: FileType,
 	options: SessionSettings,
 ): Promise<Model | undefined> {
-	if (!copyFits(model, type, searchMemory(windows, options))) {
+	if (!copyFits(model, type, searchMemory(windows, options, byDivergence))) {
 		log("debug", `no ${type} copy: it does not fit in memory`);
 		return undefined;
 	}

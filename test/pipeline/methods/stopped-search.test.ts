@@ -35,7 +35,7 @@ function sessionOn(measured: (count: number) => void = () => {}, pairs = false):
 	const own = {
 		...{ seed: 1, timings: {}, tokens: { search: 8, validation: 8, heldOut: 8 } },
 		games: { search },
-		finals: { search },
+		exactSearch: true,
 		model: { facts: { architecture: "llama", blocks: players }, blocks: { blocks: players, frozen: new Map(), check, ...units } },
 	};
 	return Object.create(Session.prototype, Object.getOwnPropertyDescriptors(own)) as Session;

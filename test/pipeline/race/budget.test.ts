@@ -50,7 +50,7 @@ describe("a race within a budget", () => {
 		});
 		const session = {
 			games: { validation: game(0), search: { played: () => expect.unreachable() } },
-			finals: {},
+			exactSearch: true,
 			metric: "loss",
 			model: { facts: { blocks: 6 } },
 			evaluator: { resumes: () => true },

@@ -20,7 +20,7 @@ function racing(losses: Readonly<Record<string, readonly number[]>>, sources?: r
 	const games = { validation, search: { played: () => [] } };
 	const session = {
 		games,
-		finals: games,
+		exactSearch: true,
 		metric: "loss",
 		races: { first: async () => ({ game: validation, byDivergence: false }), further: async () => undefined, end: () => {} },
 	};
@@ -76,7 +76,7 @@ describe("a race whose text does not tell", () => {
 		const set12 = { coalition: Coalition.ofRemoved(6, [1, 2]), losses: Float64Array.of(2.7, 3.72, 2.7, 3.7) };
 		const set13 = { coalition: Coalition.ofRemoved(6, [1, 3]), losses: Float64Array.of(2.5, 3.5, 2.5, 3.5) };
 		const games = { ...session.games, search: { played: () => [set12, set13] } };
-		const known = { ...session, games, finals: games } as unknown as Session;
+		const known = { ...session, games, exactSearch: true } as unknown as Session;
 		const choices = [set("auto", 1, 2), set("greedy", 1, 3)];
 		const decided = await race(known, choices, {});
 		expect(decided.winners.get(2)).toMatchObject({ removed: [1, 3], method: "greedy", tied: [{ removed: [1, 2] }] });

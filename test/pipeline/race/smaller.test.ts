@@ -57,7 +57,7 @@ describe("measuring them", () => {
 			});
 		const search = { players: 6, played: () => [] };
 		const games = { validation: { players: 6, measure }, search };
-		const session = { metric, games, finals: { search }, timed: (_: string, work: () => unknown) => work() };
+		const session = { metric, games, exactSearch: true, timed: (_: string, work: () => unknown) => work() };
 		return { asked, session: session as unknown as Session };
 	}
 	const chosen = decided(finalist(0.6, 1, 2, 3, 4));

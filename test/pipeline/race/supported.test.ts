@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
 import type { Measurement } from "../../../src/game/game.js";
 import { bySupport, type Support, supportOf } from "../../../src/pipeline/race/supported.js";
-import type { Session } from "../../../src/pipeline/session/session.js";
 import type { Field } from "../../../src/pipeline/race/ties.js";
 
 const set = (removed: readonly number[], ...losses: number[]): Measurement => ({
@@ -33,10 +32,10 @@ describe("finalists by all that is known of them", () => {
 		const searched = [set([1, 2], 2.03, 3.03, 2.03, 3.03), set([1, 3], 2, 3, 2, 3)];
 		expect(order(bySupport(field, support(searched)))).toEqual(["1,3", "1,2"]);
 		expect(order(bySupport(field, support(searched, { ownError: 1 })))).toEqual(["1,2", "1,3"]);
-		const games = { games: { search: {} }, finals: { search: {} } } as unknown as Session;
-		expect(supportOf(games, searched).ownError).toBeGreaterThan(0);
-		expect(supportOf({ ...games, finals: games.games } as unknown as Session, searched).ownError).toBe(0);
-		expect(supportOf(games, searched).searched(searched[1]!.coalition)).toBe(searched[1]);
+		const onCopy = { exactSearch: false };
+		expect(supportOf(onCopy, searched).ownError).toBeGreaterThan(0);
+		expect(supportOf({ exactSearch: true }, searched).ownError).toBe(0);
+		expect(supportOf(onCopy, searched).searched(searched[1]!.coalition)).toBe(searched[1]);
 	});
 
 	it("believe the search half as much as the comparison, for they were chosen by it", () => {

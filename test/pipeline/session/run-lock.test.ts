@@ -21,7 +21,7 @@ it.each<[string, [number, SessionSettings], [number, SessionSettings]]>([
 	["a text with another seed", [0, text(wiki)], [1, text(wiki)]],
 	["questions by another path, with another seed", [0, asking(wiki)], [1, asking(link)]],
 	["the default of threads, named", [0, {}], [0, { threads: defaultThreads() }]],
-	["the default of windows, named", [0, {}], [0, { windows: 10, windowLength: 128 }]],
+	["the default of windows, named", [0, text(wiki)], [0, { ...text(wiki), windows: 10, windowLength: 128 }]],
 ])("%s is one run", async (_, a, b) => {
 	expect(await runKey(...a)).toBe(await runKey(...b));
 });

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { SessionSettings } from "../../../src/api/options/settings.js";
 import { isStaged, raceByWindows } from "../../../src/game/racing.js";
@@ -9,8 +10,10 @@ import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath, fullSet, removing } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
 
+/** Text of the same kind in every window: a race needs that. */
+const text = fileURLToPath(new URL("../../../docs/limits.md", import.meta.url));
 const { newHome, home } = ownHomes();
-const measuring = { windows: 10, windowLength: 32, search: undefined, threads: 1 } as const;
+const measuring = { windows: 10, windowLength: 32, search: undefined, threads: 1, calibration: [text] };
 const plan = { masks: 12, weights: "own" } as const;
 /** Four windows share a ubatch. */
 const racing: SessionSettings = { ...measuring, ubatch: 128, racing: true };
@@ -105,8 +108,8 @@ describe("a run that races", () => {
 	it("removes what a run without does here, measures less, and does the same again", async () => {
 		const run = (racing: boolean) =>
 			pruneGguf(fixturePath, undefined, {
-				...{ removeBlocks: 3, threads: 1, windows: 10, windowLength: 32, speed: false, samples: 0 },
-				search: { method: "greedy", ubatch: 128, workingWeights: "own", racing },
+				...{ removeBlocks: 3, threads: 1, windows: 10, windowLength: 32, speed: false, samples: 0, calibration: [text] },
+				search: { method: "greedy", granularity: "block", ubatch: 128, workingWeights: "own", racing },
 			});
 		newHome();
 		const full = await run(false);
