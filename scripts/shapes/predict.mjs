@@ -21,7 +21,7 @@ export function predict(facts, how) {
 	const { prompt, generation, removed, chat = facts.chat, text = false, gpu = false, disk = usualDisk, correction = 1 } = how;
 	const { available = Number.POSITIVE_INFINITY } = how;
 	const { windows = usual.windows, windowLength = usual.windowLength, effort = usual.effort } = how;
-	const work = workOf(facts.blocks, { removed, windows, windowLength, effort, granularity: how.granularity });
+	const work = workOf(facts.blocks, { removed, text, windows, windowLength, effort, granularity: how.granularity });
 	// llama-bench computes the logits of a prompt's last token only, an evaluation those of all.
 	const perToken = (1 + facts.headWeights / facts.activeBlockWeights) / prompt;
 	const run = (tokens) => sharedTime * tokens * perToken;
@@ -44,7 +44,7 @@ export function predict(facts, how) {
 	const steps = {
 		load: (2 * facts.bytes) / disk,
 		calibration: correction * (ownText + ways) + copied,
-		search: correction * run(work.search),
+		search: correction * (run(work.search) + (text ? 0 : work.searchReference * perToken)),
 		validation: correction * (run(work.validation) + (text ? 0 : work.references * perToken) + further),
 		figures: correction * run(work.figures),
 	};

@@ -54,7 +54,7 @@ export function correctionOf(results) {
 	return ratios.length === 0 ? undefined : (ratios[Math.floor(middle - 0.5)] + ratios[Math.floor(middle)]) / 2;
 }
 
-const windowsOf = ({ windows = 10, windowLength = 128 }) => `${windows} of ${windowLength}`;
+const windowsOf = ({ windows = 5, windowLength = 128 }) => `${windows} of ${windowLength}`;
 
 /** Predicted beside measured, run by run. */
 export function comparisonTable(results) {

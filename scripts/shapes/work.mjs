@@ -1,12 +1,15 @@
 // How much the default job runs, as its code has it: tests hold these numbers against src/.
 
 /** src/pipeline/session/calibration-windows.ts, src/model/runtime/ubatch.ts; half-block cuts as nearly every architecture has them */
-export const usual = { windows: 10, windowLength: 128, effort: "standard", granularity: "half-block" };
+export const usual = { windows: undefined, windowLength: 128, effort: "standard", granularity: "half-block" };
 /** src/pipeline/session/working-weights.ts: what is left of the work of single masks where they share leading blocks. */
 export const sharedTime = 0.6;
 
-/** Windows of the splits. */
-export const splitsOf = (windows) => ({ search: windows, validation: windows, heldOut: Math.ceil(1.5 * windows) });
+/** Windows of the splits. A search of self-generated text goes by the divergence, on half as many where no option says how many. */
+export function splitsOf(windows, text = false) {
+	const validation = windows ?? 10;
+	return { search: windows ?? (text ? 10 : 5), validation, heldOut: Math.ceil(1.5 * validation) };
+}
 
 /** Candidates that the search measures at most (src/pipeline/methods/budget.ts). */
 export function candidatesOf(blocks, most, effort, granularity) {
@@ -29,11 +32,11 @@ const furtherShare = 0.25;
  * What is run where a number of blocks to remove is given, at most: candidates, and tokens through the original model's work.
  * `curve`: without a number, where all sizes up to a third of the blocks are compared.
  */
-export function workOf(blocks, { removed, ...how }) {
+export function workOf(blocks, { removed, text = false, ...how }) {
 	const { windows, windowLength, effort, granularity } = { ...usual, ...defined(how) };
 	const curve = removed === undefined;
 	const most = removed ?? Math.max(1, Math.floor(blocks / 3));
-	const splits = splitsOf(windows);
+	const splits = splitsOf(windows, text);
 	const tokens = {
 		search: splits.search * windowLength,
 		validation: splits.validation * windowLength,
@@ -51,6 +54,7 @@ export function workOf(blocks, { removed, ...how }) {
 		// The original model is compared too, and its distributions on each text are made for that.
 		validation: (1 + compared + further) * tokens.validation,
 		references: (1 + parts) * tokens.validation,
+		searchReference: tokens.search,
 		figures: 2 * tokens.validation + 4 * tokens.heldOut,
 	};
 }

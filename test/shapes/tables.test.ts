@@ -67,7 +67,7 @@ describe("tables of what was measured", () => {
 		const short = { windowLength: 64, effort: "quick" };
 		const seconds = predict(factsOfShape("8b", "Q4_0"), {
 			...{ prompt: 60 * (973_144_064 / 6_979_584_000), generation: 12 * (1_313_243_136 / 4_357_857_280) },
-			...{ removed: 8, windows: 10, windowLength: 128, effort: "standard", correction: correction(short), available: 0.9 * 8 * 2 ** 30 },
+			...{ removed: 8, windowLength: 128, effort: "standard", correction: correction(short), available: 0.9 * 8 * 2 ** 30 },
 		}).seconds;
 		expect(timesOf(short)[1]).toContain(` ${duration(seconds)} |`);
 	});
@@ -92,7 +92,7 @@ describe("tables of what was measured", () => {
 		expect(compared).toContain(` / ${duration(421)} |`);
 		expect(compared).toContain(`/ ${size(3e9)} |`);
 		expect(tablesOf([{ ...run, ...stopped }]).stopped).toContain(
-			"| 1b.gguf | 10 of 128 | 120 s | 1.2 s | 5 min | Made Up, 2 logical processors |",
+			"| 1b.gguf | 5 of 128 | 120 s | 1.2 s | 5 min | Made Up, 2 logical processors |",
 		);
 	});
 

@@ -163,7 +163,7 @@ describe("a prediction", () => {
 		const at = (speed: number) => predict(one, { prompt: 100 * speed, generation: 10 * speed, removed: 4, disk: 1e15 });
 		expect(at(1).steps.search! / at(2).steps.search!).toBeCloseTo(2, 6);
 		// A quarter more than 100 candidates; 2 N + 8 k would be more at 16 blocks only from 9 removed blocks on.
-		expect(at(1).steps.search!).toBeCloseTo((0.6 * 125 * 1280 * (1 + one.headWeights / one.activeBlockWeights)) / 100, 6);
+		expect(at(1).steps.search!).toBeCloseTo(((0.6 * 125 + 1) * 640 * (1 + one.headWeights / one.activeBlockWeights)) / 100, 6);
 		expect(Object.keys(at(1).steps)).toEqual(["load", "calibration", "search", "validation", "figures", "write", "speed", "samples"]);
 	});
 

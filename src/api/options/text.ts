@@ -132,7 +132,7 @@ export const textRows = {
 		path: "windows",
 		value: { kind: "integer", min: 2 },
 		help: "Windows of text to search on",
-		default: "10",
+		default: "10; 5 where the search goes by the divergence",
 		group: "text",
 		commands: ["prune", "rank", "compare", "frontier", "apply"],
 		plan: "windows",

@@ -142,7 +142,11 @@ class GameMaker {
 		const parts = await this.#searchParts(setup);
 		const searched = this.#gameOptions(ledgers.search, search, () => setup.evaluator(), this.#metricView("search"));
 		const games = {
-			search: byDivergence ? new DivergenceGame(searched) : parts.length > 0 ? new StagedLedgerGame(searched, parts) : new LedgerGame(searched),
+			search: byDivergence
+				? new DivergenceGame(searched)
+				: parts.length > 0
+					? new StagedLedgerGame(searched, parts)
+					: new LedgerGame(searched),
 			validation: this.#game(ledgers.validation, validation, own, this.#metricView("validation")),
 			heldOut: this.#game(ledgers.heldOut, heldOut, own, this.#metricView("heldOut")),
 		};

@@ -151,7 +151,10 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 	const evaluators = new SearchEvaluators(job, options);
 	try {
 		const begin = async () => {
-			const made = await chooseSweep({ model, windows, masks: load, folder, backend, wanted, log, byDivergence: job.byDivergence }, options);
+			const made = await chooseSweep(
+				{ model, windows, masks: load, folder, backend, wanted, log, byDivergence: job.byDivergence },
+				options,
+			);
 			if (made.copy) await evaluators.take(made.copy);
 			return settingsFor(made.choice);
 		};

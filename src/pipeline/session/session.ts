@@ -304,8 +304,8 @@ function comparedSplits(
 	const held = compared ? (["validation", "heldOut"] as const) : [];
 	// A race may need further text of the validation split's size.
 	if (metric === "kl") return { held: splitNames, further: ["validation"], wished: [] };
-	// On self-generated text the search and the race compare by reference logits if they fit in memory; the race on the split and on further text.
-	const raced = compared ? (["search", "validation"] as const) : (["search", "validation", "validation"] as const);
+	// A race on self-generated text compares by reference logits if they fit in memory, on the split and on further text. Those of the search are gone by then.
+	const raced = compared ? (["validation"] as const) : (["validation", "validation"] as const);
 	return { held, further: quantized && !compared ? ["heldOut"] : [], wished: metric === "loss" && onSelfGenerated(options) ? raced : [] };
 }
 

@@ -150,8 +150,8 @@ describe("a race by divergence", () => {
 			await heldBy({}, compared);
 			return vi.mocked(memory.memoryForStates).mock.calls.map(([, shape]) => shape.referencePositions);
 		};
-		expect(await room(false)).toEqual([search + 2 * validation]);
-		expect(await room(true)).toEqual([search + 2 * validation + report]);
+		expect(await room(false)).toEqual([2 * validation]);
+		expect(await room(true)).toEqual([2 * validation + report]);
 	});
 
 	it("needs memory for two parts' distributions and the hidden states that measuring them keeps", async () => {
