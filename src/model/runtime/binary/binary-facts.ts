@@ -26,6 +26,7 @@ const factsSchema = v.object({
 	bytes: v.pipe(v.number(), v.integer(), v.minValue(1)),
 	backend: v.optional(v.picklist(backends)),
 	asked: v.optional(v.boolean()),
+	askedAt: v.optional(v.number()),
 });
 
 /** What `binary.json` says of the binary beside it. */
@@ -56,6 +57,8 @@ export interface BinaryFacts {
 	readonly backend?: Backend | undefined;
 	/** Whether someone asked for it, or a run built it because nothing else could be loaded. Builds of this machine only. */
 	readonly asked?: boolean | undefined;
+	/** When someone last asked for it, in milliseconds since 1970. */
+	readonly askedAt?: number | undefined;
 }
 
 /** Instructions that a binary was compiled for, and by which compiler. */

@@ -65,18 +65,21 @@ export function candidatesIn(places: BinaryPlaces): BinaryCandidate[] {
 	}
 	const builds = places.builds.flatMap(buildsIn);
 	return [
-		...builds.filter(({ kind }) => kind === "built"),
+		...builds.filter(({ kind }) => kind === "built").sort((a, b) => askedAt(b) - askedAt(a)),
 		...prebuiltIn(places.prebuilt),
 		...builds.filter(({ kind }) => kind !== "built"),
 	];
 }
+
+/** A build of an earlier version does not say when. */
+const askedAt = ({ facts }: BinaryCandidate) => facts?.askedAt ?? 0;
 
 function candidateAt(kind: BinaryKind, path: string, name: string): BinaryCandidate {
 	const facts = readFacts(path);
 	return { kind, path, facts, name: facts?.name ?? name };
 }
 
-/** The build that was made last comes first. A build without facts is of an earlier version, which did not write them. */
+/** The build that was made last comes first, as far as builds themselves do not say when someone asked for them. A build without facts is of an earlier version, which did not write them. */
 function buildsIn(root: string): BinaryCandidate[] {
 	const found = backends.map((backend) => ({ backend, path: builtAddon(backend, root) })).filter(({ path }) => existsSync(path));
 	const last = lastBuilt(root);

@@ -25,6 +25,8 @@ export async function stampBuild({ addon, folder, backend, asked }: FinishedBuil
 	const { platform, arch, cpu, libc } = new System();
 	const before = readFacts(addon);
 	const sha256 = await hashFile(addon);
+	const isSame = before?.sha256 === sha256;
+	const askedAt = asked ? Date.now() : isSame ? before.askedAt : undefined;
 	const facts: BinaryFacts = {
 		...{ name: `built-${backend}`, platform, arch, libc: libc?.name ?? null, libcVersion: null, level: "native" },
 		needs: [...(cpu.flags ?? [])].filter((flag) => instructionSets.test(flag)).sort(),
@@ -32,7 +34,8 @@ export async function stampBuild({ addon, folder, backend, asked }: FinishedBuil
 		...{ llamaCpp: llamaPin.version, packageVersion, sha256, bytes: (await stat(addon)).size },
 		backend,
 		// A run that builds what was asked for before takes nothing back.
-		asked: asked || (before?.asked === true && before.sha256 === sha256),
+		asked: asked || (before?.asked === true && isSame),
+		...(askedAt === undefined ? {} : { askedAt }),
 	};
 	await writeFile(join(dirname(addon), FACTS_FILE), `${JSON.stringify(facts, undefined, "\t")}\n`);
 	return facts;

@@ -154,6 +154,17 @@ describe("candidates", () => {
 		expect(namesOf(where)).toHaveLength(6);
 	});
 
+	it("are builds that were asked for in any folder, the last one first", () => {
+		const where = places();
+		const [inPackage, inCache] = where.builds as [string, string];
+		build(inPackage, "cpu", { asked: true, askedAt: 2000 });
+		build(inPackage, "vulkan", { asked: true });
+		build(inCache, "cpu", { name: "cached-cpu", asked: true, askedAt: 1000 });
+		build(inCache, "cuda", { asked: true, askedAt: 3000 });
+		writeFileSync(join(inPackage, "active.json"), JSON.stringify({ backend: "vulkan" }));
+		expect(namesOf(where)).toEqual(["built built-cuda", "built built-cpu", "built cached-cpu", "built built-vulkan"]);
+	});
+
 	it("are the one that is named, alone", () => {
 		const where = places();
 		build(where.builds[0]!, "cpu", { asked: true });

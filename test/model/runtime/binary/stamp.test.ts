@@ -51,11 +51,16 @@ it("a build is stamped with what it was made from and for", async () => {
 		await stampBuild({ ...build, asked });
 		return candidatesIn(places)[0]!.kind;
 	};
+	const begun = Date.now();
 	expect(await kindAfter(true)).toBe("built");
-	// The same code: what was asked for stays so.
+	const { askedAt } = readFacts(addon)!;
+	expect(askedAt).toBeGreaterThanOrEqual(begun);
+	// The same code: what was asked for stays so, since then.
 	expect(await kindAfter(false)).toBe("built");
+	expect(readFacts(addon)!.askedAt).toBe(askedAt);
 	writeFileSync(addon, "other code");
 	expect(await kindAfter(false)).toBe("fallback");
+	expect(readFacts(addon)!.askedAt).toBeUndefined();
 });
 
 it("a build without a compiler's name says so", async () => {
