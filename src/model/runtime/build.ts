@@ -7,6 +7,7 @@ import { BuildError } from "../../errors.js";
 import { type Lock, type LockOwner, waitForLock } from "../../storage/lock.js";
 import { backendDefinitions, missingParts, missingPartsMessage, rpcServer, rpcServerOf } from "./backend-builds.js";
 import { stampBuild } from "./binary/stamp.js";
+import { clearOutdated, endAnew } from "./build-anew.js";
 import { explainFailure } from "./build-failures.js";
 import { BuildRecord, checkBuildSpace, makeBuildFolder, notWritable, placeAddon } from "./build-folder.js";
 import { clearLeftovers, markRunning, unmarkRunning } from "./build-leftovers.js";
@@ -45,8 +46,6 @@ export interface CompileOptions extends Omit<BuildOptions, "onProgress"> {
 	onStep?: ((step: BuildStep) => void) | undefined;
 	/** Whether someone asked for this build, so that it wins over a delivered binary. @default true */
 	asked?: boolean | undefined;
-	/** Compile everything again, also what seems to be finished. @default false */
-	fresh?: boolean | undefined;
 	/** Folders other than those of this package, for tests. @internal */
 	places?: BuildPlaces | undefined;
 }
@@ -96,7 +95,7 @@ export function defaultBackend(): Backend {
 
 /**
  * Compiles the addon with the vendored llama.cpp; without changes it takes seconds. While another process builds the same, it waits and
- * takes what that one made. What a killed build compiled is kept.
+ * takes what that one made. What a killed build compiled is kept. What is there and is for another machine, or damaged, is made again.
  * @throws BuildError with what to install, or with the compiler's last lines
  */
 export async function compileAddon(options: CompileOptions = {}): Promise<BuildResult> {
@@ -119,11 +118,13 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 		const server = rpcServerOf(backend, folder, places.root);
 		const targets = ["prune_gguf", ...(server ? [rpcServer] : []), ...(options.referenceTools ? referenceTargets : [])];
 		const record = new BuildRecord(folder, { ...kind, targets, version: packageVersion, llamaCpp: llamaPin.commit });
-		if (options.fresh && !waited) await startAnew(folder, places.root);
-		if (!(waited && existsSync(addon) && (await record.isMade())))
-			await compile({ options, backend, places, kind, folder, addon, targets, record });
-		if (options.variant === undefined) {
-			await stampBuild({ addon, folder, backend, asked: options.asked ?? true });
+		const isUsual = options.variant === undefined;
+		const isMade = waited && existsSync(addon) && (await record.isMade());
+		const anew = isUsual && !isMade && (await clearOutdated({ folder, addon, root: places.root, record, signal: options.signal }));
+		if (!isMade) await compile({ options, backend, places, kind, folder, addon, targets, record });
+		if (isUsual) {
+			await stampBuild({ addon, folder, backend, asked: options.asked ?? true, anew });
+			await endAnew(folder);
 			await writeFile(join(places.builds, "active.json"), JSON.stringify({ backend }));
 		}
 		report("done", 1);
@@ -133,13 +134,6 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 	} finally {
 		await lock.release();
 	}
-}
-
-/** What is there was compiled for another processor, or does not work: make would take it for finished. */
-async function startAnew(folder: string, root: string): Promise<void> {
-	await clearLeftovers(folder, root);
-	await rm(folder, { recursive: true, force: true });
-	await makeBuildFolder(folder);
 }
 
 /** Waits for another build in the folder. One that was killed in a container, whose name no later one has, leaves a lock that falls silent. */

@@ -6,7 +6,7 @@ import { type BinaryKind, binaryPlaces, candidatesIn } from "./binary/candidates
 import { type BinaryChoice, chooseBinary, type PassedOver } from "./binary/choose.js";
 import { forget } from "./binary/probed.js";
 import { System, type SystemFacts } from "./binary/system.js";
-import { type BuildStep, compileAddon, defaultBackend } from "./build.js";
+import { type BuildStep, compileAddon } from "./build.js";
 import { isChild } from "./child.js";
 
 /** The binary that this process has loaded. */
@@ -119,11 +119,8 @@ const linesOf = (passedOver: readonly PassedOver[]): string =>
 
 /** Builds one, and says in an error also why no other could be used. */
 async function buildInstead(passedOver: readonly PassedOver[], { onBuildProgress, signal }: LoadAddonOptions): Promise<void> {
-	const own = ({ candidate: { kind, facts }, why }: PassedOver) =>
-		(kind === "built" || kind === "fallback") && facts?.backend === defaultBackend() && why !== "stale";
 	try {
-		// A build that does not run here would be taken for finished.
-		await compileAddon({ asked: false, fresh: passedOver.some(own), onStep: onBuildProgress, signal });
+		await compileAddon({ asked: false, onStep: onBuildProgress, signal });
 	} catch (cause) {
 		if (!(cause instanceof BuildError) || passedOver.length === 0) throw cause;
 		const why = `None of the binaries that are there can be used:\n${linesOf(passedOver)}\nMore about it: npx prune-gguf doctor`;

@@ -56,6 +56,30 @@ describe.skipIf(process.platform === "win32")("compileAddon", () => {
 		expect(readFileSync(fake.addon, "utf8")).toBe("whole addon");
 	});
 
+	it.skipIf(process.platform !== "linux")("compiles all of it again if it was for another machine, and keeps it until then", async () => {
+		await build();
+		const stamp = join(fake.folder, "Release", "binary.json");
+		const facts = JSON.parse(readFileSync(stamp, "utf8")) as { needs: string[] };
+		writeFileSync(stamp, JSON.stringify({ ...facts, needs: ["no-such-feature"] }));
+		const compiled = () => fake.log().filter((line) => line.startsWith("compile"));
+		await expect(build({ failsToBuild: ["ninja: build stopped: subcommand failed."] })).rejects.toThrow(BuildError);
+		expect(compiled()).toEqual(["compile a.o", "compile b.o", "compile a.o", "compile b.o"]);
+		expect(readdirSync(join(fake.folder, "Release"))).toEqual(["binary.json", "prune_gguf.node"]);
+		// Those objects are for this machine.
+		await build();
+		expect(compiled()).toHaveLength(4);
+		expect(JSON.parse(readFileSync(stamp, "utf8"))).toMatchObject({ needs: facts.needs });
+		expect(existsSync(join(fake.folder, "anew.json"))).toBe(false);
+	});
+
+	it("links again what was changed since, and compiles nothing", async () => {
+		await build();
+		writeFileSync(fake.addon, "changed");
+		await build();
+		expect(readFileSync(fake.addon, "utf8")).toBe("whole addon");
+		expect(fake.log().filter((line) => line.startsWith("compile"))).toEqual(["compile a.o", "compile b.o"]);
+	});
+
 	it.each([
 		["cmake", "cmake", /^cmake is needed to build the addon, but not found\. Install with: /],
 		["a compiler", "g++", /^a C\+\+ compiler is needed/],

@@ -95,25 +95,46 @@ export interface Misfit {
 	readonly reason: string;
 	/** Whether the file is not as it was made, so that a new copy of it would do. @default false */
 	readonly damaged?: boolean | undefined;
+	/** Whether the same file would fail again on this machine, whenever it is tried. @default false */
+	readonly lasting?: boolean | undefined;
 }
 
 /** Why a binary is not for this program or this machine, as far as that costs nothing to know; undefined if it is. */
-export function misfitOf(facts: BinaryFacts, { platform, arch, cpu }: Pick<SystemFacts, "platform" | "arch" | "cpu">): Misfit | undefined {
-	const elsewhere = (reason: string): Misfit => ({ why: "elsewhere", reason });
+export function misfitOf(facts: BinaryFacts, system: Machine): Misfit | undefined {
+	return kindMisfitOf(facts, system) ?? sourcesMisfitOf(facts) ?? processorMisfitOf(facts, system);
+}
+
+type Machine = Pick<SystemFacts, "platform" | "arch" | "cpu">;
+
+/** Why a binary is for another kind of machine, or another processor, whatever it was made from; undefined if it is not. */
+export function machineMisfitOf(facts: BinaryFacts, system: Machine): Misfit | undefined {
+	return kindMisfitOf(facts, system) ?? processorMisfitOf(facts, system);
+}
+
+const elsewhere = (reason: string): Misfit => ({ why: "elsewhere", reason });
+
+function kindMisfitOf(facts: BinaryFacts, { platform, arch }: Machine): Misfit | undefined {
+	if (facts.platform === platform && facts.arch === arch) return undefined;
+	return elsewhere(`it is for ${facts.platform} ${facts.arch}, and this is ${platform} ${arch}`);
+}
+
+function sourcesMisfitOf(facts: BinaryFacts): Misfit | undefined {
 	const stale = (reason: string): Misfit => ({ why: "stale", reason });
-	if (facts.platform !== platform || facts.arch !== arch)
-		return elsewhere(`it is for ${facts.platform} ${facts.arch}, and this is ${platform} ${arch}`);
 	if (facts.packageVersion !== packageVersion)
 		return stale(`it belongs to prune-gguf ${facts.packageVersion}, and this is ${packageVersion}`);
 	if (facts.llamaCpp !== llamaPin.version) return stale(`it holds llama.cpp ${facts.llamaCpp}, and this version needs ${llamaPin.version}`);
-	const lacking = cpu.flags ? facts.needs.filter((need) => !cpu.flags!.has(need)) : [];
+	return undefined;
+}
+
+function processorMisfitOf({ needs }: BinaryFacts, { cpu }: Machine): Misfit | undefined {
+	const lacking = cpu.flags ? needs.filter((need) => !cpu.flags!.has(need)) : [];
 	return lacking.length > 0 ? elsewhere(`this processor lacks ${lacking.join(", ")}`) : undefined;
 }
 
 /** Why this system does not do for a binary by its C library or, on a Mac, by its version; undefined if it does, or is not known. */
 export function systemMisfitOf(facts: BinaryFacts, { libc, macos }: Pick<SystemFacts, "libc" | "macos">): Misfit | undefined {
 	if (facts.macos !== undefined && macos !== undefined && isOlder(macos, facts.macos))
-		return { why: "elsewhere", reason: `it needs macOS ${facts.macos} or newer, and this system has macOS ${macos}` };
+		return elsewhere(`it needs macOS ${facts.macos} or newer, and this system has macOS ${macos}`);
 	return libcMisfitOf(facts, libc);
 }
 
@@ -122,7 +143,7 @@ function libcMisfitOf({ libc, libcVersion }: BinaryFacts, system: SystemFacts["l
 	const fits = libc === system.name && (libcVersion === null || system.version === undefined || !isOlder(system.version, libcVersion));
 	if (fits) return undefined;
 	const needed = `it needs ${libc}${libcVersion === null ? "" : ` ${libcVersion} or newer`}`;
-	return { why: "elsewhere", reason: `${needed}, and this system has ${libcText(system)}` };
+	return elsewhere(`${needed}, and this system has ${libcText(system)}`);
 }
 
 /** `glibc 2.36`. */

@@ -48,7 +48,7 @@ export async function examine(candidate: BinaryCandidate, system: SystemFacts, o
 	if (key === undefined) return not({ why: "broken", reason: "there is no such file" });
 	const known = options.anew ? undefined : await recordOf(key);
 	if (known?.passed) return { candidate, usable: true, sha256: known.sha256, key, level: known.level, compiler: known.compiler };
-	if (known) return not({ why: "broken", reason: known.reason ?? "it does not load" });
+	if (known) return not({ why: "broken", reason: known.reason ?? "it does not load", lasting: known.until === undefined });
 	const systemMisfit = facts && systemMisfitOf(facts, system);
 	if (systemMisfit) return not(systemMisfit);
 	const fault = await fileFault(path, facts?.bytes);
@@ -80,11 +80,11 @@ async function tried(
 		return { ...usable, ...build };
 	}
 	if (result.verdict === "failed") {
-		const { reason, lasts } = result;
+		const { reason, lasts, lasting = false } = result;
 		// Another try may pass, and what an earlier one gave no longer holds: a run that trusted it would end with the binary.
 		if (lasts === "once") await forget(key);
 		else await record({ key, sha256, passed: false, reason, ...(lasts === "always" ? {} : { until: Date.now() + WHILE }) });
-		return { candidate, usable: false, why: "broken", reason };
+		return { candidate, usable: false, why: "broken", reason, lasting };
 	}
 	// Nothing was tried: that speaks against one whose needs nobody has checked.
 	const needs = candidate.facts?.needs ?? [];

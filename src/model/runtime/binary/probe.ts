@@ -18,7 +18,7 @@ export interface ProbeOptions {
 /** What a probe gave. */
 export type ProbeResult =
 	| { readonly verdict: "passed"; readonly info: AddonInfo }
-	| { readonly verdict: "failed"; readonly reason: string; readonly lasts: Lasts }
+	| { readonly verdict: "failed"; readonly reason: string; readonly lasts: Lasts; readonly lasting?: true }
 	/** No process could be made that runs JavaScript. */
 	| { readonly verdict: "not possible" };
 

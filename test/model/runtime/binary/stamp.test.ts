@@ -47,6 +47,13 @@ it("a build is stamped with what it was made from and for", async () => {
 		};
 		expect(misfitOf(facts, other)).toEqual({ why: "elsewhere", reason: `this processor lacks ${need}` });
 	}
+	// The same bytes keep their needs on a machine with more, unless they were made here.
+	const needsAfter = async (anew: boolean) => {
+		placeBinary(join(folder, "Release"), Buffer.from("code"), { needs: ["some"], backend: "cpu" });
+		return (await stampBuild({ ...build, asked: false, anew })).needs;
+	};
+	expect(await needsAfter(false)).toEqual(["some"]);
+	expect(await needsAfter(true)).toEqual(facts.needs);
 	const kindAfter = async (asked: boolean) => {
 		await stampBuild({ ...build, asked });
 		return candidatesIn(places)[0]!.kind;

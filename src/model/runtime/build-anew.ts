@@ -1,0 +1,87 @@
+// What of an earlier build must be made again: make takes everything for finished that is newer than its sources.
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { machineMisfitOf, readFacts } from "./binary/binary-facts.js";
+import { examine } from "./binary/examine.js";
+import { System, type SystemFacts } from "./binary/system.js";
+import type { BuildRecord } from "./build-folder.js";
+import { clearLeftovers } from "./build-leftovers.js";
+import { isChild } from "./child.js";
+
+/** Nothing; the file, which was changed or damaged; or all objects too, since they are for another machine. */
+export type Outdated = "nothing" | "file" | "all";
+
+/** A build that begins. */
+export interface BegunBuild {
+	/** CMake's folder. */
+	readonly folder: string;
+	/** Where its addon appears, or is from an earlier build. */
+	readonly addon: string;
+	/** Folder that holds the sources. */
+	readonly root: string;
+	readonly record: BuildRecord;
+	readonly signal?: AbortSignal | undefined;
+}
+
+/** In a build's folder while objects replace those of another machine: machine for which they are compiled. */
+const markOf = (folder: string) => join(folder, "anew.json");
+
+/**
+ * Deletes what make must not take for finished. The addon stays until the new one is there, since other programs may use it. Hold the
+ * folder's lock.
+ * @returns whether all of it is compiled anew
+ * @throws the signal's reason once it is aborted
+ */
+export async function clearOutdated(
+	{ folder, addon, root, record, signal }: BegunBuild,
+	system: SystemFacts = new System(),
+): Promise<boolean> {
+	const outdated = await outdatedPart(addon, { system, signal });
+	const machine = machineKey(system);
+	const begunFor = await readFile(markOf(folder), "utf8").catch(() => undefined);
+	if (begunFor === undefined ? outdated === "all" : begunFor !== machine) {
+		await clearLeftovers(folder, root);
+		const inside = (await readdir(folder)).filter((name) => name !== basename(dirname(addon)));
+		await Promise.all(inside.map((name) => rm(join(folder, name), { recursive: true, force: true })));
+		await mkdir(folder, { recursive: true });
+		await writeFile(markOf(folder), machine);
+		return true;
+	}
+	if (outdated === "file") {
+		await record.begin();
+		await rm(join(folder, "linked"), { recursive: true, force: true });
+	}
+	return begunFor !== undefined;
+}
+
+/** The new addon is in its place, with its stamp. */
+export async function endAnew(folder: string): Promise<void> {
+	await rm(markOf(folder), { force: true });
+}
+
+/**
+ * What of a build that is there must be made again. A fault that may pass, such as a lack of memory while it was tried, is no reason.
+ * @throws the signal's reason once it is aborted
+ * @internal
+ */
+export async function outdatedPart(
+	addon: string,
+	{ system, signal }: { readonly system: SystemFacts; readonly signal?: AbortSignal | undefined },
+): Promise<Outdated> {
+	if (!existsSync(addon)) return "nothing";
+	const facts = readFacts(addon);
+	if (facts && machineMisfitOf(facts, system)) return "all";
+	// Without facts it is only tried, as one that was named.
+	const candidate = { kind: facts ? "built" : "named", path: addon, name: basename(addon), facts } as const;
+	const one = await examine(candidate, system, { signal, unprobed: isChild() });
+	if (one.usable) return "nothing";
+	if (one.damaged) return "file";
+	return one.why === "elsewhere" || one.lasting ? "all" : "nothing";
+}
+
+const machineKey = ({ platform, arch, cpu, libc }: SystemFacts): string =>
+	createHash("sha256")
+		.update(JSON.stringify([platform, arch, libc, cpu.model, [...(cpu.flags ?? [])].sort()]))
+		.digest("hex");
