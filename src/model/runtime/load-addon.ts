@@ -61,21 +61,27 @@ export interface LoadAddonOptions {
  */
 export async function loadAddon(options: LoadAddonOptions = {}): Promise<Addon> {
 	const named = Boolean(process.env.PRUNE_GGUF_ADDON);
-	const first = await loadFirst(options);
+	const first = await loadPatiently(options);
 	if ("addon" in first) return first.addon;
 	if (named || options.build === false) throw notUsable(first.passedOver);
 	await buildInstead(first.passedOver, options);
-	const built = await loadFirst(options);
+	const built = await loadPatiently(options);
 	if ("addon" in built) return built.addon;
 	throw notUsable(built.passedOver);
 }
 
-/** Loads the first one that can be used and does load. */
-async function loadFirst({ signal }: LoadAddonOptions): Promise<{ readonly addon: Addon } | BinaryChoice> {
+/** On a busy machine the first trial may take too long: before none counts as usable, those get more time. */
+async function loadPatiently(options: LoadAddonOptions): Promise<{ readonly addon: Addon } | BinaryChoice> {
+	const first = await loadFirst(options, false);
+	return "addon" in first || !first.passedOver.some(({ late }) => late) ? first : loadFirst(options, true);
+}
+
+/** Loads the first one that can be used and does load. @param patient whether those that did not answer before are tried again, with more time */
+async function loadFirst({ signal }: LoadAddonOptions, patient: boolean): Promise<{ readonly addon: Addon } | BinaryChoice> {
 	const failed = new Map<string, string>();
 	for (;;) {
 		if (loaded) return loaded;
-		const choice = await chooseBinary({ failed, signal, unprobed: isChild() });
+		const choice = await chooseBinary({ failed, signal, patient, unprobed: isChild() });
 		if (!choice.chosen) return choice;
 		const { candidate, key } = choice.chosen;
 		try {

@@ -97,6 +97,8 @@ export interface Misfit {
 	readonly damaged?: boolean | undefined;
 	/** Whether the same file would fail again on this machine, whenever it is tried. @default false */
 	readonly lasting?: boolean | undefined;
+	/** Whether it did not answer in time, which it may with more of it. @default false */
+	readonly late?: boolean | undefined;
 }
 
 /** Why a binary is not for this program or this machine, as far as that costs nothing to know; undefined if it is. */

@@ -43,8 +43,8 @@ export async function chooseBinary(options: ChooseOptions = {}): Promise<BinaryC
 		}
 		const examination = await examine(candidate, system, options);
 		if (examination.usable) return { chosen: examination, passedOver, system };
-		const { why, reason } = examination;
-		passedOver.push({ candidate, why, reason });
+		const { why, reason, late } = examination;
+		passedOver.push({ candidate, why, reason, late });
 	}
 	return { chosen: undefined, passedOver, system };
 }

@@ -3,8 +3,8 @@ import { hashFile } from "../../../storage/hash.js";
 import { systemMisfitOf, type Misfit, misfitOf, type StatedBuild, statedBuild } from "./binary-facts.js";
 import type { BinaryCandidate } from "./candidates.js";
 import { fileFault } from "./file-fault.js";
-import { type ProbeOptions, probe } from "./probe.js";
-import { forget, probeKey, record, recordOf } from "./probed.js";
+import { type ProbeOptions, probe, probeLimits } from "./probe.js";
+import { forget, type ProbeRecord, probeKey, record, recordOf } from "./probed.js";
 import type { SystemFacts } from "./system.js";
 
 /** What is known of a candidate. */
@@ -25,6 +25,8 @@ interface NotUsable extends Misfit {
 export interface ExamineOptions extends ProbeOptions {
 	/** Try it again, whatever earlier probes gave. @default false */
 	readonly anew?: boolean | undefined;
+	/** Try again, with more time, what did not answer before. @default false */
+	readonly patient?: boolean | undefined;
 	/** Without a process of its own: it counts as usable if its file does and its processor's features are known. @default false */
 	readonly unprobed?: boolean | undefined;
 }
@@ -46,17 +48,22 @@ export async function examine(candidate: BinaryCandidate, system: SystemFacts, o
 	if (misfit) return not(misfit);
 	const key = await probeKey(path, system);
 	if (key === undefined) return not({ why: "broken", reason: "there is no such file" });
-	const known = options.anew ? undefined : await recordOf(key);
+	const limit = options.limit ?? (options.patient ? probeLimits.patient : probeLimits.usual);
+	const last = options.anew ? undefined : await recordOf(key);
+	const known = options.patient && isLate(last) && (last.limit ?? 0) < limit ? undefined : last;
 	if (known?.passed) return { candidate, usable: true, sha256: known.sha256, key, level: known.level, compiler: known.compiler };
-	if (known) return not({ why: "broken", reason: known.reason ?? "it does not load", lasting: known.until === undefined });
+	if (known) return not({ why: "broken", reason: known.reason ?? "it does not load", lasting: !isLate(known), late: isLate(known) });
 	const systemMisfit = facts && systemMisfitOf(facts, system);
 	if (systemMisfit) return not(systemMisfit);
 	const fault = await fileFault(path, facts?.bytes);
 	if (fault !== undefined) return not({ why: "broken", reason: fault, damaged: true });
 	const sha256 = await hashFile(path, options.signal);
 	if (facts && facts.sha256 !== sha256) return not({ ...changed, why: kind === "prebuilt" ? "broken" : "stale" });
-	return tried({ candidate, sha256, key }, system, options);
+	return tried({ candidate, sha256, key }, system, { ...options, limit });
 }
+
+/** Only a trial that had no answer is remembered for a while. */
+const isLate = (known: ProbeRecord | undefined): known is ProbeRecord => known !== undefined && known.until !== undefined;
 
 const changed = { reason: "it is not the file that its binary.json describes: it was changed, or is damaged", damaged: true };
 
@@ -69,7 +76,7 @@ function withoutFacts(kind: BinaryCandidate["kind"]): Misfit {
 async function tried(
 	found: { readonly candidate: BinaryCandidate; readonly sha256: string; readonly key: string },
 	{ cpu }: SystemFacts,
-	options: ExamineOptions,
+	options: ExamineOptions & { readonly limit: number },
 ): Promise<Examination> {
 	const { candidate, sha256, key } = found;
 	const usable = { usable: true, ...found } as const;
@@ -81,10 +88,11 @@ async function tried(
 	}
 	if (result.verdict === "failed") {
 		const { reason, lasts, lasting = false } = result;
+		const late = lasts === "a while";
 		// Another try may pass, and what an earlier one gave no longer holds: a run that trusted it would end with the binary.
 		if (lasts === "once") await forget(key);
-		else await record({ key, sha256, passed: false, reason, ...(lasts === "always" ? {} : { until: Date.now() + WHILE }) });
-		return { candidate, usable: false, why: "broken", reason, lasting };
+		else await record({ key, sha256, passed: false, reason, ...(late ? { until: Date.now() + WHILE, limit: options.limit } : {}) });
+		return { candidate, usable: false, why: "broken", reason, lasting, late };
 	}
 	// Nothing was tried: that speaks against one whose needs nobody has checked.
 	const needs = candidate.facts?.needs ?? [];

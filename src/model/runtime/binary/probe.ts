@@ -23,7 +23,8 @@ export type ProbeResult =
 	| { readonly verdict: "not possible" };
 
 const ENTRY = fileURLToPath(new URL("./probe-child.mjs", import.meta.url));
-const LIMIT = 20_000;
+/** Milliseconds for a probe, and for one whose answer is waited for. @internal */
+export const probeLimits = { usual: 20_000, patient: 120_000 } as const;
 const START = 15_000;
 
 /**
@@ -31,7 +32,7 @@ const START = 15_000;
  * @throws the signal's reason once it is aborted
  */
 export async function probe(addon: string, options: ProbeOptions = {}): Promise<ProbeResult> {
-	const { limit = LIMIT, start = START, signal } = options;
+	const { limit = probeLimits.usual, start = START, signal } = options;
 	const late = new AbortController();
 	let timer = setTimeout(() => late.abort(), start);
 	let stage: string | undefined;

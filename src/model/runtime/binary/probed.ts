@@ -19,6 +19,8 @@ const recordSchema = v.object({
 	reason: v.optional(v.pipe(v.string(), v.maxLength(2000))),
 	/** Milliseconds since 1970 after which it no longer counts. */
 	until: v.optional(v.number()),
+	/** Milliseconds within which it did not answer. */
+	limit: v.optional(v.number()),
 });
 
 /** What a probe gave. */

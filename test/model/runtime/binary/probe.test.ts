@@ -167,6 +167,10 @@ describe("what a probe gave is remembered", () => {
 			children: 0,
 			reason: expect.stringMatching(/did not answer/),
 		});
+		// Whoever has more time tries it once more.
+		const patient = { patient: true, limit: 400 };
+		expect(await examined(endless, patient)).toMatchObject({ late: true, reason: expect.stringMatching(/within 0\.4 s/), children: 1 });
+		expect(await examined(endless, patient)).toMatchObject({ usable: false, late: true, children: 0 });
 		const key = (await probeKey(endless.path, system))!;
 		expect(await recordOf(key, Date.now() + 2 * 3_600_000)).toBeUndefined();
 		const illegal = delivered(damaged(addon, "with an illegal instruction"));
