@@ -164,16 +164,19 @@ describe.runIf(canDamage)("a package with damaged binaries", () => {
 
 describe("a binary", () => {
 	it("of another version, system or processor is passed over without a process", async () => {
+		const hashes = JSON.parse(readFileSync(join(mainPath, "..", "..", "sources.json"), "utf8")) as { prebuilt: string };
 		const place = newPlace({
 			older: [good(), [], { packageVersion: "0.0.1" }],
+			changed: [good(), [], { sources: "0".repeat(64) }],
 			windows: [good(), ["a", "b"], { platform: process.platform === "win32" ? "linux" : "win32" }],
 			...(process.platform === "linux" ? { future: [good(), ["no-such-feature"]] } : {}),
-			fits: [good(), []],
+			fits: [good(), [], { sources: hashes.prebuilt }],
 		});
 		const { result } = await doctorIn(place);
 		const reasons = new Map(result.binaries.map(({ name, reason }) => [name, reason]));
 		expect(result.used).toBe("fits");
 		expect(reasons.get("older")).toMatch(/belongs to prune-gguf 0\.0\.1/);
+		expect(reasons.get("changed")).toBe("it was made from other sources than those of this version");
 		expect(reasons.get("windows")).toMatch(/it is for (win32|linux)/);
 		if (process.platform === "linux") expect(reasons.get("future")).toBe("this processor lacks no-such-feature");
 		// Nobody needs to know in a run.

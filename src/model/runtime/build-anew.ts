@@ -1,10 +1,11 @@
 // What of an earlier build must be made again: make takes everything for finished that is newer than its sources.
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { machineMisfitOf, readFacts } from "./binary/binary-facts.js";
+import { FACTS_FILE, machineMisfitOf, readFacts } from "./binary/binary-facts.js";
 import { examine } from "./binary/examine.js";
+import { newestSource } from "./binary/sources.js";
 import { System, type SystemFacts } from "./binary/system.js";
 import type { BuildRecord } from "./build-folder.js";
 import { clearLeftovers } from "./build-leftovers.js";
@@ -21,12 +22,14 @@ export interface BegunBuild {
 	readonly addon: string;
 	/** Folder that holds the sources. */
 	readonly root: string;
+	/** Hash of them. */
+	readonly sources: string;
 	readonly record: BuildRecord;
 	readonly signal?: AbortSignal | undefined;
 }
 
-/** In a build's folder while objects replace those of another machine: machine for which they are compiled. */
-const markOf = (folder: string) => join(folder, "anew.json");
+/** In a build's folder while new objects replace all old ones: what they are compiled for, and from. */
+const markOf = (folder: string) => join(folder, "anew.txt");
 
 /**
  * Deletes what make must not take for finished. The addon stays until the new one is there, since other programs may use it. Hold the
@@ -34,26 +37,35 @@ const markOf = (folder: string) => join(folder, "anew.json");
  * @returns whether all of it is compiled anew
  * @throws the signal's reason once it is aborted
  */
-export async function clearOutdated(
-	{ folder, addon, root, record, signal }: BegunBuild,
-	system: SystemFacts = new System(),
-): Promise<boolean> {
-	const outdated = await outdatedPart(addon, { system, signal });
+export async function clearOutdated(build: BegunBuild, system: SystemFacts = new System()): Promise<boolean> {
+	const { folder, addon, root, sources, record, signal } = build;
+	const stamp = join(dirname(addon), FACTS_FILE);
+	const outdated = isUnseen(readFacts(addon)?.sources, stamp, build) ? "all" : await outdatedPart(addon, { system, signal });
 	const machine = machineKey(system);
-	const begunFor = await readFile(markOf(folder), "utf8").catch(() => undefined);
-	if (begunFor === undefined ? outdated === "all" : begunFor !== machine) {
+	const [begunFor, begunFrom] = (await readFile(markOf(folder), "utf8").catch(() => "")).split(" ");
+	const isBegun = begunFor !== "";
+	if (isBegun ? begunFor !== machine || isUnseen(begunFrom, markOf(folder), build) : outdated === "all") {
 		await clearLeftovers(folder, root);
 		const inside = (await readdir(folder)).filter((name) => name !== basename(dirname(addon)));
 		await Promise.all(inside.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 		await mkdir(folder, { recursive: true });
-		await writeFile(markOf(folder), machine);
+		await writeFile(markOf(folder), `${machine} ${sources}`);
 		return true;
 	}
 	if (outdated === "file") {
 		await record.begin();
 		await rm(join(folder, "linked"), { recursive: true, force: true });
 	}
-	return begunFor !== undefined;
+	return isBegun;
+}
+
+/**
+ * Whether sources changed, and make would not see it: npm gives every file of a package the same old date. A build of before, which does not
+ * say what it was made from, is left to make.
+ * @param written file that was written with `before`, the hash of what it was made from
+ */
+function isUnseen(before: string | undefined, written: string, { root, sources }: BegunBuild): boolean {
+	return before !== undefined && before !== sources && newestSource(root) < statSync(written).mtimeMs;
 }
 
 /** The new addon is in its place, with its stamp. */

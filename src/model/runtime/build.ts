@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { BuildError } from "../../errors.js";
 import { type Lock, type LockOwner, waitForLock } from "../../storage/lock.js";
 import { backendDefinitions, missingParts, missingPartsMessage, rpcServer, rpcServerOf } from "./backend-builds.js";
+import { nativeSources } from "./binary/sources.js";
 import { stampBuild } from "./binary/stamp.js";
 import { clearOutdated, endAnew } from "./build-anew.js";
 import { explainFailure } from "./build-failures.js";
@@ -117,13 +118,14 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 		const addon = join(folder, kind.config, "prune_gguf.node");
 		const server = rpcServerOf(backend, folder, places.root);
 		const targets = ["prune_gguf", ...(server ? [rpcServer] : []), ...(options.referenceTools ? referenceTargets : [])];
-		const record = new BuildRecord(folder, { ...kind, targets, version: packageVersion, llamaCpp: llamaPin.commit });
+		const sources = nativeSources(places.root);
+		const record = new BuildRecord(folder, { ...kind, targets, version: packageVersion, llamaCpp: llamaPin.commit, sources });
 		const isUsual = options.variant === undefined;
 		const isMade = waited && existsSync(addon) && (await record.isMade());
-		const anew = isUsual && !isMade && (await clearOutdated({ folder, addon, root: places.root, record, signal: options.signal }));
+		const anew = isUsual && !isMade && (await clearOutdated({ folder, addon, root: places.root, sources, record, signal: options.signal }));
 		if (!isMade) await compile({ options, backend, places, kind, folder, addon, targets, record });
 		if (isUsual) {
-			await stampBuild({ addon, folder, backend, asked: options.asked ?? true, anew });
+			await stampBuild({ addon, folder, backend, asked: options.asked ?? true, sources, anew });
 			await endAnew(folder);
 			await writeFile(join(places.builds, "active.json"), JSON.stringify({ backend }));
 		}

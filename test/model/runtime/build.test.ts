@@ -69,7 +69,24 @@ describe.skipIf(process.platform === "win32")("compileAddon", () => {
 		await build();
 		expect(compiled()).toHaveLength(4);
 		expect(JSON.parse(readFileSync(stamp, "utf8"))).toMatchObject({ needs: facts.needs });
-		expect(existsSync(join(fake.folder, "anew.json"))).toBe(false);
+		expect(existsSync(join(fake.folder, "anew.txt"))).toBe(false);
+	});
+
+	it("compiles all of it again if sources changed that make takes for old, and leaves newer ones to make", async () => {
+		const source = join(fake.places.root, "native", "a.cpp");
+		mkdirSync(join(source, ".."));
+		const write = (text: string, at: Date) => {
+			writeFileSync(source, text);
+			utimesSync(source, at, at);
+		};
+		write("one", new Date(0));
+		await build();
+		write("two", new Date(Date.now() + 60_000));
+		await build();
+		expect(fake.log().filter((line) => line.startsWith("compile"))).toHaveLength(2);
+		write("three", new Date(0));
+		await build();
+		expect(fake.log().filter((line) => line.startsWith("compile"))).toHaveLength(4);
 	});
 
 	it("links again what was changed since, and compiles nothing", async () => {

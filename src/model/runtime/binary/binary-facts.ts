@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import * as v from "valibot";
 import type { AddonInfo } from "../addon.js";
 import { type Backend, backends, llamaPin, packageVersion } from "../paths.js";
+import { type SourceHashes, sourceHashes } from "./sources.js";
 import type { SystemFacts } from "./system.js";
 
 /** The file that lies beside a binary. @internal */
@@ -27,6 +28,7 @@ const factsSchema = v.object({
 	backend: v.optional(v.picklist(backends)),
 	asked: v.optional(v.boolean()),
 	askedAt: v.optional(v.number()),
+	sources: v.optional(text),
 });
 
 /** What `binary.json` says of the binary beside it. */
@@ -59,6 +61,8 @@ export interface BinaryFacts {
 	readonly asked?: boolean | undefined;
 	/** When someone last asked for it, in milliseconds since 1970. */
 	readonly askedAt?: number | undefined;
+	/** Hash of what it was made from; an older one does not say. */
+	readonly sources?: string | undefined;
 }
 
 /** Instructions that a binary was compiled for, and by which compiler. */
@@ -101,9 +105,12 @@ export interface Misfit {
 	readonly late?: boolean | undefined;
 }
 
-/** Why a binary is not for this program or this machine, as far as that costs nothing to know; undefined if it is. */
-export function misfitOf(facts: BinaryFacts, system: Machine): Misfit | undefined {
-	return kindMisfitOf(facts, system) ?? sourcesMisfitOf(facts) ?? processorMisfitOf(facts, system);
+/**
+ * Why a binary is not for this program or this machine, as far as that costs nothing to know; undefined if it is.
+ * @param sources those that this program's binaries are made from
+ */
+export function misfitOf(facts: BinaryFacts, system: Machine, sources: SourceHashes = sourceHashes()): Misfit | undefined {
+	return kindMisfitOf(facts, system) ?? sourcesMisfitOf(facts, sources) ?? processorMisfitOf(facts, system);
 }
 
 type Machine = Pick<SystemFacts, "platform" | "arch" | "cpu">;
@@ -120,12 +127,14 @@ function kindMisfitOf(facts: BinaryFacts, { platform, arch }: Machine): Misfit |
 	return elsewhere(`it is for ${facts.platform} ${facts.arch}, and this is ${platform} ${arch}`);
 }
 
-function sourcesMisfitOf(facts: BinaryFacts): Misfit | undefined {
+function sourcesMisfitOf(facts: BinaryFacts, sources: SourceHashes): Misfit | undefined {
 	const stale = (reason: string): Misfit => ({ why: "stale", reason });
 	if (facts.packageVersion !== packageVersion)
 		return stale(`it belongs to prune-gguf ${facts.packageVersion}, and this is ${packageVersion}`);
 	if (facts.llamaCpp !== llamaPin.version) return stale(`it holds llama.cpp ${facts.llamaCpp}, and this version needs ${llamaPin.version}`);
-	return undefined;
+	const expected = facts.backend === undefined ? sources.prebuilt : sources.native;
+	const differs = facts.sources !== undefined && expected !== undefined && facts.sources !== expected;
+	return differs ? stale("it was made from other sources than those of this version") : undefined;
 }
 
 function processorMisfitOf({ needs }: BinaryFacts, { cpu }: Machine): Misfit | undefined {

@@ -17,13 +17,15 @@ export interface FinishedBuild {
 	readonly asked: boolean;
 	/** Whether all of it was compiled on this machine. @default false: some of it may be of an earlier build */
 	readonly anew?: boolean | undefined;
+	/** Hash of what it was made from. */
+	readonly sources: string;
 }
 
 /** Features of a processor for which compilers emit code of their own: a native build may use all of them. */
 const instructionSets = /^(avx|fma|f16c|bmi|abm|sse|ssse|pni$|popcnt|movbe|xop|gfni|vaes|sve|sme|asimd|i8mm|bf16|fphp|dotprod)/;
 
 /** Written last. It holds the hash of the binary: one that a build which was interrupted has left is not taken for it. */
-export async function stampBuild({ addon, folder, backend, asked, anew = false }: FinishedBuild): Promise<BinaryFacts> {
+export async function stampBuild({ addon, folder, backend, asked, sources, anew = false }: FinishedBuild): Promise<BinaryFacts> {
 	const { platform, arch, cpu, libc } = new System();
 	const before = readFacts(addon);
 	const sha256 = await hashFile(addon);
@@ -35,7 +37,7 @@ export async function stampBuild({ addon, folder, backend, asked, anew = false }
 		needs: isSame && !anew ? before.needs : [...(cpu.flags ?? [])].filter((flag) => instructionSets.test(flag)).sort(),
 		compiler: await compilerOf(folder),
 		...{ llamaCpp: llamaPin.version, packageVersion, sha256, bytes: (await stat(addon)).size },
-		backend,
+		...{ sources, backend },
 		// A run that builds what was asked for before takes nothing back.
 		asked: asked || (before?.asked === true && isSame),
 		...(askedAt === undefined ? {} : { askedAt }),

@@ -85,6 +85,12 @@ describe("a binary fits", () => {
 		});
 		expect(misfitOf({ ...facts, packageVersion: "0.0.1" }, machine)).toMatchObject({ why: "stale", reason: /prune-gguf 0\.0\.1/ });
 		expect(misfitOf({ ...facts, llamaCpp: "v0.4.0" }, machine)).toMatchObject({ why: "stale", reason: /llama\.cpp v0\.4\.0/ });
+		// Builds and delivered binaries are made from different things. An older one does not say from what.
+		const hashes = { native: "a", prebuilt: "b" };
+		const whyOf = (other: object) => misfitOf({ ...facts, ...other }, machine, hashes)?.why;
+		expect([{}, { sources: "b" }, { sources: "a" }].map((other) => whyOf(other))).toEqual([undefined, undefined, "stale"]);
+		expect([{ sources: "b" }, { sources: "a" }].map((other) => whyOf({ backend: "cpu", ...other }))).toEqual(["stale", undefined]);
+		expect(misfitOf({ ...facts, sources: "b" }, machine, {})).toBeUndefined();
 		// Whose features the system does not tell, the probe decides.
 		expect(misfitOf({ ...facts, needs: ["avx512f"] }, { ...machine, cpu: { model: "Some CPU", flags: undefined } })).toBeUndefined();
 	});

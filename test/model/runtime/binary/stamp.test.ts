@@ -27,14 +27,23 @@ it("a build is stamped with what it was made from and for", async () => {
 	);
 	mkdirSync(join(folder, "Release"));
 	writeFileSync(addon, "code");
-	const build = { addon, folder, backend: "cpu" } as const;
+	const sources = "1".repeat(64);
+	const build = { addon, folder, sources, backend: "cpu" } as const;
 	// An earlier state of this version wrote no stamp.
 	expect(candidatesIn(places)).toMatchObject([{ kind: "built", name: "built-cpu", facts: undefined }]);
 	await stampBuild({ ...build, asked: false });
 	const facts = readFacts(addon)!;
-	expect(facts).toMatchObject({ name: "built-cpu", level: "native", compiler: "GNU 12.2.0", backend: "cpu", asked: false, bytes: 4 });
+	expect(facts).toMatchObject({
+		name: "built-cpu",
+		level: "native",
+		compiler: "GNU 12.2.0",
+		backend: "cpu",
+		asked: false,
+		bytes: 4,
+		sources,
+	});
 	const system = new System();
-	expect(misfitOf(facts, system)).toBeUndefined();
+	expect(misfitOf(facts, system, { native: sources })).toBeUndefined();
 	expect(candidatesIn(places)).toMatchObject([{ kind: "fallback", path: addon, facts }]);
 	if (process.platform === "linux") {
 		expect(facts.needs.length).toBeGreaterThan(0);
@@ -45,7 +54,7 @@ it("a build is stamped with what it was made from and for", async () => {
 			libc: undefined,
 			cpu: { model: "older", flags: new Set([...system.cpu.flags!].filter((flag) => flag !== need)) },
 		};
-		expect(misfitOf(facts, other)).toEqual({ why: "elsewhere", reason: `this processor lacks ${need}` });
+		expect(misfitOf(facts, other, {})).toEqual({ why: "elsewhere", reason: `this processor lacks ${need}` });
 	}
 	// The same bytes keep their needs on a machine with more, unless they were made here.
 	const needsAfter = async (anew: boolean) => {
@@ -72,7 +81,7 @@ it("a build is stamped with what it was made from and for", async () => {
 
 it("a build without a compiler's name says so", async () => {
 	const addon = placeBinary(join(root, "vulkan", "Release"), Buffer.from("code"), undefined);
-	await stampBuild({ addon, folder: join(root, "vulkan"), backend: "vulkan", asked: true });
+	await stampBuild({ addon, folder: join(root, "vulkan"), backend: "vulkan", asked: true, sources: "" });
 	expect(readFacts(addon)!.compiler).toBe("unknown");
 });
 
