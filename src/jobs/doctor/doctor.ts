@@ -42,7 +42,8 @@ export async function doctor({ signal }: DoctorOptions = {}): Promise<DoctorResu
 		builds: await buildsFolder(),
 	};
 	const withDevices = seen?.verdict === "failed" ? [gpuFailure(seen.reason)] : seen?.verdict === "passed" ? withoutDevice(seen.info) : [];
-	return { ...found, missing: [...missingOf(found, examinations), ...withDevices] };
+	const own = seen?.verdict === "passed" ? seen.info.graphics : undefined;
+	return { ...found, missing: [...missingOf(found, examinations, { own }), ...withDevices] };
 }
 
 const systemOf = ({ platform, arch, libc, node, cpu }: System): DoctorResult["system"] => ({

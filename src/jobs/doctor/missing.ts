@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import type { DoctorFolder, DoctorMissing, DoctorResult } from "../../api/doctor.js";
 import type { Examination } from "../../model/runtime/binary/examine.js";
+import { defaultBackend } from "../../model/runtime/build.js";
 import { buildBytes } from "../../model/runtime/build-folder.js";
 import { howToInstall, installCommand, packageSystem } from "../../model/runtime/build-tools.js";
 import { packageRoot } from "../../model/runtime/paths.js";
@@ -10,22 +11,34 @@ import { missingHere, toolNames } from "./tools.js";
 /** What was found, before it is known what is missing. @internal */
 export type Found = Omit<DoctorResult, "missing">;
 
+/** What else decides what is missing. @internal */
+export interface Graphics {
+	/** Backends for graphics devices that the used binary has; undefined if it did not say. */
+	readonly own: readonly string[] | undefined;
+	/** Whether the driver of an NVIDIA GPU is there. @default on this machine */
+	readonly nvidia?: boolean | undefined;
+}
+
 /** Everything that is missing. @param examinations of the binaries in `found`, in their order @internal */
-export function missingOf(found: Found, examinations: readonly Examination[]): DoctorMissing[] {
+export function missingOf(found: Found, examinations: readonly Examination[], graphics: Graphics): DoctorMissing[] {
 	const isNamed = found.binaries[0]?.kind === "named";
 	return [
 		...deliveredBinaries(found, examinations),
-		...(found.usable ? ownBuilds(found, examinations) : withoutBinary(found)),
+		...(found.usable ? [...ownBuilds(found, examinations), ...(isNamed ? [] : graphicsBuild(found, graphics))] : withoutBinary(found)),
 		...cacheFaults(found.cache),
 		...(found.usable || isNamed ? [] : buildFolderFaults(found.builds)),
 	];
 }
 
+/** Those that come before the one that is used. */
+function preferredIn(examinations: readonly Examination[]): readonly Examination[] {
+	const first = examinations.findIndex(({ usable }) => usable);
+	return first < 0 ? examinations : examinations.slice(0, first);
+}
+
 /** Delivered binaries that would be preferred, and do not work. npm keeps an installed package as it is, even with --force. */
 function deliveredBinaries({ used }: Found, examinations: readonly Examination[]): DoctorMissing[] {
-	const first = examinations.findIndex(({ usable }) => usable);
-	const preferred = first < 0 ? examinations : examinations.slice(0, first);
-	return preferred.flatMap(({ candidate, ...one }): DoctorMissing[] => {
+	return preferredIn(examinations).flatMap(({ candidate, ...one }): DoctorMissing[] => {
 		if (one.usable || candidate.kind !== "prebuilt" || one.why !== "broken") return [];
 		const why = used === null ? one.reason : `${one.reason}; ${used} is used instead`;
 		const entry = (what: string, command: string) => ({ what: `${what} (${candidate.path})`, why, command });
@@ -35,17 +48,28 @@ function deliveredBinaries({ used }: Found, examinations: readonly Examination[]
 	});
 }
 
-/** Builds that someone asked for and that do not work, and one for a GPU that nothing uses. */
-function ownBuilds({ used, devices }: Found, examinations: readonly Examination[]): DoctorMissing[] {
-	const failed = examinations.flatMap(({ candidate, ...one }): DoctorMissing[] => {
+/** Builds that someone asked for, that would be preferred and do not work, and that nothing stands in for. */
+function ownBuilds({ used }: Found, examinations: readonly Examination[]): DoctorMissing[] {
+	const usable = new Set(examinations.flatMap(({ usable, candidate: { facts } }) => (usable && facts?.backend ? [facts.backend] : [])));
+	const named = new Set<string>();
+	return preferredIn(examinations).flatMap(({ candidate, ...one }): DoctorMissing[] => {
 		const { backend, asked } = candidate.facts ?? {};
 		if (one.usable || backend === undefined || asked !== true) return [];
+		// One for the same backend works, or one build brings both back.
+		if (usable.has(backend) || named.has(backend)) return [];
+		// As in a run: whatever is used stands in for a build for the CPU of an earlier version.
+		if (one.why === "stale" && backend === defaultBackend()) return [];
+		named.add(backend);
 		const what = `the build for ${backend} (${candidate.path})`;
 		return [{ what, why: `${one.reason}; ${used} is used instead`, command: `npx prune-gguf build --backend ${backend}` }];
 	});
-	if (!hasNvidia() || devices.some(({ gpu }) => gpu)) return failed;
+}
+
+/** A build for a GPU that the used binary cannot use. If it has a backend for one, that says by itself why it sees no device. */
+function graphicsBuild({ used }: Found, { own, nvidia = hasNvidia() }: Graphics): DoctorMissing[] {
+	if (!nvidia || own === undefined || own.length > 0) return [];
 	const why = `${used} computes on the processor only`;
-	return [...failed, { what: "a build for the NVIDIA GPU", why, command: "npx prune-gguf build --backend cuda" }];
+	return [{ what: "a build for the NVIDIA GPU", why, command: "npx prune-gguf build --backend cuda" }];
 }
 
 /** How to come to a binary. */

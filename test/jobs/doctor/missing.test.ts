@@ -1,7 +1,10 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Found, missingOf, setting } from "../../../src/jobs/doctor/missing.js";
+import { type Found, type Graphics, missingOf, setting } from "../../../src/jobs/doctor/missing.js";
+import type { Examination } from "../../../src/model/runtime/binary/examine.js";
+import { defaultBackend } from "../../../src/model/runtime/build.js";
 import { packageRoot } from "../../../src/model/runtime/paths.js";
+import { fittingFacts } from "../../helpers/binaries.js";
 
 // What doctor says is missing on machines that are not this one.
 
@@ -21,7 +24,7 @@ const bare: Found = {
 	cache: folder,
 	builds: folder,
 };
-const ofDisk = (found: Found) => missingOf(found, []).filter(({ what }) => /^space/.test(what));
+const ofDisk = (found: Found) => missingOf(found, [], { own: undefined }).filter(({ what }) => /^space/.test(what));
 
 describe("a disk that is too full for a build", () => {
 	it("is missing space, with both figures", () => {
@@ -46,6 +49,56 @@ describe("a disk that is too full for a build", () => {
 	it("of the package is not mended by another cache folder", () => {
 		const builds = { folder: join(packageRoot, "build"), writable: true, freeBytes: 0 };
 		expect(ofDisk({ ...bare, builds }).map(({ command }) => command)).toEqual(["npm cache clean --force"]);
+	});
+});
+
+const usable: Found = { ...bare, usable: true, used: "the used one" };
+const ofBuild = (
+	name: string,
+	backend: "cpu" | "cuda" | "vulkan" | undefined,
+	reason?: string,
+	why: "stale" | "broken" = "stale",
+): Examination => ({
+	candidate: {
+		...{ kind: backend ? "built" : "prebuilt", name, path: `/${name}` },
+		facts: { ...fittingFacts, ...(backend ? { backend, asked: true } : {}) },
+	},
+	...(reason === undefined ? { usable: true, sha256: "", key: "" } : { usable: false, why, reason }),
+});
+
+describe("a build that someone asked for and that cannot be used", () => {
+	const whatOf = (...examinations: Examination[]) => missingOf(usable, examinations, { own: [], nvidia: false }).map(({ what }) => what);
+
+	it("is missing if it comes before the one that is used, once for each backend", () => {
+		expect(whatOf(ofBuild("one", "cuda", "old"), ofBuild("two", "cuda", "old"), ofBuild("three", "cpu"))).toEqual([
+			"the build for cuda (/one)",
+		]);
+		expect(whatOf(ofBuild("three", "cpu"), ofBuild("one", "cuda", "old"))).toEqual([]);
+	});
+
+	it("is not, if another one for the same backend works", () => {
+		expect(whatOf(ofBuild("old", "vulkan", "old"), ofBuild("three", "cpu"), ofBuild("new", "vulkan"))).toEqual([]);
+		const mine = defaultBackend() as "cpu";
+		expect(whatOf(ofBuild("old", mine, "old"), ofBuild("delivered", undefined))).toEqual([]);
+		expect(whatOf(ofBuild("bad", mine, "it ends", "broken"), ofBuild("delivered", undefined))).toEqual([`the build for ${mine} (/bad)`]);
+	});
+});
+
+describe("a build for an NVIDIA GPU", () => {
+	const cuda = { what: "a build for the NVIDIA GPU", why: "the used one computes on the processor only" };
+	const ofGpu = (found: Found, graphics: Graphics) => missingOf(found, [], graphics).map(({ what, why }) => ({ what, why }));
+
+	it("is missing if the used one has no backend for a graphics device", () => {
+		expect(ofGpu(usable, { own: [], nvidia: true })).toEqual([cuda]);
+		expect(ofGpu(usable, { own: [], nvidia: false })).toEqual([]);
+	});
+
+	it("is not if it has one that finds no device, if it did not say, or if it was named", () => {
+		expect(ofGpu(usable, { own: ["CUDA"], nvidia: true })).toEqual([]);
+		expect(ofGpu(usable, { own: undefined, nvidia: true })).toEqual([]);
+		const named = { kind: "named", name: "the used one", path: "/x", verdict: "used", reason: "" } as const;
+		const binaries = [{ ...named, level: null, compiler: null, bytes: null, sha256: null }];
+		expect(ofGpu({ ...usable, binaries }, { own: [], nvidia: true })).toEqual([]);
 	});
 });
 
