@@ -1,12 +1,12 @@
 // What is missing on a machine, and the command that brings it.
 import { existsSync } from "node:fs";
-import type { DoctorFolder, DoctorMissing, DoctorResult } from "../../api/doctor.js";
+import type { DoctorBackend, DoctorFolder, DoctorMissing, DoctorResult } from "../../api/doctor.js";
 import type { Examination } from "../../model/runtime/binary/examine.js";
 import { defaultBackend } from "../../model/runtime/build.js";
 import { buildBytes } from "../../model/runtime/build-folder.js";
-import { howToInstall, installCommand, packageSystem } from "../../model/runtime/build-tools.js";
+import { type BuildTool, howToInstall, installCommand, packageSystem } from "../../model/runtime/build-tools.js";
 import { packageRoot } from "../../model/runtime/paths.js";
-import { missingHere, toolNames } from "./tools.js";
+import { toolNames } from "./tools.js";
 
 /** What was found, before it is known what is missing. @internal */
 export type Found = Omit<DoctorResult, "missing">;
@@ -22,13 +22,41 @@ export interface Graphics {
 /** Everything that is missing. @param examinations of the binaries in `found`, in their order @internal */
 export function missingOf(found: Found, examinations: readonly Examination[], graphics: Graphics): DoctorMissing[] {
 	const isNamed = found.binaries[0]?.kind === "named";
-	return [
+	const missing = [
 		...deliveredBinaries(found, examinations),
 		...(found.usable ? [...ownBuilds(found, examinations), ...(isNamed ? [] : graphicsBuild(found, graphics))] : withoutBinary(found)),
 		...cacheFaults(found.cache),
 		...(found.usable || isNamed ? [] : buildFolderFaults(found.builds)),
 	];
+	return withPrerequisites(missing, found);
 }
+
+/** Puts what a build needs and is not there before the first one that is advised. One that nothing makes possible is left out. */
+function withPrerequisites(missing: readonly DoctorMissing[], found: Found): DoctorMissing[] {
+	const said = new Set<string>();
+	return missing.flatMap((entry): DoctorMissing[] => {
+		const [isBuild, backend = "cpu"] = /^npx prune-gguf build(?: --backend (\w+))?$/.exec(entry.command) ?? [];
+		if (!isBuild) return [entry];
+		const parts = found.backends.find(({ name }) => name === backend);
+		if (parts && parts.missing.length > 0 && parts.command === null) return [];
+		const needed = [...toolsToInstall(found), ...(parts ? partsToInstall(parts) : [])];
+		const unsaid = needed.filter(({ what }) => !said.has(what));
+		for (const { what } of unsaid) said.add(what);
+		return [...unsaid, entry];
+	});
+}
+
+function toolsToInstall({ tools, usable }: Found): DoctorMissing[] {
+	const missing = tools.filter(({ found, needed }) => needed && found === null).map(({ name }) => name);
+	if (missing.length === 0) return [];
+	const why = usable ? "needed for the build that is advised here" : "no binary that is there can be used, so it must be built";
+	const system = packageSystem();
+	const names = (Object.keys(toolNames) as BuildTool[]).filter((tool) => missing.includes(toolNames[tool]));
+	return [{ what: missing.join(", "), why, command: system ? installCommand(names, system) : howToInstall(names, system) }];
+}
+
+const partsToInstall = ({ name, missing, command }: DoctorBackend): DoctorMissing[] =>
+	missing.length === 0 || command === null ? [] : [{ what: missing.join(", "), why: `needed for a build for ${name}`, command }];
 
 /** Those that come before the one that is used. */
 function preferredIn(examinations: readonly Examination[]): readonly Examination[] {
@@ -82,18 +110,8 @@ function withoutBinary({ binaries, sources }: Found): DoctorMissing[] {
 				command: setting("PRUNE_GGUF_ADDON", ""),
 			},
 		];
-	const tools = missingHere(sources);
-	const system = packageSystem();
-	const toInstall: DoctorMissing = {
-		what: tools.map((tool) => toolNames[tool]).join(", "),
-		why: "no binary that is there can be used, so it must be built",
-		command: system ? installCommand(tools, system) : howToInstall(tools, system),
-	};
 	const download = sources ? "" : "; it downloads the sources of llama.cpp, so it needs the network";
-	return [
-		...(tools.length > 0 ? [toInstall] : []),
-		{ what: "a binary for this machine", why: `nothing can be measured without it${download}`, command: "npx prune-gguf build" },
-	];
+	return [{ what: "a binary for this machine", why: `nothing can be measured without it${download}`, command: "npx prune-gguf build" }];
 }
 
 function cacheFaults({ folder, writable }: DoctorFolder): DoctorMissing[] {

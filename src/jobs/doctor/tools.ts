@@ -9,15 +9,15 @@ export const toolNames: Readonly<Record<BuildTool, DoctorTool["name"]>> = {
 	...{ compiler: "C++ compiler", cmake: "cmake", make: "make or ninja", git: "git" },
 };
 
-/** Tools that a build here would miss. A build on Windows leaves the search for a compiler to CMake, but who asks wants to know before. */
-export function missingHere(sources: boolean): BuildTool[] {
-	const missing = missingTools({ sources });
+/** Tools that are not here, git among them. A build on Windows leaves the search for a compiler to CMake, but who asks wants to know before. */
+function missingHere(): BuildTool[] {
+	const missing = missingTools({ sources: false });
 	return process.platform === "win32" && findVisualStudio() === undefined ? ["compiler", ...missing] : missing;
 }
 
 /** All tools of a build on this system. @param sources whether those of llama.cpp are there */
 export function toolsFor(sources: boolean): DoctorTool[] {
-	const missing = missingHere(false);
+	const missing = missingHere();
 	// CMake brings what builds with Microsoft's compiler.
 	const searched = process.platform === "win32" ? (["compiler", "cmake", "git"] as const) : (["compiler", "cmake", "make", "git"] as const);
 	return searched.map((tool) => ({

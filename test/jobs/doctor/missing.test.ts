@@ -102,6 +102,32 @@ describe("a build for an NVIDIA GPU", () => {
 	});
 });
 
+describe("what an advised build needs and is not there", () => {
+	const tools = [
+		{ name: "C++ compiler", found: "GNU 12", needed: true },
+		{ name: "cmake", found: null, needed: true },
+		{ name: "git", found: null, needed: false },
+	] as const;
+	const cuda = { name: "cuda", built: false, missing: ["nvcc of the CUDA toolkit"], command: "install it" } as const;
+	const whatOf = (found: Partial<Found>, examinations: Examination[] = []) =>
+		missingOf({ ...usable, tools, ...found }, examinations, { own: [], nvidia: true }).map(({ what }) => what);
+	const build = "a build for the NVIDIA GPU";
+
+	it("comes before it, once", () => {
+		expect(whatOf({ backends: [cuda] })).toEqual(["cmake", cuda.missing[0], build]);
+		expect(whatOf({ backends: [{ ...cuda, missing: [] }], tools: [] })).toEqual([build]);
+		const old = [ofBuild("one", "cuda", "old"), ofBuild("two", "vulkan", "old"), ofBuild("three", undefined)];
+		expect(whatOf({ backends: [cuda] }, old)).toEqual([
+			...["cmake", cuda.missing[0], "the build for cuda (/one)", "the build for vulkan (/two)", build],
+		]);
+		expect(whatOf({ usable: false, used: null })).toEqual(["cmake", "a binary for this machine"]);
+	});
+
+	it("leaves a build out that nothing makes possible here", () => {
+		expect(whatOf({ backends: [{ ...cuda, command: null }] })).toEqual([]);
+	});
+});
+
 it("a variable is set as the shells of the system understand it", () => {
 	expect(setting("PRUNE_GGUF_HOME", "FOLDER", "linux")).toBe("export PRUNE_GGUF_HOME=FOLDER");
 	expect(setting("PRUNE_GGUF_ADDON", "", "darwin")).toBe("unset PRUNE_GGUF_ADDON");
