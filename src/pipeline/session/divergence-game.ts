@@ -2,9 +2,10 @@
 import type { Calibration } from "../../model/calibration/index.js";
 import { Coalition } from "../../game/coalition.js";
 import type { BatchOptions, Measurement } from "../../game/game.js";
+import { logger } from "../../api/logger.js";
 import { wantsDivergence } from "./calibration-windows.js";
 import { mostReferenceBytes, predicting } from "../preflight/reference-memory.js";
-import { availableMemory, neededBesideWeights } from "../../model/runtime/memory.js";
+import { availableMemory, neededBesideWeights, sizeText } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { bytesOfReference } from "../../model/runtime/positions.js";
 import { LedgerGame, type LedgerGameOptions } from "../../storage/ledger-game.js";
@@ -42,14 +43,21 @@ interface Material {
 	readonly stateBytes: number;
 }
 
-/**
- * Whether the search goes by the divergence: it is to, and the original model's distributions find room beside what measuring takes.
- */
+/** Whether the search goes by the divergence: it is to, and the original model's distributions find room beside what measuring takes. A note says if not. */
 export function searchesByDivergence(model: Model, { calibration, stateBytes }: Material, options: SessionSettings): boolean {
 	if (!wantsDivergence(options)) return false;
 	const { search } = calibration.splits;
 	const bytes = bytesOfReference(predicting(search), model.facts.vocabulary);
-	if (bytes > mostReferenceBytes(options)) return false;
 	const measuring = neededBesideWeights(model.file, { windows: search.count, windowLength: search.length, stateBytes });
-	return bytes + measuring <= availableMemory();
+	const available = availableMemory();
+	const allowed = bytes <= mostReferenceBytes(options);
+	if (allowed && bytes + measuring <= available) return true;
+	const why = allowed
+		? `that and ${sizeText(measuring)} to measure with are more than the ${sizeText(available)} that are free (--state-bytes lowers the second)`
+		: `--reference-bytes ${bytes} allows them`;
+	logger(options)(
+		"note",
+		`the search goes by the loss, not by the KL divergence, which varies less: the reference logits take ${sizeText(bytes)}; ${why}`,
+	);
+	return false;
 }
