@@ -1,4 +1,4 @@
-// What native parts are made from, as a hash: the version alone does not tell two states of it apart.
+// What native parts are made from, as a hash: two states of the sources have the same version.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { packageRoot } from "../paths.js";
 export interface SourceHashes {
 	/** Of a build of this machine. */
 	readonly native?: string | undefined;
-	/** Of a delivered binary: what makes it counts too, and is in no package. */
+	/** A delivered binary also names what made it, which is in no package. */
 	readonly prebuilt?: string | undefined;
 }
 
