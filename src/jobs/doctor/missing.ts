@@ -126,8 +126,9 @@ function buildFolderFaults({ folder, writable, freeBytes }: DoctorFolder): Docto
 		const what = `a folder for builds that can be written to (${folder} cannot)`;
 		return [{ what, why: "a build goes into the package, or into the cache folder", command: elsewhere }];
 	}
-	if (freeBytes === null || freeBytes >= buildBytes.addon) return [];
-	const [needed, free] = [Math.ceil(buildBytes.addon / 1e6), Math.floor(freeBytes / 1e6)];
+	const bytes = buildBytes[defaultBackend()];
+	if (freeBytes === null || freeBytes >= bytes) return [];
+	const [needed, free] = [Math.ceil(bytes / 1e6), Math.floor(freeBytes / 1e6)];
 	const why = `a build needs ${needed} MB, and the disk has ${free} MB free`;
 	// The package comes first: naming another cache folder would not move a build out of it.
 	const command = folder.startsWith(packageRoot) ? "npm cache clean --force" : elsewhere;

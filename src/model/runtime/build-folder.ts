@@ -1,13 +1,24 @@
 // The folder of a build: whether it can be used, what it holds, and how its addon appears.
 import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, open, readFile, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { BuildError, FileError } from "../../errors.js";
+import type { Backend } from "./paths.js";
 
 const MB = 1e6;
 
-/** Bytes of the disk that a finished build takes: measured with GCC on Linux, and a quarter more. Graphics backends take more. */
-export const buildBytes = { addon: 40 * MB, referenceTools: 430 * MB } as const;
+/**
+ * Bytes of the disk that a finished build takes. Those for the CPU and of the reference tools, which come on top, are measured with GCC on Linux, and a
+ * quarter more. The others are estimates: kernels lie there several times, as objects, in a library, in the addon and its copy, and in the
+ * RPC server. Those of Vulkan come as text too. For CUDA it is one kind of GPU.
+ */
+export const buildBytes: Readonly<Record<Backend | "referenceTools", number>> = {
+	...{ cpu: 40 * MB, rpc: 60 * MB, metal: 80 * MB, vulkan: 600 * MB, cuda: 1000 * MB },
+	referenceTools: 390 * MB,
+};
+
+/** Folders of a build that hold what the addon is made of; everything else belongs to reference tools. */
+const ofAddon = ["linked", "Release", "llama.cpp/src", "llama.cpp/ggml", "llama.cpp/tools/rpc", "CMakeFiles/prune_gguf.dir"];
 
 /** Makes the folder. @throws BuildError if it cannot be written */
 export async function makeBuildFolder(folder: string): Promise<void> {
@@ -50,14 +61,18 @@ function diskFull(folder: string, cause: unknown): BuildError {
 
 /** What decides how much is compiled. */
 export interface BuildAmount {
+	readonly backend: Backend;
 	readonly referenceTools: boolean;
 	/** Bytes that are free. @default those of the folder's disk */
 	readonly free?: number | undefined;
 }
 
 /** Checks that the disk has room for what is not there yet. @throws BuildError that says how much, and where */
-export async function checkBuildSpace(folder: string, { referenceTools, free }: BuildAmount): Promise<void> {
-	const needed = (referenceTools ? buildBytes.referenceTools : buildBytes.addon) - (await bytesIn(folder));
+export async function checkBuildSpace(folder: string, { backend, referenceTools, free }: BuildAmount): Promise<void> {
+	const has = await bytesIn(folder);
+	// What one has too much does not make room for the other.
+	const addon = Math.max(0, buildBytes[backend] - has.addon);
+	const needed = addon + (referenceTools ? Math.max(0, buildBytes.referenceTools - has.others) : 0);
 	const there = free ?? (await freeBytesOf(folder));
 	if (there === undefined || there >= needed) return;
 	throw new BuildError(
@@ -72,10 +87,16 @@ export async function freeBytesOf(folder: string): Promise<number | undefined> {
 	return bavail === 0 && bsize === 0 ? undefined : bavail * bsize;
 }
 
-async function bytesIn(folder: string): Promise<number> {
+async function bytesIn(folder: string): Promise<{ readonly addon: number; readonly others: number }> {
 	const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
-	const sizes = files.map(async (entry) => (await stat(join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0);
-	return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+	const sizes = files.map(async (entry) => {
+		const place = `${relative(folder, entry.parentPath).replaceAll("\\", "/")}/`;
+		const bytes = (await stat(join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0;
+		return { bytes, isOfAddon: ofAddon.some((part) => place.startsWith(`${part}/`)) };
+	});
+	const all = await Promise.all(sizes);
+	const sum = (isOfAddon: boolean) => all.reduce((total, one) => total + (one.isOfAddon === isOfAddon ? one.bytes : 0), 0);
+	return { addon: sum(true), others: sum(false) };
 }
 
 /**

@@ -166,10 +166,10 @@ interface Compilation {
 }
 
 async function compile(compilation: Compilation): Promise<void> {
-	const { options, places, kind, folder, addon, targets, record } = compilation;
+	const { options, backend, places, kind, folder, addon, targets, record } = compilation;
 	const report = (step: string, fraction: number) => options.onStep?.({ step, fraction });
 	if (await clearLeftovers(folder, places.root)) report("going on after a build that was killed", 0);
-	if (options.variant === undefined) await checkBuildSpace(folder, { referenceTools: options.referenceTools ?? false });
+	if (options.variant === undefined) await checkBuildSpace(folder, { backend, referenceTools: options.referenceTools ?? false });
 	await record.begin();
 	const onLine = (line: string) => {
 		const fraction = buildFraction(line);

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type Found, type Graphics, missingOf, setting } from "../../../src/jobs/doctor/missing.js";
 import type { Examination } from "../../../src/model/runtime/binary/examine.js";
 import { defaultBackend } from "../../../src/model/runtime/build.js";
+import { buildBytes } from "../../../src/model/runtime/build-folder.js";
 import { packageRoot } from "../../../src/model/runtime/paths.js";
 import { fittingFacts } from "../../helpers/binaries.js";
 
@@ -29,15 +30,16 @@ const ofDisk = (found: Found) => missingOf(found, [], { own: undefined }).filter
 describe("a disk that is too full for a build", () => {
 	it("is missing space, with both figures", () => {
 		expect(ofDisk(bare)).toEqual([]);
+		const needed = buildBytes[defaultBackend()];
 		const builds = { ...folder, freeBytes: 12.9e6 };
 		expect(ofDisk({ ...bare, builds })).toEqual([
 			{
 				what: "space on the disk of /somewhere/build",
-				why: "a build needs 40 MB, and the disk has 12 MB free",
+				why: `a build needs ${needed / 1e6} MB, and the disk has 12 MB free`,
 				command: expect.stringContaining("PRUNE_GGUF_HOME=FOLDER"),
 			},
 		]);
-		expect(ofDisk({ ...bare, builds: { ...folder, freeBytes: 40e6 } })).toEqual([]);
+		expect(ofDisk({ ...bare, builds: { ...folder, freeBytes: needed } })).toEqual([]);
 	});
 
 	it("is not, if nothing is built, or it does not say how full it is", () => {

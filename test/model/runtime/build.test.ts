@@ -241,14 +241,32 @@ describe.skipIf(process.platform === "win32")("after a build that was killed", (
 
 describe("the folder of a build", () => {
 	it("needs room on its disk for what is not there yet, and says how much and where", async () => {
-		await expect(checkBuildSpace(fake.root, { referenceTools: false, free: 20e6 })).rejects.toThrow(
-			new RegExp(`^building needs \\d+ MB in ${fake.root}, and its disk has 20 MB free\\. Make space`),
+		const usual = { backend: "cpu", referenceTools: false } as const;
+		await expect(checkBuildSpace(fake.root, { ...usual, free: 20e6 })).rejects.toThrow(
+			`building needs 40 MB in ${fake.root}, and its disk has 20 MB free. Make space`,
 		);
-		await checkBuildSpace(fake.root, { referenceTools: false, free: 60e6 });
-		await expect(checkBuildSpace(fake.root, { referenceTools: true, free: 200e6 })).rejects.toThrow(BuildError);
-		writeFileSync(join(fake.root, "built"), Buffer.alloc(150e6));
-		await checkBuildSpace(fake.root, { referenceTools: false, free: 0 });
-		await checkBuildSpace(fake.places.root, { referenceTools: false });
+		await checkBuildSpace(fake.root, { ...usual, free: 60e6 });
+		await expect(checkBuildSpace(fake.root, { ...usual, backend: "cuda", free: 60e6 })).rejects.toThrow("building needs 1000 MB");
+		await expect(checkBuildSpace(fake.root, { ...usual, referenceTools: true, free: 200e6 })).rejects.toThrow("building needs 430 MB");
+		await checkBuildSpace(fake.places.root, usual);
+	});
+
+	it("counts what is there for the addon or for the reference tools, and never for both", async () => {
+		const neededWith = (referenceTools: boolean) =>
+			checkBuildSpace(fake.root, { backend: "cpu", referenceTools, free: 0 }).then(
+				() => 0,
+				(error: Error) => Number(/needs (\d+) MB/.exec(error.message)?.[1]),
+			);
+		const put = (place: string, bytes: number) => {
+			mkdirSync(join(fake.root, place), { recursive: true });
+			writeFileSync(join(fake.root, place, "x"), Buffer.alloc(bytes));
+		};
+		put("llama.cpp/common", 150e6);
+		expect(await neededWith(false)).toBe(40);
+		expect(await neededWith(true)).toBe(280);
+		put("llama.cpp/src", 60e6);
+		expect(await neededWith(false)).toBe(0);
+		expect(await neededWith(true)).toBe(240);
 	});
 
 	it("leaves an addon of the same bytes untouched, and replaces another in one step", async () => {
