@@ -1,4 +1,4 @@
-// What native parts are made from, as a hash: two states of the sources have the same version.
+// What native parts are made from, as a hash: two states of the sources may have the same version.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -6,9 +6,9 @@ import { packageRoot } from "../paths.js";
 
 /** Hashes of what this program's native parts are made from; undefined if nobody wrote them (`npm run build` does). */
 export interface SourceHashes {
-	/** Of a build of this machine. */
+	/** Hash for a build of this machine. */
 	readonly native?: string | undefined;
-	/** A delivered binary also names what made it, which is in no package. */
+	/** The same for a delivered binary. It also covers the scripts that make one, which are in no package. */
 	readonly prebuilt?: string | undefined;
 }
 
