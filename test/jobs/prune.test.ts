@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -79,7 +80,7 @@ describe("pruneGguf", () => {
 	it("finds the block whose removal costs least on the search text, with its cost on the validation text", async () => {
 		const output = out();
 		const { plan } = await pruneGguf(fixturePath, output, {
-			...small,
+			...{ ...small, calibration: [fileURLToPath(new URL("../../docs/limits.md", import.meta.url))] },
 			search: { method: "greedy", granularity: "block" },
 			removeBlocks: 1,
 		});

@@ -118,22 +118,11 @@ class GameMaker {
 	}
 
 	async make(plan: SearchPlan): Promise<SessionGames> {
-		const { questions, calibration, folder, backend, stateBytes } = this.#material;
+		const { questions, calibration, stateBytes } = this.#material;
 		if (this.#kl) checkReferenceMemory("--metric kl", calibration.splits, this.#model.facts.vocabulary, this.#options);
 		const splitMetric = (split: SplitName) => (questions ? questionMetric(questions[split], this.#options) : this.#textMetric(split));
 		const search = questions ? splitMetric("search") : this.#searchMetric();
-		const key = this.#searchKey(search);
-		const byDivergence = this.#byDivergence;
-		const windows = calibration.splits.search;
-		const setup = await setUpSearch(
-			{
-				...{ model: this.#model, windows, shape: search.shape, folder, backend, stateBytes },
-				...{ key, settings: { ...key.settings }, plan: { ...plan, work: search.tokens / windows.tokens.length }, byDivergence },
-			},
-			this.#options,
-		);
-		this.#setup = setup;
-		this.#ledgers.push(setup.ledger);
+		const setup = await this.#setUp(search, plan);
 		const evaluator = this.#model.createEvaluator({ threads: Number(setup.settings.threads), stateBytes });
 		this.#evaluator = evaluator;
 		const own = async () => evaluator;
@@ -141,12 +130,9 @@ class GameMaker {
 		const ledgers = { search: setup.ledger, validation: await this.#open(validation), heldOut: await this.#open(heldOut) };
 		const parts = await this.#searchParts(setup);
 		const searched = this.#gameOptions(ledgers.search, search, () => setup.evaluator(), this.#metricView("search"));
+		const whole = this.#byDivergence ? new DivergenceGame(searched) : new LedgerGame(searched);
 		const games = {
-			search: byDivergence
-				? new DivergenceGame(searched)
-				: parts.length > 0
-					? new StagedLedgerGame(searched, parts)
-					: new LedgerGame(searched),
+			search: parts.length > 0 ? new StagedLedgerGame(searched, parts) : whole,
 			validation: this.#game(ledgers.validation, validation, own, this.#metricView("validation")),
 			heldOut: this.#game(ledgers.heldOut, heldOut, own, this.#metricView("heldOut")),
 		};
@@ -179,6 +165,24 @@ class GameMaker {
 			closeSearch: () => this.#closeSearch(),
 			close: () => settled([this.#closeSearch(true), ...this.#ledgers.map((ledger) => ledger.close())]),
 		};
+	}
+
+	/** What the search split is measured with. */
+	async #setUp(search: SplitMetric, plan: SearchPlan): Promise<SearchSetup> {
+		const { calibration, folder, backend, stateBytes } = this.#material;
+		const key = this.#searchKey(search);
+		const windows = calibration.splits.search;
+		const setup = await setUpSearch(
+			{
+				...{ model: this.#model, windows, shape: search.shape, folder, backend, stateBytes },
+				...{ key, settings: { ...key.settings }, plan: { ...plan, work: search.tokens / windows.tokens.length } },
+				byDivergence: this.#byDivergence,
+			},
+			this.#options,
+		);
+		this.#setup = setup;
+		this.#ledgers.push(setup.ledger);
+		return setup;
 	}
 
 	#isExact(): boolean {

@@ -67,8 +67,6 @@ export class Session {
 	readonly games: Record<SplitName, LedgerGame>;
 	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
 	readonly finals: Record<SplitName, LedgerGame>;
-	/** Whether the search measures as the final comparison does: with the model itself, on all positions. */
-	readonly exactSearch: boolean;
 	/** Losses on the calibration windows, for figures; those of `finals` where these are the metric. */
 	readonly texts: Record<SplitName, LedgerGame>;
 	/** Tokens that a mask runs in each of the games. */
@@ -76,6 +74,7 @@ export class Session {
 	/** Evaluator of the model itself: what decides and is reported is measured with it. */
 	readonly evaluator: Evaluator;
 	readonly races: SessionGames["races"];
+	readonly exactSearch: SessionGames["exactSearch"];
 	/** The losses of other text, measured with the model itself, with a ledger of its own. */
 	readonly gameOn: SessionGames["gameOn"];
 	/** The text of a split with the divergence from the original model, and further questions: for quality limits. */
