@@ -117,8 +117,17 @@ export function parseBlocks(text: string): ParsedBlocks {
 		const read = readRange(range.trim());
 		if (typeof read === "string") return { problem: read };
 		positions.push(...read);
+		// Before they grow further: a short text can name many.
+		if (positions.length > LARGEST_BLOCK + 1) return { problem: `${JSON.stringify(range.trim())} names blocks that were named before` };
 	}
 	return setOf(positions);
+}
+
+/** How many positions a text names, if it is the text of a set: each range counts with its length, without being written out. */
+export function positionsNamed(text: string): number {
+	let count = 0;
+	for (const [, from, to] of text.matchAll(/(\d{1,4})[af]?\s*-\s*(\d{1,4})/g)) count += Math.max(0, Number(to) - Number(from));
+	return count;
 }
 
 /** Reads what {@link formatBlocks} writes. */

@@ -54,7 +54,7 @@ export function runCommand(args, { home, peakFile, seconds }) {
 }
 
 // Characters that we write: line ends and tabs. Anything else in a file must not reach a terminal unchanged.
-const control = /(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u2069]/u;
+const control = /(?![\n\t])[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/u;
 
 /**
  * Forbidden things that a run did.

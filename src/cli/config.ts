@@ -1,5 +1,5 @@
 // Config files: JSON objects whose keys are options. Their values become words of the command line, which are read as if typed.
-import { readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { exclusiveFlags, factsOf, isEstimator, methodOptions, rankMethods, rowsOf } from "./api.js";
 import { givenOptions, hasSwitch, kebab, splitAtEnd, optionValue } from "./arguments.js";
 import { type CommandFacts, nameOf } from "./command-facts.js";
@@ -46,11 +46,28 @@ export function readConfig(path: string, option: "--config" | "--check" = "--con
 	return { command, words };
 }
 
+/** Bytes of a configuration file at most. */
+const MOST_BYTES = 2 ** 20;
+
+/** Without waiting for a pipe, which may never have an end. @throws UsageError if it is no regular file, or a huge one */
+function readRegular(path: string): string {
+	const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+	try {
+		const found = fstatSync(descriptor);
+		if (!found.isFile()) throw new UsageError(`${path} is no regular file: give a configuration file in JSON.`);
+		if (found.size > MOST_BYTES) throw new UsageError(`${path} has ${found.size} bytes: a configuration file has at most ${MOST_BYTES}.`);
+		return readFileSync(descriptor, "utf8");
+	} finally {
+		closeSync(descriptor);
+	}
+}
+
 function contentOf(path: string, option: string): Readonly<Record<string, unknown>> {
 	let text: string;
 	try {
-		text = readFileSync(path, "utf8");
+		text = readRegular(path);
 	} catch (error) {
+		if (error instanceof UsageError) throw error;
 		const { code, message } = error as NodeJS.ErrnoException;
 		throw new UsageError(`${option}: ${code === "ENOENT" ? `there is no file ${path}` : `${path} cannot be read: ${message}`}`);
 	}

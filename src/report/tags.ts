@@ -27,17 +27,15 @@ function rendered(part: Part): string {
 	return escapeHtml(String(part));
 }
 
-/** Characters that turn the direction of text: a name must not rearrange what stands around it. */
-const directions = /[\u202A-\u202E\u2066-\u2069]/gu;
 /** Halves of a character, which no file in UTF-8 can hold. */
 const halves = /\p{Surrogate}/gu;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
-const controls = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F]/gu;
+/** Control characters, line ends other than the usual ones, and what turns the direction of text: a name must not rearrange what stands around it. */
+const acting = /(?![\t\n\r])[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
 
 /** Text as it is shown: characters that are not seen but act are shown as their code. */
 export function visible(text: string): string {
 	const code = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-	return text.replace(halves, "\uFFFD").replace(controls, code).replace(directions, code);
+	return text.replace(halves, "\uFFFD").replace(acting, code);
 }
 
 const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };

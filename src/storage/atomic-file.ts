@@ -73,8 +73,13 @@ async function beside<T>(
 	const folder = dirname(target);
 	await checkSpace(path, folder, expectedBytes);
 	const temp = join(folder, partialName(basename(target)));
-	const handle = await attempt(path, () => open(temp, "wx"), folder);
+	// A file that is replaced keeps its rights: others must not read what they could not read before.
+	const replaced = await statOf(target);
+	const mode = replaced && Number(replaced.mode) & 0o777;
+	const handle = await attempt(path, () => open(temp, "wx", mode), folder);
 	try {
+		// What the process's mask took away.
+		if (mode !== undefined) await handle.chmod(mode).catch(() => {});
 		return await use(handle, temp);
 	} finally {
 		// Its name is gone where it was put in place.

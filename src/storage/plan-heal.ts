@@ -55,11 +55,17 @@ const cut = v.strictObject({
 	reason: v.optional(someText),
 });
 
+/** Tokens that healing is fitted to, at most: days of work on most machines. */
+const MOST_TOKENS = 2 ** 24;
+
 export const healSchema = v.strictObject({
 	/** Whether the written file is healed: not where the validation split does not say that it helps. */
 	applied: v.boolean(),
 	/** Text that matrices were fitted to: self-generated text with this seed. */
-	fit: v.strictObject({ seed: wholeNumber, sha256: sha256Hex, count: positiveWhole, length: positiveWhole }),
+	fit: v.pipe(
+		v.strictObject({ seed: wholeNumber, sha256: sha256Hex, count: positiveWhole, length: positiveWhole }),
+		v.check(({ count, length }) => count * length <= MOST_TOKENS, `expected at most ${MOST_TOKENS} tokens, count times length`),
+	),
 	/** `auto`, `same`, or a type of ggml. */
 	type: someText,
 	/** That the healed matrices take more than those in their place. */

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { InvalidPlanError } from "../errors.js";
-import { blocksAsText } from "../notation.js";
+import { blocksAsText, positionsNamed } from "../notation.js";
 import { openInput } from "./input-file.js";
 import { writeAtomically } from "./atomic-file.js";
 import { PLAN_FORMAT, PLAN_VERSION, PLAN_VERSIONS, planSchema } from "./plan-schema.js";
@@ -64,12 +64,13 @@ export function parsePlan(value: unknown, name = "the plan"): Plan {
 	throw new InvalidPlanError(`${name} is not valid${read}:\n${[...faults, ...more].map((fault) => `  ${fault}`).join("\n")}`);
 }
 
-/** Numbers, texts, lists and objects in a value. @throws InvalidPlanError if there are more than any plan has, or too deep ones */
+/** Numbers, texts, lists and objects in a value, and blocks that texts of sets name. @throws InvalidPlanError if there are more than any plan has, or too deep ones */
 function countValues(value: unknown, name: string): number {
 	let count = 0;
 	let depth = 0;
 	for (let level = [value]; level.length > 0; level = level.flatMap(childrenOf)) {
 		count += level.length;
+		for (const text of level) if (typeof text === "string") count += positionsNamed(text);
 		if (count > MAX_VALUES)
 			throw new InvalidPlanError(
 				`${name} holds more than ${MAX_VALUES.toLocaleString("en-US")} values: no plan does. Check what wrote it.`,

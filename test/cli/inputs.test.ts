@@ -52,6 +52,17 @@ describe.skipIf(process.platform === "win32")("what is no regular file is refuse
 		expect(stderr).toMatch(message);
 	});
 
+	it.each<[string, string[]]>([
+		["a configuration", [fixturePath, "--config", at("pipe")]],
+		["a configuration to check", ["config", "--check", at("pipe")]],
+		["a configuration that is a device", [fixturePath, "--config", "/dev/zero"]],
+	])("%s", async (_, args) => {
+		const onStart = (child: { kill(signal: NodeJS.Signals): boolean }) => setTimeout(() => child.kill("SIGKILL"), 20_000).unref();
+		const { code, signal, stderr } = await runNode([mainPath, ...args], { env: { PRUNE_GGUF_HOME: at("home") }, onStart });
+		expect([code, signal], stderr).toEqual([2, null]);
+		expect(stderr).toMatch(/is no regular file: give a configuration file/);
+	});
+
 	it.each([
 		["folder", "a folder"],
 		["socket", "a socket"],

@@ -26,6 +26,7 @@ describe("the template", () => {
 	});
 
 	it("shows characters that are not seen but act", () => {
+		expect(visible("\u061C\u200E\u200F\u0085\u2028\u2029\t\r\n")).toBe("\\u061c\\u200e\\u200f\\u0085\\u2028\\u2029\t\r\n");
 		expect(escapeHtml("a\u202Eb\u0000c\uD800d\ne")).toBe("a\\u202eb\\u0000c\uFFFDd\ne");
 		expect(visible("\u{1F40B} שלום")).toBe("\u{1F40B} שלום");
 	});

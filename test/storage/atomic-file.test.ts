@@ -1,4 +1,6 @@
 import {
+	chmodSync,
+	statSync,
 	existsSync,
 	linkSync,
 	lstatSync,
@@ -123,6 +125,18 @@ describe("an existing file", () => {
 		await writeAtomically(target, { overwrite: true }, write("new"));
 		expect(readFileSync(target, "utf8")).toBe("new");
 		expect(readdirSync(folder)).toEqual(["out.gguf"]);
+	});
+
+	test.skipIf(process.platform === "win32")("that is replaced keeps its rights", async () => {
+		writeFileSync(target, "old");
+		for (const mode of [0o600, 0o664]) {
+			chmodSync(target, mode);
+			let during = 0;
+			await writeAtomically(target, { overwrite: true }, async (handle) => {
+				during = (await handle.stat()).mode & 0o777;
+			});
+			expect([during, statSync(target).mode & 0o777]).toEqual([mode, mode]);
+		}
 	});
 
 	test("that appears while the output is written is kept", async () => {

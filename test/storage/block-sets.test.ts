@@ -71,6 +71,12 @@ describe("sets of blocks in a plan", () => {
 		);
 	});
 
+	it("are not healed on more text than anyone would draw", () => {
+		const fit = { seed: 0, sha256: "ab".repeat(32), count: 1e9, length: 128 };
+		const heal = { applied: true, fit, type: "auto", addedBytes: 0, cuts: [], seconds: { text: 0, rest: 0 } };
+		expect(() => parsePlan({ ...old, heal })).toThrow(/heal\.fit: expected at most 16777216 tokens/);
+	});
+
 	it.each([
 		["3, 7f-10f", /removed: 7f-10f names an odd number of parts.*The nearest is 7f-10a, got "3, 7f-10f"/],
 		["", /removed: expected block numbers from 0/],

@@ -114,6 +114,20 @@ describe("parsePlan", () => {
 		expect(messageOf({ ...plan, options: Object.fromEntries(Array.from({ length: 1_000_001 }, (_, i) => [i, 0])) })).toBe(many);
 	});
 
+	it("does not write out what short texts of sets name without end", () => {
+		const started = performance.now();
+		expect(messageOf({ ...plan, removed: Array.from({ length: 20_000 }, () => "0-9999").join() })).toMatch(
+			/holds more than 1,000,000 values/,
+		);
+		expect(messageOf({ ...plan, removed: Array.from({ length: 50 }, () => "0-9999").join() })).toMatch(
+			/removed: .*names blocks that were named before/,
+		);
+		const alternative = { count: 10_000, removed: "0-9999", searchLoss: 1 };
+		expect(messageOf({ ...plan, alternatives: new Array(40_000).fill(alternative) })).toMatch(/holds more than 1,000,000 values/);
+		// They took seconds, or all memory.
+		expect(performance.now() - started).toBeLessThan(5000);
+	});
+
 	it.each([
 		["x", 'removed[0]: Invalid type: Expected number but received "x", got "x"'],
 		[0, "removed[1]: blocks are listed once each, ascending; 0 follows 0"],
