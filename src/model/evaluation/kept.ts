@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { PruneGgufError } from "../../errors.js";
 import { Coalition } from "../../game/coalition.js";
+import { checkAsRead } from "../gguf/as-read.js";
+import type { GgufFile } from "../gguf/file.js";
 import { loadedBinary } from "../runtime/load-addon.js";
 import { announceMachine } from "../runtime/load-model.js";
 import { backendOf } from "../runtime/backend.js";
@@ -20,6 +22,8 @@ import type { JobOptions, MachineOptions } from "../runtime/job-options.js";
 /** A model under a mask, and its identity. */
 export interface Side {
 	readonly path: string;
+	/** Its header: figures are kept only while the file is as it was then. */
+	readonly file: GgufFile;
 	/** SHA-256 of the file. */
 	readonly sha256: string;
 	/** Removed blocks, ascending. */
@@ -43,6 +47,13 @@ export async function modelHash(
 	if (long) await announceMachine(options);
 	const report = (done: number) => options.progress?.work({ phase: "reading the file", done, total: files.size, unit: "bytes" });
 	return identityOf(files.paths, options.signal, long ? report : undefined);
+}
+
+/** The same for a model whose header was read. @throws FileError if the file changed since its header was read */
+export async function hashAsRead(file: GgufFile, options: JobOptions & MachineOptions): Promise<string> {
+	const hash = await modelHash(file, options);
+	await checkAsRead({ file });
+	return hash;
 }
 
 /** What computes, as far as it can change bits: two binaries never share a measurement. */

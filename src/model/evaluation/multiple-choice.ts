@@ -1,10 +1,10 @@
 import { InvalidOptionError } from "../../errors.js";
 import { GgufFile } from "../gguf/file.js";
-import { loadModel } from "../runtime/load-model.js";
+import { loadAsRead } from "../runtime/load-model.js";
 import { accuracyOf, type Answer, answersOf, compareAnswers, rightOf } from "./accuracy.js";
 import { packQuestions, tokenizeQuestions } from "./choices.js";
 import type { PreparedQuestions } from "./prepared-questions.js";
-import { modelHash } from "./kept.js";
+import { hashAsRead, type Side } from "./kept.js";
 import { blocksToRemove } from "./perplexity.js";
 import { scoreKept } from "./question-sweep.js";
 import { type QuestionFile, readQuestions } from "./questions.js";
@@ -22,10 +22,12 @@ export async function measureQuestions(path: string, options: QuestionsOptions):
 	if (limit !== undefined && (!Number.isInteger(limit) || limit < 1))
 		throw new InvalidOptionError(`maxQuestions must be a whole number of at least 1, got ${limit}`);
 	const file = await readQuestions(options.questions, limit);
+	const header = (name: string) => GgufFile.read(name, options.signal ? { signal: options.signal } : {});
+	const model = { path, file: await header(path) };
 	// A wrong file name shows before the first model has answered.
-	if (against !== undefined) await GgufFile.read(against);
-	const own = await answersOn(path, file, { remove: options.remove, alsoOriginal: against === undefined }, options);
-	const rival = against === undefined ? undefined : await answersOn(against, file, { remove: [], alsoOriginal: false }, options);
+	const other = against === undefined ? undefined : { path: against, file: await header(against) };
+	const own = await answersOn(model, file, { remove: options.remove, alsoOriginal: against === undefined }, options);
+	const rival = other && (await answersOn(other, file, { remove: [], alsoOriginal: false }, options));
 	const first = rival?.masked ?? own.whole;
 	return {
 		model: path,
@@ -51,17 +53,18 @@ interface Scored {
 	readonly whole?: Answer[] | undefined;
 }
 
+/** @param from path and header of the model */
 async function answersOn(
-	path: string,
-	file: QuestionFile,
+	from: Pick<Side, "path" | "file">,
+	questions: QuestionFile,
 	{ remove, alsoOriginal }: Pick<QuestionsOptions, "remove"> & { readonly alsoOriginal: boolean },
 	options: QuestionsOptions,
 ): Promise<Scored> {
-	const model = await loadModel(path, options);
+	const model = await loadAsRead(from, options);
 	try {
-		const prepared = packQuestions(tokenizeQuestions(model, file), file.format);
+		const prepared = packQuestions(tokenizeQuestions(model, questions), questions.format);
 		const removed = blocksToRemove(remove, model.facts.blocks);
-		const own = { path, sha256: await modelHash(model.file, options), removed };
+		const own = { ...from, sha256: await hashAsRead(from.file, options), removed };
 		const both = alsoOriginal && removed.length > 0;
 		const [masked, whole] = await scoreKept(model, both ? [own, { ...own, removed: [] }] : [own], prepared, options);
 		return { prepared, removed, masked: answersOf(prepared, masked!), whole: whole && answersOf(prepared, whole) };

@@ -2,11 +2,11 @@ import { CalibrationError, InvalidCandidateError, InvalidOptionError } from "../
 import { GgufFile } from "../gguf/file.js";
 import { beyondBlocks, readBlocks } from "../../notation.js";
 import { readInput } from "../../storage/input-file.js";
-import { loadModel } from "../runtime/load-model.js";
+import { loadAsRead } from "../runtime/load-model.js";
 import type { Model } from "../runtime/model.js";
 import { vocabularyOf } from "../runtime/ubatch.js";
 import { hashWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
-import { modelHash, type Side } from "./kept.js";
+import { hashAsRead, type Side } from "./kept.js";
 import { checkMemoryForBoth, checkSameVocabulary } from "./rival.js";
 import { compareWindows, summarizeWindows } from "./text-figures.js";
 import { scoredPositions, scoringOf, textMemory } from "./text-shape.js";
@@ -46,12 +46,12 @@ export async function measureText(path: string, options: EvaluateOptions): Promi
 	const scoring = scoringOf(preset, windowLength);
 	const memory = textMemory(scoring, vocabularyOf(file), options.against !== undefined || (options.remove ?? []).length > 0);
 	if (other) checkMemoryForBoth(file, other, memory);
-	const model = await loadModel(path, options, memory);
+	const model = await loadAsRead({ path, file }, options, memory);
 	try {
 		const windows = perplexityWindows(model, text, windowLength, options.text);
 		const removed = blocksToRemove(options.remove, model.facts.blocks);
 		warnUnwritable(model, removed, options);
-		const own: Side = { path, sha256: await modelHash(model.file, options), removed };
+		const own: Side = { path, file, sha256: await hashAsRead(file, options), removed };
 		const reference = await referenceOf(own, other, options);
 		const setting = { windows, hash: hashWindows(windows), scoring, memory };
 		const measured = await TextSweep.run(model, { own, reference }, setting, options);
@@ -96,7 +96,7 @@ function header(path: string, { signal }: EvaluateOptions): Promise<GgufFile> {
 
 /** The reference: the other file, or the original model if blocks are removed. */
 async function referenceOf(own: Side, other: GgufFile | undefined, options: EvaluateOptions): Promise<Side | undefined> {
-	if (other) return { path: options.against!, sha256: await modelHash(other, options), removed: [] };
+	if (other) return { path: options.against!, file: other, sha256: await hashAsRead(other, options), removed: [] };
 	return own.removed.length > 0 ? { ...own, removed: [] } : undefined;
 }
 

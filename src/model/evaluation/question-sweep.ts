@@ -1,3 +1,4 @@
+import { checkAsRead } from "../gguf/as-read.js";
 import { checkFiniteLosses } from "../runtime/finite-loss.js";
 import type { Model } from "../runtime/model.js";
 import type { PartLedger } from "../../storage/part-ledger.js";
@@ -44,6 +45,8 @@ export async function scoreKept(
 					onProgress: (tokens) => report(before + tokens),
 				},
 			);
+			// All sides are of one file.
+			await checkAsRead(sides[0]!);
 			done += masks.length * part.windows.tokens.length;
 			for (const [i, side] of missing.entries())
 				await ledgers[side]!.append([[batch, { logLikelihoods: part.choices.map((choice) => sums[i]![choice]!) }]]);

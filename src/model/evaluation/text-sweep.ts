@@ -1,6 +1,7 @@
+import { checkAsRead } from "../gguf/as-read.js";
 import type { Evaluation, Evaluator } from "../runtime/evaluator.js";
 import { checkFiniteLosses } from "../runtime/finite-loss.js";
-import { loadModel } from "../runtime/load-model.js";
+import { loadAsRead } from "../runtime/load-model.js";
 import type { MemoryShape } from "../runtime/memory.js";
 import type { Model } from "../runtime/model.js";
 import { bytesOfReference, type Reference } from "../runtime/positions.js";
@@ -71,7 +72,7 @@ export class TextSweep {
 		let loaded: Model | undefined;
 		const rival = async () => {
 			if (reference!.sha256 === own.sha256) return evaluator;
-			loaded ??= await loadModel(reference!.path, options, setting.memory);
+			loaded ??= await loadAsRead(reference!, options, setting.memory);
 			return loaded.createEvaluator({ ubatch: evaluator.ubatch, threads: evaluator.threads });
 		};
 		const ledgers: { own?: PartLedger; reference?: PartLedger } = {};
@@ -150,9 +151,11 @@ export class TextSweep {
 		checkFiniteLosses(path, sums, removed);
 	}
 
-	#keep(ledger: PartLedger, first: number, count: number, evaluation: Evaluation): Promise<void> {
+	/** @throws FileError if the file of a side is not the one whose hash the figures are kept under */
+	async #keep(ledger: PartLedger, first: number, count: number, evaluation: Evaluation): Promise<void> {
+		for (const side of [this.#own, this.#reference]) if (side) await checkAsRead(side);
 		const scored = scoredPositions(this.#setting.scoring);
-		return ledger.append(Array.from({ length: count }, (_, i) => [first + i, windowValues(evaluation, i, scored)] as const));
+		await ledger.append(Array.from({ length: count }, (_, i) => [first + i, windowValues(evaluation, i, scored)] as const));
 	}
 
 	/** The speed of what this run measures. */

@@ -1,3 +1,4 @@
+export { checkAsRead } from "./as-read.js";
 export { blockOfTensor } from "./block-names.js";
 export { contentOf, GgufFile } from "./file.js";
 export { ggmlTypeName, tensorBytes } from "./ggml-types.js";

@@ -1,6 +1,7 @@
 import { describeBlocks } from "../architectures/describe.js";
 import type { BlockPlan } from "../architectures/types.js";
 import { ModelLoadError } from "../../errors.js";
+import { checkAsRead } from "../gguf/as-read.js";
 import { GgufFile } from "../gguf/file.js";
 import type { Addon, AddonInfo } from "./addon.js";
 import { kindWords, systemText } from "./binary/words.js";
@@ -67,6 +68,25 @@ export async function loadModel(path: string, options: LoadOptions, shape: Memor
 	return Model.load(path, modelOptions).catch((error: unknown) => {
 		throw explained(error, file);
 	});
+}
+
+/**
+ * Loads a model whose header was read, as `loadModel` does.
+ * @throws FileError if the file changed since its header was read
+ */
+export async function loadAsRead(
+	{ path, file }: { readonly path: string; readonly file: GgufFile },
+	options: LoadOptions,
+	shape?: MemoryShape,
+): Promise<Model> {
+	const model = await loadModel(path, { ...options, file }, shape);
+	try {
+		await checkAsRead({ file });
+		return model;
+	} catch (error) {
+		await model.dispose();
+		throw error;
+	}
 }
 
 /** Tells of a driver that ended the process which computes: a warning, with its log. */

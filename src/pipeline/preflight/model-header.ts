@@ -1,11 +1,8 @@
-import { stat } from "node:fs/promises";
 import { type BlockPlan, type CountOptions, describeBlocks } from "../../model/architectures/index.js";
-import { FileError, InvalidCandidateError, InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
+import { InvalidCandidateError, InvalidOptionError, UnsupportedArchitectureError } from "../../errors.js";
 import { GgufFile } from "../../model/gguf/index.js";
 import { beyondBlocks, formatBlocks, readBlocks } from "../../notation.js";
 import { storedBytes, partSizes, weightOf } from "./model-sizes.js";
-import type { FileState } from "../../storage/file-state.js";
-import { stateOf } from "../../storage/input-file.js";
 import { shownText } from "../../storage/shown-text.js";
 
 // What a model's header says is checked before the model is loaded, let alone measured.
@@ -40,30 +37,6 @@ function headerOf(path: string, file: GgufFile, options: ModelHeaderOptions): He
 		throw new UnsupportedArchitectureError(`${path} (architecture ${shownText(blocks.architecture)}): ${blocks.reason}`);
 	}
 	return { path, file, blocks };
-}
-
-/**
- * What is measured and written later goes by the header.
- * @throws FileError where a file of the model changed since its header was read
- */
-export async function checkAsRead({ file }: Pick<Header, "file">): Promise<void> {
-	for (const [i, path] of file.paths.entries()) {
-		const now = await stateNow(path);
-		const before = file.states[i]!;
-		if (now.size === before.size && now.modified === before.modified && now.inode === before.inode) continue;
-		throw new FileError(
-			`${path} changed since its header was read: it was replaced or written to. Run again while nothing changes the file.`,
-		);
-	}
-}
-
-/** @throws FileError where the file is gone */
-async function stateNow(path: string): Promise<FileState> {
-	try {
-		return stateOf(await stat(path));
-	} catch (cause) {
-		throw new FileError(`${path} cannot be read any more: ${(cause as Error).message}. It was there when the run began.`, { cause });
-	}
 }
 
 /** A file whose header is read when it is first asked for, and once. */

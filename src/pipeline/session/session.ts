@@ -11,7 +11,7 @@ import {
 	weightedFiles,
 } from "../../model/calibration/index.js";
 import { calibrationOf, splitCounts, onSelfGenerated } from "./calibration-windows.js";
-import { modelHash } from "../../model/evaluation/kept.js";
+import { hashAsRead } from "../../model/evaluation/kept.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { readQuestions } from "../../model/evaluation/questions.js";
 import { Coalition } from "../../game/coalition.js";
@@ -19,13 +19,13 @@ import { type Game, meanLoss } from "../../game/game.js";
 import { isStaged } from "../../game/racing.js";
 import { fewestWindows } from "../../game/sources.js";
 import type { GgufFile } from "../../model/gguf/index.js";
-import { checkAsRead, type Header, readModelHeader } from "../preflight/model-header.js";
+import { type Header, readModelHeader } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { metricOf, questionSplits } from "../preflight/metric.js";
 import { allowedPositions } from "../preflight/reference-memory.js";
 import { backendOf } from "../../model/runtime/backend.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
-import { type LoadOptions, loadModel } from "../../model/runtime/load-model.js";
+import { loadAsRead } from "../../model/runtime/load-model.js";
 import { checkFiniteLosses } from "../../model/runtime/finite-loss.js";
 import type { Model } from "../../model/runtime/model.js";
 import { bytesOfReference } from "../../model/runtime/positions.js";
@@ -163,7 +163,6 @@ export class Session {
 		await checkTexts(options);
 		const questionFile = options.questions === undefined ? undefined : await readQuestions(options.questions, options.maxQuestions);
 		const sha256 = await modelIdentity(file, options);
-		await checkAsRead(header);
 		const { held, further, wished } = comparedSplits(metric, plan, options);
 		const positions = (splits: readonly SplitName[]) =>
 			allowedPositions(
@@ -326,27 +325,15 @@ export function summarize(model: Model): ModelSummary {
 	};
 }
 
-/** What identifies a model's bytes, with progress where that takes a while. */
+/** What identifies a model's bytes, with progress where that takes a while. @throws FileError if the file changed since its header was read */
 export function modelIdentity(file: GgufFile, options: JobOptions): Promise<string> {
-	return modelHash(file, options);
+	return hashAsRead(file, options);
 }
 
 /** Measures one coalition of a game. */
 export async function measureOne(game: Game, coalition: Coalition, phase: string, signal: AbortSignal | undefined): Promise<Float64Array> {
 	const [measurement] = await game.measure([coalition], { phase, signal });
 	return measurement!.losses;
-}
-
-/** Loads the model. What is measured is kept under the hash of the file that was there before. @throws FileError if the file changed since */
-async function loadAsRead({ path, file }: Header, options: LoadOptions, shape: Parameters<typeof loadModel>[2]): Promise<Model> {
-	const model = await loadModel(path, { ...options, file }, shape);
-	try {
-		await checkAsRead({ file });
-		return model;
-	} catch (error) {
-		await model.dispose();
-		throw error;
-	}
 }
 
 /** Says what is wrong with a calibration text before minutes of reading and loading the model. */

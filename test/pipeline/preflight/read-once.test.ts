@@ -1,8 +1,8 @@
 import { copyFileSync, renameSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { GgufFile } from "../../../src/model/gguf/index.js";
-import { checkAsRead, ReadOnce, readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
+import { checkAsRead, GgufFile } from "../../../src/model/gguf/index.js";
+import { ReadOnce, readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { FileError } from "../../../src/errors.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath } from "../../helpers/fixture.js";
