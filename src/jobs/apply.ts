@@ -17,7 +17,7 @@ import { cleanPartials } from "../pipeline/preflight/leftovers.js";
 import { checkQuantizing, originalOf, type ModelWeights } from "../pipeline/writing/quantize-weights.js";
 import { allowedPositions } from "../pipeline/preflight/reference-memory.js";
 import { restore } from "../model/fitting/standing.js";
-import { loadModel } from "../model/runtime/load-model.js";
+import { loadAsRead } from "../model/runtime/load-model.js";
 import { bytesOfReference } from "../model/runtime/positions.js";
 import { vocabularyOf } from "../model/runtime/ubatch.js";
 import { logger } from "../api/logger.js";
@@ -152,7 +152,7 @@ async function applyUnmeasured(request: Request, options: ApplyJob): Promise<App
 	const { quantize } = options;
 	const referencePositions = quantize === undefined ? 0 : allowedPositions([verification], vocabularyOf(file), options);
 	const shape = { windows: verification.count, windowLength: verification.length, referencePositions };
-	const [model, load] = await timed(() => loadModel(header.path, { ...options, file }, shape));
+	const [model, load] = await timed(() => loadAsRead(header, options, shape));
 	try {
 		const references = bytesOfReference(referencePositions, model.facts.vocabulary);
 		const kind = asksToHeal(options) && !plan ? checkHealable(model, removed, healingOf(options), { references, sized: false }) : {};
