@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, open, readFile, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { BuildError, FileError } from "../../errors.js";
+import { closeToWriters, exposedBy, isCached } from "../../storage/exposed.js";
 import type { Backend } from "./paths.js";
 
 const MB = 1e6;
@@ -20,26 +21,49 @@ export const buildBytes: Readonly<Record<Backend | "referenceTools", number>> = 
 /** Folders of a build that hold what the addon is made of; everything else belongs to reference tools. */
 const ofAddon = ["linked", "Release", "llama.cpp/src", "llama.cpp/ggml", "llama.cpp/tools/rpc", "CMakeFiles/prune_gguf.dir"];
 
-/** Makes the folder. @throws BuildError if it cannot be written */
+/** Makes the folder; in the cache it is for its owner only. @throws BuildError if it cannot be written */
 export async function makeBuildFolder(folder: string): Promise<void> {
 	try {
-		await makeFolders(folder);
+		await makeFolders(folder, isCached(folder) ? 0o700 : 0o777);
 	} catch (cause) {
 		throw notWritable(folder, cause);
 	}
 }
 
 /** As `mkdir` does with `recursive`, which says ENOENT for a file system that is read-only. */
-async function makeFolders(folder: string): Promise<void> {
+async function makeFolders(folder: string, mode: number): Promise<void> {
 	try {
-		await mkdir(folder);
+		await mkdir(folder, mode);
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
 		if (code === "EEXIST" && (await stat(folder)).isDirectory()) return;
 		if (code !== "ENOENT" || dirname(folder) === folder) throw error;
-		await makeFolders(dirname(folder));
-		await mkdir(folder);
+		await makeFolders(dirname(folder), mode);
+		await mkdir(folder, mode);
 	}
+}
+
+/**
+ * Begins a build folder of the cache anew if other users could have put something into it: what is compiled there becomes native code that
+ * is run.
+ * @param addon in it
+ * @throws BuildError if it stays open to others, such as for another owner of a folder above
+ */
+export async function closeBuildFolder(folder: string, addon: string): Promise<void> {
+	const exposed = await exposedBy(addon);
+	if (exposed === undefined) return;
+	try {
+		await rm(folder, { recursive: true, force: true });
+		for (let above = dirname(folder); isCached(above); above = dirname(above)) await closeToWriters(above);
+		await makeBuildFolder(folder);
+	} catch (cause) {
+		throw notWritable(folder, cause);
+	}
+	const still = await exposedBy(folder);
+	if (still === undefined) return;
+	throw new BuildError(
+		`the addon would be built in ${folder}, but ${still}. Make it yours alone (chown, chmod go-w), or set PRUNE_GGUF_HOME to a folder that is.`,
+	);
 }
 
 /** An error of files in the folder, in the words of a build; others as they are. */
@@ -109,8 +133,10 @@ export async function placeAddon(linked: string, addon: string): Promise<void> {
 	if ((await readFile(addon).catch(() => undefined))?.equals(made)) return;
 	const temporary = `${addon}.${process.pid}-${randomBytes(4).toString("hex")}.partial`;
 	try {
-		await mkdir(dirname(addon), { recursive: true });
+		// Whatever the umask lets a group do.
+		await mkdir(dirname(addon), { recursive: true, mode: 0o755 });
 		await copyFile(linked, temporary);
+		await closeToWriters(temporary);
 		const handle = await open(temporary, "r+");
 		await handle.sync().finally(() => handle.close());
 		await rename(temporary, addon);

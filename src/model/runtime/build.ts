@@ -10,7 +10,7 @@ import { nativeSources } from "./binary/sources.js";
 import { stampBuild } from "./binary/stamp.js";
 import { clearOutdated, endAnew } from "./build-anew.js";
 import { explainFailure } from "./build-failures.js";
-import { BuildRecord, checkBuildSpace, makeBuildFolder, notWritable, placeAddon } from "./build-folder.js";
+import { BuildRecord, checkBuildSpace, closeBuildFolder, makeBuildFolder, notWritable, placeAddon } from "./build-folder.js";
 import { clearLeftovers, markRunning, unmarkRunning } from "./build-leftovers.js";
 import { ensureSources, hasSources, requireReferenceSources } from "./build-sources.js";
 import { findCompilers, missingTools, missingToolsMessage } from "./build-tools.js";
@@ -116,6 +116,7 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 		await ensureSources(places.root, (line) => report(line, 0), options.signal);
 		if (options.referenceTools) requireReferenceSources(places.root);
 		const addon = join(folder, kind.config, "prune_gguf.node");
+		await closeBuildFolder(folder, addon);
 		const server = rpcServerOf(backend, folder, places.root);
 		const targets = ["prune_gguf", ...(server ? [rpcServer] : []), ...(options.referenceTools ? referenceTargets : [])];
 		const sources = nativeSources(places.root);

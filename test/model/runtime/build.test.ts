@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BuildError } from "../../../src/errors.js";
@@ -269,6 +269,28 @@ describe("the folder of a build", () => {
 		expect(await neededWith(true)).toBe(240);
 	});
 
+	it.skipIf(process.platform === "win32")("is closed to others in the cache, and begun anew if it was not", async () => {
+		const home = process.env.PRUNE_GGUF_HOME;
+		const mask = process.umask(0o002);
+		try {
+			chmodSync(fake.root, 0o755);
+			process.env.PRUNE_GGUF_HOME = fake.root;
+			await build();
+			expect(statSync(fake.folder).mode & 0o777).toBe(0o700);
+			expect([fake.addon, join(fake.addon, "..")].map((path) => statSync(path).mode & 0o022)).toEqual([0, 0]);
+			for (const path of [fake.folder, fake.places.builds]) chmodSync(path, 0o777);
+			writeFileSync(join(fake.folder, "planted"), "");
+			await build();
+			expect(statSync(fake.folder).mode & 0o777).toBe(0o700);
+			expect(statSync(fake.places.builds).mode & 0o022).toBe(0);
+			expect(existsSync(join(fake.folder, "planted"))).toBe(false);
+			expect(readFileSync(fake.addon, "utf8")).toBe("whole addon");
+		} finally {
+			process.umask(mask);
+			process.env.PRUNE_GGUF_HOME = home;
+		}
+	});
+
 	it("leaves an addon of the same bytes untouched, and replaces another in one step", async () => {
 		const [linked, addon] = [join(fake.root, "linked"), join(fake.root, "Release", "addon")];
 		writeFileSync(linked, "one");
@@ -277,7 +299,7 @@ describe("the folder of a build", () => {
 		utimesSync(addon, old, old);
 		await placeAddon(linked, addon);
 		expect(readdirSync(join(fake.root, "Release"))).toEqual(["addon"]);
-		expect((await import("node:fs")).statSync(addon).mtimeMs).toBe(old.getTime());
+		expect(statSync(addon).mtimeMs).toBe(old.getTime());
 		writeFileSync(linked, "two");
 		await placeAddon(linked, addon);
 		expect(readFileSync(addon, "utf8")).toBe("two");

@@ -1,4 +1,5 @@
 // Whether a binary can be used here: by what is written beside it, by its file, and at last by a probe.
+import { exposedBy } from "../../../storage/exposed.js";
 import { hashFile } from "../../../storage/hash.js";
 import { systemMisfitOf, type Misfit, misfitOf, type StatedBuild, statedBuild } from "./binary-facts.js";
 import type { BinaryCandidate } from "./candidates.js";
@@ -46,6 +47,10 @@ export async function examine(candidate: BinaryCandidate, system: SystemFacts, o
 	if (!facts && kind !== "named") return not(withoutFacts(kind));
 	const misfit = facts && misfitOf(facts, system);
 	if (misfit) return not(misfit);
+	const exposed = kind === "named" ? undefined : await exposedBy(path);
+	// What an earlier probe gave says nothing then, and a probe would run it.
+	if (exposed !== undefined)
+		return not({ why: "broken", reason: `${exposed}: it may be their work. Build it again with prune-gguf build` });
 	const key = await probeKey(path, system);
 	if (key === undefined) return not({ why: "broken", reason: "there is no such file" });
 	const limit = options.limit ?? (options.patient ? probeLimits.patient : probeLimits.usual);

@@ -108,6 +108,19 @@ describe.runIf(canDamage)("a damaged binary", () => {
 		});
 	});
 
+	it.skipIf(process.platform === "win32")("in the cache is not even tried if other users can write to it", async () => {
+		const folder = join(home(), "build", "own", "cpu", "Release");
+		const path = placeBinary(folder, readFileSync(addon), {});
+		chmodSync(home(), 0o755);
+		const built = { ...delivered(readFileSync(addon)), path, kind: "built" } as const;
+		expect(await examined(built)).toMatchObject({ usable: true, children: 1 });
+		chmodSync(folder, 0o777);
+		expect(await examined(built)).toMatchObject({
+			...{ usable: false, why: "broken", children: 0 },
+			reason: `other users may write to ${folder} (mode 777): it may be their work. Build it again with prune-gguf build`,
+		});
+	});
+
 	it("is passed over for the next, and the second choice costs no process", async () => {
 		const places = { builds: [], prebuilt: fresh("prebuilds") };
 		const put = (name: string, needs: string[], bytes: Buffer) => placeBinary(join(places.prebuilt, name), bytes, { name, needs });
