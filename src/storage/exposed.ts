@@ -6,7 +6,7 @@ import { cacheFolder } from "./cache-folder.js";
 /** Group and others. */
 const WRITE = 0o022;
 const ENTER = 0o011;
-/** Of a folder: entries are renamed and deleted by their owners only. */
+/** In a sticky folder only its owner renames and deletes an entry. */
 const STICKY = 0o1000;
 
 /**

@@ -108,7 +108,7 @@ export class Session {
 	 */
 	get secondsPerToken(): number | undefined {
 		const { search, heldOut } = this.finals;
-		const [game, tokens] = search === this.games.search ? [search, this.tokens.search] : [heldOut, this.tokens.heldOut];
+		const [game, tokens] = this.exactSearch ? [search, this.tokens.search] : [heldOut, this.tokens.heldOut];
 		const seconds = game.ledger.secondsPerMask;
 		return seconds === undefined ? undefined : seconds / tokens;
 	}
@@ -235,7 +235,7 @@ export class Session {
 	 * @returns NaN if not known
 	 */
 	async timeModel(searched: number, signal: AbortSignal | undefined): Promise<number> {
-		if (this.finals.search === this.games.search) return searched / this.tokens.search;
+		if (this.exactSearch) return searched / this.tokens.search;
 		const { heldOut } = this.finals;
 		await measureOne(heldOut, Coalition.full(heldOut.players), "measuring the original model", signal);
 		return this.secondsPerToken ?? Number.NaN;

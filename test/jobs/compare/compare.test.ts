@@ -213,9 +213,9 @@ describe("compareMethods", () => {
 		};
 		const [loss, kl, again] = [await of("loss"), await of("kl"), await of("kl")];
 		expect(kl.metric).toBe("kl");
-		// Losses of the same sets are known by now, so divergences are measured.
-		expect(kl.searched.length).toBeGreaterThan(0);
-		expect(again.searched).toEqual([]);
+		// The model's own text is searched by the divergence for both, and its candidates are known by now.
+		expect(loss.searched.length).toBeGreaterThan(0);
+		expect([kl.searched, again.searched]).toEqual([[], []]);
 		expect(kl.texts).toEqual(loss.texts);
 		const last = ({ sizes }: typeof kl) => sizes.map(({ rows }) => rows.find(({ method }) => method === "last")!.added);
 		expect(last(kl)).toEqual(last(loss));
@@ -269,7 +269,8 @@ describe("compareMethods", () => {
 	});
 
 	it("races half-block cuts against whole blocks also where the budget of their search ended", async () => {
-		const search = { ...small.search, maxEvaluations: 42 };
+		// A seed with which the best cut is near the best block.
+		const search = { ...small.search, maxEvaluations: 42, seed: 1 };
 		const { methods, sizes } = await compareMethods(fixturePath, {
 			...small,
 			removeBlocks: [1, 6],

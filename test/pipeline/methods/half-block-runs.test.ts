@@ -21,7 +21,8 @@ const small = { ...smallSplits, search: { workingWeights: "own", granularity: "h
 /** Whole blocks are taken unless half-block cuts are better by more than the error of the difference. Tied sets come in their order. */
 function expectRule({ removed, tied = [] }: Plan): void {
 	const alike = tied.filter((set) => isWhole(set.removed) === isWhole(removed));
-	for (const { above } of alike) expect(above).toBeGreaterThanOrEqual(0);
+	// One that is ahead by less than its error may stay behind one that the search supports.
+	for (const { above, standardError, windows } of alike) expect(above).toBeGreaterThanOrEqual(-studentT95(windows - 1) * standardError);
 	const other = tied.find((set) => isWhole(set.removed) !== isWhole(removed));
 	if (!other) return;
 	if (isWhole(removed)) expect(-other.above).toBeLessThanOrEqual(other.standardError);
