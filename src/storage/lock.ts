@@ -5,8 +5,9 @@ import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
 import { FileError } from "../errors.js";
+import { hashOf } from "./hash.js";
 import { failureOf } from "./ledger-file.js";
-import { processFacts, processSpace } from "./process-space.js";
+import { machineId, processFacts, processSpace } from "./process-space.js";
 
 /** Who holds a lock file. */
 export interface LockOwner {
@@ -16,6 +17,8 @@ export interface LockOwner {
 	readonly start: string;
 	/** The space that numbers its process: containers of one host name have different ones. Only on Linux; earlier versions did not keep it. */
 	readonly space?: string | undefined;
+	/** Tells machines of one name apart: a hash, since others may read the lock. Only on Linux; earlier versions did not keep it. */
+	readonly machine?: string | undefined;
 }
 
 /** A held lock; `release` is idempotent. */
@@ -29,6 +32,7 @@ const ownerSchema = v.object({
 	host: v.string(),
 	start: v.string(),
 	space: v.optional(v.string()),
+	machine: v.optional(v.string()),
 });
 const held = new Set<string>();
 /** Milliseconds between two touches of a lock by its holder. */
@@ -85,7 +89,8 @@ export async function waitForLock(path: string, { signal, onWait, every = 500, t
 /** The lock, or the live process that holds it. */
 async function tryLock(path: string, takeSilent = false): Promise<Lock | LockOwner> {
 	const lockPath = `${path}.lock`;
-	const own: LockOwner = { pid: process.pid, host: hostname(), start: processFacts(process.pid)?.start ?? "", space: processSpace() };
+	const start = processFacts(process.pid)?.start ?? "";
+	const own: LockOwner = { pid: process.pid, host: hostname(), start, space: processSpace(), machine: machineHash() };
 	const content = `${JSON.stringify(own)}\n`;
 	for (let attempt = 0; attempt < 20; attempt++) {
 		if (await create(lockPath, content)) {
@@ -178,7 +183,8 @@ async function evictStale(lockPath: string, takeSilent: boolean): Promise<LockOw
 }
 
 function inUse(owner: LockOwner, path: string): FileError {
-	const where = owner.host !== hostname() ? ` on ${owner.host}` : isElsewhere(owner) ? " in another container" : "";
+	const where =
+		owner.host !== hostname() ? ` on ${owner.host}` : isElsewhere(owner) ? " in another container, or on another machine of this name" : "";
 	return new FileError(
 		`${path} is in use by process ${owner.pid}${where}. Wait until that run has ended; if there is no such run, delete ${path}.lock.`,
 	);
@@ -198,9 +204,17 @@ function isLive(owner: LockOwner, lockPath: string): boolean {
 	return !facts.ended && (owner.start === "" || facts.start === owner.start);
 }
 
-/** A process of another machine (a shared home directory) or container cannot be asked whether it lives. */
-function isElsewhere({ host, space }: LockOwner): boolean {
-	return host !== hostname() || (space !== undefined && space !== processSpace());
+/** A process of another machine (a shared home directory, also of one host name) or container cannot be asked whether it lives. */
+function isElsewhere({ host, space, machine }: LockOwner): boolean {
+	return host !== hostname() || differs(space, processSpace()) || differs(machine, machineHash());
+}
+
+/** What is not said may be the same. */
+const differs = (said: string | undefined, own: string | undefined) => said !== undefined && said !== own;
+
+function machineHash(): string | undefined {
+	const id = machineId();
+	return id === "" ? undefined : hashOf(["lock", id]).slice(0, 16);
 }
 
 /** Whether its holder has not touched it for long. */

@@ -1,10 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { lstat, readdir, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { FileError } from "../errors.js";
-import { processSpace } from "./process-space.js";
+import { machineId, processSpace } from "./process-space.js";
 
 /** `.NAME.partial-PID-MACHINERANDOM`: 16 digits tell the machine, 8 are random. Earlier versions had 4 for the machine: too few to tell. */
 const PARTIAL_NAME = /^\.(.+)\.partial-(\d+)-(?:([0-9a-f]{16})[0-9a-f]{8}|[0-9a-f]{12})$/s;
@@ -97,20 +96,6 @@ function machineTag(): string {
 		.update(JSON.stringify([hostname(), machineId(), processSpace()]))
 		.digest("hex")
 		.slice(0, 16);
-}
-
-/** Tells Linux machines of one name apart, whose first space of process numbers has one number everywhere. Empty elsewhere. */
-function machineId(): string {
-	// The second one changes with every start of the machine.
-	for (const path of ["/etc/machine-id", "/proc/sys/kernel/random/boot_id"]) {
-		try {
-			const id = readFileSync(path, "latin1").trim();
-			if (/^[0-9a-f-]{32,36}$/.test(id)) return id;
-		} catch {
-			// Not every system has it.
-		}
-	}
-	return "";
 }
 
 function isAlive(pid: number): boolean {

@@ -46,7 +46,7 @@ describe("lockFile", () => {
 		const foreign = { pid: deadPid(), host: hostname(), start: "1", space: "pid:[1]" };
 		writeFileSync(`${path}.lock`, JSON.stringify(foreign));
 		expect(await lockOwner(path)).toEqual(foreign);
-		await expect(lockFile(path)).rejects.toThrow(/in use by process \d+ in another container\..*delete .*\.lock/);
+		await expect(lockFile(path)).rejects.toThrow(/in use by process \d+ in another container, or on another machine.*delete .*\.lock/);
 	});
 
 	it("takes over what a container of this name left that has not touched it for ten minutes", async () => {
@@ -57,6 +57,17 @@ describe("lockFile", () => {
 		await expect(lockFile(path)).rejects.toThrow(/in another container/);
 		touched(11);
 		await (await lockFile(path)).release();
+	});
+
+	it("refuses where a process of another machine of this name holds it, whose number means another process here", async () => {
+		const lock = await lockFile(path);
+		const own = JSON.parse(readFileSync(lock.path, "utf8")) as { machine?: string };
+		await lock.release();
+		const foreign = { ...own, pid: deadPid(), machine: "0123456789abcdef" };
+		writeFileSync(lock.path, JSON.stringify(foreign));
+		expect(own.machine).not.toBe(foreign.machine);
+		expect(await lockOwner(path)).toEqual(foreign);
+		await expect(lockFile(path)).rejects.toThrow(/in use by process \d+ .*on another machine of this name/);
 	});
 
 	it("takes over what a process of its own container left", async () => {
