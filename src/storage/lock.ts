@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { statSync } from "node:fs";
 import { link, readFile, rename, unlink, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
@@ -7,6 +6,7 @@ import * as v from "valibot";
 import { FileError } from "../errors.js";
 import { hashOf } from "./hash.js";
 import { failureOf } from "./ledger-file.js";
+import { isSilent, lockTimes, staysSilent, touchedAt } from "./silent-lock.js";
 import { machineId, processFacts, processSpace } from "./process-space.js";
 
 /** Who holds a lock file. */
@@ -35,19 +35,15 @@ const ownerSchema = v.object({
 	machine: v.optional(v.string()),
 });
 const held = new Set<string>();
-/** Milliseconds between two touches of a lock by its holder. */
-const TOUCH = 60_000;
-/** Milliseconds without a touch after which the lock of another container counts as left behind: it cannot be asked. */
-const SILENT = 600_000;
 
 /**
  * Takes the lock file beside `path` (`PATH.lock`), so that two processes never write one ledger.
- * The lock of a process that is gone is taken over, and one of another container of this host name that was not touched for 10 minutes:
- * a holder touches its lock every minute.
+ * The lock of a process that is gone is taken over. So is one of another container or machine of this host name that was not touched for 10
+ * minutes, nor while it is watched for 90 seconds: a holder touches its lock every minute.
  * @throws FileError where another live process holds it
  */
 export async function lockFile(path: string): Promise<Lock> {
-	const taken = await tryLock(path);
+	const taken = await tryLock(path, {});
 	if ("release" in taken) return taken;
 	throw inUse(taken, path);
 }
@@ -73,21 +69,24 @@ export interface LockWait {
  */
 export async function waitForLock(path: string, { signal, onWait, every = 500, takeSilent = false }: LockWait = {}): Promise<Lock> {
 	let told: string | undefined;
+	const tell = (holder: LockOwner) => {
+		const owner = JSON.stringify(holder);
+		if (owner !== told) onWait?.(holder);
+		told = owner;
+	};
 	for (;;) {
 		signal?.throwIfAborted();
-		const taken = await tryLock(path, takeSilent);
+		const taken = await tryLock(path, { takeSilent, signal, onWait: tell });
 		if ("release" in taken) return taken;
-		if (isElsewhere(taken) && isSilent(`${path}.lock`)) throw inUse(taken, path);
-		const owner = JSON.stringify(taken);
-		if (owner !== told) onWait?.(taken);
-		told = owner;
+		if (taken.host !== hostname() && !takeSilent && isSilent(`${path}.lock`)) throw inUse(taken, path);
+		tell(taken);
 		// Rejects with an error of its own, where the signal's reason is wanted.
 		await delay(every, undefined, { signal }).catch(() => {});
 	}
 }
 
 /** The lock, or the live process that holds it. */
-async function tryLock(path: string, takeSilent = false): Promise<Lock | LockOwner> {
+async function tryLock(path: string, wait: LockWait): Promise<Lock | LockOwner> {
 	const lockPath = `${path}.lock`;
 	const start = processFacts(process.pid)?.start ?? "";
 	const own: LockOwner = { pid: process.pid, host: hostname(), start, space: processSpace(), machine: machineHash() };
@@ -95,7 +94,7 @@ async function tryLock(path: string, takeSilent = false): Promise<Lock | LockOwn
 	for (let attempt = 0; attempt < 20; attempt++) {
 		if (await create(lockPath, content)) {
 			held.add(lockPath);
-			const touching = setInterval(() => touch(lockPath), TOUCH);
+			const touching = setInterval(() => touch(lockPath), lockTimes.touch);
 			touching.unref();
 			return {
 				path: lockPath,
@@ -105,7 +104,7 @@ async function tryLock(path: string, takeSilent = false): Promise<Lock | LockOwn
 				},
 			};
 		}
-		const live = await evictStale(lockPath, takeSilent);
+		const live = await evictStale(lockPath, wait);
 		if (live) return live;
 	}
 	throw new FileError(`${lockPath} could not be taken: other processes keep taking it. Try again.`);
@@ -158,7 +157,7 @@ async function createPlain(lockPath: string, content: string): Promise<boolean> 
 }
 
 /** Removes a lock that was left behind. @returns who holds it, if it was not */
-async function evictStale(lockPath: string, takeSilent: boolean): Promise<LockOwner | undefined> {
+async function evictStale(lockPath: string, wait: LockWait): Promise<LockOwner | undefined> {
 	let content = await readIfThere(lockPath);
 	if (content === "") {
 		await delay(200);
@@ -166,8 +165,11 @@ async function evictStale(lockPath: string, takeSilent: boolean): Promise<LockOw
 	}
 	if (content === undefined) return undefined;
 	const owner = parseOwner(content);
-	const isGivenUp = () => takeSilent && owner !== undefined && isElsewhere(owner) && isSilent(lockPath);
-	if (owner && isLive(owner, lockPath) && !isGivenUp()) return owner;
+	const touched = touchedAt(lockPath);
+	const asked = owner !== undefined && !isElsewhere(owner);
+	if (owner && (asked ? isLive(owner, lockPath) : !(await isGivenUp(owner, lockPath, wait))))
+		// It may have been freed while it was watched.
+		return touchedAt(lockPath) === undefined ? undefined : owner;
 	const moved = `${lockPath}.stale-${process.pid}-${randomBytes(4).toString("hex")}`;
 	try {
 		await rename(lockPath, moved);
@@ -175,11 +177,30 @@ async function evictStale(lockPath: string, takeSilent: boolean): Promise<LockOw
 		if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
 		throw new FileError(`the stale lock ${lockPath} cannot be taken over: ${(error as Error).message}`, { cause: error });
 	}
-	// Between reading and renaming another process may have taken over: then what was moved is its lock, and goes back.
+	// Between reading and renaming another process may have taken over, or a holder that cannot be asked has touched its lock: then what was
+	// moved is a live lock, and goes back.
 	const movedContent = await readIfThere(moved);
-	if (movedContent !== undefined && movedContent !== content) await link(moved, lockPath).catch(() => {});
+	const isLiveLock = movedContent !== content || (!asked && touchedAt(moved) !== touched);
+	if (movedContent !== undefined && isLiveLock) await putBack(moved, lockPath, movedContent);
 	await unlink(moved).catch(() => {});
 	return undefined;
+}
+
+/** Whether the lock of a holder that cannot be asked may be taken over. */
+async function isGivenUp(owner: LockOwner, lockPath: string, { takeSilent, signal, onWait }: LockWait): Promise<boolean> {
+	if ((owner.host !== hostname() && !takeSilent) || !isSilent(lockPath)) return false;
+	onWait?.(owner);
+	return staysSilent(lockPath, JSON.stringify(owner), signal);
+}
+
+/** Gives a lock its name again; nothing if another process has taken that meanwhile. */
+async function putBack(moved: string, lockPath: string, content: string): Promise<void> {
+	const code = await link(moved, lockPath).then(
+		() => undefined,
+		(error: NodeJS.ErrnoException) => error.code,
+	);
+	// File systems without hard links.
+	if (code !== undefined && code !== "EEXIST") await createPlain(lockPath, content).catch(() => {});
 }
 
 function inUse(owner: LockOwner, path: string): FileError {
@@ -215,15 +236,6 @@ const differs = (said: string | undefined, own: string | undefined) => said !== 
 function machineHash(): string | undefined {
 	const id = machineId();
 	return id === "" ? undefined : hashOf(["lock", id]).slice(0, 16);
-}
-
-/** Whether its holder has not touched it for long. */
-function isSilent(lockPath: string): boolean {
-	try {
-		return Date.now() - statSync(lockPath).mtimeMs > SILENT;
-	} catch {
-		return true;
-	}
 }
 
 function parseOwner(content: string): LockOwner | undefined {

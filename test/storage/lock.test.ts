@@ -1,10 +1,19 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import * as files from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FileError } from "../../src/errors.js";
 import { lockFile, lockOwner, waitForLock } from "../../src/storage/lock.js";
+import { lockTimes } from "../../src/storage/silent-lock.js";
+
+vi.mock("node:fs/promises", async (original) => {
+	const real = await original<typeof files>();
+	return { ...real, link: vi.fn(real.link), rename: vi.fn(real.rename) };
+});
+
+lockTimes.watch = 100;
 
 let folder: string;
 let path: string;
@@ -57,6 +66,38 @@ describe("lockFile", () => {
 		await expect(lockFile(path)).rejects.toThrow(/in another container/);
 		touched(11);
 		await (await lockFile(path)).release();
+	});
+
+	it("does not take over what only looks silent, by a clock that jumped: its holder touches it while it is watched", async () => {
+		lockTimes.watch = 1000;
+		const foreign = { pid: deadPid(), host: hostname(), start: "2", space: "pid:[1]" };
+		writeFileSync(`${path}.lock`, JSON.stringify(foreign));
+		const old = new Date(Date.now() - 3_600_000);
+		utimesSync(`${path}.lock`, old, old);
+		const later = new Date(old.getTime() + 60_000);
+		setTimeout(() => utimesSync(`${path}.lock`, later, later), 300);
+		await expect(lockFile(path)).rejects.toThrow(/in another container/);
+		expect(JSON.parse(readFileSync(`${path}.lock`, "utf8"))).toEqual(foreign);
+		lockTimes.watch = 100;
+	});
+
+	it.each([
+		["with hard links", undefined],
+		["without hard links", "ENOTSUP"],
+	])("gives back a lock that another process took between two looks, on file systems %s", async (_, code) => {
+		lockOf(deadPid());
+		const other = JSON.stringify({ pid: process.ppid, host: hostname(), start: "" });
+		vi.mocked(files.rename).mockImplementationOnce(async (from, to) => {
+			writeFileSync(from, other);
+			renameSync(from, to);
+		});
+		const link = vi.mocked(files.link);
+		const real = link.getMockImplementation()!;
+		if (code) link.mockImplementation(() => Promise.reject(Object.assign(new Error(code), { code })));
+		await expect(lockFile(path)).rejects.toThrow(`in use by process ${process.ppid}`);
+		link.mockImplementation(real);
+		expect(readFileSync(`${path}.lock`, "utf8")).toBe(other);
+		expect(readdirSync(folder)).toHaveLength(1);
 	});
 
 	it("refuses where a process of another machine of this name holds it, whose number means another process here", async () => {

@@ -5,6 +5,7 @@ import { BuildError } from "../../../src/errors.js";
 import { compileAddon } from "../../../src/model/runtime/build.js";
 import { byGroup } from "../../../src/model/runtime/build-leftovers.js";
 import { checkBuildSpace, placeAddon } from "../../../src/model/runtime/build-folder.js";
+import { lockTimes } from "../../../src/storage/silent-lock.js";
 import { FakeBuild, type FakeCmake } from "../../helpers/fake-build.js";
 import { makeReadOnly } from "../../helpers/read-only.js";
 
@@ -175,6 +176,7 @@ const age = (name: string) => {
 
 describe.skipIf(process.platform === "win32")("after a build that was killed", () => {
 	it("in a container that is gone, the next one takes its lock once that has been silent for ten minutes", async () => {
+		lockTimes.watch = 100;
 		mkdirSync(fake.folder, { recursive: true });
 		const lock = `${fake.folder}.lock`;
 		writeFileSync(lock, JSON.stringify({ pid: 7, host: "0123456789ab", start: "1", space: "pid:[1]" }));
