@@ -1,7 +1,7 @@
 // Runs the native tests with the addon under sanitizers, and a small run under valgrind.
 //   npm run test:sanitize [-- --only address,undefined,thread,valgrind] [-- --tests test/native] [-- --state FILE]
 // Builds llama.cpp and the addon once for each sanitizer: tens of minutes at first. Needs Linux, GCC or Clang, and valgrind for its part.
-// With --state, what was clean with the same build is not run again. The last line has the figures.
+// With --state, a test file that was clean with the same build and has not changed is not run again. The last line has the figures.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -17,11 +17,13 @@ import { sanitizerLibrary } from "./library.mjs";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 /** What uses the addon. Times that a test demands are stretched (PATIENCE). */
-const TESTS = [
+export const TESTS = [
 	"test/native",
 	"test/model/runtime/model.test.ts",
 	"test/model/runtime/sampling.test.ts",
 	"test/model/runtime/cancelling.test.ts",
+	"test/model/runtime/disposing.test.ts",
+	"test/model/runtime/exit.test.ts",
 ];
 const PATIENCE = 30;
 
@@ -58,6 +60,11 @@ function filesOf(tests) {
 	return files.filter((path) => path.endsWith(".test.ts") && !readFileSync(join(root, path), "utf8").includes("useFakeDevices("));
 }
 
+const hashOf = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");
+
+/** Tests of a file that were clean with this build; undefined if it must run, as it must once it is another file. @returns {number | undefined} */
+export const knownClean = (clean, file, hash) => (clean[file]?.hash === hash ? clean[file].tests : undefined);
+
 /** @returns {Promise<{ files: number, tests: number, failed: string[] }>} `tests` that passed */
 async function runSanitizer(name, { tests, found, save }) {
 	const { ok } = await step(process.execPath, ["scripts/build-native.mjs", "--sanitize", name]);
@@ -66,24 +73,32 @@ async function runSanitizer(name, { tests, found, save }) {
 	if (!existsSync(addon)) throw new Error(`${addon} is not there: the build says why`);
 	const settings = { ...SANITIZERS[name], PRUNE_GGUF_ADDON: addon, PRUNE_GGUF_TEST_PATIENCE: PATIENCE };
 	settings.LD_PRELOAD = sanitizerLibrary(name, join(root, "build", `cpu-${name}`));
-	const build = createHash("sha256").update(readFileSync(addon)).digest("hex");
+	const build = hashOf(addon);
 	if (found[name]?.build !== build) found[name] = { build, clean: {} };
 	const { clean } = found[name];
 	const failed = [];
 	const files = filesOf(tests);
+	let passedTests = 0;
 	for (const file of files) {
-		if (clean[file] !== undefined) continue;
+		const hash = hashOf(join(root, file));
+		const known = knownClean(clean, file, hash);
+		passedTests += known ?? 0;
+		if (known !== undefined) continue;
 		// ThreadSanitizer needs memory at fixed places. The library is for Node.js, not for the programs that start it.
 		const before = [...(name === "thread" ? ["setarch", "-R"] : []), "env", ...Object.entries(settings).map((pair) => pair.join("="))];
 		const [command, ...args] = [...before, process.execPath, "scripts/test.mjs", file];
 		const { ok: passed, said } = await step(command, args);
 		// The last line says how many; a file without a test that ran has shown nothing.
 		const count = Number(/^(\d+) passed, 0 failed/m.exec(said)?.[1] ?? 0);
-		if (passed && count > 0) clean[file] = count;
-		else failed.push(file);
+		if (passed && count > 0) clean[file] = { hash, tests: count };
+		else {
+			delete clean[file];
+			failed.push(file);
+		}
+		passedTests += knownClean(clean, file, hash) ?? 0;
 		save();
 	}
-	return { files: files.length, tests: files.reduce((sum, file) => sum + (clean[file] ?? 0), 0), failed };
+	return { files: files.length, tests: passedTests, failed };
 }
 
 /** @returns {{ clean: boolean, detail: string }} */

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 
 // What scripts/sanitize makes of a log of valgrind: the runs themselves are npm run test:sanitize.
@@ -7,6 +8,26 @@ interface Leaks {
 	wrongUses(log: string): number;
 }
 const { lostBytes, wrongUses } = (await import(new URL("../../scripts/sanitize/leaks.mjs", import.meta.url).href)) as Leaks;
+
+interface Sanitize {
+	TESTS: readonly string[];
+	knownClean(clean: Record<string, { hash: string; tests: number }>, file: string, hash: string): number | undefined;
+}
+const { TESTS, knownClean } = (await import(new URL("../../scripts/sanitize/sanitize.mjs", import.meta.url).href)) as Sanitize;
+
+describe("what runs under a sanitizer", () => {
+	it("are the tests of jobs that are disposed of, and of processes that end, too", () => {
+		expect(TESTS).toEqual(expect.arrayContaining(["test/model/runtime/disposing.test.ts", "test/model/runtime/exit.test.ts"]));
+		expect(TESTS.filter((path) => !existsSync(path))).toEqual([]);
+	});
+
+	it("is left out only if the same file was clean", () => {
+		const clean = { "a.test.ts": { hash: "1", tests: 7 } };
+		expect(knownClean(clean, "a.test.ts", "1")).toBe(7);
+		expect(knownClean(clean, "a.test.ts", "2")).toBeUndefined();
+		expect(knownClean(clean, "b.test.ts", "1")).toBeUndefined();
+	});
+});
 
 const record = (bytes: string, ...frames: string[]) =>
 	[
