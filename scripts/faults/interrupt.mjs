@@ -2,12 +2,12 @@
 //   node scripts/faults/interrupt.mjs --count 300 --seed 1 [--minutes 60] [--state FILE]
 // The resumed run must give the same plan and the same bytes, with the caches whole, no lock and no half output. The exit code is 1 otherwise.
 // With --state, the same command goes on where an earlier one was stopped. The last line has the figures.
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { randomOf } from "../fuzz/random.mjs";
-import { cachedCandidates, faultsOfEnd, faultsOfStop, leftIn, OUTPUT, resultOf, runJob } from "./job.mjs";
+import { cachedMeasurements, faultsOfEnd, faultsOfStop, isFinished, leftIn, resultOf, runJob } from "./job.mjs";
 import { cleanOnSignals, temporaryFolder } from "./leftovers.mjs";
 import { keptState } from "./state.mjs";
 
@@ -39,8 +39,9 @@ function sendAt(child, signal, moment, { folder, seconds, said }) {
 	};
 }
 
+const BEFORE = "before the first step";
 /** The step that a run is in, by what it has printed. */
-const stepOf = (text) => [...text.matchAll(/^\[\d+\/\d+\] ([A-Za-z ]+?)(?: {2}|$)/gm)].at(-1)?.[1] ?? "before the first step";
+const stepOf = (text) => [...text.matchAll(/^\[\d+\/\d+\] ([A-Za-z ]+?)(?: {2}|$)/gm)].at(-1)?.[1] ?? BEFORE;
 
 async function interruptOnce(folder, signal, moment, seconds) {
 	let stderr = "";
@@ -55,13 +56,18 @@ async function interruptOnce(folder, signal, moment, seconds) {
 }
 
 /** @returns {string[]} what an interrupted run did that it must not */
-function faultsOfInterrupted({ code, signal: endedBy, stderr }, { signal, folder, left }) {
+export function faultsOfInterrupted({ code, signal: endedBy, stderr, printed = "" }, { signal, folder, left }) {
 	if (/fault of prune-gguf/.test(stderr)) return ["a fault of prune-gguf"];
 	// It had ended, or its last step was done, before the signal came.
 	if (code === 0) return faultsOfStop(folder, left);
 	if (signal === "SIGKILL") return endedBy === signal ? [] : [`ended with ${code} by ${signal}`];
-	// Node.js has no listener yet in the first moments, and none any more in the last ones: there is nothing to clean up then.
-	if (endedBy === signal) return faultsOfStop(folder, left);
+	// Node.js has no listener yet in the first moments, and none any more in the last ones: there is nothing to clean up then. In between a
+	// signal must not end the process.
+	if (endedBy === signal) {
+		const step = stepOf(printed);
+		const outside = step === BEFORE || isFinished(folder);
+		return [...(outside ? [] : [`${signal} ended it at once, in the step ${step}`]), ...faultsOfStop(folder, left)];
+	}
 	return code === 130 ? faultsOfStop(folder, left) : [`ended with ${code ?? endedBy} after ${signal}: ${stderr.slice(-300)}`];
 }
 
@@ -79,13 +85,13 @@ async function trial(root, number, seed, { seconds, expected }) {
 		const run = await interruptOnce(folder, signal, moment, seconds);
 		if (run.printed !== undefined) sent.push({ signal, moment: moment.name, step: stepOf(run.printed) });
 		faults.push(...faultsOfInterrupted(run, { signal, folder, left }));
-		const now = await cachedCandidates(folder).catch((error) => void faults.push(`a cache is damaged: ${error.message}`));
-		if (now < known) faults.push(`the caches lost ${known - now} candidates`);
+		const now = await cachedMeasurements(folder).catch((error) => void faults.push(`a cache is damaged: ${error.message}`));
+		if (now < known) faults.push(`the caches lost ${known - now} candidates or parts of evaluations`);
 		known = now ?? known;
-		if (run.code === 0) break;
+		if (run.code === 0 || isFinished(folder)) break;
 	}
 	const left = leftIn(folder);
-	if (!existsSync(join(folder, `${OUTPUT}.report.html`))) {
+	if (!isFinished(folder)) {
 		const last = await runJob(folder);
 		if (last.code !== 0)
 			return { sent, faults: [...faults, `the resumed run ended with ${last.code ?? last.signal}: ${last.stderr.slice(-500)}`] };

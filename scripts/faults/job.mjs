@@ -8,6 +8,7 @@ import { endWithUs } from "./leftovers.mjs";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const { Ledger } = await import(new URL("../../dist/storage/ledger.js", import.meta.url).href);
+const { parsePartHeader } = await import(new URL("../../dist/storage/part-ledger.js", import.meta.url).href);
 
 export const modelPath = fileURLToPath(new URL("../../fixture/fixture-12l.gguf", import.meta.url));
 export const OUTPUT = "out.gguf";
@@ -69,16 +70,34 @@ export function resultOf(folder) {
 	return { model: hashOf(join(folder, OUTPUT)), plan: comparable(plan) };
 }
 
-/** Distinct candidates in the caches of a folder. @throws if a cache is damaged before its last line */
-export async function cachedCandidates(folder) {
+/** Distinct parts of an evaluation's cache, without a last line that was torn. @throws if it is damaged before that */
+function partsIn(path) {
+	const [first, ...lines] = readFileSync(path, "utf8").split("\n").slice(0, -1);
+	const { parts } = parsePartHeader(first, path);
+	const found = lines.map((line) => JSON.parse(line).part);
+	const wrong = found.find((part) => !Number.isInteger(part) || part < 0 || part >= parts);
+	if (wrong !== undefined) throw new Error(`${path} has a part ${wrong} of ${parts}`);
+	return new Set(found).size;
+}
+
+/** Distinct candidates, and parts of evaluations, in the caches of a folder. @throws if a cache is damaged before its last line */
+export async function cachedMeasurements(folder) {
 	let count = 0;
 	for (const path of filesBelow(homeOf(folder))) {
-		if (!/[/\\][0-9a-f]{12}\.ledger\.jsonl$/.test(path) || readFileSync(path).indexOf(10) < 0) continue;
+		const kind = /[/\\][0-9a-f]{12}\.(evaluation\.)?ledger\.jsonl$/.exec(path);
+		if (!kind || readFileSync(path).indexOf(10) < 0) continue;
+		if (kind[1]) {
+			count += partsIn(path);
+			continue;
+		}
 		const { measurements } = await Ledger.read(path);
 		count += new Set(measurements.map(({ coalition }) => coalition.key)).size;
 	}
 	return count;
 }
+
+/** Whether a run has written all its files. */
+export const isFinished = (folder) => FILES.every((name) => existsSync(join(folder, name)));
 
 const LEFT = /\.partial-|\.lock$/;
 

@@ -1,12 +1,56 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
+import { PartLedger } from "../../src/storage/part-ledger.js";
 import { thorough } from "../helpers/slow.js";
+import { tempFolder } from "../helpers/temp-folder.js";
 
 // 300 outside: node scripts/faults/interrupt.mjs --count 300
 
 interface Interrupt {
 	interrupt(options: { count: number; seed: number }): Promise<{ signals: number; trials: number; faults: object[] }>;
+	faultsOfInterrupted(
+		run: { code: number | null; signal: string | null; stderr: string; printed?: string },
+		sent: { signal: string; folder: string; left: ReadonlySet<string> },
+	): string[];
 }
-const { interrupt } = (await import(new URL("../../scripts/faults/interrupt.mjs", import.meta.url).href)) as Interrupt;
+interface Job {
+	cachedMeasurements(folder: string): Promise<number>;
+}
+const { cachedMeasurements } = (await import(new URL("../../scripts/faults/job.mjs", import.meta.url).href)) as Job;
+const { interrupt, faultsOfInterrupted } = (await import(new URL("../../scripts/faults/interrupt.mjs", import.meta.url).href)) as Interrupt;
+
+const folder = tempFolder();
+
+it("a signal may end the process itself only before the first step, or when all files are there", () => {
+	const ended = (printed: string, signal = "SIGTERM") =>
+		faultsOfInterrupted({ code: null, signal, stderr: "", printed }, { signal, folder: runFolder, left: new Set() });
+	const runFolder = join(folder, "run");
+	mkdirSync(runFolder);
+	const searching = "[2/4] Searching  1/30 candidates\n";
+	expect(ended("")).toEqual([]);
+	expect(ended(searching)).toEqual(["SIGTERM ended it at once, in the step Searching"]);
+	expect(ended(searching, "SIGKILL")).toEqual([]);
+	for (const end of ["", ".plan.json", ".report.json"]) writeFileSync(join(runFolder, `out.gguf${end}`), "");
+	expect(ended("[4/4] Writing and verifying", "SIGINT")).toHaveLength(1);
+	writeFileSync(join(runFolder, "out.gguf.report.html"), "");
+	expect(ended("[4/4] Writing and verifying", "SIGINT")).toEqual([]);
+});
+
+it("parts of evaluations count as measured, and damage in them is found", async () => {
+	const path = join(folder, "home", "runs", "m", "0123456789ab.evaluation.ledger.jsonl");
+	const ledger = await PartLedger.open(path, { key: "a".repeat(64), unit: "windows", parts: 4, settings: {} });
+	await ledger.append([
+		[0, { loss: [1] }],
+		[3, { loss: [2] }],
+	]);
+	await ledger.close();
+	expect(await cachedMeasurements(folder)).toBe(2);
+	writeFileSync(path, '{"part":1,"val', { flag: "a" });
+	expect(await cachedMeasurements(folder)).toBe(2);
+	writeFileSync(path, "\n", { flag: "a" });
+	await expect(cachedMeasurements(folder)).rejects.toThrow();
+});
 
 it.skipIf(process.platform === "win32")(
 	"a run that is interrupted or killed gives the plan and the bytes of an undisturbed one when it is started again",
