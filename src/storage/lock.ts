@@ -17,7 +17,7 @@ export interface LockOwner {
 	readonly start: string;
 	/** The space that numbers its process: containers of one host name have different ones. Only on Linux; earlier versions did not keep it. */
 	readonly space?: string | undefined;
-	/** Tells machines of one name apart: a hash, since others may read the lock. Only on Linux; earlier versions did not keep it. */
+	/** Distinguishes machines of one name. A hash, since others may read the lock. Only on Linux; earlier versions did not keep it. */
 	readonly machine?: string | undefined;
 }
 

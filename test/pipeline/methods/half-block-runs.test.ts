@@ -22,7 +22,7 @@ const small = { ...smallSplits, search: { workingWeights: "own", granularity: "h
 function expectRule({ removed, tied = [] }: Plan): void {
 	const alike = tied.filter((set) => isWhole(set.removed) === isWhole(removed));
 	// One that is ahead by less than its error may stay behind one that the search supports.
-	for (const { above, standardError, windows } of alike) expect(above).toBeGreaterThanOrEqual(-studentT95(windows - 1) * standardError);
+	for (const { above, standardError, windows } of alike) expect(above).toBeGreaterThanOrEqual(-studentT95(windows! - 1) * standardError);
 	const other = tied.find((set) => isWhole(set.removed) !== isWhole(removed));
 	if (!other) return;
 	if (isWhole(removed)) expect(-other.above).toBeLessThanOrEqual(other.standardError);
