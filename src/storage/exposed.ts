@@ -6,11 +6,7 @@ import { cacheFolder } from "./cache-folder.js";
 /** Group and others. */
 const WRITE = 0o022;
 const ENTER = 0o011;
-<<<<<<< HEAD
 /** In a sticky folder only its owner renames and deletes an entry. */
-=======
-/** Only its owner can rename or delete an entry of such a folder. */
->>>>>>> f05f71e6 (Changelog of the mended cache, locks and identity of models)
 const STICKY = 0o1000;
 
 /**
