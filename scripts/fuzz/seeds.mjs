@@ -102,3 +102,16 @@ export const evaluationSeed = [
 	{ format: "prune-gguf-evaluation", version: 1, key: header.key, unit: "windows", parts: 5, settings: { threads: 2 } },
 	...[0, 1, 4].map((part) => ({ part, values: { loss: measured(3, part), kl: [null] } })),
 ];
+
+/**
+ * Plans whose short texts name far more blocks than a reader may hold.
+ * @param {object} plan a sound one
+ */
+export const greedyPlans = (plan) => [
+	{ ...plan, removed: "0-9999,".repeat(20_000) },
+	{
+		...plan,
+		model: { ...plan.model, blocks: 10_000 },
+		alternatives: Array.from({ length: 15_000 }, () => ({ count: 9_999, removed: "0-9998" })),
+	},
+];

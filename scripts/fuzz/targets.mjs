@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { damageBytes, damageJson } from "./bytes.mjs";
 import { MUTATION_NAMES, mutate } from "./mutations.mjs";
 import { splitGguf } from "./pieces.mjs";
-import { evaluationSeed, ledgerSeed, modelSeeds } from "./seeds.mjs";
+import { evaluationSeed, greedyPlans, ledgerSeed, modelSeeds } from "./seeds.mjs";
 
 const dist = new URL("../../dist/", import.meta.url);
 const load = (path) => import(new URL(path, dist).href);
@@ -23,7 +23,7 @@ const plans = new URL("../../test/fixtures/version-1/", import.meta.url);
 
 /**
  * @typedef {object} Target
- * @property {() => Promise<Buffer[]>} seeds sound inputs
+ * @property {() => Promise<Buffer[]>} seeds inputs that are read, or refused, without a fault
  * @property {(bytes: Buffer, random: object, other: Buffer) => Buffer} damage
  * @property {(bytes: Buffer, folder: string) => Promise<void>} run throws an error of the package for an input that it refuses; any other
  * error is a fault
@@ -111,8 +111,9 @@ const damageLines = (bytes, random, other) => {
 const planSeeds = async () => {
 	const first = readdirSync(plans).filter((name) => name.endsWith(".plan.json"));
 	const texts = first.map((name) => readFileSync(new URL(name, plans), "utf8"));
-	// Those of version 1, and the same as version 2.
-	return [...texts, ...texts.map((text) => formatPlan(parsePlan(JSON.parse(text))))].map((text) => Buffer.from(text));
+	const second = texts.map((text) => formatPlan(parsePlan(JSON.parse(text))));
+	// Those of version 1, the same as version 2, and what must be refused before it takes memory.
+	return [...[...texts, ...second].map((text) => Buffer.from(text)), ...greedyPlans(JSON.parse(second[0])).map(asText)];
 };
 
 /** @type {Record<string, Target>} */
