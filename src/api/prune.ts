@@ -30,7 +30,7 @@ export interface QuantizeOutputOptions {
 
 /** How cuts are healed. */
 export interface HealOptions {
-	/** Tokens of self-generated text to fit to, at least 1024; more heal better and take longer. @default 25600 */
+	/** Tokens of self-generated text to fit to, from 1024 to 16 million; more heal better and take longer. @default 25600 */
 	readonly tokens?: number | undefined;
 	/**
 	 * Instead of a number of tokens: seconds that healing may take, sampling included, as predicted from the speed of this machine; at least

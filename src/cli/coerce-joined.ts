@@ -66,16 +66,16 @@ export function speedupOption(label: string, range: NumberRange = {}) {
 }
 
 /** Reads how to heal: nothing, a time or a number of tokens behind `=`. */
-export function healOption(label: string, { min = 1 }: Pick<NumberRange, "min"> = {}) {
+export function healOption(label: string, { min = 1, max = Number.MAX_SAFE_INTEGER }: NumberRange = {}) {
 	return (value: unknown): { readonly heal: boolean; readonly healTokens?: number; readonly healTime?: number } | undefined => {
 		if (value === true || value === false) return { heal: value };
 		const text = single(label, value);
 		if (text === undefined) return undefined;
 		if (text === "true" || text === "false") return { heal: text === "true" };
-		if (/^\d+$/.test(text) && Number(text) >= min && Number.isSafeInteger(Number(text))) return { heal: true, healTokens: Number(text) };
+		if (/^\d+$/.test(text) && Number(text) >= min && Number(text) <= max) return { heal: true, healTokens: Number(text) };
 		if (/[smh]$/i.test(text)) return { heal: true, healTime: durationOption(label)(text)! };
 		throw new UsageError(
-			`${label}: expected nothing, a time such as 10m or a number of at least ${min} tokens, got ${JSON.stringify(text)}.`,
+			`${label}: expected nothing, a time such as 10m or a number of tokens from ${min} to ${max}, got ${JSON.stringify(text)}.`,
 		);
 	};
 }

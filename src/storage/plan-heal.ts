@@ -4,6 +4,9 @@ import { finiteNumber, finiteOrNull, parsedAs, position, positiveWhole, sha256He
 
 // What a plan says of healing: enough to do it again, and what it gave.
 
+/** Windows of the text at most: each is an array of its own while they are drawn. */
+const MAX_WINDOWS = 2 ** 20;
+
 /** Figures of the pruned model before and after it was healed, paired by window; nats per token, null where not finite. */
 const comparison = v.strictObject({
 	before: finiteOrNull,
@@ -92,6 +95,13 @@ export const healSchema = v.strictObject({
 	/** Seconds for drawing the text and for everything else. */
 	seconds: v.strictObject({ text: finiteNumber, rest: finiteNumber }),
 });
+
+/** What the shape cannot say; each with the place in the plan. */
+export function* healFaults({ applied, fit: { count }, cuts, heads = [] }: PlanHeal): Generator<string> {
+	if (count > MAX_WINDOWS) yield `heal.fit.count: expected at most ${MAX_WINDOWS} windows, got ${count}`;
+	if (applied && heads.length === 0 && cuts.every(({ recipe }) => recipe === undefined))
+		yield "heal.applied: true, but no cut has a recipe and no heads are named";
+}
 
 export type PlanHeal = v.InferOutput<typeof healSchema>;
 export type HealComparison = v.InferOutput<typeof comparison>;

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { blockSet, finiteNumber, finiteOrNull, positiveWhole, sha256Hex, someText, wholeNumber } from "./plan-values.js";
 import { isAttention } from "../game/parts.js";
 import { amountsOf, amountText, formatBlocks } from "../notation.js";
-import { healSchema } from "./plan-heal.js";
+import { healFaults, healSchema, type PlanHeal } from "./plan-heal.js";
 import { limitsSchema } from "./plan-limits.js";
 import { quantizedAlternativesSchema, quantizedSchema } from "./plan-quantized.js";
 import { contextSchema, speedSchema } from "./plan-speed.js";
@@ -258,6 +258,7 @@ type Shape = {
 	readonly shiftedPairs?: readonly { readonly removed: readonly number[] }[] | undefined;
 	readonly critical: readonly { readonly block: number }[];
 	readonly frozen: readonly { readonly block: number }[];
+	readonly heal?: PlanHeal | undefined;
 };
 
 /** What a shape cannot say; each with the place in the document. */
@@ -278,6 +279,7 @@ function* contradictions(plan: Shape): Generator<string> {
 	}
 	for (const [index, { removed }] of (plan.shiftedPairs ?? []).entries())
 		yield* blockListFaults(`shiftedPairs[${index}].removed`, removed, blocks);
+	if (plan.heal) yield* healFaults(plan.heal);
 	for (const name of ["importance", "critical", "frozen"] as const) {
 		for (const [index, { block }] of (plan[name] ?? []).entries()) yield* rangeFault(`${name}[${index}].block`, block, blocks);
 	}

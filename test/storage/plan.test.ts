@@ -87,6 +87,30 @@ describe("parsePlan", () => {
 		expect(() => parsePlan(changed(path, value), "plan.json")).toThrow(/^plan\.json is/);
 	});
 
+	const heal = {
+		...{ applied: false, fit: { seed: 0, sha256, count: 2 ** 17, length: 128 }, type: "auto", addedBytes: 0 },
+		...{ cuts: [{ before: 2, first: 3, last: 3, recipe: { kind: "refit", ridge: 1, relative: 1 } }], seconds: { text: 0, rest: 0 } },
+	};
+	const heads = [{ tensor: "blk.4.attn_q.weight", factors: [1] }];
+
+	it.each<[object, RegExp | undefined]>([
+		[{}, undefined],
+		[{ applied: true }, undefined],
+		[{ applied: true, cuts: [], heads }, undefined],
+		[{ applied: true, cuts: [] }, /heal\.applied: true, but no cut has a recipe and no heads are named/],
+		[
+			{ applied: true, cuts: [{ before: 2, first: 3, last: 3, reason: "none" }], heads: [] },
+			/heal\.applied: true, but no cut has a recipe/,
+		],
+		[{ fit: { ...heal.fit, length: 129 } }, /heal\.fit: expected at most 16777216 tokens, count times length/],
+		[{ fit: { ...heal.fit, count: 2 ** 24, length: 1 } }, /heal\.fit\.count: expected at most 1048576 windows, got 16777216/],
+		[{ fit: { ...heal.fit, count: Number.MAX_SAFE_INTEGER } }, /heal\.fit: expected at most/],
+	])("healing that can be done again: %j", (part, message) => {
+		const healed = { ...plan, heal: { ...heal, ...part } };
+		if (message) expect(() => parsePlan(healed)).toThrow(message);
+		else expect(parsePlan(healed)).toHaveProperty("heal.applied", healed.heal.applied);
+	});
+
 	it.each([[null], [[]], ["x"], [3], [undefined]])("refuses %j", (value) => {
 		expect(() => parsePlan(value)).toThrow(InvalidPlanError);
 	});

@@ -7,7 +7,7 @@ export const healRows = {
 	heal: {
 		flag: "heal",
 		path: "heal",
-		value: { kind: "heal", min: 1024 },
+		value: { kind: "heal", min: 1024, max: 16_000_000 },
 		meta: "[=<TIME|TOKENS>]",
 		help: "Recover part of the loss without training; =10m or =25600 sets the time or the tokens to fit to",
 		default: "off; 25600 tokens",
@@ -19,7 +19,7 @@ export const healRows = {
 	healTokens: {
 		path: "heal.tokens",
 		partOf: "heal",
-		value: { kind: "integer", min: 1024 },
+		value: { kind: "integer", min: 1024, max: 16_000_000 },
 		group: "heal",
 		commands: ["prune", "frontier", "apply"],
 		plan: "healTokens",

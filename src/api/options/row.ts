@@ -73,7 +73,7 @@ export type OptionValue =
 	/** `1.3`, or with what it is of: `prompt:1.3`. */
 	| ({ readonly kind: "speedup" } & NumberRange)
 	/** Nothing, a time or a number of tokens; the value only behind `=`. */
-	| ({ readonly kind: "heal" } & Pick<NumberRange, "min">)
+	| ({ readonly kind: "heal" } & NumberRange)
 	/** Block numbers, `3,7-9`; of `counts` numbers of blocks. */
 	| { readonly kind: "blocks" | "counts" }
 	/** A number of blocks, `all` or `auto`. */

@@ -22,7 +22,7 @@ import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
 import { type PlanHeal, readKeptTokens } from "../../storage/plan-heal.js";
 import { keptHealPath } from "../../storage/runs.js";
-import { fewestTokens } from "../preflight/heal-options.js";
+import { fewestTokens, mostTokens } from "../preflight/heal-options.js";
 import type { HealSettings } from "../../api/options/settings.js";
 
 /** Sets that are going to be healed. */
@@ -251,9 +251,9 @@ async function tokensIn(
 	return { tokens: tokensWithin(left, cost), cost };
 }
 
-/** Whole thousands (of 1,024), at least one. */
+/** Whole thousands (of 1,024), at least one and at most as many as the option takes. */
 export function tokensWithin(seconds: number, { fixed, perToken }: HealForecast): number {
-	return Math.max(fewestTokens, Math.floor((seconds - fixed) / perToken / fewestTokens) * fewestTokens);
+	return Math.min(mostTokens, Math.max(fewestTokens, Math.floor((seconds - fixed) / perToken / fewestTokens) * fewestTokens));
 }
 
 /** Draws and runs a little text, as far as it is not known how fast that is, and solves small equations. */

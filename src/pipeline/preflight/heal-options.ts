@@ -6,6 +6,8 @@ import type { HealSettings, QuantizeSettings } from "../../api/options/settings.
 
 /** Fewer are refused. */
 export const fewestTokens = 1024;
+/** More are refused: a plan has no place for them. */
+export const mostTokens = 16_000_000;
 
 /** @throws InvalidOptionError */
 export function checkHealTime({ healTime, healTokens }: HealSettings): void {
@@ -18,8 +20,8 @@ export function checkHealTime({ healTime, healTokens }: HealSettings): void {
 export function checkHealing(options: HealSettings): void {
 	const { heal, healTokens, healKind, healType } = options;
 	checkHealTime(options);
-	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < fewestTokens))
-		throw new InvalidOptionError(`the tokens of heal must be a whole number of at least ${fewestTokens}, got ${healTokens}`);
+	if (healTokens !== undefined && (!Number.isInteger(healTokens) || healTokens < fewestTokens || healTokens > mostTokens))
+		throw new InvalidOptionError(`the tokens of heal must be a whole number from ${fewestTokens} to ${mostTokens}, got ${healTokens}`);
 	if (healType !== undefined && !healTypes.includes(healType))
 		throw new InvalidOptionError(`heal-type must be one of ${healTypes.join(", ")}, got ${healType}`);
 	if (healKind !== undefined && !healKinds.includes(healKind))

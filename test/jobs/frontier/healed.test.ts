@@ -93,7 +93,8 @@ describe("a frontier with healing", { timeout: 400_000 }, () => {
 
 	it.each<[string, FrontierOptions, RegExp]>([
 		["other weights", { quantize: { from: "f16" } }, /cannot be combined with --quantize-from/],
-		["too few tokens", { heal: { tokens: 10 } }, /the tokens of heal must be a whole number of at least 1024/],
+		["too few tokens", { heal: { tokens: 10 } }, /the tokens of heal must be a whole number from 1024 to 16000000, got 10/],
+		["too many tokens", { heal: { tokens: 1e12 } }, /the tokens of heal must be a whole number from 1024 to 16000000, got 1000000000000/],
 	])("refuses %s", async (_, bad, message) => {
 		const given = bad.quantize === undefined ? bad : { quantize: { from: f16 } };
 		const job = findFrontier(fixturePath, { ...options, ...given });
