@@ -26,11 +26,13 @@ it("no way to damage a file makes a command crash, hang, or take much memory", a
 	expect(accepted.apply).toBeGreaterThan(0);
 }, 600_000);
 
-it("a line that a file fakes is noticed", async () => {
+it("a line that a file fakes is noticed, and a character that acts", async () => {
 	const { faultsOf } = await load<{ faultsOf(run: object, mostBytes: number): string[] }>("command.mjs");
 	const { FEIGNED } = await load<{ FEIGNED: string }>("mutations.mjs");
 	const run = { code: 1, signal: null, hung: false, bytes: 0, stdout: "", stderr: `error: no architecture "gguf\\n${FEIGNED}"\n` };
 	expect(faultsOf(run, 1e9)).toEqual([]);
+	for (const character of "\u0007\u009B\u061C\u200E\u2028\u2029\u202E\u2066")
+		expect(faultsOf({ ...run, stderr: `error: x${character}\n` }, 1e9)).toEqual(["control characters"]);
 	expect(faultsOf({ ...run, stderr: `error: no architecture gguf\n${FEIGNED}\n` }, 1e9)).toEqual(["a line of the file's own"]);
 	expect(faultsOf({ ...run, stdout: `${FEIGNED}\n` }, 1e9)).toEqual(["a line of the file's own"]);
 });

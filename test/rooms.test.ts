@@ -18,15 +18,16 @@ interface Room {
 	readonly pure?: true;
 }
 
-const LOW = ["errors", "notation", "game", "report", "storage", "model"];
+const LOW = ["errors", "characters", "notation", "game", "report", "storage", "model"];
 const DOORS = [...LOW, "api", "pipeline", "jobs"];
 
 const ROOMS: Readonly<Record<string, Room>> = {
 	errors: { from: [] },
+	characters: { from: [], pure: true },
 	notation: { from: [], pure: true },
 	game: { from: [], floors: [["."], ["surrogate"], ["attribution"], ["search"]], pure: true },
-	report: { from: ["notation"] },
-	storage: { from: ["errors", "notation", "game"] },
+	report: { from: ["characters", "notation"] },
+	storage: { from: ["errors", "characters", "notation", "game"] },
 	model: {
 		from: ["errors", "notation", "game", "storage"],
 		floors: [["gguf"], ["architectures"], ["runtime"], ["calibration", "fitting", "baselines"], ["evaluation"]],
@@ -52,7 +53,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 	jobs: { from: [...LOW, "api", "pipeline"], floors: [[".", "compare", "doctor", "frontier"]] },
 	index: { from: DOORS },
 	research: { from: DOORS },
-	cli: { from: ["errors", "notation", "report", "api"] },
+	cli: { from: ["errors", "characters", "notation", "report", "api"] },
 };
 
 /** Loaded when a command needs it: help is quick. */

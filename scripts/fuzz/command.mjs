@@ -6,6 +6,7 @@ import { endWithUs } from "../faults/leftovers.mjs";
 import { watchMemory } from "./memory.mjs";
 import { FEIGNED } from "./mutations.mjs";
 
+const { escapeUnseen } = await import(new URL("../../dist/characters.js", import.meta.url).href);
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const peak = new URL("peak.mjs", import.meta.url).href;
 
@@ -54,7 +55,7 @@ export function runCommand(args, { home, peakFile, seconds }) {
 }
 
 // Characters that we write: line ends and tabs. Anything else in a file must not reach a terminal unchanged.
-const control = /(?![\n\t])[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/u;
+const acts = (text) => escapeUnseen(text, "\n\t") !== text;
 
 /**
  * Forbidden things that a run did.
@@ -70,6 +71,6 @@ export function faultsOf({ code, signal, hung, bytes, stdout, stderr }, mostByte
 	if (/fault of prune-gguf/.test(stderr)) faults.push("a fault of prune-gguf");
 	if (!hung && code !== 0 && signal === null && !/^error: \S/m.test(stderr)) faults.push("failed without a word");
 	if (`${stdout}\n${stderr}`.split("\n").some((line) => line.startsWith(FEIGNED))) faults.push("a line of the file's own");
-	if (control.test(stdout) || control.test(stderr)) faults.push("control characters");
+	if (acts(stdout) || acts(stderr)) faults.push("control characters");
 	return faults;
 }

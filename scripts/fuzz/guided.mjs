@@ -12,6 +12,7 @@ import { randomOf } from "./random.mjs";
 
 const dist = new URL("../../dist/", import.meta.url);
 const { PruneGgufError } = await import(new URL("errors.js", dist).href);
+const { escapeUnseen } = await import(new URL("characters.js", dist).href);
 
 const MOST_SECONDS = 5;
 const MOST_GROWTH = 5e8;
@@ -20,7 +21,7 @@ const MOST_CHARACTERS = 4000;
 const MOST_BYTES = 2 ** 20;
 const KEPT_BYTES = 2 ** 15;
 // Line ends are ours; anything else of this kind in a message comes from the file.
-const control = /(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u2069]/u;
+const acts = (text) => escapeUnseen(text, "\n\t") !== text;
 
 /** @returns {string | undefined} what is wrong with how a run ended */
 function faultOf(error, seconds, growth) {
@@ -28,7 +29,7 @@ function faultOf(error, seconds, growth) {
 	if (growth > MOST_GROWTH) return `took ${Math.round(growth / 1e6)} MB`;
 	if (error === undefined) return undefined;
 	if (!(error instanceof PruneGgufError)) return `an error that is not meant: ${error?.stack ?? error}`;
-	if (control.test(error.message)) return "control characters in a message";
+	if (acts(error.message)) return "control characters in a message";
 	if (error.message.split("\n").some((line) => line.startsWith(FEIGNED))) return "a line of the file's own in a message";
 	return error.message.length > MOST_CHARACTERS ? `a message of ${error.message.length} characters` : undefined;
 }

@@ -1,15 +1,9 @@
 // What goes to a terminal, and was not written by us: names and keys in files, paths, llama.cpp's log lines.
+import { escapeUnseen } from "../characters.js";
 
-/**
- * Characters that a terminal obeys instead of showing them: C0 (ESC among them) but for tab and newline, DEL, C1, marks that turn the
- * direction of text around, and Unicode's own ends of lines.
- */
-const obeyed = /(?![\t\n])[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
-const obeyedOrBreaks = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
-
-/** Text in which such characters are written as JSON writes them: ESC becomes `\u001b`. So JSON stays the same document. */
+/** Text in which characters that a terminal obeys are escaped, but for tabs and newlines. */
 export function printable(text: string): string {
-	return text.replace(obeyed, escaped);
+	return escapeUnseen(text, "\t\n");
 }
 
 /**
@@ -19,7 +13,7 @@ export function printable(text: string): string {
 export function printableData<T>(data: T): T {
 	const done = new Map<object, unknown>();
 	const clean = (value: unknown): unknown => {
-		if (typeof value === "string") return value.replace(obeyedOrBreaks, escaped);
+		if (typeof value === "string") return escapeUnseen(value);
 		if (!isPlain(value)) return value;
 		let copy = done.get(value);
 		if (copy === undefined) {
@@ -31,10 +25,6 @@ export function printableData<T>(data: T): T {
 		return copy;
 	};
 	return clean(data) as T;
-}
-
-function escaped(character: string): string {
-	return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** A list or an object as JSON has them; of other objects (dates, typed arrays) none holds text. */

@@ -1,4 +1,5 @@
 // HTML as text, with whatever is put into it escaped.
+import { escapeUnseen } from "../characters.js";
 
 /** Text that is HTML already. */
 export class Html {
@@ -29,13 +30,10 @@ function rendered(part: Part): string {
 
 /** Halves of a character, which no file in UTF-8 can hold. */
 const halves = /\p{Surrogate}/gu;
-/** Control characters, line ends other than the usual ones, and what turns the direction of text: a name must not rearrange what stands around it. */
-const acting = /(?![\t\n\r])[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
 
-/** Text as it is shown: characters that are not seen but act are shown as their code. */
+/** Text as it is shown: characters that are not seen but act, other than spaces and usual ends of lines, are shown as their code. */
 export function visible(text: string): string {
-	const code = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-	return text.replace(halves, "\uFFFD").replace(acting, code);
+	return escapeUnseen(text.replace(halves, "\uFFFD"), "\t\n\r");
 }
 
 const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };

@@ -48,6 +48,7 @@ describe("the model card", () => {
 		]);
 		// Every character that could begin a tag, a link, code or a column is escaped.
 		expect(outside.replace(/^\|.*\|$/gm, "")).not.toMatch(/(?<!\\)[<[`|]/);
-		expect(bad).not.toContain("\u202E");
+		const acting = cardText(madeUpReport("\u009B8m\u061C\u200F\u2028\u2029\u202E\u2066\u0007"));
+		for (const card of [bad, acting]) expect(card).not.toMatch(/(?![\t\n])[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/u);
 	});
 });

@@ -5,6 +5,8 @@ import { reportHtml } from "../../src/report/html.js";
 import { withoutGaps } from "../../src/report/html-texts.js";
 import { overviewRows } from "../../src/report/overview.js";
 import { summaryText } from "../../src/report/summary.js";
+import { printable } from "../../src/cli/printable.js";
+import { shownText } from "../../src/storage/shown-text.js";
 import { escapeHtml, html, visible } from "../../src/report/tags.js";
 import { hostile, madeUpReport } from "../helpers/report.js";
 
@@ -28,6 +30,11 @@ describe("the template", () => {
 	it("shows characters that are not seen but act", () => {
 		expect(visible("\u061C\u200E\u200F\u0085\u2028\u2029\t\r\n")).toBe("\\u061c\\u200e\\u200f\\u0085\\u2028\\u2029\t\r\n");
 		expect(escapeHtml("a\u202Eb\u0000c\uD800d\ne")).toBe("a\\u202eb\\u0000c\uFFFDd\ne");
+		// As a terminal and a message show them, but for spaces and ends of lines that a page has anyway.
+		const code = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+		for (const character of "\u0000\u0007\u001B\u007F\u0080\u0085\u009B\u061C\u200E\u200F\u2028\u2029\u202A\u202E\u2066\u2069")
+			for (const show of [visible, escapeHtml, printable, shownText]) expect(show(`a${character}b`)).toBe(`a${code(character)}b`);
+		expect(visible("a\tb\r\nc")).toBe("a\tb\r\nc");
 		expect(visible("\u{1F40B} שלום")).toBe("\u{1F40B} שלום");
 	});
 });
