@@ -2,6 +2,7 @@ import { type FileHandle, link, lstat, open, readlink, realpath, rename, stat, s
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { FileError, NoSpaceError, OutputExistsError } from "../errors.js";
 import { partialName } from "./partials.js";
+import { giveRights, modeWhileWritten, type Rights, rightsOf } from "./rights.js";
 
 export interface AtomicWriteOptions {
 	/** Replace an existing file; of a symbolic link the file that it points to, there or not. @default false */
@@ -18,7 +19,7 @@ export interface AtomicWriteOptions {
 
 /**
  * Makes a file appear under `path` whole or not at all: `write` fills a temporary file beside it (`.NAME.partial-PID-RANDOM`), which
- * is synced, verified and renamed. On any failure the temporary file is removed and what was under `path` is untouched.
+ * is synced, verified and renamed. It gets the rights of a file that it replaces. On any failure the temporary file is removed and what was under `path` is untouched.
  * @returns what `write` returned
  * @throws OutputExistsError when the target exists and `overwrite` is not set, or when it is one of the inputs
  * @throws NoSpaceError when the disk lacks `expectedBytes`, or fills up while writing
@@ -32,8 +33,13 @@ export async function writeAtomically<T>(
 	options.signal?.throwIfAborted();
 	const target = await resolveTarget(path, options);
 	const folder = dirname(target);
-	return beside(path, target, options.expectedBytes, async (handle, temp) => {
-		const result = await fill(path, handle, temp, write);
+	const rights = rightsOf(await statOf(target));
+	return beside({ path, target, rights }, options.expectedBytes, async (handle, temp) => {
+		const result = await fill(path, handle, temp, async () => {
+			const written = await write(handle, temp);
+			if (rights) await giveRights(handle, rights);
+			return written;
+		});
 		options.signal?.throwIfAborted();
 		await options.verify?.(temp);
 		options.signal?.throwIfAborted();
@@ -56,30 +62,25 @@ export async function writeTemporarily<T>(
 ): Promise<T> {
 	options.signal?.throwIfAborted();
 	await checkFolder(path);
-	return beside(path, path, options.expectedBytes, async (handle, temp) => {
+	const rights = rightsOf(await statOf(path));
+	return beside({ path, target: path, rights }, options.expectedBytes, async (handle, temp) => {
 		await fill(path, handle, temp, write);
 		options.signal?.throwIfAborted();
 		return use(temp);
 	});
 }
 
-/** Opens a temporary file beside the target; whatever is left of it afterwards is removed. */
+/** Opens a temporary file beside the target, which others cannot read if it replaces one; what is left of it afterwards is removed. */
 async function beside<T>(
-	path: string,
-	target: string,
+	{ path, target, rights }: { readonly path: string; readonly target: string; readonly rights?: Rights | undefined },
 	expectedBytes: number | undefined,
 	use: (handle: FileHandle, temp: string) => Promise<T>,
 ): Promise<T> {
 	const folder = dirname(target);
 	await checkSpace(path, folder, expectedBytes);
 	const temp = join(folder, partialName(basename(target)));
-	// A file that is replaced keeps its rights: others must not read what they could not read before.
-	const replaced = await statOf(target);
-	const mode = replaced && Number(replaced.mode) & 0o777;
-	const handle = await attempt(path, () => open(temp, "wx", mode), folder);
+	const handle = await attempt(path, () => open(temp, "wx", modeWhileWritten(rights)), folder);
 	try {
-		// What the process's mask took away.
-		if (mode !== undefined) await handle.chmod(mode).catch(() => {});
 		return await use(handle, temp);
 	} finally {
 		// Its name is gone where it was put in place.
@@ -97,7 +98,7 @@ export async function checkTarget(
 	options: Pick<AtomicWriteOptions, "overwrite" | "inputs" | "expectedBytes">,
 ): Promise<void> {
 	const target = await resolveTarget(path, options);
-	await beside(path, target, options.expectedBytes, (handle) => fill(path, handle, target, async () => handle.writeFile("?")));
+	await beside({ path, target }, options.expectedBytes, (handle) => fill(path, handle, target, async () => handle.writeFile("?")));
 }
 
 /** The path to put the file under: through links, so that a link to a model stays one. */

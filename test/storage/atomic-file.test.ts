@@ -1,6 +1,6 @@
 import {
 	chmodSync,
-	statSync,
+	chownSync,
 	existsSync,
 	linkSync,
 	lstatSync,
@@ -8,15 +8,17 @@ import {
 	readdirSync,
 	readFileSync,
 	realpathSync,
+	statSync,
 	symlinkSync,
 	unlinkSync,
 	writeFileSync,
 } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { FileError, NoSpaceError, OutputExistsError, VerificationError } from "../../src/errors.js";
 import { type AtomicWriteOptions, checkTarget, writeAtomically, writeTemporarily } from "../../src/storage/atomic-file.js";
+import { giveRights } from "../../src/storage/rights.js";
 import { listPartials } from "../../src/storage/partials.js";
 import { makeReadOnly } from "../helpers/read-only.js";
 import { tempFolder } from "../helpers/temp-folder.js";
@@ -127,15 +129,57 @@ describe("an existing file", () => {
 		expect(readdirSync(folder)).toEqual(["out.gguf"]);
 	});
 
-	test.skipIf(process.platform === "win32")("that is replaced keeps its rights", async () => {
-		writeFileSync(target, "old");
-		for (const mode of [0o600, 0o664]) {
+	test.skipIf(process.platform === "win32")("gives its rights to the one that replaces it, which nobody else reads before", async () => {
+		const rightsOf = (path: string) => statSync(path).mode & 0o777;
+		for (const mode of [0o600, 0o640, 0o444, 0o666]) {
+			writeFileSync(target, "old");
 			chmodSync(target, mode);
-			let during = 0;
-			await writeAtomically(target, { overwrite: true }, async (handle) => {
-				during = (await handle.stat()).mode & 0o777;
-			});
-			expect([during, statSync(target).mode & 0o777]).toEqual([mode, mode]);
+			const link = join(folder, `link-${mode}`);
+			symlinkSync(target, link);
+			for (const path of [target, link]) {
+				await writeAtomically(
+					path,
+					{ overwrite: true, verify: async (temp) => expect(rightsOf(temp)).toBe(mode) },
+					async (handle, temp) => {
+						expect(rightsOf(temp)).toBe(0o600);
+						await handle.writeFile("new");
+					},
+				);
+				expect([rightsOf(target), readFileSync(target, "utf8")]).toEqual([mode, "new"]);
+			}
+			await writeTemporarily(
+				target,
+				{},
+				async (handle) => handle.writeFile("x"),
+				async (temp) => expect(rightsOf(temp)).toBe(0o600),
+			);
+			unlinkSync(target);
+		}
+		// A new file has the usual ones.
+		writeFileSync(join(folder, "usual"), "");
+		await writeAtomically(target, { overwrite: true }, write("new"));
+		expect(rightsOf(target)).toBe(rightsOf(join(folder, "usual")));
+	});
+
+	test.runIf(process.getuid?.() === 0)("gives its owner and group, if this user may", async () => {
+		writeFileSync(target, "old");
+		chownSync(target, 12_345, 23_456);
+		await writeAtomically(target, { overwrite: true }, write("new"));
+		expect(statSync(target)).toMatchObject({ uid: 12_345, gid: 23_456 });
+	});
+
+	test.skipIf(process.platform === "win32")("gives another group no more than everyone had", async () => {
+		const path = join(folder, "x");
+		for (const [mode, given] of [
+			[0o660, 0o600],
+			[0o664, 0o644],
+			[0o777, 0o777],
+		] as const) {
+			const handle = await open(path, "w");
+			handle.chown = () => Promise.reject(new Error("EPERM"));
+			await giveRights(handle, { mode, uid: 1, gid: 1 });
+			await handle.close();
+			expect(statSync(path).mode & 0o777).toBe(given);
 		}
 	});
 
