@@ -31,6 +31,7 @@ export { closest, closestOf } from "../api/options/closest.js";
 export { optionsFrom, shareOf } from "../api/options/shape.js";
 export { type CommandRow, exclusiveFlags, rowsOf } from "../api/options/table.js";
 export { LimitsNotMetError, InvalidCandidateError, InvalidOptionError, PruneGgufError } from "../errors.js";
+export { readInput } from "../api/input.js";
 export { llamaPin, packageVersion } from "../api/build.js";
 export type { BuildResult } from "../api/build.js";
 export type { DoctorBackend, DoctorBinary, DoctorFolder, DoctorResult } from "../api/doctor.js";

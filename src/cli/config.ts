@@ -1,6 +1,5 @@
 // Config files: JSON objects whose keys are options. Their values become words of the command line, which are read as if typed.
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
-import { exclusiveFlags, factsOf, isEstimator, methodOptions, rankMethods, rowsOf } from "./api.js";
+import { exclusiveFlags, factsOf, isEstimator, methodOptions, rankMethods, readInput, rowsOf } from "./api.js";
 import { givenOptions, hasSwitch, kebab, splitAtEnd, optionValue } from "./arguments.js";
 import { type CommandFacts, nameOf } from "./command-facts.js";
 import { allCommands } from "./command-list.js";
@@ -17,6 +16,9 @@ export interface Config {
 	readonly words: ReadonlyMap<string, readonly string[]>;
 }
 
+/** Bytes of a config file at most: one with every option has a few thousand. */
+const MAX_BYTES = 2 ** 20;
+
 /** Options of every command that a file may give. */
 const globalSwitches = ["json", "quiet", "verbose"];
 
@@ -27,8 +29,8 @@ export const configCommands = allCommands.filter(({ options }) => options !== un
  * @param option that names the file
  * @throws UsageError that names the file, the key and what was expected
  */
-export function readConfig(path: string, option: "--config" | "--check" = "--config"): Config {
-	const content = contentOf(path, option);
+export async function readConfig(path: string, option: "--config" | "--check" = "--config"): Promise<Config> {
+	const content = await contentOf(path, option);
 	const command = commandIn(path, content.command);
 	const words = new Map<string, readonly string[]>();
 	for (const [key, value] of Object.entries(content)) {
@@ -46,31 +48,9 @@ export function readConfig(path: string, option: "--config" | "--check" = "--con
 	return { command, words };
 }
 
-/** Bytes of a configuration file at most. */
-const MOST_BYTES = 2 ** 20;
-
-/** Without waiting for a pipe, which may never have an end. @throws UsageError if it is no regular file, or a huge one */
-function readRegular(path: string): string {
-	const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-	try {
-		const found = fstatSync(descriptor);
-		if (!found.isFile()) throw new UsageError(`${path} is no regular file: give a configuration file in JSON.`);
-		if (found.size > MOST_BYTES) throw new UsageError(`${path} has ${found.size} bytes: a configuration file has at most ${MOST_BYTES}.`);
-		return readFileSync(descriptor, "utf8");
-	} finally {
-		closeSync(descriptor);
-	}
-}
-
-function contentOf(path: string, option: string): Readonly<Record<string, unknown>> {
-	let text: string;
-	try {
-		text = readRegular(path);
-	} catch (error) {
-		if (error instanceof UsageError) throw error;
-		const { code, message } = error as NodeJS.ErrnoException;
-		throw new UsageError(`${option}: ${code === "ENOENT" ? `there is no file ${path}` : `${path} cannot be read: ${message}`}`);
-	}
+async function contentOf(path: string, option: string): Promise<Readonly<Record<string, unknown>>> {
+	const kind = { what: `${option}:`, give: "a config file (JSON)", mostBytes: MAX_BYTES, Failure: UsageError };
+	const text = (await readInput(path, kind)).toString("utf8");
 	let content: unknown;
 	try {
 		content = JSON.parse(text);
@@ -119,8 +99,8 @@ function unknownKey(path: string, command: CommandFacts, key: string, content: R
 }
 
 /** The words of a command line with what its config file gives; options that were typed win, also over those that they exclude. */
-export function withConfig(command: CommandFacts, words: readonly string[], path: string): string[] {
-	const config = readConfig(path);
+export async function withConfig(command: CommandFacts, words: readonly string[], path: string): Promise<string[]> {
+	const config = await readConfig(path);
 	if (config.command !== command)
 		throw new UsageError(`${path} is for the command ${nameOf(config.command)}, and ${nameOf(command)} runs.`);
 	const given = givenOptions(words);

@@ -42,7 +42,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 	const cli = makeCli(context, words);
 	let known: readonly string[] = words;
 	try {
-		known = completed(words);
+		known = await completed(words);
 		// With a callback yargs hands its output over instead of printing it.
 		await cli.parseAsync([...known], {}, (_error, _args, output) => {
 			if (output) io.stdout.write(`${output}\n`);
@@ -74,7 +74,7 @@ function helpAskedFor(words: readonly string[], io: CliIo): string | undefined {
 }
 
 /** The words with what a config file gives. @throws UsageError for old spellings, and for what is wrong in the file */
-function completed(words: readonly string[]): string[] {
+async function completed(words: readonly string[]): Promise<string[]> {
 	const command = commandOf(words);
 	checkRenamed(command, words);
 	checkHeal(words);
@@ -83,7 +83,7 @@ function completed(words: readonly string[]): string[] {
 	const path = configPath(words);
 	if (path === undefined) return withoutEnd(words);
 	if (command.options === undefined) throw new UsageError(`--config: ${nameOf(command)} has no options of its own: leave it out.`);
-	return withoutEnd(withConfig(command, words, path));
+	return withoutEnd(await withConfig(command, words, path));
 }
 
 function makeCli(context: CliContext, argv: readonly string[]): Argv<GlobalArguments> {

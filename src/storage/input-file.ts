@@ -10,6 +10,8 @@ export interface InputKind {
 	readonly what?: string;
 	/** What to give instead of something else, such as "a GGUF file". */
 	readonly give: string;
+	/** Bytes of the file at most, for {@link readInput}. @default any number */
+	readonly mostBytes?: number;
 	/** @default FileError */
 	readonly Failure?: new (
 		message: string,
@@ -57,14 +59,27 @@ async function openRegular(path: string): Promise<FileHandle> {
 	}
 }
 
-/** The whole of a file that a user named. @throws as {@link openInput} */
+/** The whole of a file that a user named. @throws as {@link openInput}, and the same error for a file that is too long */
 export async function readInput(path: string, kind: InputKind): Promise<Buffer> {
 	const { handle } = await openInput(path, kind);
 	try {
-		return await attempt(path, kind, () => handle.readFile());
+		return await attempt(path, kind, () => (kind.mostBytes === undefined ? handle.readFile() : readUpTo(handle, path, kind)));
 	} finally {
 		await handle.close();
 	}
+}
+
+/** Reads no further than the file may go: some tell another size than they have. */
+async function readUpTo(handle: FileHandle, path: string, kind: InputKind): Promise<Buffer> {
+	const { mostBytes = Number.POSITIVE_INFINITY, give, Failure = FileError } = kind;
+	const chunks: Buffer[] = [];
+	let bytes = 0;
+	for await (const chunk of handle.createReadStream({ autoClose: false }) as AsyncIterable<Buffer>) {
+		chunks.push(chunk);
+		bytes += chunk.length;
+		if (bytes > mostBytes) throw new Failure(`${nameOf(path, kind)} has more than ${mostBytes} bytes: give ${give}`);
+	}
+	return Buffer.concat(chunks);
 }
 
 async function attempt<T>(path: string, kind: InputKind, action: () => Promise<T>): Promise<T> {

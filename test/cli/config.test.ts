@@ -118,9 +118,9 @@ describe("--config", () => {
 	it("is refused where there is nothing to give, or no file", async () => {
 		expect((await cli(["inspect", "m.gguf", "--config", config({})])).stderr).toContain("inspect has no options of its own");
 		expect((await cli(["m.gguf", "--config", join(folder, "nowhere.json")])).stderr).toMatch(
-			/^error: --config: there is no file .*nowhere\.json\n/,
+			/^error: --config: .*nowhere\.json cannot be read: there is no such file: check the path\n/,
 		);
-		expect((await cli(["m.gguf", "--config", folder])).stderr).toMatch(/--config: .* cannot be read: /);
+		expect((await cli(["m.gguf", "--config", folder])).stderr).toMatch(/--config: .* is a folder, not a regular file: give a config file/);
 		expect((await cli(["m.gguf", "--config"])).stderr).toContain("--config: a value is missing");
 	});
 });
@@ -136,7 +136,7 @@ describe("config --check", () => {
 
 	it("refuses a wrong file, and one that is not there", async () => {
 		expect((await cli(["config", "--check", join(folder, "nowhere.json")])).stderr).toMatch(
-			/^error: --check: there is no file .*nowhere\.json\n/,
+			/^error: --check: .*nowhere\.json cannot be read: there is no such file: check the path\n/,
 		);
 		const { code, stderr } = await cli(["config", "--check", config({ heal: 3 })]);
 		expect(code).toBe(2);

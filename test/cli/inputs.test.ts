@@ -29,9 +29,11 @@ describe.skipIf(process.platform === "win32")("what is no regular file is refuse
 		at("pipe"),
 		/pipe is a pipe \(save what comes out of it first\), not a regular file: give the path of a GGUF file/,
 	] as const;
+	const config = (option: string) =>
+		[at("pipe"), new RegExp(`${option}: .*pipe is a pipe .*not a regular file: give a config file`), 2] as const;
 	const text = [at("pipe"), /pipe is a pipe .*not a regular file: give plain text/] as const;
 
-	it.each<[string, (pipe: string) => string[], readonly [string, RegExp]]>([
+	it.each<[string, (pipe: string) => string[], readonly [path: string, message: RegExp, code?: number]]>([
 		["a model", (pipe) => ["inspect", pipe], model],
 		["a model to prune", (pipe) => [pipe], model],
 		["a model to compare with", (pipe) => ["evaluate", fixturePath, "--text", at("plain.txt"), "--against", pipe], model],
@@ -45,22 +47,13 @@ describe.skipIf(process.platform === "win32")("what is no regular file is refuse
 		["questions to compare on", (pipe) => ["compare", fixturePath, "--eval-questions", pipe], questions],
 		["questions of a limit", (pipe) => [fixturePath, "--min-accuracy", "pipe=45%", "--limit-questions", pipe], questions],
 		["a plan", (pipe) => ["apply", fixturePath, at("o.gguf"), "--plan", pipe], [at("pipe"), /pipe is a pipe .*give a plan of prune-gguf/]],
-	])("%s", async (_, args, [pipe, message]) => {
+		["a config file", (pipe) => [fixturePath, "--config", pipe], config("--config")],
+		["a config file to check", (pipe) => ["config", "--check", pipe], config("--check")],
+	])("%s", async (_, args, [pipe, message, expected = 1]) => {
 		const onStart = (child: { kill(signal: NodeJS.Signals): boolean }) => setTimeout(() => child.kill("SIGKILL"), 20_000).unref();
 		const { code, signal, stderr } = await runNode([mainPath, ...args(pipe)], { env: { PRUNE_GGUF_HOME: at("home") }, onStart });
-		expect([code, signal], stderr).toEqual([1, null]);
+		expect([code, signal], stderr).toEqual([expected, null]);
 		expect(stderr).toMatch(message);
-	});
-
-	it.each<[string, string[]]>([
-		["a configuration", [fixturePath, "--config", at("pipe")]],
-		["a configuration to check", ["config", "--check", at("pipe")]],
-		["a configuration that is a device", [fixturePath, "--config", "/dev/zero"]],
-	])("%s", async (_, args) => {
-		const onStart = (child: { kill(signal: NodeJS.Signals): boolean }) => setTimeout(() => child.kill("SIGKILL"), 20_000).unref();
-		const { code, signal, stderr } = await runNode([mainPath, ...args], { env: { PRUNE_GGUF_HOME: at("home") }, onStart });
-		expect([code, signal], stderr).toEqual([2, null]);
-		expect(stderr).toMatch(/is no regular file: give a configuration file/);
 	});
 
 	it.each([
@@ -74,6 +67,22 @@ describe.skipIf(process.platform === "win32")("what is no regular file is refuse
 		await expect(inspectModel(path)).rejects.toMatchObject({ code: "FILE_ERROR", message: expect.stringContaining(message) });
 		await expect(readInput(path, { what: "the plan", give: "one" })).rejects.toThrow(`the plan ${message}`);
 		await expect(hashFile(path)).rejects.toThrow(message);
+	});
+
+	it("a config file without an end, or of more than a megabyte", async () => {
+		writeFileSync(at("long.json"), `{ "remove-blocks": 4${" ".repeat(2 ** 20)}}`);
+		for (const [path, message] of [
+			["/dev/zero", /\/dev\/zero is a device.*not a regular file: give a config file/],
+			[at("long.json"), /long\.json has more than 1048576 bytes: give a config file/],
+		] as const)
+			for (const args of [
+				[fixturePath, "--config", path],
+				["config", "--check", path],
+			]) {
+				const { code, stderr } = await runNode([mainPath, ...args], { env: { PRUNE_GGUF_HOME: at("home") } });
+				expect(code, stderr).toBe(2);
+				expect(stderr).toMatch(message);
+			}
 	});
 
 	it("standard input where it is a pipe", () => {

@@ -16,7 +16,7 @@ export function configCommand(context: CliContext) {
 		handler: (args) =>
 			context.perform(args, async () => {
 				const file = String(args.check);
-				const { command, words } = readConfig(file, "--check");
+				const { command, words } = await readConfig(file, "--check");
 				return outcome({ file, command: nameOf(command), options: Object.fromEntries(words) }, configText);
 			}),
 	});
