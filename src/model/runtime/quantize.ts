@@ -1,9 +1,12 @@
-import { rm } from "node:fs/promises";
-import { InvalidOptionError } from "../../errors.js";
+import { rm, stat, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { InvalidOptionError, NoSpaceError, QuantizeError } from "../../errors.js";
 import { refuseInputs } from "../../storage/atomic-file.js";
+import { GgufFile } from "../gguf/file.js";
 import { loadAddon } from "./load-addon.js";
 import { runNative } from "./cancel.js";
 import { type FileType, fileTypes } from "./file-type-names.js";
+import { predictedBytes } from "./file-types.js";
 import { defaultThreads } from "./threads.js";
 
 export { type FileType, fileTypes };
@@ -22,7 +25,8 @@ export interface QuantizeOptions {
 /**
  * Writes a model with weights of another type, with llama.cpp's own quantizer (llama_model_quantize). Weights that are already quantized
  * are dequantized first, which loses quality a second time. An existing output is replaced.
- * @throws InvalidOptionError for an unknown type, OutputExistsError if the output is the input, QuantizeError, or `signal.reason`
+ * @throws InvalidOptionError for an unknown type, OutputExistsError if the output is the input, NoSpaceError if the disk fills up,
+ * QuantizeError, or `signal.reason`
  */
 export async function quantizeFile(input: string, output: string, type: FileType, options: QuantizeOptions = {}): Promise<void> {
 	const fileType = fileTypes[type];
@@ -42,7 +46,25 @@ export async function quantizeFile(input: string, output: string, type: FileType
 		// A small model may be finished before the signal reaches the quantizer.
 		options.signal?.throwIfAborted();
 	} catch (error) {
+		const full = error instanceof QuantizeError ? await fullDisk({ input, output, type }, error).catch(() => undefined) : undefined;
 		await rm(output, { force: true });
-		throw error;
+		throw full ?? error;
 	}
+}
+
+/** The error of a disk that lacks what is missing of the output; undefined if it has that. llama.cpp says "iostream error" of both. */
+async function fullDisk(
+	{ input, output, type }: { readonly input: string; readonly output: string; readonly type: FileType },
+	cause: QuantizeError,
+): Promise<NoSpaceError | undefined> {
+	const written = (await stat(output)).size;
+	const folder = dirname(output);
+	const { bavail, bsize } = await statfs(folder);
+	const [missing, free] = [predictedBytes(await GgufFile.read(input), type) - written, bavail * bsize];
+	if (free >= missing) return undefined;
+	const [needs, has] = [missing, free].map((bytes) => `${(bytes / 1e6).toFixed(1)} MB`);
+	return new NoSpaceError(
+		`quantizing to ${type} needs ${needs} more, but ${folder} has ${has} free: the disk is full, make room or choose another disk`,
+		{ cause },
+	);
 }

@@ -1,13 +1,14 @@
-import { statSync, symlinkSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { OutputExistsError } from "../../../src/errors.js";
+import { NoSpaceError, OutputExistsError, QuantizeError } from "../../../src/errors.js";
 import { contentOf, GgufFile, writtenSize } from "../../../src/model/gguf/index.js";
 import { fileTypeNames } from "../../../src/model/runtime/file-type-names.js";
 import { fileTypeOf, isQuantized, predictedBytes, predictedTypes, quantizedContent } from "../../../src/model/runtime/file-types.js";
 import { quantizeFile } from "../../../src/model/runtime/quantize.js";
 import { changedFixture, fixturePath } from "../../helpers/fixture.js";
 import { f16Fixture } from "../../helpers/f16.js";
+import { mountSmallDisk } from "../../helpers/small-disk.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 
 const folder = tempFolder();
@@ -38,6 +39,39 @@ describe("the input", () => {
 		const bytes = statSync(f16).size;
 		for (const output of [f16, link]) await expect(quantizeFile(f16, output, "Q8_0")).rejects.toThrow(OutputExistsError);
 		expect(statSync(f16).size).toBe(bytes);
+	});
+});
+
+describe("a disk that fills up while it is quantized to", () => {
+	it("is named, and nothing is left on it", async (context) => {
+		const disk = join(folder, "disk");
+		mkdirSync(disk);
+		const undo = mountSmallDisk(disk, 2 ** 19);
+		context.skip(!undo, "no disk can be mounted here");
+		try {
+			const job = quantizeFile(f16, join(disk, "out.gguf"), "F32", { threads: 2 });
+			await expect(job).rejects.toThrow(NoSpaceError);
+			await expect(job).rejects.toThrow(
+				/^quantizing to F32 needs \d+\.\d MB more, but .*disk has 0\.0 MB free: the disk is full, make room/,
+			);
+			expect(readdirSync(disk)).toEqual([]);
+		} finally {
+			undo?.();
+		}
+	});
+
+	it("is not the cause of another failure: of a file that is no model, and of weights that are no numbers", async () => {
+		const path = join(folder, "none.gguf");
+		writeFileSync(path, "text");
+		const broken = await changedFixture(join(folder, "not-numbers.gguf"), (content) => ({
+			...content,
+			tensors: content.tensors.map((tensor) => {
+				const values = new Float32Array(tensor.dims.reduce((product, size) => product * size, 1)).fill(Number.NaN);
+				return tensor.dims.length < 2 ? tensor : { ...tensor, type: 0, source: new Uint8Array(values.buffer) };
+			}),
+		}));
+		for (const input of [path, broken]) await expect(quantizeFile(input, join(folder, "out.gguf"), "Q8_0")).rejects.toThrow(QuantizeError);
+		expect(readdirSync(folder)).not.toContain("out.gguf");
 	});
 });
 
