@@ -221,7 +221,7 @@ describe("a run that heals", () => {
 
 describe("options of healing", () => {
 	it.each([
-		[{ heal: { tokens: 100 }, remove: [3] }, /the tokens of heal must be a whole number of at least 1024/],
+		[{ heal: { tokens: 100 }, remove: [3] }, /the tokens of heal must be a whole number from 1024 to 16000000/],
 		[{ heal: { type: "Q3" as never }, remove: [3] }, /heal-type must be one of/],
 		[{ heal: { kind: "maps" as never }, remove: [3] }, /heal-kind must be one of auto, refit, map, got maps/],
 		[{ heal: true }, /say how much to remove/],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { applyPlan } from "../../../src/jobs/apply.js";
 import { bytesToDeliver } from "../../../src/pipeline/pruning/write-model.js";
 import { NotEnoughMemoryError } from "../../../src/errors.js";
@@ -15,9 +15,15 @@ import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
 import type { HealSettings } from "../../../src/api/options/settings.js";
 
+vi.mock("../../../src/model/runtime/memory.js", { spy: true });
+
 const { out } = ownHomes();
-/** More states than any machine holds. */
-const heal = { heal: { tokens: 2 ** 40 } };
+/** The most that can be asked for: states of 8 GB. */
+const heal = { heal: { tokens: 16_000_000 } };
+const short = () => vi.mocked(availableMemory).mockReturnValue(2 ** 31);
+beforeEach(() => {
+	vi.mocked(availableMemory).mockReset();
+});
 const [width, inputs] = [128, 384];
 
 describe("memory of healing", () => {
@@ -77,7 +83,8 @@ describe("memory of healing", () => {
 		const shape = { cuts: 2, tokens: 25_600, references: 1e6 };
 		expect(() => checkHealMemory(file, shape, 1e6)).toThrow(/for the original model's distributions.*--windows, --window-length/);
 		expect(() => checkHealMemory(file, { ...shape, sized: false }, 1e6)).toThrow(/leave out --heal$/);
-		const wanted = { heal: { tokens: 2 ** 40 }, quantize: "Q4_0", threads: 2 } as const;
+		short();
+		const wanted = { ...heal, quantize: "Q4_0", threads: 2 } as const;
 		const refused = applyPlan(fixturePath, out(), { remove: [3], ...wanted });
 		await expect(refused).rejects.toThrow(/distributions\).* leave out --heal$/);
 	});
@@ -91,6 +98,7 @@ describe("memory of healing", () => {
 	});
 
 	it("is looked at before anything is searched", async () => {
+		short();
 		const phases = new Set<string>();
 		const onProgress = ({ phase }: { phase: string }) => void phases.add(phase);
 		const watched = { ...small, ...heal, onProgress };
