@@ -1,5 +1,6 @@
 // Plans of version 1 as plans of version 2: the same facts under other names.
 import { InvalidPlanError } from "../errors.js";
+import { shownText } from "./shown-text.js";
 
 type Fields = Readonly<Record<string, unknown>>;
 /** What becomes of a value. */
@@ -19,7 +20,7 @@ export function planFromV1(plan: unknown, name = "the plan"): unknown {
 	try {
 		return renamed(planRules)(plan);
 	} catch (error) {
-		if (error instanceof Fault) throw new InvalidPlanError(`${name} is not valid:\n  ${error.place}: ${error.message}`);
+		if (error instanceof Fault) throw new InvalidPlanError(`${name} is not valid:\n  ${shownText(error.place)}: ${error.message}`);
 		throw error;
 	}
 }

@@ -147,6 +147,14 @@ describe("a plan of version 1", () => {
 		[{ losses: 5, calibration: [], options: null, alternatives: {}, heal: "x", objective: { folds: 1 } }],
 	])("leaves what is of another kind to the check: %j", (value) => expect(() => planFromV1(value)).not.toThrow());
 
+	it("with a long key, or one that a terminal obeys, is refused without repeating it", () => {
+		for (const key of ["x".repeat(5000), "a\u001b[2J\nerror: b"]) {
+			const read = () => planFromV1({ version: 1, options: { [key]: { a: 1 } } }, "plan.json");
+			expect(read).toThrow(InvalidPlanError);
+			for (const part of ["x".repeat(200), "\u001b", "\nerror"]) expect(read).not.toThrow(part);
+		}
+	});
+
 	it("that is nonsense is refused as one of version 2 is", () => {
 		const plan = JSON.parse(v1Text("plain.gguf.plan.json"));
 		const faulty = (change: object) => () => parsePlan({ ...plan, ...change }, "p.json");
