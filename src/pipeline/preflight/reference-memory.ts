@@ -1,6 +1,6 @@
 // How much memory the original model's distributions may take, and what is said where they would take more.
 import { InvalidOptionError, NotEnoughMemoryError } from "../../errors.js";
-import { sizeText } from "../../model/runtime/memory.js";
+import { availableMemory, sizeText } from "../../model/runtime/memory.js";
 import { bytesOfReference, defaultReferenceBytes } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import type { ReferenceSettings } from "../../api/options/settings.js";
@@ -27,6 +27,28 @@ export function allowedPositions(
 	const most = mostReferenceBytes(room);
 	const allowed = sets.map(predicting).filter((count) => bytesOfReference(count, vocabulary) <= most);
 	return allowed.reduce((sum, count) => sum + count, 0);
+}
+
+/** Distributions to compare with, where comparing goes without them if they find no room. */
+export interface WishedReference {
+	/** What one of them takes, bytes. */
+	readonly bytes: number;
+	/** How many are there at once. */
+	readonly copies: 1 | 2;
+	/** What measuring takes beside them, bytes. */
+	readonly measuring: number;
+}
+
+/** Why they find no room, behind what one takes; undefined if they do. */
+export function noRoomFor({ bytes, copies, measuring }: WishedReference, room: ReferenceMemory): string | undefined {
+	const available = availableMemory();
+	const why =
+		bytes > mostReferenceBytes(room)
+			? `--reference-bytes ${bytes} allows them`
+			: copies * bytes + measuring > available
+				? `${copies === 1 ? "that" : "twice that"} and ${sizeText(measuring)} to measure with are more than the ${sizeText(available)} that are free (--state-bytes lowers the second)`
+				: undefined;
+	return why && `the reference logits take ${sizeText(bytes)}; ${why}`;
 }
 
 /** What is needed, what is allowed, and by which option. */

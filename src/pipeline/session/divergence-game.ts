@@ -4,8 +4,8 @@ import { Coalition } from "../../game/coalition.js";
 import type { BatchOptions, Measurement } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
 import { wantsDivergence } from "./calibration-windows.js";
-import { mostReferenceBytes, predicting } from "../preflight/reference-memory.js";
-import { availableMemory, neededBesideWeights, sizeText } from "../../model/runtime/memory.js";
+import { noRoomFor, predicting } from "../preflight/reference-memory.js";
+import { neededBesideWeights } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { bytesOfReference } from "../../model/runtime/positions.js";
 import { LedgerGame, type LedgerGameOptions } from "../../storage/ledger-game.js";
@@ -49,15 +49,7 @@ export function searchesByDivergence(model: Model, { calibration, stateBytes }: 
 	const { search } = calibration.splits;
 	const bytes = bytesOfReference(predicting(search), model.facts.vocabulary);
 	const measuring = neededBesideWeights(model.file, { windows: search.count, windowLength: search.length, stateBytes });
-	const available = availableMemory();
-	const allowed = bytes <= mostReferenceBytes(options);
-	if (allowed && bytes + measuring <= available) return true;
-	const why = allowed
-		? `that and ${sizeText(measuring)} to measure with are more than the ${sizeText(available)} that are free (--state-bytes lowers the second)`
-		: `--reference-bytes ${bytes} allows them`;
-	logger(options)(
-		"note",
-		`the search goes by the loss, not by the KL divergence, which varies less: the reference logits take ${sizeText(bytes)}; ${why}`,
-	);
-	return false;
+	const why = noRoomFor({ bytes, copies: 1, measuring }, options);
+	if (why !== undefined) logger(options)("note", `the search goes by the loss, not by the KL divergence, which varies less: ${why}`);
+	return why === undefined;
 }

@@ -4,8 +4,8 @@ import { furtherOf, onSelfGenerated } from "./calibration-windows.js";
 import { logger } from "../../api/logger.js";
 import { metricOf } from "../preflight/metric.js";
 import { Once } from "./once.js";
-import { mostReferenceBytes, predicting } from "../preflight/reference-memory.js";
-import { availableMemory, neededBesideWeights, sizeText } from "../../model/runtime/memory.js";
+import { noRoomFor, predicting } from "../preflight/reference-memory.js";
+import { neededBesideWeights } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { bytesOfReference } from "../../model/runtime/positions.js";
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
@@ -86,21 +86,11 @@ export class RaceGames {
 		const { model, calibration, options } = this.#setting;
 		if (metricOf(options) !== "loss" || !onSelfGenerated(options)) return false;
 		const bytes = bytesOfReference(predicting(calibration.splits.validation), model.facts.vocabulary);
-		const refused = bytes > mostReferenceBytes(options) ? `--reference-bytes ${bytes} allows them` : undefined;
 		// One of the split, or of a part of further text, while the one before is not freed yet, beside what measuring takes.
 		const { count: windows, length: windowLength } = calibration.splits.validation;
 		const measuring = neededBesideWeights(model.file, { windows, windowLength, stateBytes: this.#setting.stateBytes });
-		const available = availableMemory();
-		const short =
-			2 * bytes + measuring > available
-				? `twice that and ${sizeText(measuring)} to measure with are more than the ${sizeText(available)} that are free (--state-bytes lowers the second)`
-				: undefined;
-		const why = refused ?? short;
-		if (why === undefined) return true;
-		logger(options)(
-			"note",
-			`finalists are compared by loss, not by KL divergence, which varies less: the reference logits take ${sizeText(bytes)}; ${why}`,
-		);
-		return false;
+		const why = noRoomFor({ bytes, copies: 2, measuring }, options);
+		if (why !== undefined) logger(options)("note", `finalists are compared by loss, not by KL divergence, which varies less: ${why}`);
+		return why === undefined;
 	}
 }
