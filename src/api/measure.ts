@@ -89,7 +89,8 @@ export interface BlockSearchOptions {
 	readonly racing?: boolean | undefined;
 	/**
 	 * Weights that a search runs on: `own`, or a type for a copy in memory. `auto` makes a copy (Q8_0 or F16, whichever is faster) if that
-	 * pays for the planned number of evaluations. The final comparison and all reported losses are measured on the model itself.
+	 * pays for the planned number of evaluations. The final comparison runs on a copy of these two types too. All losses of the chosen candidate are measured on
+	 * the model itself.
 	 * @default "auto" to prune, "own" to rank
 	 */
 	readonly workingWeights?: WorkingWeights | undefined;

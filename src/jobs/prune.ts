@@ -193,13 +193,14 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	for (const [step, time] of times) progress?.expect(step, time);
 	progress?.begin("Searching", { total: estimate.evaluations + estimate.known, done: Math.max(1, estimate.known), limit: maxTime });
 	const choices = named ? undefined : await search(session, removable, best, begun);
-	await session.closeSearch();
+	session.endSearch();
 	if (choices?.granularity) run = { ...run, granularity: choices.granularity };
 	const { options, noFurther } = withinTimeLeft(session, timedRun, begun, healable.maxTime);
 	for (const note of choices?.found.notes ?? []) logger(options)("note", note);
 	const field = candidates(session, choices, removable);
 	progress?.begin(comparingStep(options), { total: field.length + 1 });
 	const raced = await race(session, field, options, noFurther ? { furtherMasks: 0 } : {});
+	await session.closeSearch();
 	const taken = amount === "curve" ? undefined : await decide(session, raced, { amount, removable, gate }, options);
 	const decision = taken && (await withSmaller(session, choices, taken, options));
 	if (decision && choices) best.choose(decision.chosen);

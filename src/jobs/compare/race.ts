@@ -41,13 +41,14 @@ export async function raceWithin(
 	// Sets of one ranking first: they are of another kind than the tied ones.
 	others.sort((a, b) => Number(a.method === own[0]?.method) - Number(b.method === own[0]?.method));
 	// The original model, and its distributions where sets are compared by them.
-	const kept = others.slice(0, Math.max(0, limits.masks - own.length - 2));
+	const confirming = session.races.confirms(own.length);
+	const kept = others.slice(0, Math.max(0, limits.masks - own.length - 2 - confirming));
 	if (kept.length === 0) return { sets, masks: 0, executions: 0 };
 	const field = [...own, ...kept];
 	// The distributions on each part take an evaluation too.
 	const references = 1 + partsAfter(tieRounds[effort ?? "standard"]);
-	const furtherMasks = Math.min(limits.furtherMasks, limits.masks - field.length - 1 - references);
-	const { winners, further, byDivergence } = await race(
+	const furtherMasks = Math.min(limits.furtherMasks, limits.masks - field.length - 1 - references - confirming);
+	const { winners, further, confirmed, byDivergence } = await race(
 		session,
 		field,
 		{ signal, progress, effort },
@@ -57,7 +58,7 @@ export async function raceWithin(
 	const players = session.model.facts.blocks;
 	const raced = [Coalition.full(players), ...field.map(({ removed }) => Coalition.ofRemoved(players, removed))];
 	const compared = byDivergence || session.metric === "kl";
-	const parts = [raced, ...further].map((masks) => (compared ? [...masks, Coalition.full(players)] : masks));
+	const parts = [...[raced, ...further].map((masks) => (compared ? [...masks, Coalition.full(players)] : masks)), confirmed];
 	const executions = parts.map((masks) => blockExecutions([...masks], session.evaluator.resumes));
 	return { sets, masks: parts.flat().length, executions: executions.reduce((sum, count) => sum + count, 0) };
 }

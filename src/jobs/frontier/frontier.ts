@@ -143,13 +143,17 @@ async function setsOf(
 	const task = { method: options.method, blocks: session.model.blocks.blocks, kmax };
 	checkBudget(task, options, session.tokens.search);
 	const choices = await choose(session, task, options, { onStep });
-	await session.closeSearch();
+	session.endSearch();
 	for (const note of choices.found.notes) logger(options)("note", note);
 	const sizes = sizesFound(choices);
-	if (sizes.length === 0) return [];
+	if (sizes.length === 0) {
+		await session.closeSearch();
+		return [];
+	}
 	const field = finalists(session, choices, sizes);
 	options.progress?.begin("Comparing finalists", { total: field.length + 1 });
 	const { winners } = await race(session, field, options);
+	await session.closeSearch();
 	return [...winners.values()].map(({ removed }) => removed).sort((a, b) => a.length - b.length);
 }
 

@@ -46,6 +46,9 @@ export function workOf(asked: WorkAsked): { readonly tokens: number } {
 export const secondsPerTokenOf = ({ secondsPerMask, tokens, secondsPerToken = secondsPerMask / tokens.search }: WorkAsked) =>
 	secondsPerToken;
 
+/** Seconds of a token in the race, which runs on what the search ran on. */
+const racedPerToken = ({ secondsPerMask, tokens }: WorkAsked) => secondsPerMask / tokens.search;
+
 /** Seconds by step: half of the further text, which not every comparison needs. */
 export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 	const { tokens, secondsPerMask } = asked;
@@ -54,7 +57,7 @@ export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 	const heldOut = tokens.heldOut * perToken;
 	return {
 		search: searched * secondsPerMask,
-		compare: (3 + raced + further / 2) * tokens.validation * perToken + 2 * heldOut,
+		compare: ((raced + further / 2) * racedPerToken(asked) + 3 * perToken) * tokens.validation + 2 * heldOut,
 		heldOut,
 	};
 }
@@ -62,7 +65,7 @@ export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 /** Seconds of the finalists beside one of each size, on the validation split. */
 export function finalistSeconds(asked: WorkAsked): number {
 	const { tokens, sizes } = asked;
-	return (countsOf(asked).raced - sizes) * tokens.validation * secondsPerTokenOf(asked);
+	return (countsOf(asked).raced - sizes) * tokens.validation * racedPerToken(asked);
 }
 
 /** Further text of the final comparison at most: seconds of measuring it, and parts as large as the validation split. */
@@ -70,7 +73,7 @@ export function furtherWork(asked: WorkAsked): { readonly seconds: number; reado
 	const { tokens, effort } = asked;
 	const { further } = countsOf(asked);
 	return {
-		seconds: further * tokens.validation * secondsPerTokenOf(asked),
+		seconds: further * tokens.validation * racedPerToken(asked),
 		parts: further > 0 ? partsAfter(tieRounds[effort]) : 0,
 	};
 }

@@ -1,5 +1,5 @@
-// Sets that are tied in a search on a copy, on a share of the positions or with states in half precision. The model itself decides
-// between them, on all positions.
+// Sets that are tied in a search on a copy, on a share of the positions or with states in half precision. The race decides between them, on
+// all positions and with states in full precision.
 import { type Measurement, meanLoss } from "../../game/game.js";
 import type { Session } from "../session/session.js";
 import type { ProposedSet } from "../methods/selection-context.js";

@@ -29,7 +29,7 @@ export interface TiedFinalist extends ProposedSet {
 
 /** A set measured on the validation split. */
 export interface Finalist extends ProposedSet {
-	/** Mean loss on the validation split, and what it adds to that of the original model. */
+	/** Mean loss on the validation split, and what it adds to that of the original model: of a set that did not win, on the search's copy where there is one. */
 	readonly loss: number;
 	readonly added: number;
 	/** Of the added loss, paired by window. */
@@ -52,6 +52,8 @@ export interface Race {
 	readonly finalists: readonly Finalist[];
 	/** Sets that were measured on further text, part by part of it. */
 	readonly further: readonly (readonly Coalition[])[];
+	/** What was measured on the model itself after a race on the search's copy: the original and the winners. */
+	readonly confirmed: readonly Coalition[];
 	/** Whether sets were compared by their divergence from the original model. */
 	readonly byDivergence: boolean;
 	/** Where another set won than the method's own, for those who check the run. */
@@ -73,7 +75,8 @@ export interface RaceLimits {
  * Decides between the sets of each size on the validation split, and between tied ones on more text of its kind. The metric decides.
  * If that is the loss on self-generated text, the divergence from the original model does, which the loss added there estimates. If sets
  * stay tied, the best by all that is known wins ({@link bySupport}). The method's own set wins if that is even, and the best set of whole blocks
- * wins over one with half-block cuts that is better by no more than the standard error.
+ * wins over one with half-block cuts that is better by no more than the standard error. After a search on a copy of the model the race runs on that
+ * copy; the original and the winners are then measured on the model itself, and those figures are reported.
  */
 export async function race(
 	session: Session,
@@ -87,14 +90,15 @@ export async function race(
 	const sets = choices.map((choice) => Coalition.ofRemoved(players, choice.removed));
 	const { signal } = options;
 	const contested = new Set(choices.map(({ removed }) => removed.length)).size < new Set(sets.map(({ key }) => key)).size;
-	const { game, byDivergence } = contested ? await session.races.first() : { game: session.games.validation, byDivergence: false };
+	const own = session.games.validation;
+	const { game, byDivergence, onCopy } = contested ? await session.races.first() : { game: own, byDivergence: false, onCopy: false };
 	/** By what sets are compared, in the place of the losses. */
 	const raced = (set: Measurement): Measurement => (byDivergence ? { ...set, losses: set.figures!.divergence! } : set);
-	const { measured, compared, told } = await session
+	const { measured, compared, told, confirmed } = await session
 		.timed("validation", async () => {
 			const measured = await game.measure([Coalition.full(players), ...sets], { phase: "comparing finalists", signal });
 			// The losses are those of the plain split: what comes after need not measure them again.
-			if (byDivergence) await session.games.validation.know(measured.map(({ coalition, losses }) => ({ coalition, losses })));
+			if (byDivergence && !onCopy) await own.know(measured.map(({ coalition, losses }) => ({ coalition, losses })));
 			const further = async (part: number) => {
 				const game = await session.races.further(part);
 				return game && { measure: async (sets: readonly Coalition[], run: BatchOptions) => (await game.measure(sets, run)).map(raced) };
@@ -103,12 +107,18 @@ export async function race(
 			const compared = measured.slice(1).map(raced);
 			const support = supportOf(session, played);
 			const supported = (field: Field) => bySupport(field, support);
-			return { measured, compared, told: await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, supported, signal }) };
+			const told = await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, supported, signal });
+			const best = [Coalition.full(players), ...told.fields.map(([set]) => set.coalition)];
+			const confirmed = onCopy ? await own.measure(best, { phase: "measuring the best on the model itself", signal }) : [];
+			return { measured, compared, told, confirmed };
 		})
 		.finally(() => session.races.end());
 	const figuresOf = (set: Measurement) => (session.metric === "loss" ? undefined : meansOf(set));
-	const { losses: full, sources } = measured[0]!;
-	const finalists = choices.map((choice, i) => asFinalist(session, choice, { measured: measured[i + 1]!, full: measured[0]! }));
+	const [original = measured[0]!, ...best] = confirmed;
+	const finalists = choices.map((choice, i) => {
+		const exact = best.find(({ coalition }) => coalition.key === sets[i]!.key);
+		return asFinalist(session, choice, exact ? { measured: exact, full: original } : { measured: measured[i + 1]!, full: measured[0]! });
+	});
 	const finalistOf = ({ coalition }: Measurement) => finalists[sets.findIndex(({ key }) => key === coalition.key)]!;
 	const winners = new Map(
 		told.fields.map((field) => [
@@ -125,9 +135,13 @@ export async function race(
 	);
 	const disagreements = told.fields.flatMap((field) => disagreementsIn(field, compared));
 	for (const disagreement of disagreements) logger(options)("warning", disagreementText(disagreement));
-	const originalLoss = meanAndError(full, sources).mean;
-	const originalFigures = figuresOf(measured[0]!);
-	return { originalLoss, originalFigures, winners, finalists, disagreements, further: told.parts, byDivergence, notes };
+	return {
+		originalLoss: meanAndError(original.losses, original.sources).mean,
+		originalFigures: figuresOf(original),
+		...{ winners, finalists, disagreements, byDivergence, notes },
+		further: told.parts,
+		confirmed: confirmed.map(({ coalition }) => coalition),
+	};
 }
 
 /** A set as it was measured on the validation split, beside the original model. */

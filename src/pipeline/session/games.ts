@@ -8,14 +8,16 @@ import { splitSources } from "./calibration-windows.js";
 import { logger } from "../../api/logger.js";
 import { metricOf } from "../preflight/metric.js";
 import { Once } from "./once.js";
-import { RaceGames } from "./race-games.js";
+import { type RaceCopy, RaceGames, type RaceWay } from "./race-games.js";
 import { checkReferenceMemory, mostReferenceBytes } from "../preflight/reference-memory.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { Model } from "../../model/runtime/model.js";
 import type { Reference, ScoredPositions } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
+import { copyBytes } from "../../model/runtime/working-copy.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-ledger.js";
 import { splitParts, type SplitPart, StagedLedgerGame } from "./staged-game.js";
+import { usualCopies } from "./working-weights.js";
 import { DivergenceGame, searchesByDivergence } from "./divergence-game.js";
 import { Ledger, ledgerKey } from "../../storage/ledger.js";
 import { type LedgerEvaluateOptions, LedgerGame, type LedgerGameOptions } from "../../storage/ledger-game.js";
@@ -29,7 +31,7 @@ export interface SessionGames {
 	readonly games: Record<SplitName, LedgerGame>;
 	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
 	readonly finals: Record<SplitName, LedgerGame>;
-	/** Whether the search measures as the final comparison does: with the model itself, on all positions. */
+	/** Whether the search measures with the model itself, on all positions. */
 	readonly exactSearch: boolean;
 	/** Losses on the calibration windows, for figures; those of `finals` where these are the metric. */
 	readonly texts: Record<SplitName, LedgerGame>;
@@ -55,7 +57,9 @@ export interface SessionGames {
 	drawn(): DrawnShare | undefined;
 	/** Settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
-	/** Frees what the search alone was measured with. Idempotent. */
+	/** Frees what the search alone was compared with. A copy of the model stays: races run on it. Idempotent. */
+	endSearch(): void;
+	/** Frees the copy of the model too, once races are over. Idempotent. */
 	closeSearch(): Promise<void>;
 	/** Closes the ledgers and the search, for good. Idempotent. */
 	close(): Promise<void>;
@@ -162,6 +166,7 @@ class GameMaker {
 			settings: setup.settings,
 			scoredOn: (split) => this.#scoredOf(split),
 			drawn: () => this.#drawn(setup.ledger),
+			endSearch: () => this.#endSearch(),
 			closeSearch: () => this.#closeSearch(),
 			close: () => settled([this.#closeSearch(true), ...this.#ledgers.map((ledger) => ledger.close())]),
 		};
@@ -215,30 +220,57 @@ class GameMaker {
 		await Promise.allSettled([this.#closeSearch(true), ...this.#ledgers.map((ledger) => ledger.close())]);
 	}
 
-	async #closeSearch(forGood = false): Promise<void> {
+	#endSearch(): void {
 		this.#references.forget("search, drawn");
 		if (this.#byDivergence) this.#references.forget("search");
+	}
+
+	async #closeSearch(forGood = false): Promise<void> {
+		this.#endSearch();
 		await this.#setup?.close(forGood);
 	}
 
 	#races(validation: LedgerGame, comparedOn: SessionGames["comparedOn"], own: () => Promise<Evaluator>): RaceGames {
 		const { folder, calibration, stateBytes } = this.#material;
+		const setup = this.#setup!;
+		const scored = this.#scoredOf("validation");
+		const gameOf = async (splitMetric: SplitMetric, { byDivergence, onCopy }: RaceWay) => {
+			const ledger = await this.#open(splitMetric, this.#kl || byDivergence, onCopy ? setup.settings : undefined);
+			const view = byDivergence ? this.#textView("validation") : this.#metricView("validation");
+			return this.#game(ledger, splitMetric, onCopy ? () => setup.evaluator() : own, view);
+		};
+		const onCopy = (way: RaceWay) => {
+			const reference = this.#kl || way.byDivergence ? (run: LedgerEvaluateOptions) => this.#reference("validation", run) : undefined;
+			return gameOf(windowsMetric(calibration.splits.validation, this.#options, reference, scored), way);
+		};
+		const copied = new Once<"split", LedgerGame>();
 		return new RaceGames({
-			...{ model: this.#model, folder, calibration, options: this.#options, stateBytes, validation },
-			compared: () => comparedOn("validation"),
+			...{ model: this.#model, folder, calibration, options: this.#options, stateBytes },
+			copy: this.#copyForRaces(setup),
+			split: async (way) => {
+				if (way.onCopy) return copied.get("split", () => onCopy(way));
+				return way.byDivergence ? comparedOn("validation") : validation;
+			},
 			release: () => {
 				if (!this.#kl) this.#references.forget("validation");
 			},
-			make: async (windows, byDivergence) => {
-				const compared = this.#kl || byDivergence;
+			make: async (windows, way) => {
 				// Not kept: as large as that of the validation split, and a part is measured once a race.
-				const scored = this.#scoredOf("validation");
+				const compared = this.#kl || way.byDivergence;
 				const reference = compared ? (run: LedgerEvaluateOptions) => this.#makeReference(windows, run, scored) : undefined;
-				const splitMetric = windowsMetric(windows, this.#options, reference, scored);
-				const view = byDivergence ? undefined : this.#metricView("validation");
-				return this.#game(await this.#open(splitMetric, compared), splitMetric, own, view);
+				return gameOf(windowsMetric(windows, this.#options, reference, scored), way);
 			},
 		});
+	}
+
+	/**
+	 * The search's copy of the model, if its type keeps the order of candidates. Races need hidden states in full precision, and questions are measured on
+	 * the model itself.
+	 */
+	#copyForRaces({ settings, hasCopy, close }: SearchSetup): RaceCopy | undefined {
+		const type = usualCopies.find((one) => one === settings.weights);
+		if (!type || this.#material.questions || (this.#options.stateType ?? "F32") !== "F32") return undefined;
+		return { missingBytes: () => (hasCopy() ? 0 : copyBytes(this.#model, type)), close };
 	}
 
 	#compared(own: () => Promise<Evaluator>): SessionGames["comparedOn"] {
@@ -314,17 +346,19 @@ class GameMaker {
 		return { model: sha256, windows: hash, backend, settings: { ...this.#identity, ...kept, ...(scoreFrom > 0 ? { scoreFrom } : {}) } };
 	}
 
-	async #open(splitMetric: SplitMetric, compared = this.#kl): Promise<Ledger> {
-		const { threads, ubatch } = this.#evaluator!;
-		const { settings, ...rest } = this.#key(splitMetric, compared);
-		const key = ledgerKey({ ...rest, settings: { ...settings, threads, ubatch } });
+	/** @param copied settings of the search, where this is measured on its copy of the model */
+	async #open(splitMetric: SplitMetric, compared = this.#kl, copied?: SearchSetup["settings"]): Promise<Ledger> {
+		const { settings: named, ...rest } = this.#key(splitMetric, compared);
+		const { threads, ubatch } = copied ?? this.#evaluator!;
+		const settings = { ...named, threads: threads!, ubatch: ubatch!, ...(copied ? { weights: copied.weights! } : {}) };
+		const key = ledgerKey({ ...rest, settings });
 		const path = ledgerPath(this.#material.folder, key);
 		return this.#opened.get(path, async () => {
 			const ledger = await Ledger.open(path, {
 				key,
 				players: this.#model.blocks.blocks,
 				windows: splitMetric.shape,
-				settings: { ...settings, threads, ubatch },
+				settings,
 			});
 			this.#ledgers.push(ledger);
 			logger(this.#options)("debug", `${ledger.size} candidates known, ${ledger.path}`);

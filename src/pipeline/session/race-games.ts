@@ -20,21 +20,36 @@ interface RaceSetting {
 	readonly options: SessionSettings;
 	/** Memory for hidden states that measuring a part may take, bytes. */
 	readonly stateBytes: number;
-	/** By the metric. */
-	readonly validation: LedgerGame;
-	/** The validation split with the figure `divergence`. */
-	readonly compared: () => Promise<LedgerGame>;
+	/** The search's copy of the model, where races run on it. */
+	readonly copy?: RaceCopy | undefined;
+	/** The validation split, by the metric or with the figure `divergence`. */
+	readonly split: (way: RaceWay) => Promise<LedgerGame>;
 	/** Frees what is kept to compare the validation split with. */
 	readonly release: () => void;
-	/** A game on other windows, measured as one of these two. */
-	readonly make: (windows: TokenWindows, byDivergence: boolean) => Promise<LedgerGame>;
+	/** A game on other windows, measured like the validation split. */
+	readonly make: (windows: TokenWindows, way: RaceWay) => Promise<LedgerGame>;
+}
+
+/** The copy of the model that a search ran on. */
+export interface RaceCopy {
+	/** Bytes that it will take if it is not in memory, else 0. */
+	readonly missingBytes: () => number;
+	readonly close: () => Promise<void>;
+}
+
+/** How the races of a session measure. */
+export interface RaceWay {
+	/** By the divergence from the original model in the place of the loss. */
+	readonly byDivergence: boolean;
+	/** On the search's copy of the model in the place of the model itself. */
+	readonly onCopy: boolean;
 }
 
 export class RaceGames {
 	readonly #setting: RaceSetting;
 	readonly #hashes: string[] = [];
 	readonly #further: (part: number) => Promise<LedgerGame | undefined>;
-	#byDivergence: Promise<boolean> | undefined;
+	#way: Promise<RaceWay> | undefined;
 
 	constructor(setting: RaceSetting) {
 		this.#setting = setting;
@@ -47,7 +62,7 @@ export class RaceGames {
 				const windows = await text(part);
 				if (!windows) return undefined;
 				this.#hashes[part] = hashWindows(windows);
-				return make(windows, await this.#racesByDivergence());
+				return make(windows, await this.#raceWay());
 			});
 	}
 
@@ -63,12 +78,17 @@ export class RaceGames {
 
 	/**
 	 * What is measured first: the validation split. Where the text is the model's own and the loss the metric, races go by the divergence
-	 * from the original model, a figure of what is measured then; not where the distributions for it find no room.
+	 * from the original model, a figure of what is measured then; not where the distributions for it find no room. A search on a copy of the model
+	 * is followed by a race on it.
 	 */
-	async first(): Promise<{ readonly game: LedgerGame; readonly byDivergence: boolean }> {
-		const { validation, compared } = this.#setting;
-		const byDivergence = await this.#racesByDivergence();
-		return { game: byDivergence ? await compared() : validation, byDivergence };
+	async first(): Promise<RaceWay & { readonly game: LedgerGame }> {
+		const way = await this.#raceWay();
+		return { ...way, game: await this.#setting.split(way) };
+	}
+
+	/** Candidates that are measured once more on the model itself after a race of so many sizes, at most. */
+	confirms(sizes: number): number {
+		return this.#setting.copy ? 1 + sizes : 0;
 	}
 
 	/** Frees what only a race needs. */
@@ -77,20 +97,32 @@ export class RaceGames {
 	}
 
 	/** Decided when a race first asks, by the memory that is free then; kept for all races of the session. */
-	#racesByDivergence(): Promise<boolean> {
-		this.#byDivergence ??= this.#decide();
-		return this.#byDivergence;
+	#raceWay(): Promise<RaceWay> {
+		this.#way ??= this.#decide();
+		return this.#way;
 	}
 
-	async #decide(): Promise<boolean> {
-		const { model, calibration, options } = this.#setting;
-		if (metricOf(options) !== "loss" || !onSelfGenerated(options)) return false;
-		const bytes = bytesOfReference(predicting(calibration.splits.validation), model.facts.vocabulary);
-		// One of the split, or of a part of further text, while the one before is not freed yet, beside what measuring takes.
-		const { count: windows, length: windowLength } = calibration.splits.validation;
-		const measuring = neededBesideWeights(model.file, { windows, windowLength, stateBytes: this.#setting.stateBytes });
-		const why = noRoomFor({ bytes, copies: 2, measuring }, options);
+	async #decide(): Promise<RaceWay> {
+		const { copy, options } = this.#setting;
+		if (metricOf(options) !== "loss" || !onSelfGenerated(options)) return { byDivergence: false, onCopy: copy !== undefined };
+		if (copy) {
+			if (this.#noRoom(copy.missingBytes()) === undefined) return { byDivergence: true, onCopy: true };
+			// The divergence is worth more than the speed.
+			await copy.close();
+		}
+		const why = this.#noRoom(0);
 		if (why !== undefined) logger(options)("note", `finalists are compared by loss, not by KL divergence, which varies less: ${why}`);
-		return why === undefined;
+		return { byDivergence: why === undefined, onCopy: false };
+	}
+
+	/** Why the distributions find no room beside so many bytes and what measuring takes. */
+	#noRoom(beside: number): string | undefined {
+		const { model, calibration, options, stateBytes } = this.#setting;
+		const { validation } = calibration.splits;
+		const bytes = bytesOfReference(predicting(validation), model.facts.vocabulary);
+		const { count: windows, length: windowLength } = validation;
+		const measuring = beside + neededBesideWeights(model.file, { windows, windowLength, stateBytes });
+		// One of the split, or of a part of further text, while the one before is not freed yet.
+		return noRoomFor({ bytes, copies: 2, measuring }, options);
 	}
 }

@@ -50,6 +50,8 @@ export interface SearchSetup {
 	 * @throws DisposedError after it was closed for good
 	 */
 	evaluator(): Promise<Evaluator>;
+	/** Whether there is a copy in memory, or one is being made. */
+	hasCopy(): boolean;
 	/**
 	 * Frees the copy; one that is still being made is stopped, and who waits for it is told with DisposedError. Idempotent.
 	 * @param forGood no copy is made any more: nobody would free it @default false
@@ -172,6 +174,7 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 			ledger,
 			settings,
 			evaluator: () => evaluators.evaluator(settings.weights as SearchWeights, sweep),
+			hasCopy: () => evaluators.hasCopy,
 			close: (forGood = false) => evaluators.close(forGood),
 		};
 	} catch (error) {
@@ -197,6 +200,10 @@ class SearchEvaluators {
 	/** A copy that is there already. */
 	async take(copy: Model): Promise<void> {
 		await this.#copies.get("copy", async () => copy);
+	}
+
+	get hasCopy(): boolean {
+		return this.#copies.has("copy");
 	}
 
 	async evaluator(weights: SearchWeights, sweep: { readonly threads: number; readonly ubatch: number }): Promise<Evaluator> {

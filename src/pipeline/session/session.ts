@@ -71,7 +71,7 @@ export class Session {
 	readonly texts: Record<SplitName, LedgerGame>;
 	/** Tokens that a mask runs in each of the games. */
 	readonly tokens: Record<SplitName, number>;
-	/** Evaluator of the model itself: what decides and is reported is measured with it. */
+	/** Evaluator of the model itself: figures are measured with it, and all races but those on a copy. */
 	readonly evaluator: Evaluator;
 	readonly races: SessionGames["races"];
 	readonly exactSearch: SessionGames["exactSearch"];
@@ -280,7 +280,12 @@ export class Session {
 		return timedIn(this.timings, name, work);
 	}
 
-	/** Frees what only the search was measured with: a copy of the model, the original model's distributions. Idempotent. */
+	/** Frees the original model's distributions on the search split. Races run on the search's copy of the model. Idempotent. */
+	endSearch(): void {
+		this.#games.endSearch();
+	}
+
+	/** Frees all that only the search and races were measured with. Idempotent. */
 	closeSearch(): Promise<void> {
 		return this.#games.closeSearch();
 	}

@@ -27,7 +27,7 @@ export interface SweepChoice extends Shape {
  * Types of a copy if none is named: both keep the losses of smaller types to a few ten-thousandths of a nat. Which is faster depends on the
  * processor.
  */
-const usualCopies: readonly Exclude<SearchWeights, "own">[] = ["Q8_0", "F16"];
+export const usualCopies: readonly Exclude<SearchWeights, "own">[] = ["Q8_0", "F16"];
 /** Below so many masks nothing is measured beforehand: it would cost more than it saves. */
 const worthChoosing = 60;
 /** Seconds of sweeping below which no copy is made. */
@@ -126,7 +126,7 @@ export async function chooseSweep(job: SweepJob, options: SessionSettings): Prom
 	}
 	log(
 		"note",
-		`the search uses a ${fastest.choice.weights} copy of the model in memory, which is ${gain.toFixed(1)} times as fast; finalists are measured on the model itself`,
+		`the search uses a ${fastest.choice.weights} copy of the model in memory, which is ${gain.toFixed(1)} times as fast; what it chooses is measured on the model itself`,
 	);
 	try {
 		return { copy: fastest.copy, choice: { ...(await better(fastest.copy, fastest.choice)), weights: fastest.choice.weights } };

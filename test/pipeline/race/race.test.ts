@@ -50,6 +50,35 @@ describe("a race", () => {
 		expect(curveOf(standingOf(decided)).map(({ tied }) => tied?.length)).toEqual([undefined, undefined, 1]);
 	});
 
+	it("on a copy reports the original and the winners as the model itself measures them", async () => {
+		const session = racing(losses);
+		const asked: string[] = [];
+		const own = {
+			...session.games.validation,
+			measure: async (sets: readonly Coalition[], run: object) => {
+				asked.push(...sets.map((set) => set.removed().join()));
+				return session.games.validation.measure(sets, run);
+			},
+		};
+		const copied = Object.fromEntries(
+			Object.entries(losses).map(([removed, values]) => [removed, values.map((loss) => loss + 0.5 + removed.length / 100)]),
+		);
+		const copy = racing(copied).games.validation;
+		const onCopy = {
+			...session,
+			games: { ...session.games, validation: own },
+			races: { ...session.races, first: async () => ({ game: copy, byDivergence: false, onCopy: true }) },
+		};
+		const decided = await race(onCopy as unknown as Session, [set("auto", 1, 2), set("auto", 4), set("greedy", 1, 3)], {});
+		expect(asked).toEqual(["", "1,2", "4"]);
+		expect(decided.confirmed.map((set) => set.removed().join())).toEqual(asked);
+		expect(decided.originalLoss).toBe(2.5);
+		expect(decided.winners.get(2)).toMatchObject({ loss: 3, added: 0.5 });
+		expect(decided.winners.get(1)!.added).toBeCloseTo(0.1, 12);
+		// What did not win is as the copy has it.
+		expect(decided.finalists[2]!.added).toBeCloseTo(0.55 + 0.03, 12);
+	});
+
 	it.each([Number.NaN, Number.POSITIVE_INFINITY])("is not won by a set that breaks the model on that split (%d)", async (broken) => {
 		const some = { "": [2, 3], "1,2": [2.1, broken], "1,3": [3.2, 3.3], "4": [2.1, broken], "5": [broken, 3] };
 		const choices = [set("auto", 1, 2), set("greedy", 1, 3), set("auto", 4), set("greedy", 5)];

@@ -160,17 +160,28 @@ describe("a race by divergence", () => {
 		const splits = { validation: fixtureWindows(3, 32) };
 		const stateBytes = 100_000;
 		const needed = 2 * validation * perPosition + memory.neededBesideWeights(model.file, { windows: 3, windowLength: 32, stateBytes });
-		const first = (available: number) => {
-			vi.mocked(memory.availableMemory).mockReturnValue(available);
-			const games = { validation: {}, compared: async () => ({}), release: () => {}, make: async () => ({}) };
+		const raceWith = (available: readonly number[], copy?: object) => {
+			const memories = vi.mocked(memory.availableMemory).mockReturnValue(available.at(-1)!);
+			for (const bytes of available) memories.mockReturnValueOnce(bytes);
+			const games = { copy, split: async () => ({}), release: () => {}, make: async () => ({}) };
 			const options = { onLog: ({ message }: { message: string }) => void notes.push(message) };
 			const setting = { model, folder: "", calibration: { splits }, options, stateBytes, ...games };
 			return new RaceGames(setting as unknown as ConstructorParameters<typeof RaceGames>[0]).first();
 		};
+		const first = (available: number) => raceWith([available]);
 		expect((await first(needed)).byDivergence).toBe(true);
 		expect((await first(needed - 1)).byDivergence).toBe(false);
 		expect(notes).toEqual([
 			expect.stringMatching(/compared by loss.*take 1 MiB; twice that and \d+ MiB to measure with .*\(--state-bytes/),
 		]);
+
+		// A copy that is still to be made counts; it goes where only one of the two finds room.
+		const close = vi.fn(async () => {});
+		const copy = { missingBytes: () => 1000, close };
+		expect(await raceWith([needed + 1000], copy)).toMatchObject({ byDivergence: true, onCopy: true });
+		expect(close).not.toHaveBeenCalled();
+		expect(await raceWith([needed + 999], copy)).toMatchObject({ byDivergence: true, onCopy: false });
+		expect(close).toHaveBeenCalledOnce();
+		expect(await raceWith([needed - 1], copy)).toMatchObject({ byDivergence: false, onCopy: false });
 	});
 });

@@ -205,6 +205,23 @@ describe("what a search is measured with", () => {
 		expect(result.plan!.losses.search!.original).toEqual(plain.result.plan!.losses.search!.original);
 	});
 
+	it.each([
+		["F16", true],
+		["Q4_0", false],
+	] as const)("is what a race runs on too, if its type keeps the order: %s", async (workingWeights, races) => {
+		const { result, phases } = await runIn(`race-${workingWeights}`, { removeBlocks: 2, search: { workingWeights } });
+		expect(phases.has("measuring the best on the model itself")).toBe(races);
+		const own = await runIn(`own-${workingWeights}`, {
+			...{ removeBlocks: undefined, remove: [...result.plan!.removed] },
+			search: { workingWeights: "own" },
+		});
+		expect(result.plan!.losses.validation).toEqual(own.result.plan!.losses.validation);
+		// Nothing is measured twice, and no copy is made, where all is known.
+		const again = await runIn(`race-${workingWeights}`, { removeBlocks: 2, search: { workingWeights } });
+		expect(again.result.plan!.removed).toEqual(result.plan!.removed);
+		expect([...again.phases].filter((phase) => phase.includes("copy"))).toEqual([]);
+	});
+
 	it("may be a share of the positions: the search's losses only", async () => {
 		const notes: string[] = [];
 		const { result } = await runIn("share", { search: { scoreShare: 0.25 }, onLog: ({ message }) => notes.push(message) });
