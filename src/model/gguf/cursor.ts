@@ -5,6 +5,9 @@ import { decodeText } from "./text.js";
 
 const FIRST_CHUNK = 2 ** 20;
 
+/** What is wrong with a file that ends too early, and what helps. */
+export const cutShort = "the file is cut short or damaged: download or copy it again";
+
 /** Thrown and caught only here: the next bytes are in the file but not yet in memory. */
 class NeedMore {
 	constructor(readonly end: number) {}
@@ -52,11 +55,7 @@ export class Cursor {
 		const start = this.position;
 		const end = start + count;
 		if (end > this.fileSize) {
-			this.fail(
-				start,
-				`${count} bytes for ${what}`,
-				`${this.fileSize - start} until the end of the file; it is cut short or damaged: download or copy it again`,
-			);
+			this.fail(start, `${count} bytes for ${what}`, `${this.fileSize - start} until the end of the file; ${cutShort}`);
 		}
 		if (end > this.maxBytes) {
 			this.fail(start, `a header of at most ${this.maxBytes} bytes`, `${what} that ends at byte ${end}; the file is damaged`);
@@ -84,7 +83,8 @@ export class Cursor {
 		const count = this.u64(`the number of ${what}`);
 		const room = Math.min(this.fileSize, this.maxBytes) - this.position;
 		if (count > room / itemBytes) {
-			this.fail(at, `at most ${Math.floor(room / itemBytes)} ${what} in the ${room} bytes that may follow`, count);
+			const most = Math.floor(room / itemBytes);
+			this.fail(at, `at most ${most} ${what} in the ${room} bytes that may follow`, `${count}; ${cutShort}`);
 		}
 		return count;
 	}

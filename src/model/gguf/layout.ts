@@ -1,4 +1,4 @@
-import type { Cursor } from "./cursor.js";
+import { type Cursor, cutShort } from "./cursor.js";
 import { tensorBytes } from "./ggml-types.js";
 import type { GgufTensor } from "./types.js";
 import { quotedText } from "../../storage/shown-text.js";
@@ -31,7 +31,7 @@ export function locateTensors(cursor: Cursor, infos: readonly TensorInfo[], data
 		const { end, next } = limits.get(info)!;
 		const size = sizeOf(cursor, info) ?? Math.max(end - offset, 1);
 		if (offset + size > cursor.fileSize) {
-			const found = `a file of ${cursor.fileSize}; it is cut short or damaged: download or copy it again`;
+			const found = `a file of ${cursor.fileSize}; ${cutShort}`;
 			cursor.fail(info.offsetAt, `${size} bytes for tensor ${quotedText(info.name)} from byte ${offset} on`, found);
 		}
 		if (offset + size > end) {

@@ -128,7 +128,7 @@ describe("a file that was cut short", () => {
 		],
 	});
 
-	test("is refused at every length", async () => {
+	test("is refused at every length, with what to do", async () => {
 		const path = join(folder, "cut.gguf");
 		writeFileSync(path, whole);
 		expect(await read(path)).toBeUndefined();
@@ -137,7 +137,9 @@ describe("a file that was cut short", () => {
 			truncateSync(path, length);
 			const error = await read(path);
 			expect(error, `${length} bytes`).toBeInstanceOf(InvalidGgufError);
-			expect((error as Error).message).toMatch(/at byte \d+: expected .*, found /);
+			expect((error as Error).message).toMatch(
+				/at byte \d+: expected .*, found .*; the file is cut short or damaged: download or copy it again$/,
+			);
 		}
 	});
 
