@@ -110,7 +110,7 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	const resolved = resolveJob("prune", watched(given, begun.warnings));
 	const asked = amountOf(resolved);
 	const curve = asked === "curve";
-	const limits = await checkOptions(output, resolved, curve);
+	const limits = await checkOptions(model, output, resolved, curve);
 	resolved.progress?.plan(stepsOf(output, curve, resolved));
 	const own = output === undefined || curve || resolved.dryRun ? undefined : await OwnOutput.of(model, output, resolved.asked);
 	const header = await readModelHeader(model, resolved);
@@ -131,8 +131,13 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 }
 
 /** Options that are out of range, or contradict one another. @returns the limits */
-async function checkOptions(output: string | undefined, options: PruneJob, curve: boolean): Promise<GateRequest | undefined> {
-	if (curve) checkWritesNothing(output, options);
+async function checkOptions(
+	model: string,
+	output: string | undefined,
+	options: PruneJob,
+	curve: boolean,
+): Promise<GateRequest | undefined> {
+	if (curve) await checkWritesNothing(model, output, options);
 	checkMethodOptions(options.method, options.asked);
 	checkRacing(options);
 	checkSamples(options);

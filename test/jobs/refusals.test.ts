@@ -61,14 +61,26 @@ describe("pruneGguf refuses", () => {
 		await expect(attempt(options)).rejects.toThrow(InvalidCandidateError);
 	});
 
-	it("an output or a plan without an amount, before anything is read, and says what may have been meant", async () => {
+	it("an output or a plan without an amount, before the model is loaded, and says what may have been meant", async () => {
 		for (const options of [{}, { dryRun: true }, { quantize: "Q4_0" }, { heal: true }] as const) {
-			const job = pruneGguf("nowhere.gguf", "small.gguf", options);
+			const job = pruneGguf(fixturePath, "small.gguf", options);
 			await expect(job).rejects.toThrow(InvalidOptionError);
 			await expect(job).rejects.toThrow(/small\.gguf .*without an amount: .*--remove-blocks.*--target-size.*leave the output out/);
 		}
-		const job = pruneGguf("nowhere.gguf", undefined, { plan: "plan.json" });
+		const job = pruneGguf(fixturePath, undefined, { plan: "plan.json" });
 		await expect(job).rejects.toThrow(/--save-plan needs an amount: .*--remove-blocks/);
+	});
+
+	it("a model that cannot be read, before an amount that is missing", async () => {
+		const text = out();
+		writeFileSync(text, "no model");
+		for (const [path, refusal] of [
+			["nowhere.gguf", /nowhere\.gguf.*there is no such file/],
+			[text, /GGUF/],
+		] as const) {
+			await expect(pruneGguf(path, "small.gguf")).rejects.toThrow(refusal);
+			await expect(pruneGguf(path, undefined, { plan: "plan.json" })).rejects.toThrow(refusal);
+		}
 	});
 
 	it.each<PruneOptions>([

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { InvalidOptionError } from "../../errors.js";
 import type { GgufFile } from "../../model/gguf/index.js";
 import { inputFiles } from "./metric.js";
-import type { ReadOnce } from "./model-header.js";
+import { type ModelHeaderOptions, type ReadOnce, readModelHeader } from "./model-header.js";
 import type { OwnOutput } from "./own-output.js";
 import { checkTarget } from "../../storage/atomic-file.js";
 import type { InputSettings, OverwriteSettings, ReportSettings, Settings } from "../../api/options/settings.js";
@@ -65,16 +65,23 @@ async function isOwn(own: OwnOutput, name: string, path: string): Promise<boolea
 }
 
 /**
- * Checks a run that nothing tells how much to remove: it measures the curve, and has no model or plan to write.
- * @throws InvalidOptionError where one is to be written
+ * Checks a run that nothing tells how much to remove: it measures the curve, and has no model or plan to write. A model that cannot be
+ * read is said first: whoever adds the amount would be told of it next.
+ * @throws InvalidOptionError where something is to be written, and what reading the model's header throws
  */
-export function checkWritesNothing(output: string | undefined, { plan }: PlanSettings): void {
+export async function checkWritesNothing(
+	model: string,
+	output: string | undefined,
+	options: PlanSettings & ModelHeaderOptions,
+): Promise<void> {
+	if (output === undefined && options.plan === undefined) return;
+	await readModelHeader(model, options);
 	const how = "say how much to remove, for example with --remove-blocks 4, --target-size 3.5GB or --max-ppl-ratio 1.2";
-	if (output !== undefined)
-		throw new InvalidOptionError(
-			`${output} cannot be written without an amount: ${how}; or leave the output out, to see what removing blocks costs`,
-		);
-	if (plan !== undefined) throw new InvalidOptionError(`--save-plan needs an amount: ${how}`);
+	throw new InvalidOptionError(
+		output === undefined
+			? `--save-plan needs an amount: ${how}`
+			: `${output} cannot be written without an amount: ${how}; or leave the output out, to see what removing blocks costs`,
+	);
 }
 
 /** Where the parts of a report go; what is undefined is not written. */
