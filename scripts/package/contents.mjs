@@ -32,8 +32,11 @@ const needed = [
 	"dist/research.js",
 	"dist/research.d.ts",
 	"dist/cli/main.js",
+	// Says which binaries belong to this program. Without it any binary passes as one.
+	"dist/sources.json",
 	// Programs of their own: nothing imports them.
 	"dist/model/runtime/trial-child.mjs",
+	"dist/model/runtime/remote-child.mjs",
 	"dist/model/runtime/binary/probe-child.mjs",
 	"scripts/fetch-llama.mjs",
 	"CMakeLists.txt",

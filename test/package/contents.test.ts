@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -50,9 +50,11 @@ describe("the package", () => {
 		const files = (...paths: string[]) => ({ ...packed, files: [...packed.files, ...paths.map((path) => ({ path, size: 1 }))] });
 		const foreign = ["test/x.test.ts", "dist/index.js.map", "scripts/docs.mjs", "dist/.DS_Store", "prebuilds/x/prune_gguf.node.partial"];
 		expect(contentFaults(files(...foreign))).toHaveLength(foreign.length);
-		for (const child of ["dist/model/runtime/trial-child.mjs", "dist/model/runtime/binary/probe-child.mjs"])
-			expect(contentFaults({ ...packed, files: packed.files.filter(({ path }) => path !== child) })).toEqual([
-				`the package lacks ${child}`,
+		const children = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".mjs"));
+		expect(children.length).toBeGreaterThan(2);
+		for (const opened of ["dist/sources.json", ...children.map((path) => `dist/${path.replaceAll("\\", "/")}`)])
+			expect(contentFaults({ ...packed, files: packed.files.filter(({ path }) => path !== opened) })).toEqual([
+				`the package lacks ${opened}`,
 			]);
 		expect(contentFaults({ ...packed, files: packed.files.filter(({ path }) => !path.startsWith("native/")) })).toEqual([
 			expect.stringContaining("lacks /^native"),
