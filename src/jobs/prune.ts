@@ -40,7 +40,7 @@ import { checkTargets, checkWritesNothing } from "../pipeline/preflight/output-f
 import { announceWork } from "../pipeline/pruning/estimate.js";
 import { comparingStep, estimatedSteps, type PlannedSeconds, stepsOf, stepTimes } from "../pipeline/pruning/steps.js";
 import type { Amount } from "../pipeline/pruning/asked-amount.js";
-import { amountOf, candidates, type Removable, removableOf } from "../pipeline/pruning/removable.js";
+import { amountOf, candidates, type Removable } from "../pipeline/pruning/removable.js";
 import { bytesToDeliver } from "../pipeline/pruning/write-model.js";
 import { type JobInTime, withinTime, withinTimeLeft } from "../pipeline/pruning/within-time.js";
 import type { Choices } from "../pipeline/methods/selection-context.js";
@@ -119,8 +119,8 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, job);
 	if (own?.isThere)
 		logger(job)("note", `${output} exists: an earlier run of this command wrote and verified it. The rest of that run is done now`);
-	const [{ options, amount, speeds, at }, speedSeconds] = await timed(() => settledAmount(header, asked, job));
-	const removable = await removableOf(amount, header, originalFile, options);
+	const [settled, speedSeconds] = await timed(() => settledAmount(header, asked, originalFile, job));
+	const { options, amount, removable, speeds, at } = settled;
 	const partly = checkEverProvable(model, header.blocks, removable.named);
 	if (partly) logger(options)("warning", partly);
 	const original = await originalOf(options, header, originalFile);

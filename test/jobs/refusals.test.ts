@@ -37,7 +37,9 @@ describe("pruneGguf refuses", () => {
 
 	it("more blocks than can be removed, and says how many can", async () => {
 		await expect(attempt({ removeBlocks: 12 })).rejects.toThrow(InvalidOptionError);
-		await expect(attempt({ removeBlocks: 12 })).rejects.toThrow(/at most 11/);
+		await expect(attempt({ removeBlocks: 12 })).rejects.toThrow(
+			/^12 of 12 blocks cannot be removed: at most 11 can be removed \(at least one block must be kept\); remove 11$/,
+		);
 		await expect(attempt({ removeBlocks: "99%" })).rejects.toThrow(/at most 11/);
 		await expect(attempt({ removeBlocks: "1%" })).rejects.toThrow(/less than one block/);
 	});
@@ -69,6 +71,22 @@ describe("pruneGguf refuses", () => {
 		}
 		const job = pruneGguf(fixturePath, undefined, { plan: "plan.json" });
 		await expect(job).rejects.toThrow(/--save-plan needs an amount: .*--remove-blocks/);
+	});
+
+	it("what cannot be removed beside attention parts or at a context, before any time is measured", async () => {
+		const phases: string[] = [];
+		const onProgress = ({ phase }: { phase: string }) => phases.push(phase);
+		const refused = (options: PruneOptions) => expect(attempt({ ...options, onProgress })).rejects;
+		await refused({ removeAttention: 12 }).toThrow(
+			/^12 attention parts cannot be removed: at most 11 of 12 attention parts can go, all but 0a \(.*the first block\)\. Give --remove-attention 11 or less\.$/,
+		);
+		await refused({ removeAttention: 9, removeBlocks: 3 }).toThrow(
+			/ beside 3 blocks.* Give --remove-attention 8 or less, or fewer blocks\.$/,
+		);
+		await refused({ removeAttention: 1, removeBlocks: 12 }).toThrow(/beside 12 blocks.*: at most 11 .* Ask for less\.$/);
+		await refused({ targetKv: 0.01 }).toThrow(/^a KV cache of 1 % cannot be reached: at most 11 .*all but 0a/);
+		await refused({ remove: [12], context: 256 }).toThrow(/no block 12/);
+		expect(phases).toEqual([]);
 	});
 
 	it("a model that cannot be read, before an amount that is missing", async () => {

@@ -3,6 +3,7 @@ import type { JobOptions } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
 import { removedParts } from "../../game/parts.js";
+import { formatBlocks } from "../../notation.js";
 import { formatSignificant } from "../../report/format.js";
 import type { PartTimes } from "../../storage/plan-speed.js";
 import { contextFor, searchesAttention, seenText } from "../preflight/context.js";
@@ -51,48 +52,70 @@ export async function atContext(header: Header, job: ContextJob): Promise<AtCont
 }
 
 /**
- * How much of a model's attention is to go.
- * @returns what needs no number stays as it is
+ * How much of a model's attention is to go, as far as nothing must be measured for it.
+ * @returns what needs no number stays as it is; undefined for a speed-up
  * @throws InvalidOptionError for an amount of something else, or one that cannot be reached
  */
-export function attentionAmount(
-	header: Header,
-	asked: AskedAmount,
-	{ times, kv, context }: AtContext,
-	options: AmountSettings & JobOptions,
-): AttentionAmount | "gate" | "curve" {
+export function attentionAmount(header: Header, asked: AskedAmount, options: ContextJob): AttentionAmount | "gate" | "curve" | undefined {
 	if (asked === "gate" || asked === "curve") return asked;
-	const free = removableAttentions(header.blocks);
-	const count = (attentions: number, what: string, advice = "Ask for less.") => {
-		if (attentions <= free.length) return attentions;
-		throw new InvalidOptionError(
-			`${what}: at most ${free.length} of ${header.blocks.blocks} attention parts can go${times ? `, with which generation at a context of ${context} is ${formatSignificant(mostSpeedup(times, free.length))} times as fast` : ""}. ${advice}`,
-		);
-	};
 	if ("attentions" in asked) {
 		const { attentions, blocks = 0 } = asked;
 		const beside = blocks > 0 ? ` beside ${blocks} ${blocks === 1 ? "block" : "blocks"}, which take theirs with them` : "";
-		count(attentions + blocks, `${attentions} attention parts cannot be removed${beside}`);
+		const what = `${attentions} ${attentions === 1 ? "attention part" : "attention parts"} cannot be removed${beside}`;
+		checkAttentions(header, attentions + blocks, { what, advice: lessOf(header, blocks) });
 		return asked;
 	}
 	if ("kv" in asked) {
-		const needed = attentionsForKv(kv, free, asked.kv);
-		return { attentions: count(needed, `a KV cache of ${Number((100 * asked.kv).toPrecision(4))} % cannot be reached`) };
+		const kv = kvBytes(header, contextFor(header, options));
+		const attentions = attentionsForKv(kv, removableAttentions(header.blocks), asked.kv);
+		checkAttentions(header, attentions, { what: `a KV cache of ${Number((100 * asked.kv).toPrecision(4))} % cannot be reached` });
+		return { attentions };
 	}
 	if ("speedup" in asked) {
 		if (options.speedupOf === "prompt")
 			throw new InvalidOptionError(
 				"target-speedup prompt:N is measured for blocks; with --granularity attention it is the generation at the context: leave prompt: out",
 			);
-		const needed = attentionsFor(times!, asked.speedup, { blocks: kv.filter((bytes) => bytes > 0).length });
-		const what = `target-speedup ${asked.speedup} cannot be reached at a context of ${context} by attention parts alone`;
-		const attentions = Math.max(1, count(needed, what, moreThanAttention(header)));
-		return { attentions, time: timeFor(times!, asked.speedup, kv) };
+		return undefined;
 	}
 	if ("size" in asked) throw new InvalidOptionError(sizeText(header));
 	throw new InvalidOptionError(
 		`remove-blocks counts blocks, which --granularity attention does not remove: say how many attention parts with --remove-attention`,
 	);
+}
+
+/** As many attention parts as a speed-up needs by what was measured. @throws InvalidOptionError for one that cannot be reached */
+export function attentionsForSpeedup(header: Header, speedup: number, { times, kv, context }: AtContext): AttentionAmount {
+	const needed = attentionsFor(times!, speedup, { blocks: kv.filter((bytes) => bytes > 0).length });
+	const what = `target-speedup ${speedup} cannot be reached at a context of ${context} by attention parts alone`;
+	const fastest = mostSpeedup(times!, removableAttentions(header.blocks).length);
+	const more = `, with which generation at a context of ${context} is ${formatSignificant(fastest)} times as fast`;
+	checkAttentions(header, needed, { what, more, advice: moreThanAttention(header) });
+	return { attentions: Math.max(1, needed), time: timeFor(times!, speedup, kv) };
+}
+
+/** What to say where a model cannot lose as many attention parts. */
+interface TooManyAttentions {
+	readonly what: string;
+	/** What else is known of the largest number. */
+	readonly more?: string;
+	readonly advice?: string;
+}
+
+/** @throws InvalidOptionError with the largest number and what keeps the others, where the model cannot lose that many attention parts */
+function checkAttentions({ blocks: plan }: Header, count: number, { what, more = "", advice = "Ask for less." }: TooManyAttentions): void {
+	const free = removableAttentions(plan);
+	if (count <= free.length) return;
+	const stays = Array.from({ length: plan.blocks }, (_, block) => block + 0.25).filter((one) => !free.includes(one - 0.25));
+	const [first] = stays;
+	const why = first === undefined ? "" : `, all but ${formatBlocks(stays)} (${plan.check([first])})`;
+	throw new InvalidOptionError(`${what}: at most ${free.length} of ${plan.blocks} attention parts can go${why}${more}. ${advice}`);
+}
+
+/** The largest number of attention parts beside so many blocks, as it is asked for. */
+function lessOf({ blocks }: Header, beside: number): string {
+	const most = removableAttentions(blocks).length - beside;
+	return most < 1 ? "Ask for less." : `Give --remove-attention ${most} or less${beside === 0 ? "" : `, or fewer blocks`}.`;
 }
 
 /** What reaches more than attention parts alone do. */
