@@ -1,28 +1,26 @@
 // The games of a session: on each split what the metric is measured by, and the losses on the calibration windows.
-import { type Calibration, drawPositions, type SplitName } from "../../model/calibration/index.js";
+import type { Calibration, SplitName } from "../../model/calibration/index.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
-import { computingIdentity } from "../../model/evaluation/kept.js";
 import { Coalition } from "../../game/coalition.js";
-import type { Measurement } from "../../game/game.js";
-import { splitSources } from "./calibration-windows.js";
-import { logger } from "../../api/logger.js";
 import { metricOf } from "../preflight/metric.js";
 import { Once } from "./once.js";
-import { type RaceCopy, RaceGames, type RaceWay } from "./race-games.js";
-import { checkReferenceMemory, mostReferenceBytes } from "../preflight/reference-memory.js";
+import { openRaces } from "./open-races.js";
+import type { RaceGames } from "./race-games.js";
+import { checkReferenceMemory } from "../preflight/reference-memory.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { Model } from "../../model/runtime/model.js";
-import type { Reference, ScoredPositions } from "../../model/runtime/positions.js";
+import type { Reference } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
-import { copyBytes } from "../../model/runtime/working-copy.js";
+import { divergenceView, lossView, type MeasurementView } from "./measurement-views.js";
+import { drawnPositions, scoredOf, type SplitPositions } from "./scored-splits.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-ledger.js";
+import { SessionLedgers } from "./session-ledgers.js";
+import { SplitReferences } from "./split-references.js";
 import { splitParts, type SplitPart, StagedLedgerGame } from "./staged-game.js";
-import { usualCopies } from "./working-weights.js";
 import { DivergenceGame, searchesByDivergence } from "./divergence-game.js";
-import { Ledger, ledgerKey } from "../../storage/ledger.js";
+import type { Ledger } from "../../storage/ledger.js";
 import { type LedgerEvaluateOptions, LedgerGame, type LedgerGameOptions } from "../../storage/ledger-game.js";
-import { ledgerPath } from "../../storage/runs.js";
-import { type DrawnShare, drawnShare, type ScoredWindows } from "./batch-evaluation.js";
+import { type DrawnShare, drawnShare } from "./batch-evaluation.js";
 import { questionMetric, windowsMetric, type SplitMetric } from "./metrics.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
@@ -65,12 +63,6 @@ export interface SessionGames {
 	close(): Promise<void>;
 }
 
-/** Positions of a split that count. */
-export interface SplitPositions {
-	/** First position that is scored. @default 0 */
-	readonly scoreFrom?: number;
-}
-
 /** What a run measures on. */
 export interface Material {
 	readonly folder: string;
@@ -94,21 +86,15 @@ export async function openGames(model: Model, material: Material, plan: SearchPl
 	}
 }
 
-type Settings = Record<string, string | number | boolean | null>;
-
 class GameMaker {
 	readonly #model: Model;
 	readonly #material: Material;
 	readonly #options: SessionSettings;
-	/** Part of every key: what computes. */
-	readonly #identity: Settings;
 	readonly #kl: boolean;
 	/** Whether the search goes by the divergence although the metric is the loss. */
 	readonly #byDivergence: boolean;
-	readonly #ledgers: Ledger[] = [];
-	/** By path: texts that give the same windows share one, since a ledger is open once at a time. */
-	readonly #opened = new Once<string, Ledger>();
-	readonly #references = new Once<string, Reference>();
+	readonly #ledgers: SessionLedgers;
+	readonly #references: SplitReferences;
 	#evaluator: Evaluator | undefined;
 	#setup: SearchSetup | undefined;
 
@@ -116,7 +102,8 @@ class GameMaker {
 		this.#model = model;
 		this.#material = material;
 		this.#options = options;
-		this.#identity = computingIdentity(model, options);
+		this.#ledgers = new SessionLedgers(model, material, options);
+		this.#references = new SplitReferences(material.calibration, () => this.#evaluator!, options);
 		this.#kl = metricOf(options) === "kl";
 		this.#byDivergence = searchesByDivergence(model, material, options);
 	}
@@ -157,25 +144,25 @@ class GameMaker {
 			},
 			comparedOn,
 			races: this.#races(games.validation, comparedOn, own),
-			referenceOn: (split) => this.#reference(split, {}),
+			referenceOn: (split) => this.#references.of(split),
 			hasReferenceOn: (split) => this.#references.has(split),
 			questionsOn: async (prepared) => {
 				const splitMetric = questionMetric(prepared, this.#options);
 				return this.#game(await this.#open(splitMetric, false), splitMetric, own, undefined);
 			},
 			settings: setup.settings,
-			scoredOn: (split) => this.#scoredOf(split),
+			scoredOn: (split) => scoredOf(split, this.#options),
 			drawn: () => this.#drawn(setup.ledger),
 			endSearch: () => this.#endSearch(),
 			closeSearch: () => this.#closeSearch(),
-			close: () => settled([this.#closeSearch(true), ...this.#ledgers.map((ledger) => ledger.close())]),
+			close: () => settled([this.#closeSearch(true), ...this.#ledgers.close()]),
 		};
 	}
 
 	/** What the search split is measured with. */
 	async #setUp(search: SplitMetric, plan: SearchPlan): Promise<SearchSetup> {
 		const { calibration, folder, backend, stateBytes } = this.#material;
-		const key = this.#searchKey(search);
+		const key = this.#ledgers.searchKey(search, this.#kl || this.#byDivergence);
 		const windows = calibration.splits.search;
 		const setup = await setUpSearch(
 			{
@@ -186,7 +173,7 @@ class GameMaker {
 			this.#options,
 		);
 		this.#setup = setup;
-		this.#ledgers.push(setup.ledger);
+		this.#ledgers.add(setup.ledger);
 		return setup;
 	}
 
@@ -208,20 +195,12 @@ class GameMaker {
 		return this.#game(await this.#open(splitMetric), splitMetric, own, view);
 	}
 
-	#searchKey(splitMetric: SplitMetric): Parameters<typeof ledgerKey>[0] {
-		const { scoreShare = 1, stateType = "F32" } = this.#options;
-		const { settings, ...rest } = this.#key(splitMetric, this.#kl || this.#byDivergence);
-		// A user's text is cut the same for every seed; which of its positions are drawn is not.
-		const drawn = scoreShare === 1 ? {} : { scoreShare, scoreSeed: this.#options.seed ?? 0 };
-		return { ...rest, settings: { ...settings, ...drawn, ...(stateType === "F32" ? {} : { stateType }) } };
-	}
-
 	async close(): Promise<void> {
-		await Promise.allSettled([this.#closeSearch(true), ...this.#ledgers.map((ledger) => ledger.close())]);
+		await Promise.allSettled([this.#closeSearch(true), ...this.#ledgers.close()]);
 	}
 
 	#endSearch(): void {
-		this.#references.forget("search, drawn");
+		this.#references.forgetDrawn("search");
 		if (this.#byDivergence) this.#references.forget("search");
 	}
 
@@ -231,55 +210,22 @@ class GameMaker {
 	}
 
 	#races(validation: LedgerGame, comparedOn: SessionGames["comparedOn"], own: () => Promise<Evaluator>): RaceGames {
-		const { folder, calibration, stateBytes } = this.#material;
-		const setup = this.#setup!;
-		const scored = this.#scoredOf("validation");
-		const gameOf = async (splitMetric: SplitMetric, { byDivergence, onCopy }: RaceWay) => {
-			const ledger = await this.#open(splitMetric, this.#kl || byDivergence, onCopy ? setup.settings : undefined);
-			const view = byDivergence ? this.#textView("validation") : this.#metricView("validation");
-			return this.#game(ledger, splitMetric, onCopy ? () => setup.evaluator() : own, view);
-		};
-		const onCopy = (way: RaceWay) => {
-			const reference = this.#kl || way.byDivergence ? (run: LedgerEvaluateOptions) => this.#reference("validation", run) : undefined;
-			return gameOf(windowsMetric(calibration.splits.validation, this.#options, reference, scored), way);
-		};
-		const copied = new Once<"split", LedgerGame>();
-		return new RaceGames({
-			...{ model: this.#model, folder, calibration, options: this.#options, stateBytes },
-			copy: this.#copyForRaces(setup),
-			split: async (way) => {
-				if (way.onCopy) return copied.get("split", () => onCopy(way));
-				return way.byDivergence ? comparedOn("validation") : validation;
-			},
-			release: () => {
-				if (!this.#kl) this.#references.forget("validation");
-			},
-			make: async (windows, way) => {
-				// Not kept: as large as that of the validation split, and a part is measured once a race.
-				const compared = this.#kl || way.byDivergence;
-				const reference = compared ? (run: LedgerEvaluateOptions) => this.#makeReference(windows, run, scored) : undefined;
-				return gameOf(windowsMetric(windows, this.#options, reference, scored), way);
-			},
+		const { folder, calibration, stateBytes, questions } = this.#material;
+		return openRaces({
+			...{ model: this.#model, folder, calibration, options: this.#options, stateBytes, kl: this.#kl, asks: questions !== undefined },
+			...{ setup: this.#setup!, references: this.#references, validation, compared: () => comparedOn("validation"), own },
+			open: (splitMetric, compared, copied) => this.#open(splitMetric, compared, copied),
+			game: (...parts) => this.#game(...parts),
 		});
-	}
-
-	/**
-	 * The search's copy of the model, if its type keeps the order of candidates. Races need hidden states in full precision, and questions are measured on
-	 * the model itself.
-	 */
-	#copyForRaces({ settings, hasCopy, close }: SearchSetup): RaceCopy | undefined {
-		const type = usualCopies.find((one) => one === settings.weights);
-		if (!type || this.#material.questions || (this.#options.stateType ?? "F32") !== "F32") return undefined;
-		return { missingBytes: () => (hasCopy() ? 0 : copyBytes(this.#model, type)), close };
 	}
 
 	#compared(own: () => Promise<Evaluator>): SessionGames["comparedOn"] {
 		const { splits } = this.#material.calibration;
 		const games = new Once<SplitName, LedgerGame>();
 		const make = async (split: SplitName) => {
-			const reference = (run: LedgerEvaluateOptions) => this.#reference(split, run);
-			const splitMetric = windowsMetric(splits[split], this.#options, reference, this.#scoredOf(split));
-			return this.#game(await this.#open(splitMetric, true), splitMetric, own, this.#textView(split));
+			const reference = (run: LedgerEvaluateOptions) => this.#references.of(split, run);
+			const splitMetric = windowsMetric(splits[split], this.#options, reference, scoredOf(split, this.#options));
+			return this.#game(await this.#open(splitMetric, true), splitMetric, own, lossView(this.#material.calibration, split));
 		};
 		return (split) => games.get(split, () => make(split));
 	}
@@ -291,17 +237,12 @@ class GameMaker {
 			const splitMetric = this.#textMetric(split);
 			const ledger = this.#kl ? finals[split].ledger : await this.#open(splitMetric);
 			const searched = this.#kl && ledger === this.#setup!.ledger;
-			return this.#game(ledger, splitMetric, searched ? () => this.#setup!.evaluator() : own, this.#textView(split));
+			return this.#game(ledger, splitMetric, searched ? () => this.#setup!.evaluator() : own, lossView(this.#material.calibration, split));
 		};
 		return { search: await text("search"), validation: await text("validation"), heldOut: await text("heldOut") };
 	}
 
-	#game(
-		ledger: Ledger,
-		splitMetric: SplitMetric,
-		evaluatorOf: () => Promise<Evaluator>,
-		view: ((kept: Measurement) => Measurement) | undefined,
-	): LedgerGame {
+	#game(ledger: Ledger, splitMetric: SplitMetric, evaluatorOf: () => Promise<Evaluator>, view: MeasurementView | undefined): LedgerGame {
 		return new LedgerGame(this.#gameOptions(ledger, splitMetric, evaluatorOf, view));
 	}
 
@@ -309,7 +250,7 @@ class GameMaker {
 		ledger: Ledger,
 		{ measure }: SplitMetric,
 		evaluatorOf: () => Promise<Evaluator>,
-		view: ((kept: Measurement) => Measurement) | undefined,
+		view: MeasurementView | undefined,
 	): LedgerGameOptions {
 		return {
 			ledger,
@@ -323,69 +264,30 @@ class GameMaker {
 	/** The search split in parts, if candidates race on it. Only losses on all positions of one source do: other first windows are not like the rest. */
 	async #searchParts({ settings, evaluator }: SearchSetup): Promise<SplitPart[]> {
 		const { racing = false, scoreShare = 1 } = this.#options;
-		const { calibration, questions, folder } = this.#material;
+		const { calibration, questions } = this.#material;
 		if (!racing || this.#kl || questions || scoreShare !== 1 || calibration.sources.length > 1) return [];
 		return splitParts(calibration.splits.search, Number(settings.ubatch), async (windows, name, first) => {
 			// A candidate counts when its first windows are measured.
 			const told = first ? this.#options : { ...this.#options, progress: undefined };
-			const splitMetric = windowsMetric(windows, told, undefined, this.#scoredOf("search"));
-			const { settings: named, ...rest } = this.#searchKey(splitMetric);
-			const own = { ...named, ...settings, windows: name };
-			const key = ledgerKey({ ...rest, settings: own });
-			const header = { key, players: this.#model.blocks.blocks, windows: splitMetric.shape, settings: own };
-			const ledger = await this.#opened.get(key, () => Ledger.open(ledgerPath(folder, key), header));
-			this.#ledgers.push(ledger);
+			const splitMetric = windowsMetric(windows, told, undefined, scoredOf("search", this.#options));
+			const ledger = await this.#ledgers.openPart(splitMetric, this.#kl || this.#byDivergence, { ...settings, windows: name });
 			return this.#game(ledger, splitMetric, evaluator, undefined);
 		});
 	}
 
-	#key({ hash, scoreFrom = 0 }: SplitMetric, compared = this.#kl): Parameters<typeof ledgerKey>[0] {
-		const { sha256, backend } = this.#material;
-		// The loss alone has no word of its own: the ledgers that were there before there was another keep their keys.
-		const kept = compared ? { figures: "divergence" } : {};
-		return { model: sha256, windows: hash, backend, settings: { ...this.#identity, ...kept, ...(scoreFrom > 0 ? { scoreFrom } : {}) } };
-	}
-
-	/** @param copied settings of the search, where this is measured on its copy of the model */
-	async #open(splitMetric: SplitMetric, compared = this.#kl, copied?: SearchSetup["settings"]): Promise<Ledger> {
-		const { settings: named, ...rest } = this.#key(splitMetric, compared);
+	#open(splitMetric: SplitMetric, compared = this.#kl, copied?: SearchSetup["settings"]): Promise<Ledger> {
 		const { threads, ubatch } = copied ?? this.#evaluator!;
-		const settings = { ...named, threads: threads!, ubatch: ubatch!, ...(copied ? { weights: copied.weights! } : {}) };
-		const key = ledgerKey({ ...rest, settings });
-		const path = ledgerPath(this.#material.folder, key);
-		return this.#opened.get(path, async () => {
-			const ledger = await Ledger.open(path, {
-				key,
-				players: this.#model.blocks.blocks,
-				windows: splitMetric.shape,
-				settings,
-			});
-			this.#ledgers.push(ledger);
-			logger(this.#options)("debug", `${ledger.size} candidates known, ${ledger.path}`);
-			return ledger;
-		});
+		const weights = copied ? { weights: copied.weights! } : {};
+		return this.#ledgers.open(splitMetric, compared, { threads: threads!, ubatch: ubatch!, ...weights });
 	}
 
 	#textMetric(split: SplitName): SplitMetric {
-		const reference = this.#kl ? (run: LedgerEvaluateOptions) => this.#reference(split, run) : undefined;
-		return windowsMetric(this.#material.calibration.splits[split], this.#options, reference, this.#scoredOf(split));
-	}
-
-	/** What of a split counts: the text that proves a file and that figures are reported of is scored at all positions. */
-	#scoredOf(split: SplitName): SplitPositions {
-		const { scoreFrom } = this.#options;
-		return scoreFrom === undefined || split === "heldOut" ? {} : { scoreFrom };
-	}
-
-	/** Positions that the search scores, where it does not score all. */
-	#drawnPositions(): ScoredPositions | undefined {
-		const { scoreShare = 1, seed = 0 } = this.#options;
-		if (scoreShare === 1) return undefined;
-		return drawPositions(this.#material.calibration.splits.search, { share: scoreShare, seed, ...this.#scoredOf("search") });
+		const reference = this.#kl ? (run: LedgerEvaluateOptions) => this.#references.of(split, run) : undefined;
+		return windowsMetric(this.#material.calibration.splits[split], this.#options, reference, scoredOf(split, this.#options));
 	}
 
 	#drawn(ledger: Ledger): DrawnShare | undefined {
-		const positions = this.#drawnPositions();
+		const positions = drawnPositions(this.#material.calibration, this.#options);
 		const full = ledger.get(Coalition.full(this.#model.facts.blocks));
 		return positions && drawnShare(positions, this.#material.calibration.splits.search, full);
 	}
@@ -393,41 +295,16 @@ class GameMaker {
 	/** The search split as it is searched: a share of its positions where one is asked for. */
 	#searchMetric(): SplitMetric {
 		const windows = this.#material.calibration.splits.search;
-		const positions = this.#drawnPositions();
+		const positions = drawnPositions(this.#material.calibration, this.#options);
 		const compared = this.#kl || this.#byDivergence;
-		const reference = compared ? (run: LedgerEvaluateOptions) => this.#reference("search", run, positions) : undefined;
-		return windowsMetric(windows, this.#options, reference, positions ? { positions } : this.#scoredOf("search"));
+		const reference = compared ? (run: LedgerEvaluateOptions) => this.#references.of("search", run, positions) : undefined;
+		return windowsMetric(windows, this.#options, reference, positions ? { positions } : scoredOf("search", this.#options));
 	}
 
-	/** The original model's own distributions, also where the search runs on a copy. */
-	#reference(split: SplitName, { signal }: Pick<LedgerEvaluateOptions, "signal">, positions?: ScoredPositions): Promise<Reference> {
-		const name = positions ? `${split}, drawn` : split;
-		const scored = positions ? { positions } : this.#scoredOf(split);
-		return this.#references.get(name, () => this.#makeReference(this.#material.calibration.splits[split], { signal }, scored));
-	}
-
-	#makeReference(
-		windows: TokenWindows,
-		{ signal }: Pick<LedgerEvaluateOptions, "signal">,
-		scored: Pick<ScoredWindows, "positions" | "scoreFrom"> = {},
-	): Promise<Reference> {
-		const how = { signal: signal ?? this.#options.signal, ...scored, maxBytes: mostReferenceBytes(this.#options) };
-		return this.#evaluator!.createReference(Coalition.full(this.#model.facts.blocks), windows, how);
-	}
-
-	#textView(split: SplitName): ((kept: Measurement) => Measurement) | undefined {
-		const sources = splitSources(this.#material.calibration, split);
-		return sources && ((kept) => ({ ...kept, sources }));
-	}
-
-	#metricView(split: SplitName): ((kept: Measurement) => Measurement) | undefined {
-		if (this.#material.questions) return undefined;
-		if (!this.#kl) return this.#textView(split);
-		const sources = splitSources(this.#material.calibration, split);
-		return ({ coalition, losses, figures }) => {
-			const { divergence, agreement } = figures as { divergence: Float64Array; agreement: Float64Array };
-			return { coalition, losses: divergence, figures: { loss: losses, agreement }, sources };
-		};
+	#metricView(split: SplitName): MeasurementView | undefined {
+		const { questions, calibration } = this.#material;
+		if (questions) return undefined;
+		return this.#kl ? divergenceView(calibration, split) : lossView(calibration, split);
 	}
 }
 
