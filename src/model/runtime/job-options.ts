@@ -108,7 +108,8 @@ export interface LogEvent {
 	readonly message: string;
 	/**
 	 * In the note of an aborted job: the best set so far of each size, and what it adds to the metric on the searched text, nats. Once the
-	 * final comparison has chosen a set, that set alone, with what it adds on the validation split.
+	 * final comparison has chosen a set, that set alone, with what it adds on the validation split. Missing where only some of the single
+	 * removals were measured, which name no good candidate.
 	 */
 	readonly sets?: readonly ProposedRemoval[] | undefined;
 }

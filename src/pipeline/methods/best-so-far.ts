@@ -1,6 +1,9 @@
 // What a search that is interrupted leaves: the best set so far of every size.
 import type { JobOptions, Metric } from "../../api/index.js";
+import { Coalition } from "../../game/coalition.js";
 import { meanLoss } from "../../game/game.js";
+import { movesOf } from "../../game/moves.js";
+import { isAttention } from "../../game/parts.js";
 import { logger } from "../../api/logger.js";
 import { formatDifference } from "../../report/format.js";
 import { formatBlocks } from "../../notation.js";
@@ -14,8 +17,28 @@ const added: Readonly<Record<Metric, string>> = {
 	accuracy: "added loss (nats per question)",
 };
 
-/** The best measured set of each size up to `kmax`, as if each had been a step. None where the original model is not measured yet. */
-export function bestMeasured(game: Pick<LedgerGame, "played" | "allows">, kmax: number): SearchStep[] {
+/** Of removals of a block, a group of tied blocks or an attention part alone. */
+interface SinglesMeasured {
+	readonly measured: number;
+	readonly all: number;
+	/** The most blocks that one of them removes. */
+	readonly longest: number;
+}
+
+/** A step of a search. */
+export interface KnownStep extends SearchStep {
+	/** If nothing but single removals is measured, and not all of them: another one may be far better. */
+	readonly among?: SinglesMeasured | undefined;
+}
+
+/** What was played. */
+type PlayedGame = Pick<LedgerGame, "players" | "frozen" | "played" | "allows">;
+
+/**
+ * The best measured set of each size up to `kmax`, as if each had been a step. None where the original model is not measured yet.
+ * @param units blocks that a rule of the model ties together
+ */
+export function bestMeasured(game: PlayedGame, kmax: number, units?: readonly (readonly number[])[]): KnownStep[] {
 	const played = game.played();
 	const full = played.find(({ coalition }) => coalition.removed().length === 0);
 	if (!full) return [];
@@ -27,7 +50,17 @@ export function bestMeasured(game: Pick<LedgerGame, "played" | "allows">, kmax: 
 		const addedLoss = meanLoss(measurement) - meanLoss(full);
 		if (Number.isFinite(addedLoss)) best.onStep({ count, removed: coalition.removed(), addedLoss, tried: 1 });
 	}
-	return best.sets();
+	const among = fewSingles(game, units);
+	return best.sets().map((step) => (among ? { ...step, among } : step));
+}
+
+/** How many single removals are measured, where that is all, and others are missing. */
+function fewSingles(game: PlayedGame, units: readonly (readonly number[])[] = []): SinglesMeasured | undefined {
+	const moves = movesOf(game, units).filter((move) => game.allows(Coalition.ofRemoved(game.players, move)));
+	const alone = new Set(moves.map((move) => Coalition.ofRemoved(game.players, move).key));
+	const played = game.played().filter(({ coalition }) => coalition.removals > 0);
+	if (played.length >= alone.size || !played.every(({ coalition }) => alone.has(coalition.key))) return undefined;
+	return { measured: played.length, all: alone.size, longest: Math.max(...moves.map((move) => move.length)) };
 }
 
 /** Whom it is told, and the command that removes a set. */
@@ -45,19 +78,29 @@ function tellChosen({ removed, added: cost }: ChosenSet, metric: Metric, options
 	);
 }
 
+/** A few single removals name no good candidate, so none of them is offered. */
+function tellFew({ removed, among }: KnownStep, options: Told): void {
+	const { measured, all, longest } = among!;
+	const what = removed.some(isAttention) ? "attention parts" : longest > 1 ? "groups of blocks" : "blocks";
+	logger(options)(
+		"note",
+		`Only ${measured} of ${all} ${what} ${measured === 1 ? "was" : "were"} measured alone: too few to name a good candidate.`,
+	);
+}
+
 /** Follows a search step by step. */
 export class BestSoFar {
-	readonly #sets = new Map<number, SearchStep>();
+	readonly #sets = new Map<number, KnownStep>();
 	#chosen: ChosenSet | undefined;
 
 	/** To be called after each step. */
-	readonly onStep = (step: SearchStep): void => {
+	readonly onStep = (step: KnownStep): void => {
 		const known = this.#sets.get(step.count);
 		if (!known || step.addedLoss < known.addedLoss) this.#sets.set(step.count, step);
 	};
 
 	/** Best set of each size, by size. */
-	sets(): SearchStep[] {
+	sets(): KnownStep[] {
 		return [...this.#sets.values()].sort((a, b) => a.count - b.count);
 	}
 
@@ -66,7 +109,10 @@ export class BestSoFar {
 		this.#chosen = { removed, added };
 	}
 
-	/** Tells which sets there are, or which one was chosen, as a note that programs can read too: nothing where there is none. */
+	/**
+	 * Tells which sets there are, or which one was chosen, as a note that programs can read too: nothing where there is none. After a few
+	 * single removals it tells how many there are.
+	 */
 	tell(metric: Metric, options: Told): void {
 		if (this.#chosen) {
 			tellChosen(this.#chosen, metric, options);
@@ -75,6 +121,10 @@ export class BestSoFar {
 		const sets = this.sets();
 		const last = sets.at(-1);
 		if (!last) return;
+		if (sets.every(({ among }) => among !== undefined)) {
+			tellFew(last, options);
+			return;
+		}
 		const lines = sets.map(({ count, removed, addedLoss }) => `  ${count}: ${formatBlocks(removed)} (${formatDifference(addedLoss)})`);
 		logger(options)(
 			"note",

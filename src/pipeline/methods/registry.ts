@@ -239,7 +239,7 @@ export async function choose(
 		return await play(session, task, options, { ...setting, game });
 	} finally {
 		// Not every method goes by steps; what an interrupted batch has finished counts too, and the race that comes next may be interrupted.
-		if (onStep) for (const step of bestMeasured(game, task.kmax)) onStep(step);
+		if (onStep) for (const step of bestMeasured(game, task.kmax, session.model.blocks.units)) onStep(step);
 	}
 }
 

@@ -21,6 +21,20 @@ it("tells the best set of each size, in the unit of the metric", () => {
 	expect(told("accuracy")).not.toContain("per token");
 });
 
+it("names none of a few single removals, and all once there is more", () => {
+	const best = new BestSoFar();
+	const told = () => {
+		const events: LogEvent[] = [];
+		best.tell("loss", { onLog: (event) => events.push(event), command });
+		return events;
+	};
+	best.onStep({ count: 1, removed: [4.25], addedLoss: 3, tried: 1, among: { measured: 4, all: 8, longest: 1 } });
+	const message = "Only 4 of 8 attention parts were measured alone: too few to name a good candidate.";
+	expect(told()).toEqual([{ level: "note", message }]);
+	best.onStep({ count: 2, removed: [4.25, 6.25], addedLoss: 2, tried: 1 });
+	expect(told()[0]!.sets).toHaveLength(2);
+});
+
 it("tells only the set that was chosen, once there is one", () => {
 	const best = new BestSoFar();
 	best.onStep({ count: 3, removed: [3, 9, 10], addedLoss: 0.4, tried: 1 });

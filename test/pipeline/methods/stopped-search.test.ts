@@ -42,11 +42,11 @@ function sessionOn(measured: (count: number) => void = () => {}, pairs = false):
 }
 
 /** Aborts after so many masks, and returns the sets found so far. */
-async function aborted(method: Method, after: number, options: ChoosingSettings = {}) {
+async function aborted(method: Method, after: number, options: ChoosingSettings = {}, pairs = false) {
 	const controller = new AbortController();
 	const reason = new Error("stopped");
 	const best = new BestSoFar();
-	const session = sessionOn((count) => count === after && controller.abort(reason));
+	const session = sessionOn((count) => count === after && controller.abort(reason), pairs);
 	const run = choose(session, { method, kmax: 4 }, { ...options, signal: controller.signal }, { onStep: best.onStep });
 	await expect(run).rejects.toBe(reason);
 	return best;
@@ -79,6 +79,26 @@ describe("an aborted search", () => {
 		expect(Math.max(...sets.map(({ count }) => count))).toBeLessThanOrEqual(4);
 		best.tell("loss", { onLog: (event) => notes.push(event), command: String });
 		expect(notes.map(({ sets }) => sets)).toEqual([sets.map(({ removed, addedLoss }) => ({ removed, added: addedLoss }))]);
+	});
+
+	it.each<[string, Method, number, boolean]>([
+		["1 of 8 blocks was", "auto", 2, false],
+		["7 of 8 blocks were", "greedy", 8, false],
+		["3 of 4 groups of blocks were", "auto", 4, true],
+	])("names no candidate where only %s measured alone", async (what, method, after, pairs) => {
+		const notes: LogEvent[] = [];
+		const best = await aborted(method, after, {}, pairs);
+		expect(best.sets()).toHaveLength(1);
+		best.tell("loss", { onLog: (event) => notes.push(event), command: String });
+		expect(notes).toEqual([{ level: "note", message: `Only ${what} measured alone: too few to name a good candidate.` }]);
+	});
+
+	it("names the best block once all are measured alone", async () => {
+		const notes: LogEvent[] = [];
+		const best = await aborted("auto", 9);
+		best.tell("loss", { onLog: (event) => notes.push(event), command: String });
+		expect(notes[0]!.message).toMatch(/^Best candidates so far.*\n {2}1: \d \(/s);
+		expect(notes[0]!.sets).toHaveLength(1);
 	});
 
 	it("leaves nothing before the original model is measured, and what was chosen where only the race is aborted", async () => {
