@@ -4,13 +4,14 @@ import type { PreparedQuestions } from "../../model/evaluation/prepared-question
 import { Coalition } from "../../game/coalition.js";
 import { metricOf } from "../preflight/metric.js";
 import { Once } from "./once.js";
-import { openRaces } from "./open-races.js";
-import type { RaceGames } from "./race-games.js";
+import { openRaces, type RaceCopy, type RaceGames } from "./race-games.js";
 import { checkReferenceMemory } from "../preflight/reference-memory.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { Model } from "../../model/runtime/model.js";
 import type { Reference } from "../../model/runtime/positions.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
+import { copyBytes } from "../../model/runtime/working-copy.js";
+import { usualCopies } from "./working-weights.js";
 import { divergenceView, lossView, type MeasurementView } from "./measurement-views.js";
 import { drawnPositions, scoredOf, type SplitPositions } from "./scored-splits.js";
 import { type SearchPlan, type SearchSetup, setUpSearch } from "./search-ledger.js";
@@ -212,11 +213,20 @@ class GameMaker {
 	#races(validation: LedgerGame, comparedOn: SessionGames["comparedOn"], own: () => Promise<Evaluator>): RaceGames {
 		const { folder, calibration, stateBytes, questions } = this.#material;
 		return openRaces({
-			...{ model: this.#model, folder, calibration, options: this.#options, stateBytes, kl: this.#kl, asks: questions !== undefined },
-			...{ setup: this.#setup!, references: this.#references, validation, compared: () => comparedOn("validation"), own },
+			...{ model: this.#model, folder, calibration, options: this.#options, stateBytes, kl: this.#kl, own },
+			view: this.#metricView("validation"),
+			...{ copy: questions ? undefined : this.#raceCopy(this.#setup!), references: this.#references, validation },
+			compared: () => comparedOn("validation"),
 			open: (splitMetric, compared, copied) => this.#open(splitMetric, compared, copied),
 			game: (...parts) => this.#game(...parts),
 		});
+	}
+
+	/** The search's copy of the model, if its type keeps the order of candidates. Races need hidden states in full precision. */
+	#raceCopy({ settings, evaluator, hasCopy, close }: SearchSetup): RaceCopy | undefined {
+		const type = usualCopies.find((one) => one === settings.weights);
+		if (!type || (this.#options.stateType ?? "F32") !== "F32") return undefined;
+		return { settings, evaluator, close, missingBytes: () => (hasCopy() ? 0 : copyBytes(this.#model, type)) };
 	}
 
 	#compared(own: () => Promise<Evaluator>): SessionGames["comparedOn"] {

@@ -9,7 +9,12 @@ import { neededBesideWeights } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { bytesOfReference } from "../../model/runtime/positions.js";
 import { hashWindows, type TokenWindows } from "../../model/runtime/windows.js";
-import type { LedgerGame } from "../../storage/ledger-game.js";
+import type { Ledger } from "../../storage/ledger.js";
+import type { LedgerEvaluateOptions, LedgerGame, LedgerGameOptions } from "../../storage/ledger-game.js";
+import type { Evaluator } from "../../model/runtime/evaluator.js";
+import { type SplitMetric, windowsMetric } from "./metrics.js";
+import { scoredOf } from "./scored-splits.js";
+import type { SplitReferences } from "./split-references.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
 interface RaceSetting {
@@ -32,6 +37,10 @@ interface RaceSetting {
 
 /** The copy of the model that a search ran on. */
 export interface RaceCopy {
+	/** All that can change bits of what it measures. */
+	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+	/** Made when it is first asked for. */
+	readonly evaluator: () => Promise<Evaluator>;
 	/** Bytes that it will take if it is not in memory, else 0. */
 	readonly missingBytes: () => number;
 	readonly close: () => Promise<void>;
@@ -125,4 +134,61 @@ export class RaceGames {
 		// One of the split, or of a part of further text, while the one before is not freed yet.
 		return noRoomFor({ bytes, copies: 2, measuring }, options);
 	}
+}
+
+/** What is open in a session. */
+interface RaceMaterial {
+	readonly model: Model;
+	/** Of the model's runs. */
+	readonly folder: string;
+	readonly calibration: Calibration;
+	readonly options: SessionSettings;
+	/** Memory for hidden states, bytes. */
+	readonly stateBytes: number;
+	/** Whether the metric is the divergence. */
+	readonly kl: boolean;
+	/** What the metric is of what is measured on the validation split. */
+	readonly view: LedgerGameOptions["view"];
+	/** The search's copy of the model, where races run on it. */
+	readonly copy: RaceCopy | undefined;
+	readonly references: SplitReferences;
+	/** The validation split, measured on the model itself. */
+	readonly validation: LedgerGame;
+	/** The same with the figure `divergence`. */
+	readonly compared: () => Promise<LedgerGame>;
+	/** Of the model itself. */
+	readonly own: () => Promise<Evaluator>;
+	/** @param copied settings of the search, where this is measured on its copy of the model */
+	readonly open: (splitMetric: SplitMetric, compared: boolean, copied?: RaceCopy["settings"]) => Promise<Ledger>;
+	readonly game: (
+		ledger: Ledger,
+		splitMetric: SplitMetric,
+		evaluator: () => Promise<Evaluator>,
+		view: LedgerGameOptions["view"],
+	) => LedgerGame;
+}
+
+export function openRaces(material: RaceMaterial): RaceGames {
+	const { model, folder, calibration, options, stateBytes, kl, copy, references, validation, compared } = material;
+	const scored = scoredOf("validation", options);
+	type References = (run: LedgerEvaluateOptions) => ReturnType<SplitReferences["of"]>;
+	const gameOn = async (windows: TokenWindows, made: References, { byDivergence, onCopy }: RaceWay) => {
+		const withFigures = kl || byDivergence;
+		const splitMetric = windowsMetric(windows, options, withFigures ? made : undefined, scored);
+		const ledger = await material.open(splitMetric, withFigures, onCopy ? copy!.settings : undefined);
+		return material.game(ledger, splitMetric, onCopy ? copy!.evaluator : material.own, material.view);
+	};
+	const copied = new Once<"split", LedgerGame>();
+	return new RaceGames({
+		...{ model, folder, calibration, options, stateBytes, copy },
+		split: async (way) => {
+			if (!way.onCopy) return way.byDivergence ? compared() : validation;
+			return copied.get("split", () => gameOn(calibration.splits.validation, (run) => references.of("validation", run), way));
+		},
+		release: () => {
+			if (!kl) references.forget("validation");
+		},
+		// Distributions on further text are not kept: as large as those on the validation split, and a part is measured once a race.
+		make: (windows, way) => gameOn(windows, (run) => references.make(windows, run, scored), way),
+	});
 }
