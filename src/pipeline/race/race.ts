@@ -88,30 +88,9 @@ export async function race(
 	const { furtherMasks = Math.floor(played.length * furtherShare) } = limits;
 	const { players } = session.games.validation;
 	const sets = choices.map((choice) => Coalition.ofRemoved(players, choice.removed));
-	const { signal } = options;
-	const contested = new Set(choices.map(({ removed }) => removed.length)).size < new Set(sets.map(({ key }) => key)).size;
-	const own = session.games.validation;
-	const { game, byDivergence, onCopy } = contested ? await session.races.first() : { game: own, byDivergence: false, onCopy: false };
-	/** By what sets are compared, in the place of the losses. */
-	const raced = (set: Measurement): Measurement => (byDivergence ? { ...set, losses: set.figures!.divergence! } : set);
-	const { measured, compared, told, confirmed } = await session
-		.timed("validation", async () => {
-			const measured = await game.measure([Coalition.full(players), ...sets], { phase: "comparing finalists", signal });
-			// The losses are those of the plain split: what comes after need not measure them again.
-			if (byDivergence && !onCopy) await own.know(measured.map(({ coalition, losses }) => ({ coalition, losses })));
-			const further = async (part: number) => {
-				const game = await session.races.further(part);
-				return game && { measure: async (sets: readonly Coalition[], run: BatchOptions) => (await game.measure(sets, run)).map(raced) };
-			};
-			const rounds = tieRounds[effortOf(options)];
-			const compared = measured.slice(1).map(raced);
-			const support = supportOf(session, played);
-			const supported = (field: Field) => bySupport(field, support);
-			const told = await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, supported, signal });
-			const best = [Coalition.full(players), ...told.fields.map(([set]) => set.coalition)];
-			const confirmed = onCopy ? await own.measure(best, { phase: "measuring the best on the model itself", signal }) : [];
-			return { measured, compared, told, confirmed };
-		})
+	const compare = () => compareSets(session, sets, { played, furtherMasks }, options);
+	const { byDivergence, measured, compared, told, confirmed } = await session
+		.timed("validation", compare)
 		.finally(() => session.races.end());
 	const figuresOf = (set: Measurement) => (session.metric === "loss" ? undefined : meansOf(set));
 	const [original = measured[0]!, ...best] = confirmed;
@@ -142,6 +121,48 @@ export async function race(
 		further: told.parts,
 		confirmed: confirmed.map(({ coalition }) => coalition),
 	};
+}
+
+/** What a comparison of sets found. */
+interface Compared {
+	/** The original model and the sets on the validation split. */
+	readonly measured: readonly Measurement[];
+	/** The sets with what they are compared by in the place of the losses. */
+	readonly compared: readonly Measurement[];
+	readonly byDivergence: boolean;
+	readonly told: ToldApart;
+	/** After a comparison on a copy: the original model and the winners, measured on the model itself. */
+	readonly confirmed: readonly Measurement[];
+}
+
+async function compareSets(
+	session: Session,
+	sets: readonly Coalition[],
+	{ played, furtherMasks }: { readonly played: readonly Measurement[]; readonly furtherMasks: number },
+	options: EffortSettings & JobOptions,
+): Promise<Compared> {
+	const { signal } = options;
+	const own = session.games.validation;
+	const full = Coalition.full(own.players);
+	// With one set of each size there is nothing to decide.
+	const contested = new Set(sets.map((set) => set.removed().length)).size < new Set(sets.map(({ key }) => key)).size;
+	const { game, byDivergence, onCopy } = contested ? await session.races.first() : { game: own, byDivergence: false, onCopy: false };
+	const raced = (set: Measurement): Measurement => (byDivergence ? { ...set, losses: set.figures!.divergence! } : set);
+	const measured = await game.measure([full, ...sets], { phase: "comparing finalists", signal });
+	// The losses are those of the plain split: what comes after need not measure them again.
+	if (byDivergence && !onCopy) await own.know(measured.map(({ coalition, losses }) => ({ coalition, losses })));
+	const further = async (part: number) => {
+		const game = await session.races.further(part);
+		return game && { measure: async (some: readonly Coalition[], run: BatchOptions) => (await game.measure(some, run)).map(raced) };
+	};
+	const compared = measured.slice(1).map(raced);
+	const support = supportOf(session, played);
+	const supported = (field: Field) => bySupport(field, support);
+	const rounds = tieRounds[effortOf(options)];
+	const told = await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, supported, signal });
+	const best = [full, ...told.fields.map(([set]) => set.coalition)];
+	const confirmed = onCopy ? await own.measure(best, { phase: "measuring the best on the model itself", signal }) : [];
+	return { measured, compared, byDivergence, told, confirmed };
 }
 
 /** A set as it was measured on the validation split, beside the original model. */
