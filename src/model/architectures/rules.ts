@@ -75,6 +75,7 @@ function checkOf(rule: Rule, model: RuledModel): Check | undefined {
 		case "need":
 			return {
 				view: rule.view ?? !canStandIn(rule.kinds, model),
+				monotone: true,
 				test: (kept) => (missing(rule.kinds, kept, model.facts) ? rule.why : undefined),
 			};
 		case "last-is":
@@ -83,7 +84,7 @@ function checkOf(rule: Rule, model: RuledModel): Check | undefined {
 				test: (kept) => (isKind(rule.kind, kept.at(-1)!, model.facts) ? undefined : `block ${kept.at(-1)} cannot be the last: ${rule.why}`),
 			};
 		case "at-least":
-			return { view: true, test: (kept) => (countable(kept, rule.ownKeys, model) < rule.blocks ? rule.why : undefined) };
+			return { view: true, monotone: true, test: (kept) => (countable(kept, rule.ownKeys, model) < rule.blocks ? rule.why : undefined) };
 		case "shared-indexer":
 			return sharedIndexerCheck(rule.why, model.facts.indexer);
 		case "widest-rotation":
@@ -189,7 +190,7 @@ function widestRotationCheck(why: string, { keys, facts }: RuledModel): Check | 
 	const sliding = keys.number("rope.dimension_count_swa") ?? 2 * full;
 	const width = (block: number) => (facts.sliding[block] ? sliding : full);
 	const widest = Math.max(...Array.from({ length: facts.trunk }, (_, i) => width(i)));
-	return { view: false, test: (kept) => (kept.some((block) => width(block) === widest) ? undefined : why) };
+	return { view: false, monotone: true, test: (kept) => (kept.some((block) => width(block) === widest) ? undefined : why) };
 }
 
 /**

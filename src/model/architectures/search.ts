@@ -17,9 +17,12 @@ export function mostRemovable(
 ): { blocks: number; reason?: string } {
 	const fixed = [...frozen.keys()].sort((a, b) => a - b);
 	const free = Array.from({ length: blocks }, (_, i) => i).filter((block) => !frozen.has(block));
+	const least = Math.max(1, fixed.length);
+	const impossible = least < blocks ? faultOfAll(blocks, checks) : undefined;
+	if (impossible !== undefined) return { blocks: 0, reason: impossible };
 	let reason = free.length === 0 ? frozen.get(fixed[0]!) : undefined;
 	let work = 0;
-	for (let size = Math.max(1, fixed.length); size < blocks && work < MOST_WORK; size++) {
+	for (let size = least; size < blocks && work < MOST_WORK; size++) {
 		const someSet = Array.from({ length: size }, (_, i) => i);
 		const count = checks
 			.filter((check) => check.countOnly)
@@ -33,6 +36,15 @@ export function mostRemovable(
 		}
 	}
 	return reason === undefined ? { blocks: 0 } : { blocks: 0, reason };
+}
+
+/** Why no set satisfies the rules, if even all blocks together lack what some rule asks for. A search would take its whole bound. */
+function faultOfAll(blocks: number, checks: readonly Check[]): string | undefined {
+	const all = Array.from({ length: blocks }, (_, i) => i);
+	return checks
+		.filter((check) => check.monotone)
+		.map((check) => check.test(all))
+		.find(Boolean);
 }
 
 /** Whether a set of `size` kept blocks satisfies the rules: `none` is certain; `unknown` if there are more sets than are tried. */

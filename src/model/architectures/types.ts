@@ -276,6 +276,8 @@ export interface Check {
 	readonly view: boolean;
 	/** Depends on the number of kept blocks only. */
 	readonly countOnly?: boolean;
+	/** A set that fails fails too with any of its blocks left out. */
+	readonly monotone?: boolean;
 	/** Concerns only the blocks whose attention part is kept. @default those whose feed-forward part is kept too, by themselves */
 	readonly attentionOnly?: boolean;
 	test(kept: readonly number[]): string | undefined;

@@ -53,13 +53,14 @@ describe("counts are compared with what the file can hold before anything is bui
 		await expect(inspectModel(write({ entries: more.entries! }))).rejects.toThrow(/at most 512/);
 	});
 
-	it("as many blocks as any file may state are described in seconds where no set satisfies the rules", async () => {
+	it("as many blocks as any file may state are described at once where all of them together lack what a rule asks for", async () => {
 		const { entries } = tinyLlama({ blocks: 512, architecture: "jamba" });
 		const started = performance.now();
 		const { maxRemovable, reason } = await inspectModel(write({ entries: entries! }));
 		expect(maxRemovable).toBe(0);
 		expect(reason).toMatch(/one attention block and one recurrent block/);
-		expect(performance.now() - started).toBeLessThan(20_000);
+		// Without a search: the bound of one takes 2 to 3 seconds.
+		expect(performance.now() - started).toBeLessThan(1500);
 	});
 
 	it("a name of an architecture that no key could begin with", async () => {
