@@ -1,6 +1,7 @@
 // What a build of this machine writes beside its binary.
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { writeAtomically } from "../../../storage/atomic-file.js";
 import { hashFile } from "../../../storage/hash.js";
 import { type Backend, llamaPin, packageVersion } from "../paths.js";
 import { type BinaryFacts, FACTS_FILE, readFacts } from "./binary-facts.js";
@@ -21,8 +22,17 @@ export interface FinishedBuild {
 	readonly sources: string;
 }
 
-/** Features of a processor for which compilers emit code of their own: a native build may use all of them. */
-const instructionSets = /^(avx|fma|f16c|bmi|abm|sse|ssse|pni$|popcnt|movbe|xop|gfni|vaes|sve|sme|asimd|i8mm|bf16|fphp|dotprod)/;
+/** Features of a processor for which compilers emit code of their own. On x86, `sme` encrypts memory and `smep` protects the kernel. */
+const instructionSets = {
+	x86: /^(?:s?sse|avx|fma4?$|f16c$|bmi[12]$|abm$|pni$|popcnt$|movbe$|xop$|tbm$|gfni$|vaes$|amx_)/,
+	arm: /^(?:asimd|sve|sme|fphp$|atomics$|fcma$|lrcpc$|i8mm$|bf16$)/,
+};
+
+/** Those of the features of this processor that a native build may use. @param arch as `process.arch` @internal */
+export function neededBy(flags: Iterable<string>, arch: string): string[] {
+	const sets = instructionSets[arch === "x64" || arch === "ia32" ? "x86" : "arm"];
+	return [...flags].filter((flag) => sets.test(flag)).sort();
+}
 
 /** Written last. It holds the hash of the binary: one that a build which was interrupted has left is not taken for it. */
 export async function stampBuild({ addon, folder, backend, asked, sources, anew = false }: FinishedBuild): Promise<BinaryFacts> {
@@ -34,7 +44,7 @@ export async function stampBuild({ addon, folder, backend, asked, sources, anew 
 	const facts: BinaryFacts = {
 		...{ name: `built-${backend}`, platform, arch, libc: libc?.name ?? null, libcVersion: null, level: "native" },
 		// The same bytes need what they needed, whichever machine found them finished.
-		needs: isSame && !anew ? before.needs : [...(cpu.flags ?? [])].filter((flag) => instructionSets.test(flag)).sort(),
+		needs: isSame && !anew ? before.needs : neededBy(cpu.flags ?? [], arch),
 		compiler: await compilerOf(folder),
 		...{ llamaCpp: llamaPin.version, packageVersion, sha256, bytes: (await stat(addon)).size },
 		...{ sources, backend },
@@ -42,7 +52,8 @@ export async function stampBuild({ addon, folder, backend, asked, sources, anew 
 		asked: asked || (before?.asked === true && isSame),
 		...(askedAt === undefined ? {} : { askedAt }),
 	};
-	await writeFile(join(dirname(addon), FACTS_FILE), `${JSON.stringify(facts, undefined, "\t")}\n`);
+	const text = `${JSON.stringify(facts, undefined, "\t")}\n`;
+	await writeAtomically(join(dirname(addon), FACTS_FILE), { overwrite: true }, (handle) => handle.writeFile(text));
 	return facts;
 }
 

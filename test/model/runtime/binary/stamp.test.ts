@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { misfitOf, readFacts } from "../../../../src/model/runtime/binary/binary-facts.js";
 import { candidatesIn } from "../../../../src/model/runtime/binary/candidates.js";
 import type { PassedOver } from "../../../../src/model/runtime/binary/choose.js";
-import { stampBuild } from "../../../../src/model/runtime/binary/stamp.js";
+import { neededBy, stampBuild } from "../../../../src/model/runtime/binary/stamp.js";
 import { System } from "../../../../src/model/runtime/binary/system.js";
 import type { LoadedBinary } from "../../../../src/model/runtime/load-addon.js";
 import { binaryEvents } from "../../../../src/model/runtime/load-model.js";
@@ -77,6 +77,26 @@ it("a build is stamped with what it was made from and for", async () => {
 	writeFileSync(addon, "other code");
 	expect(await kindAfter(false)).toBe("fallback");
 	expect(readFacts(addon)!.askedAt).toBeUndefined();
+});
+
+it("a build needs the instruction sets of its processor, and no other feature", () => {
+	// Of a Xeon with AMX, as its /proc/cpuinfo has them.
+	const xeon =
+		"fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 ss ht syscall nx pdpe1gb rdtscp lm " +
+		"constant_tsc rep_good nopl xtopology nonstop_tsc cpuid tsc_known_freq pni pclmulqdq ssse3 fma cx16 pcid sse4_1 sse4_2 x2apic movbe popcnt " +
+		"tsc_deadline_timer aes xsave avx f16c rdrand hypervisor lahf_lm abm 3dnowprefetch cpuid_fault fsgsbase tsc_adjust bmi1 hle avx2 smep bmi2 " +
+		"erms invpcid rtm avx512f avx512dq rdseed adx smap avx512ifma clflushopt clwb avx512cd sha_ni avx512bw avx512vl xsaveopt xsavec xgetbv1 " +
+		"xsaves avx_vnni avx512_bf16 arat avx512vbmi umip avx512_vbmi2 gfni vaes vpclmulqdq avx512_vnni avx512_bitalg avx512_vpopcntdq rdpid " +
+		"cldemote movdiri movdir64b fsrm serialize tsxldtrk amx_bf16 avx512_fp16 amx_tile amx_int8 arch_capabilities";
+	const needs =
+		"abm amx_bf16 amx_int8 amx_tile avx avx2 avx512_bf16 avx512_bitalg avx512_fp16 avx512_vbmi2 avx512_vnni avx512_vpopcntdq avx512bw " +
+		"avx512cd avx512dq avx512f avx512ifma avx512vbmi avx512vl avx_vnni bmi1 bmi2 f16c fma gfni movbe pni popcnt sse sse2 sse4_1 sse4_2 ssse3 " +
+		"vaes";
+	expect(neededBy(xeon.split(" "), "x64")).toEqual(needs.split(" "));
+	// An AMD EPYC encrypts memory, and protects its kernel.
+	expect(neededBy("sse4a misalignsse smep smap sme sev".split(" "), "x64")).toEqual(["sse4a"]);
+	const arm = "fp asimd evtstrm aes sha2 crc32 atomics fphp asimdhp cpuid asimddp sve sme smei16i64 i8mm bf16 ssbs bti".split(" ");
+	expect(neededBy(arm, "arm64")).toEqual("asimd asimddp asimdhp atomics bf16 fphp i8mm sme smei16i64 sve".split(" "));
 });
 
 it("a build without a compiler's name says so", async () => {
