@@ -208,6 +208,15 @@ describe("a binary", () => {
 		expect(stderr).toMatch(
 			/^warning: the native part built-cuda, built here by prune-gguf build, is not used: it belongs to prune-gguf 0\.0\.1/m,
 		);
+		// As a power cut leaves it.
+		writeFileSync(join(place.package, "build", "cuda", "Release", "binary.json"), "");
+		const torn = "its binary.json is missing or damaged";
+		expect((await doctorIn(place)).result.missing).toContainEqual(
+			expect.objectContaining({ why: expect.stringContaining(torn), command: "npx prune-gguf build --backend cuda" }),
+		);
+		expect((await runIn(place, ...measuring)).stderr).toContain(
+			`warning: the native part built-cuda, built here by prune-gguf build, is not used: ${torn}`,
+		);
 	});
 
 	it("has a cache of its own: one never continues the measurements of another", async () => {

@@ -78,14 +78,14 @@ function deliveredBinaries({ used }: Found, examinations: readonly Examination[]
 
 /** Builds that someone asked for, that would be preferred and do not work, and that nothing stands in for. */
 function ownBuilds({ used }: Found, examinations: readonly Examination[]): DoctorMissing[] {
-	const usable = new Set(examinations.flatMap(({ usable, candidate: { facts } }) => (usable && facts?.backend ? [facts.backend] : [])));
+	const usable = new Set(examinations.flatMap(({ usable, candidate: { backend } }) => (usable && backend ? [backend] : [])));
 	const named = new Set<string>();
 	return preferredIn(examinations).flatMap(({ candidate, ...one }): DoctorMissing[] => {
-		const { backend, asked } = candidate.facts ?? {};
-		if (one.usable || backend === undefined || asked !== true) return [];
+		const { backend, kind } = candidate;
+		if (one.usable || backend === undefined || kind !== "built") return [];
 		// One for the same backend works, or one build brings both back.
 		if (usable.has(backend) || named.has(backend)) return [];
-		// As in a run: whatever is used stands in for a build for the CPU of an earlier version.
+		// As in a run: whatever is used stands in for a stale build for the CPU.
 		if (one.why === "stale" && backend === defaultBackend()) return [];
 		named.add(backend);
 		const what = `the build for ${backend} (${candidate.path})`;

@@ -140,10 +140,10 @@ function announce({ progress }: LoadOptions, machine: string, missing?: string):
 	progress?.runsOn(machine, [...binaryEvents(loadedBinary()), ...warning]);
 }
 
-/** Which binary computes, and which ones that would be better do not. A CPU build of an earlier version is not worth a word. @internal */
+/** Which binary computes, and which ones that would be better do not. A stale build for the CPU is not worth a word. @internal */
 export function binaryEvents({ name, kind, level, compiler, path, system, passedOver }: LoadedBinary): LogEvent[] {
-	const isMissed = ({ candidate: { facts }, why }: PassedOver) =>
-		why === "broken" || (why === "stale" && facts?.asked === true && facts.backend !== defaultBackend());
+	const isMissed = ({ candidate, why }: PassedOver) =>
+		why === "broken" || (why === "stale" && candidate.kind === "built" && candidate.backend !== defaultBackend());
 	const missed = passedOver.filter(isMissed).map(({ candidate, reason }): LogEvent => {
 		const from = candidate.kind === "prebuilt" ? "" : `, ${kindWords[candidate.kind]},`;
 		return {

@@ -62,8 +62,9 @@ const ofBuild = (
 	why: "stale" | "broken" = "stale",
 ): Examination => ({
 	candidate: {
-		...{ kind: backend ? "built" : "prebuilt", name, path: `/${name}` },
-		facts: { ...fittingFacts, ...(backend ? { backend, asked: true } : {}) },
+		...{ kind: backend ? "built" : "prebuilt", name, path: `/${name}`, backend },
+		// Whether anything can be read beside a build does not matter.
+		facts: backend ? undefined : fittingFacts,
 	},
 	...(reason === undefined ? { usable: true, sha256: "", key: "" } : { usable: false, why, reason }),
 });

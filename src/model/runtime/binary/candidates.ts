@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { cacheFolder } from "../../../storage/cache-folder.js";
-import { backends, builtAddon, packageRoot, packageVersion } from "../paths.js";
+import { type Backend, backends, builtAddon, packageRoot, packageVersion } from "../paths.js";
 import { type BinaryFacts, readFacts } from "./binary-facts.js";
 
 /**
@@ -19,6 +19,8 @@ export interface BinaryCandidate {
 	readonly name: string;
 	/** Undefined if nothing can be read beside it. */
 	readonly facts: BinaryFacts | undefined;
+	/** What a build of this machine is for, by its folder. */
+	readonly backend?: Backend | undefined;
 }
 
 /** Where binaries are looked for. */
@@ -79,18 +81,17 @@ function candidateAt(kind: BinaryKind, path: string, name: string): BinaryCandid
 	return { kind, path, facts, name: facts?.name ?? name };
 }
 
-/** The build that was made last comes first, as far as builds themselves do not say when someone asked for them. A build without facts is of an earlier version, which did not write them. */
+/**
+ * The build that was made last comes first, as far as builds themselves do not say when someone asked for them. One without facts, which an
+ * earlier version did not write, counts as asked for.
+ */
 function buildsIn(root: string): BinaryCandidate[] {
 	const found = backends.map((backend) => ({ backend, path: builtAddon(backend, root) })).filter(({ path }) => existsSync(path));
 	const last = lastBuilt(root);
-	const all = found.map(({ backend, path }) => ({ backend, ...candidateAt("built", path, `built-${backend}`) }));
-	return all
-		.map(({ backend, ...one }) => ({
-			first: backend === last,
-			one: one.facts?.asked === false ? { ...one, kind: "fallback" as const } : one,
-		}))
-		.sort((a, b) => Number(b.first) - Number(a.first))
-		.map(({ one }) => one);
+	return found
+		.map(({ backend, path }) => ({ ...candidateAt("built", path, `built-${backend}`), backend }))
+		.map((one) => (one.facts?.asked === false ? { ...one, kind: "fallback" as const } : one))
+		.sort((a, b) => Number(b.backend === last) - Number(a.backend === last));
 }
 
 function lastBuilt(root: string): unknown {

@@ -178,11 +178,14 @@ describe("candidates", () => {
 		expect(named).toEqual([{ kind: "named", path: join(process.cwd(), "somewhere", "mine.node"), name: "mine.node", facts: undefined }]);
 	});
 
-	it("without facts have their folder's name", () => {
+	it("without facts have their folder's name and backend, and count as asked for", () => {
 		const where = places();
-		build(where.builds[0]!, "cpu", undefined);
+		const path = build(where.builds[0]!, "cuda", { asked: false });
 		placeBinary(join(where.prebuilt, "linux-x64-avx2"), bytes, undefined);
-		expect(namesOf(where)).toEqual(["built built-cpu", "prebuilt linux-x64-avx2"]);
+		expect(candidatesIn(where)).toMatchObject([{ name: "linux-x64-avx2" }, { kind: "fallback", backend: "cuda" }]);
+		writeFileSync(join(path, "..", "binary.json"), '{"name":"built-cu');
+		expect(namesOf(where)).toEqual(["built built-cuda", "prebuilt linux-x64-avx2"]);
+		expect(candidatesIn(where)[0]).toMatchObject({ backend: "cuda", facts: undefined });
 	});
 });
 

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { misfitOf, readFacts } from "../../../../src/model/runtime/binary/binary-facts.js";
@@ -67,6 +67,12 @@ it("a build is stamped with what it was made from and for", async () => {
 		await stampBuild({ ...build, asked });
 		return candidatesIn(places)[0]!.kind;
 	};
+	// It appears whole: as another file, put in place of the one before.
+	const fileOf = () => statSync(join(folder, "Release", "binary.json")).ino;
+	const before = fileOf();
+	await stampBuild({ ...build, asked: false });
+	expect(fileOf()).not.toBe(before);
+	expect(readdirSync(join(folder, "Release")).sort()).toEqual(["binary.json", "prune_gguf.node"]);
 	const begun = Date.now();
 	expect(await kindAfter(true)).toBe("built");
 	const { askedAt } = readFacts(addon)!;
@@ -107,8 +113,9 @@ it("a build without a compiler's name says so", async () => {
 
 it("a run says what it uses, and warns of what should work and does not", () => {
 	const system = { platform: "linux", arch: "x64", node: "22.0.0", cpu: { model: "Some CPU", flags: undefined }, libc: undefined };
-	const over = (kind: "built" | "prebuilt" | "fallback", why: PassedOver["why"], facts: Partial<typeof fittingFacts> = {}): PassedOver => ({
-		candidate: { kind, path: "/x", name: `${kind}-${why}`, facts: { ...fittingFacts, ...facts } },
+	const over = (kind: "built" | "prebuilt" | "fallback", why: PassedOver["why"], backend?: "cpu" | "cuda" | "metal"): PassedOver => ({
+		// As if nothing could be read beside a build.
+		candidate: { kind, path: "/x", name: `${kind}-${why}`, facts: backend ? undefined : fittingFacts, backend },
 		...{ why, reason: "it is wrong" },
 	});
 	const binary: LoadedBinary = {
@@ -125,10 +132,10 @@ it("a run says what it uses, and warns of what should work and does not", () => 
 			over("prebuilt", "broken"),
 			over("prebuilt", "elsewhere"),
 			over("prebuilt", "stale"),
-			over("built", "stale", { backend: "cuda", asked: true }),
+			over("built", "stale", "cuda"),
 			// The delivered binary stands in for it.
-			over("built", "stale", { backend: process.platform === "darwin" && process.arch === "arm64" ? "metal" : "cpu", asked: true }),
-			over("fallback", "stale", { backend: "cuda", asked: false }),
+			over("built", "stale", process.platform === "darwin" && process.arch === "arm64" ? "metal" : "cpu"),
+			over("fallback", "stale", "cuda"),
 		],
 	};
 	expect(binaryEvents(binary).map(({ level, message }) => `${level}: ${message}`)).toEqual([
