@@ -1,8 +1,9 @@
 // What of an earlier build must be made again: make takes everything for finished that is newer than its sources.
 import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { writeAtomically } from "../../storage/atomic-file.js";
 import { FACTS_FILE, machineMisfitOf, readFacts } from "./binary/binary-facts.js";
 import { examine } from "./binary/examine.js";
 import { newestSource } from "./binary/sources.js";
@@ -28,40 +29,70 @@ export interface BegunBuild {
 	readonly signal?: AbortSignal | undefined;
 }
 
-/** In a build's folder while new objects replace all old ones: what they are compiled for, and from. */
-const markOf = (folder: string) => join(folder, "anew.txt");
+/** In a build's folder until the addon is in its place: what objects are compiled for, and from. */
+const markOf = (folder: string) => join(folder, "begun.json");
+
+/** What the mark says. */
+interface Mark {
+	/** Key of the machine. */
+	readonly machine: string;
+	/** Hash of the sources. */
+	readonly sources: string;
+	/** Whether no object is older than this build. */
+	readonly anew: boolean;
+}
 
 /**
- * Deletes what make must not take for finished. The addon stays until the new one is there, since other programs may use it. Hold the
- * folder's lock.
+ * Deletes what make must not take for finished, and marks the build as begun. The addon stays until the new one is there, since other
+ * programs may use it. Hold the folder's lock.
  * @returns whether all of it is compiled anew
  * @throws the signal's reason once it is aborted
  */
 export async function clearOutdated(build: BegunBuild, system: SystemFacts = new System()): Promise<boolean> {
-	const { folder, addon, root, sources, record, signal } = build;
-	const stamp = join(dirname(addon), FACTS_FILE);
-	const outdated = isUnseen(readFacts(addon)?.sources, stamp, build) ? "all" : await outdatedPart(addon, { system, signal });
+	const { folder, addon, root, sources, record } = build;
 	const machine = machineKey(system);
-	const [begunFor, begunFrom] = (await readFile(markOf(folder), "utf8").catch(() => "")).split(" ");
-	const isBegun = begunFor !== "";
-	if (isBegun ? begunFor !== machine || isUnseen(begunFrom, markOf(folder), build) : outdated === "all") {
+	const begun = await readMark(folder);
+	const isOther = begun !== undefined && (begun.machine !== machine || isUnseen(begun.sources, markOf(folder), build));
+	const outdated = await outdatedFor(build, system);
+	// Objects that are all new replace those of the addon that is there, whatever that is for.
+	const isCleared = isOther || (outdated === "all" && !begun?.anew);
+	if (isCleared) {
 		await clearLeftovers(folder, root);
 		const inside = (await readdir(folder)).filter((name) => name !== basename(dirname(addon)));
 		await Promise.all(inside.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 		await mkdir(folder, { recursive: true });
-		await writeFile(markOf(folder), `${machine} ${sources}`);
-		return true;
-	}
-	if (outdated === "file") {
+	} else if (outdated === "file") {
 		await record.begin();
 		await rm(join(folder, "linked"), { recursive: true, force: true });
 	}
-	return isBegun;
+	const anew = isCleared || (begun ? begun.anew : !existsSync(addon));
+	await writeMark(folder, { machine, sources, anew });
+	return anew;
+}
+
+async function outdatedFor(build: BegunBuild, system: SystemFacts): Promise<Outdated> {
+	const { addon, signal } = build;
+	const isOther = isUnseen(readFacts(addon)?.sources, join(dirname(addon), FACTS_FILE), build);
+	return isOther ? "all" : outdatedPart(addon, { system, signal });
+}
+
+async function readMark(folder: string): Promise<Mark | undefined> {
+	try {
+		const { machine, sources, anew } = JSON.parse(await readFile(markOf(folder), "utf8")) as Partial<Mark>;
+		return machine && sources ? { machine, sources, anew: anew === true } : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+/** Also if one is there: its time is when objects began to be compiled from these sources. */
+async function writeMark(folder: string, mark: Mark): Promise<void> {
+	await writeAtomically(markOf(folder), { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(mark)));
 }
 
 /**
- * Whether sources changed, and make would not see it: npm gives every file of a package the same old date. A build of before, which does not
- * say what it was made from, is left to make.
+ * Whether sources changed, and make would not see it: files that were copied or unpacked may have an older date than what was compiled from
+ * those before them. A build of before, which does not say what it was made from, is left to make.
  * @param written file that was written with `before`, the hash of what it was made from
  */
 function isUnseen(before: string | undefined, written: string, { root, sources }: BegunBuild): boolean {
@@ -69,7 +100,7 @@ function isUnseen(before: string | undefined, written: string, { root, sources }
 }
 
 /** The new addon is in its place, with its stamp. */
-export async function endAnew(folder: string): Promise<void> {
+export async function endBegun(folder: string): Promise<void> {
 	await rm(markOf(folder), { force: true });
 }
 

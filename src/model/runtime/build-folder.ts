@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, open, readFile, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { BuildError, FileError } from "../../errors.js";
+import { BuildError, FileError, NoSpaceError } from "../../errors.js";
 import { closeToWriters, exposedBy, isCached } from "../../storage/exposed.js";
 import type { Backend } from "./paths.js";
 
@@ -68,7 +68,7 @@ export async function closeBuildFolder(folder: string, addon: string): Promise<v
 
 /** An error of files in the folder, in the words of a build; others as they are. */
 export function notWritable(folder: string, cause: unknown): unknown {
-	const at = cause instanceof FileError ? cause.cause : cause;
+	const at = cause instanceof FileError || cause instanceof NoSpaceError ? cause.cause : cause;
 	const code = (at as NodeJS.ErrnoException | undefined)?.code;
 	if (code === "ENOSPC" || code === "EDQUOT") return diskFull(folder, cause);
 	const rights: readonly (string | undefined)[] = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"];

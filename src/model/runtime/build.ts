@@ -8,7 +8,7 @@ import { type Lock, type LockOwner, waitForLock } from "../../storage/lock.js";
 import { backendDefinitions, missingParts, missingPartsMessage, rpcServer, rpcServerOf } from "./backend-builds.js";
 import { nativeSources } from "./binary/sources.js";
 import { stampBuild } from "./binary/stamp.js";
-import { clearOutdated, endAnew } from "./build-anew.js";
+import { clearOutdated, endBegun } from "./build-anew.js";
 import { explainFailure } from "./build-failures.js";
 import { BuildRecord, checkBuildSpace, closeBuildFolder, makeBuildFolder, notWritable, placeAddon } from "./build-folder.js";
 import { clearLeftovers, markRunning, unmarkRunning } from "./build-leftovers.js";
@@ -127,7 +127,7 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 		if (!isMade) await compile({ options, backend, places, kind, folder, addon, targets, record });
 		if (isUsual) {
 			await stampBuild({ addon, folder, backend, asked: options.asked ?? true, sources, anew });
-			await endAnew(folder);
+			await endBegun(folder);
 			await writeFile(join(places.builds, "active.json"), JSON.stringify({ backend }));
 		}
 		report("done", 1);

@@ -70,7 +70,7 @@ describe.skipIf(process.platform === "win32")("compileAddon", () => {
 		await build();
 		expect(compiled()).toHaveLength(4);
 		expect(JSON.parse(readFileSync(stamp, "utf8"))).toMatchObject({ needs: facts.needs });
-		expect(existsSync(join(fake.folder, "anew.txt"))).toBe(false);
+		expect(existsSync(join(fake.folder, "begun.json"))).toBe(false);
 	});
 
 	it("compiles all of it again if sources changed that make takes for old, and leaves newer ones to make", async () => {
@@ -203,6 +203,29 @@ describe.skipIf(process.platform === "win32")("after a build that was killed", (
 		expect(fake.log()).toEqual(["configure", "build", "compile a.o", "compile b.o", "configure", "build", "compile b.o"]);
 		expect(readFileSync(fake.addon, "utf8")).toBe("whole addon");
 	});
+
+	it.skipIf(process.platform !== "linux")(
+		"on another processor the next one compiles all of it again, also if it was the first",
+		async () => {
+			const mark = join(fake.folder, "begun.json");
+			const compiled = () => fake.log().filter((line) => line.startsWith("compile"));
+			const onAnother = () => writeFileSync(mark, readFileSync(mark, "utf8").replace(/"machine":"[^"]*"/, '"machine":"another"'));
+			await expect(build({ half: true, killed: true })).rejects.toThrow(/ended with SIGKILL/);
+			age("a.o");
+			onAnother();
+			await build();
+			expect(compiled()).toEqual(["compile a.o", "compile b.o", "compile a.o", "compile b.o"]);
+			expect(existsSync(mark)).toBe(false);
+			// One that compiled a part of a finished build again.
+			rmSync(join(fake.folder, "b.o"));
+			await expect(build({ half: true, killed: true })).rejects.toThrow(/ended with SIGKILL/);
+			expect(JSON.parse(readFileSync(mark, "utf8"))).toMatchObject({ anew: false });
+			age("a.o");
+			onAnother();
+			await build();
+			expect(compiled().slice(4)).toEqual(["compile b.o", "compile a.o", "compile b.o"]);
+		},
+	);
 
 	it("make may be what was killed: its half-linked addon never gets its name", async () => {
 		await expect(build({ half: true, killed: true })).rejects.toThrow(/ended with SIGKILL/);
