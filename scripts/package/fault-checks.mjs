@@ -40,7 +40,10 @@ export const missingThings = {
 		command: "export PRUNE_GGUF_HOME=FOLDER",
 	},
 	"space, before it begins": { ...space, error: /^error: building needs \d+ MB in .*, and its disk has \d+ MB free\. Make space/m },
-	"space, while it compiles": { ...space, error: /^error: the disk became full\. Make space and try again: what is compiled is kept\.$/m },
+	"space, while it compiles": {
+		...space,
+		error: /^error: the disk of .+ became full\. Make space.* and try again: what is compiled is kept\.$/m,
+	},
 };
 
 /** Sentences for the checks that fail. */

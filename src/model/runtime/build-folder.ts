@@ -74,9 +74,14 @@ export function notWritable(folder: string, cause: unknown): unknown {
 	const rights: readonly (string | undefined)[] = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"];
 	if (!rights.includes(code)) return cause;
 	return new BuildError(
-		`the addon would be built in ${folder}, which cannot be written (${(at as Error).message}). Make it writable, or set PRUNE_GGUF_HOME to a folder that is.`,
+		`the addon would be built in ${folder}, which cannot be written (${(at as Error).message}). ${howToWrite(folder)}.`,
 		{ cause },
 	);
+}
+
+/** What to do about a build's folder that cannot be written. In a package that can be written, it is made again if it is deleted. */
+export function howToWrite(folder: string): string {
+	return `Make it writable, or ${isCached(folder) ? "set PRUNE_GGUF_HOME to a folder that is" : "delete it"}`;
 }
 
 function diskFull(folder: string, cause: unknown): BuildError {

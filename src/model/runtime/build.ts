@@ -198,7 +198,7 @@ async function runHere(
 	let inOrder = false;
 	const explain = (lines: readonly string[]) => {
 		inOrder = endedInOrder(lines);
-		return explainFailure(lines);
+		return explainFailure(lines, { folder });
 	};
 	let marked: Promise<void> | undefined;
 	const onStart = (pid: number) => {
@@ -218,7 +218,7 @@ async function runHere(
 function endedInOrder(lines: readonly string[]): boolean {
 	const text = lines.slice(-20).join("\n");
 	const said = /^ninja: build stopped|^g?make(?:\[\d+\])?: \*\*\* .*Error \d+|^-- Configuring incomplete|^CMake Error/m.test(text);
-	return said && !/Error 137|Killed/.test(text);
+	return said && !/Error 137|Killed|died due to signal/.test(text);
 }
 
 /** A build folder that another generator, compiler or place was configured for is configured anew, once. */
@@ -259,7 +259,7 @@ async function configureCommand({ options, backend, places, kind, folder }: Comp
 		return [...(await system.cmake.getConfigureCommand()), "-B", folder];
 	} catch (cause) {
 		const { message } = cause as Error;
-		throw new BuildError(explainFailure([message]) ?? message, { cause });
+		throw new BuildError(explainFailure([message], { folder }) ?? message, { cause });
 	}
 }
 

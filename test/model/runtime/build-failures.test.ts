@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { explainFailure } from "../../../src/model/runtime/build-failures.js";
 
 /** Signs as CMake 3.25, GCC 12, Ninja and cmake-js write them, and words of what is said instead. */
@@ -6,7 +6,22 @@ const cases: readonly (readonly [name: string, lines: readonly string[], words: 
 	[
 		"a full disk",
 		["[7/90] Building CXX object a.o", "/tmp/x.s: fatal error: can't write 4096 bytes to section .text of a.o: 'No space left on device'"],
-		/^the disk became full\. Make space/,
+		/^the disk of .package.build.cpu.a\.o became full\. Make space and try again: what is compiled is kept$/,
+	],
+	[
+		"a full disk of temporary files",
+		["a.cpp:1:1: fatal error: error writing to /scratch/ccX1.s: No space left on device"],
+		/^the disk of \/scratch\/ccX1\.s became full\. Make space, or set (TMPDIR|TEMP) to a folder on another disk, and try again: what is compiled is kept$/,
+	],
+	[
+		"a full disk that no line names",
+		["/usr/bin/ld: final link failed: No space left on device"],
+		/^the disk of \/package\/build\/cpu or of \/scratch, which has temporary files, became full\. Make space, or set/,
+	],
+	[
+		"a full disk of something else",
+		["CMake Error: /var/x/y.cmake: 'No space left on device'"],
+		/^the disk of \/var\/x\/y\.cmake became full\. Make space and try/,
 	],
 	[
 		"an old cmake",
@@ -53,7 +68,15 @@ const cases: readonly (readonly [name: string, lines: readonly string[], words: 
 		['  The C++ compiler "/usr/bin/c++"', "  is not able to compile a simple test program."],
 		/^the C\+\+ compiler cannot make a program/,
 	],
+	[
+		"no compiler for CUDA, beside the architectures that ggml writes",
+		["-- Using CMAKE_CUDA_ARCHITECTURES=native CMAKE_CUDA_ARCHITECTURES_NATIVE=90-real", "  No CMAKE_CXX_COMPILER could be found."],
+		/^there is no C\+\+ compiler/,
+	],
+	["no compiler that nvcc finds", ["nvcc fatal   : Cannot find compiler 'cl.exe' in PATH"], /^there is no C\+\+ compiler/],
 	["too little memory", ["c++: fatal error: Killed signal terminated program cc1plus"], /^a compiler was ended.*--jobs 1$/],
+	["too little memory for nvcc", ["nvcc error   : 'cicc' died due to signal 9 (Kill signal)"], /^a compiler was ended.*--jobs 1$/],
+	["too little memory for clang", ["clang++: error: unable to execute command: Killed"], /^a compiler was ended.*--jobs 1$/],
 	[
 		"headers of SPIR-V",
 		['  Could not find a package configuration file provided by "SPIRV-Headers" with any of'],
@@ -65,22 +88,46 @@ const cases: readonly (readonly [name: string, lines: readonly string[], words: 
 		/^the Vulkan SDK is incomplete, or too old.*VULKAN_SDK.*lunarg/,
 	],
 	["an old CUDA", ["nvcc fatal   : Unsupported gpu architecture 'compute_120a'"], /^the CUDA toolkit does not fit.*nvidia\.com/],
-	["rights", ["Error: cannot open /x/a.o: Permission denied"], /cannot be written/],
+	[
+		"architectures that CUDA lacks",
+		["  CMAKE_CUDA_ARCHITECTURES:", "", '    "120a"', "", "  do not all work with this compiler.  Try:"],
+		/^the CUDA toolkit does not fit/,
+	],
+	[
+		"rights",
+		["Error: cannot open a.o: Permission denied"],
+		/^a file of the build cannot be written to \/package\/build\/cpu\. Make it writable, or delete it$/,
+	],
+	[
+		"rights to temporary files",
+		["Cannot create temporary file in /scratch/: Read-only file system"],
+		/^temporary files cannot be written to \/scratch\. Make it writable, or set (TMPDIR|TEMP) to a folder that is$/,
+	],
 ];
+
+const written = { folder: "/package/build/cpu", temporary: "/scratch" };
+const explain = (lines: readonly string[]) => explainFailure(lines, written);
 
 describe("explainFailure", () => {
 	it.each(cases)("says what is meant: %s", (_name, lines, words) => {
-		expect(explainFailure(["-- first", ...lines, "ninja: build stopped: subcommand failed."])).toMatch(words);
+		expect(explain(["-- first", ...lines, "ninja: build stopped: subcommand failed."])).toMatch(words);
 	});
 
 	it("tells each of them from the others, and is silent about an error in the code", () => {
-		const said = cases.map(([, lines]) => explainFailure(lines));
-		expect(new Set(said).size).toBeGreaterThan(cases.length - 2);
-		expect(explainFailure(["native/addon.cpp:3:1: error: expected ';' before '}' token"])).toBeUndefined();
-		expect(explainFailure([])).toBeUndefined();
+		const said = cases.map(([, lines]) => explain(lines));
+		expect(new Set(said).size).toBeGreaterThan(cases.length - 8);
+		expect(explain(["native/addon.cpp:3:1: error: expected ';' before '}' token"])).toBeUndefined();
+		expect(explain([])).toBeUndefined();
+		expect(explain(["-- Using CMAKE_CUDA_ARCHITECTURES=native", "a.cpp:3:1: error: x"])).toBeUndefined();
+	});
+
+	it("names the variable of the cache folder only for a build in it", () => {
+		vi.stubEnv("PRUNE_GGUF_HOME", "/package");
+		expect(explain(["a.o: Permission denied"])).toMatch(/Make it writable, or set PRUNE_GGUF_HOME to a folder that is$/);
+		vi.unstubAllEnvs();
 	});
 
 	it("reads CMake's sentences across its lines", () => {
-		expect(explainFailure(["CMake 3.15 or higher is", "required.  You are running", "version 3.1"])).toMatch(/^cmake 3\.1 is too old/);
+		expect(explain(["CMake 3.15 or higher is", "required.  You are running", "version 3.1"])).toMatch(/^cmake 3\.1 is too old/);
 	});
 });

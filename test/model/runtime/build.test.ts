@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BuildError } from "../../../src/errors.js";
 import { compileAddon } from "../../../src/model/runtime/build.js";
 import { byGroup } from "../../../src/model/runtime/build-leftovers.js";
@@ -129,11 +129,14 @@ describe.skipIf(process.platform === "win32")("compileAddon", () => {
 		expect(existsSync(join(fake.folder, "CMakeFiles"))).toBe(false);
 	});
 
-	const unwritable = /^the addon would be built in .*cpu, which cannot be written.* PRUNE_GGUF_HOME/;
+	const unwritable = /^the addon would be built in .*cpu, which cannot be written.*\. Make it writable, or delete it\.$/;
 
-	it("names the folder that cannot be made, and the setting for another", async () => {
+	it("names the folder that cannot be made, and the setting for another if it is in the cache", async () => {
 		writeFileSync(fake.places.builds, "a file");
 		await expect(build()).rejects.toThrow(unwritable);
+		vi.stubEnv("PRUNE_GGUF_HOME", fake.root);
+		await expect(build()).rejects.toThrow(/Make it writable, or set PRUNE_GGUF_HOME to a folder that is\.$/);
+		vi.unstubAllEnvs();
 	});
 
 	it.each(["of a first build", "of an earlier build"])("the same for the read-only folder %s", async (which) => {
