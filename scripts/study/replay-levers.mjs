@@ -8,7 +8,8 @@ const { pool } = await load("game/search/pooled.js");
 const { Coalition, distinct } = await load("game/coalition.js");
 const { meanLoss } = await load("game/game.js");
 const { lossOfLink } = await load("game/surrogate/surrogate.js");
-const { tellApart, meanOf } = await load("pipeline/race/ties.js");
+const { tellApart } = await load("pipeline/race/ties.js");
+const { meanOf } = await load("pipeline/race/beats.js");
 
 /** The candidates of one size that the final comparison gets, as the automatic method proposes them: those tied, greedy's, a run, leave-one-out's. */
 function finalistsOf(game, found, size, most) {

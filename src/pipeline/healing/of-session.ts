@@ -16,7 +16,7 @@ import { restore, whileHealed } from "../../model/fitting/standing.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
 import type { Finalist } from "../race/race.js";
-import { replaces } from "../race/ties.js";
+import { replaces } from "../race/beats.js";
 import type { Session } from "../session/session.js";
 import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { JobOptions } from "../../api/index.js";

@@ -16,7 +16,7 @@ import { healingKey, KeptHealing } from "./cached.js";
 import { ascending, startsOf, walkHealed } from "./walk.js";
 import { logger } from "../../api/logger.js";
 import { type Finalist, winnerOf, race } from "../race/race.js";
-import { meanOf } from "../race/ties.js";
+import { meanOf } from "../race/beats.js";
 import { type Standing, withWinner } from "../race/standing.js";
 import { formatBlocks } from "../../notation.js";
 import { firstWindows } from "../../model/runtime/windows.js";

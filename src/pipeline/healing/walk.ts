@@ -1,6 +1,6 @@
 // From the set that was chosen to one that is better healed. Pure: what is measured is handed in.
 import type { Measurement } from "../../game/game.js";
-import { beats, replaces } from "../race/ties.js";
+import { beats, replaces } from "../race/beats.js";
 
 /** What a final comparison knows of a set. */
 interface KnownSet {

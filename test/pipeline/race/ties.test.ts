@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
 import type { Game, Measurement } from "../../../src/game/game.js";
 import type { SourceShare } from "../../../src/game/sources.js";
-import { beats, type Field, replaces, tellApart } from "../../../src/pipeline/race/ties.js";
+import { beats, replaces } from "../../../src/pipeline/race/beats.js";
+import { type Field, tellApart } from "../../../src/pipeline/race/ties.js";
 
 const players = 6;
 const windows = 10;
@@ -235,6 +236,11 @@ describe("sets with half-block cuts", () => {
 		// Sets of one kind: the lower mean.
 		expect([beats(better([1, 3], 0.0001), whole), beats(whole, better([1, 3], 0.0001))]).toEqual([true, false]);
 		expect(beats(better([1.5, 3], 0.0002), better([2.5, 4], 0.0001))).toBe(true);
+		// Attention parts are no cuts: with a cut among them a set is one that holds cuts.
+		const attention = measured([3, 5.25], Array.from(whole.losses));
+		expect([0.0043, 0.0053].map((by) => beats(better([3.5, 5.25], by), attention))).toEqual([false, true]);
+		expect([beats(better([4.25, 5.25], 0.0001), whole), beats(whole, better([4.25, 5.25], 0.0001))]).toEqual([true, false]);
+		expect(replaces(better([4.25, 5.25], 0.0043), whole)).toBe(false);
 		// The place of a set that was chosen by more than this text is taken by more than the error alone, of one kind too.
 		expect([0.0053, 0.0043].map((by) => replaces(better([1, 3], by), whole))).toEqual([true, false]);
 		expect([ahead, close, behind].map((set) => replaces(set!, whole))).toEqual([true, false, false]);
@@ -274,6 +280,31 @@ describe("sets with half-block cuts", () => {
 		const good = better([2.5, 4], 0.09, 0.05);
 		expect(beats(good, whole)).toBe(true);
 		expect(await fieldsOf([whole, best, good], { supported })).toEqual([["2.5,4", "1.5,3"]]);
+	});
+
+	it("are held against whole blocks that another cut ousted, on all text that they are measured on", async () => {
+		// The first cut ousts the whole blocks on the split, where the second one does not beat them; on further text the first one falls.
+		const [first, second] = [better([1.5, 3], 0.02, 0.006), better([2.5, 4], 0.003, 0.017)];
+		expect(beats(second, whole)).toBe(false);
+		const losses = new Map([
+			["1,2", whole],
+			["1.5,3", better([1.5, 3], -0.04, 0.006)],
+			["2.5,4", better([2.5, 4], 0.001, 0.006)],
+		]);
+		const asked: string[][] = [];
+		const measure = async (sets: readonly Coalition[]) => {
+			asked.push(sets.map((set) => set.removed().join()));
+			return sets.map((set) => losses.get(set.removed().join())!);
+		};
+		const further = async () => ({ measure });
+		expect(await fieldsOf([whole, first, second], { further, rounds: 1 })).toEqual([["1,2", "2.5,4", "1.5,3"]]);
+		expect(asked).toEqual([["1.5,3", "2.5,4", "1,2"]]);
+		// Where the masks hold two, the second cut drops out: it is worth nothing without the whole blocks beside it.
+		expect(await fieldsOf([whole, first, second], { further, rounds: 1, masks: 2 })).toEqual([["1.5,3", "2.5,4"]]);
+		expect(asked).toHaveLength(1);
+		// Whole blocks that every cut of the field beats need no more text.
+		await fieldsOf([whole, first, better([2.5, 4], 0.015, 0.013)], { further, rounds: 1 });
+		expect(asked[1]).toEqual(["1.5,3", "2.5,4"]);
 	});
 
 	it("do not win on a single window, which has no error", async () => {
