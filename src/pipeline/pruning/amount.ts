@@ -3,6 +3,7 @@ import { LimitsNotMetError, InvalidOptionError } from "../../errors.js";
 import { type Gate, requirementText } from "../gate/gate.js";
 import { hasGate } from "../preflight/gate-limits.js";
 import { logger } from "../../api/logger.js";
+import { lowestWithoutCuts, mayWin } from "../race/beats.js";
 import type { Finalist, Race } from "../race/race.js";
 import { standingOf } from "../race/standing.js";
 import { amountsOf, askedAmount, removedText } from "../../notation.js";
@@ -34,9 +35,11 @@ export function fewestOf({ winners }: Pick<Race, "winners">): Finalist {
 	return [...winners.values()].sort((a, b) => a.removed.length - b.removed.length)[0]!;
 }
 
-/** The set that adds the least among those that reach the speed-up. */
-export function leastLossOf({ winners }: Pick<Race, "winners">): Finalist {
-	return [...winners.values()].sort((a, b) => a.added - b.added)[0]!;
+/** The set that adds the least among those that reach the speed-up; one with half-block cuts only if it beats those without, as within a size. */
+export function leastLossOf({ winners, onSplit }: Pick<Race, "winners" | "onSplit">): Finalist {
+	const whole = lowestWithoutCuts([...onSplit.values()]);
+	const sets = [...winners.values()].sort((a, b) => a.added - b.added);
+	return sets.find(({ removed }) => mayWin(onSplit.get(removed.length)!, whole)) ?? sets[0]!;
 }
 
 /**

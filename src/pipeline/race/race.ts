@@ -1,11 +1,11 @@
 import type { Disagreement, JobOptions } from "../../api/index.js";
-import { isWhole } from "../../game/parts.js";
 import { Coalition } from "../../game/coalition.js";
 import type { BatchOptions, Measurement } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
 import type { Session } from "../session/session.js";
 import { disagreementsOf, disagreementText } from "./by-source.js";
 import { formatBlocks } from "../../notation.js";
+import { holdsCut } from "./kinds.js";
 import { above, isTied } from "./beats.js";
 import { type Field, tellApart, tieRounds, type ToldApart } from "./ties.js";
 import { differences, finite, meanAndError } from "../../game/statistics.js";
@@ -49,6 +49,8 @@ export interface Race {
 	/** Sources that would rather have another set. */
 	readonly disagreements: readonly Disagreement[];
 	readonly winners: ReadonlyMap<number, Finalist>;
+	/** The same sets as they were measured on the validation split: their losses window by window, on the same weights. */
+	readonly onSplit: ReadonlyMap<number, Measurement>;
 	/** Every set that took part, as it was proposed. */
 	readonly finalists: readonly Finalist[];
 	/** Sets that were measured on further text, part by part of it. */
@@ -106,6 +108,12 @@ export async function race(
 			{ ...finalistOf(field[0]), ...tiedOf(field, finalistOf, byDivergence) },
 		]),
 	);
+	const onSplit = new Map(
+		told.fields.map(([{ coalition }]) => [
+			coalition.removed().length,
+			[...best, ...measured].find((set) => set.coalition.equals(coalition))!,
+		]),
+	);
 	const notes = rivalNotes(winners, choices);
 	for (const note of notes) logger(options)("debug", note);
 	noteFurther(
@@ -118,7 +126,7 @@ export async function race(
 	return {
 		originalLoss: meanAndError(original.losses, original.sources).mean,
 		originalFigures: figuresOf(original),
-		...{ winners, finalists, disagreements, byDivergence, notes },
+		...{ winners, onSplit, finalists, disagreements, byDivergence, notes },
 		further: told.parts,
 		confirmed: confirmed.map(({ coalition }) => coalition),
 	};
@@ -218,8 +226,8 @@ function rivalNotes(winners: Race["winners"], choices: readonly ProposedSet[]): 
 		const what = `${removed.length} block${removed.length === 1 ? "" : "s"}: ${formatBlocks(removed)}`;
 		const overCuts = (cuts: readonly number[]) => `${what} is taken, as ${formatBlocks(cuts)} is not better by more than its error`;
 		const ahead = tied.filter((set) => set.above < 0);
-		const cuts = ahead.find((set) => !isWhole(set.removed));
-		if (cuts && isWhole(removed)) return [overCuts(cuts.removed)];
+		const cuts = ahead.find((set) => holdsCut(set.removed));
+		if (cuts && !holdsCut(removed)) return [overCuts(cuts.removed)];
 		if (ahead[0])
 			return [
 				`${what} is taken: ${formatBlocks(ahead[0].removed)} is ahead in the final comparison by less than its error, and worse by all that was measured`,
@@ -228,7 +236,7 @@ function rivalNotes(winners: Race["winners"], choices: readonly ProposedSet[]): 
 		// A search that was stopped has no set of its own of some sizes.
 		const own = choices.find((choice) => choice.method === first?.method && choice.removed.length === removed.length);
 		if (own === undefined) return [];
-		return isWhole(removed) && !isWhole(own.removed)
+		return !holdsCut(removed) && holdsCut(own.removed)
 			? overCuts(own.removed)
 			: `${what} (${method}) is better on the validation split than the choice of ${first?.method}`;
 	});

@@ -72,6 +72,10 @@ describe("a race", () => {
 		const decided = await race(onCopy as unknown as Session, [set("auto", 1, 2), set("auto", 4), set("greedy", 1, 3)], {});
 		expect(asked).toEqual(["", "1,2", "4"]);
 		expect(decided.confirmed.map((set) => set.removed().join())).toEqual(asked);
+		expect([...decided.onSplit].map(([count, { losses: own }]) => [count, ...own])).toEqual([
+			[2, ...losses["1,2"]],
+			[1, ...losses["4"]],
+		]);
 		expect(decided.originalLoss).toBe(2.5);
 		expect(decided.winners.get(2)).toMatchObject({ loss: 3, added: 0.5 });
 		expect(decided.winners.get(1)!.added).toBeCloseTo(0.1, 12);
@@ -241,6 +245,10 @@ describe("a race that the validation split cannot decide", () => {
 		const halves = racing({ "": [2, 3, 2, 3], "1.5": [2.1, 3.1, 2.1, 3.1], "2": [2.1, 3.1, 2.1, 3.1] });
 		expect((await race(halves, [set("auto", 1.5), set("greedy", 2)], {})).notes).toEqual([
 			"1 block: 2 is taken, as 1f-2a is not better by more than its error",
+		]);
+		const parts = racing({ "": [2, 3, 2, 3], "2.25": [2.2, 3.2, 2.2, 3.2], "2": [2.1, 3.1, 2.1, 3.1] });
+		expect((await race(parts, [set("auto", 2.25), set("greedy", 2)], {})).notes).toEqual([
+			"1 block: 2 (greedy) is better on the validation split than the choice of auto",
 		]);
 	});
 

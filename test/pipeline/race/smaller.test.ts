@@ -22,7 +22,10 @@ function found(...added: number[]): Choices {
 
 function decided(...finalists: Finalist[]) {
 	const winners = new Map(finalists.map((one) => [one.removed.length, one]));
-	const race: Race = { originalLoss: 2, disagreements: [], winners, finalists, further: [], confirmed: [], byDivergence: false, notes: [] };
+	const race: Race = {
+		...{ originalLoss: 2, disagreements: [], winners, finalists, onSplit: new Map() },
+		...{ further: [], confirmed: [], byDivergence: false, notes: [] },
+	};
 	return { ...standingOf(race), chosen: finalists.at(-1)! };
 }
 

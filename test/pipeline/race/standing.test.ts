@@ -7,7 +7,7 @@ const finalist = (method: string, ...removed: number[]): Finalist => ({ removed,
 it("a set that is better afterwards is the one of its size, and the race keeps its result", () => {
 	const [one, two] = [finalist("auto", 3), finalist("auto", 3, 6)];
 	const race: Race = Object.freeze({
-		...{ originalLoss: 2.9, disagreements: [], further: [], confirmed: [], byDivergence: false, notes: [] },
+		...{ originalLoss: 2.9, disagreements: [], onSplit: new Map(), further: [], confirmed: [], byDivergence: false, notes: [] },
 		winners: new Map([
 			[1, one],
 			[2, two],
