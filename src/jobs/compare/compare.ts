@@ -134,7 +134,7 @@ async function find(session: Session, method: ComparedMethod, job: FindJob, opti
 	const { counts, limit } = job.comparison;
 	const contender = contenderOf(method);
 	const searched = await searchWith(session, contender, job, options);
-	const { notes, choices, spent } = searched;
+	const { choices, spent } = searched;
 	const own = counts.flatMap((count) => {
 		const set = searched.byCount.get(count);
 		return set ? [{ removed: set.removed, method }] : [];
@@ -144,6 +144,7 @@ async function find(session: Session, method: ComparedMethod, job: FindJob, opti
 		.map((rival) => (contender.method === "auto" && rival.method === "auto" ? { ...rival, method } : rival));
 	const limits = { masks: limit - spent.masks, furtherMasks: Math.floor(spent.masks * furtherShare), played: searched.played };
 	const raced = await raceWithin(session, { own, rivals }, limits, { ...options, effort: effortOfMethod(contender.method) });
+	const notes = [...searched.notes, ...raced.notes];
 	for (const note of notes) logger(options)("note", `${method}: ${note}`);
 	return {
 		method,

@@ -4,6 +4,9 @@ import { Coalition } from "../../game/coalition.js";
 import { blockExecutions } from "../../game/executions.js";
 import type { Measurement } from "../../game/game.js";
 import { factsOf } from "../../api/methods.js";
+import { countedText, formatBlocks } from "../../notation.js";
+import { bestWhole } from "../../pipeline/methods/searches.js";
+import { holdsCut } from "../../pipeline/race/kinds.js";
 import { race } from "../../pipeline/race/race.js";
 import { partsAfter, tieRounds } from "../../pipeline/race/ties.js";
 import type { Session } from "../../pipeline/session/session.js";
@@ -27,23 +30,44 @@ export function raceReserve({ method, granularity }: Contender, sizes: number, l
 	return Math.min(1 + (field + (tiedSets[method] ?? 0) * parts) * sizes, Math.floor(limit / 4));
 }
 
-/** Decides between a method's sets and their rivals, as far as the budget holds the rivals, cheap ones first. */
+/** What a race within a budget is given. */
+interface RaceBudget {
+	readonly masks: number;
+	readonly furtherMasks: number;
+	/** What the method measured on the search split. */
+	readonly played: readonly Measurement[];
+}
+
+/** What came of it. */
+interface RacedWithin {
+	readonly sets: Map<number, ProposedSet>;
+	readonly masks: number;
+	readonly executions: number;
+	readonly notes: readonly string[];
+}
+
+/**
+ * Decides between a method's sets and their rivals, as far as the budget holds the rivals, cheap ones first. Half-block cuts must win over whole
+ * blocks: the set of whole blocks of their size comes before all others, and if the budget does not hold it, it is taken.
+ */
 export async function raceWithin(
 	session: Session,
-	{ own, rivals }: { readonly own: readonly ProposedSet[]; readonly rivals: readonly ProposedSet[] },
-	limits: { readonly masks: number; readonly furtherMasks: number; readonly played: readonly Measurement[] },
+	{ own: found, rivals }: { readonly own: readonly ProposedSet[]; readonly rivals: readonly ProposedSet[] },
+	limits: RaceBudget,
 	{ signal, progress, effort }: Pick<EffortSettings, "effort"> & JobOptions,
-): Promise<{ sets: Map<number, ProposedSet>; masks: number; executions: number }> {
-	const keyOf = ({ removed }: ProposedSet) => removed.join();
-	const sets = new Map(own.map((choice) => [choice.removed.length, choice]));
-	const known = new Set(own.map(keyOf));
+): Promise<RacedWithin> {
+	const known = new Set(found.map(keyOf));
 	const others = [...new Map(rivals.filter((rival) => !known.has(keyOf(rival))).map((rival) => [keyOf(rival), rival])).values()];
 	// Sets of one ranking first: they are of another kind than the tied ones.
-	others.sort((a, b) => Number(a.method === own[0]?.method) - Number(b.method === own[0]?.method));
+	others.sort((a, b) => Number(a.method === found[0]?.method) - Number(b.method === found[0]?.method));
+	const opponents = opponentsOf(found, others);
+	const ordered = [...opponents, ...others.filter((rival) => !opponents.includes(rival))];
 	// The original model, and its distributions where sets are compared by them.
-	const confirming = session.races.confirms(own.length);
-	const kept = others.slice(0, Math.max(0, limits.masks - own.length - 2 - confirming));
-	if (kept.length === 0) return { sets, masks: 0, executions: 0 };
+	const confirming = session.races.confirms(found.length);
+	const kept = ordered.slice(0, Math.max(0, limits.masks - found.length - 2 - confirming));
+	const { own, notes } = withoutUnopposed(found, { kept, others, played: limits.played });
+	const sets = new Map(own.map((choice) => [choice.removed.length, choice]));
+	if (kept.length === 0) return { sets, masks: 0, executions: 0, notes };
 	const field = [...own, ...kept];
 	// The distributions on each part take an evaluation too.
 	const references = 1 + partsAfter(tieRounds[effort ?? "standard"]);
@@ -60,5 +84,34 @@ export async function raceWithin(
 	const compared = byDivergence || session.metric === "kl";
 	const parts = [...[raced, ...further].map((masks) => (compared ? [...masks, Coalition.full(players)] : masks)), confirmed];
 	const executions = parts.map((masks) => blockExecutions([...masks], session.evaluator.resumes));
-	return { sets, masks: parts.flat().length, executions: executions.reduce((sum, count) => sum + count, 0) };
+	return { sets, masks: parts.flat().length, executions: executions.reduce((sum, count) => sum + count, 0), notes };
+}
+
+const keyOf = ({ removed }: ProposedSet) => removed.join();
+
+/** For each of the sets with half-block cuts, a rival of its size without them. */
+function opponentsOf(own: readonly ProposedSet[], rivals: readonly ProposedSet[]): ProposedSet[] {
+	return own.flatMap(({ removed }) => (holdsCut(removed) ? (rivals.find((rival) => isOpponent(rival, removed)) ?? []) : []));
+}
+
+const isOpponent = (rival: ProposedSet, { length }: readonly number[]) => rival.removed.length === length && !holdsCut(rival.removed);
+
+/** The best measured set of whole blocks in the place of each set with half-block cuts that no such set races against. */
+function withoutUnopposed(
+	own: readonly ProposedSet[],
+	{ kept, others, played }: { readonly kept: readonly ProposedSet[]; readonly others: readonly ProposedSet[] } & Pick<RaceBudget, "played">,
+): { own: readonly ProposedSet[]; notes: readonly string[] } {
+	const best = bestWhole(played);
+	const notes: string[] = [];
+	const taken = own.map((set) => {
+		const { removed, method } = set;
+		if (!holdsCut(removed) || kept.some((rival) => isOpponent(rival, removed))) return set;
+		const whole = best.get(removed.length)?.coalition.removed() ?? others.find((rival) => isOpponent(rival, removed))?.removed;
+		if (!whole) return set;
+		notes.push(
+			`${countedText(whole)}: the best measured whole blocks are taken, as no evaluations are left to compare ${formatBlocks(removed)} with them`,
+		);
+		return { removed: whole, method };
+	});
+	return { own: taken, notes };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Effort, Method } from "../../../src/api/index.js";
 import { raceReserve, raceWithin } from "../../../src/jobs/compare/race.js";
-import type { Coalition } from "../../../src/game/coalition.js";
+import { Coalition } from "../../../src/game/coalition.js";
 import { resolveJob } from "../../../src/pipeline/preflight/job.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
@@ -77,6 +77,37 @@ describe("a race within a budget", () => {
 		expect([...sets.keys()].sort()).toEqual([2, 3]);
 		const all = racing();
 		expect((await raceWithin(all.session, { own, rivals }, limits(100), {})).masks).toBe(6);
+	});
+
+	it("holds whole blocks against each half-block cut before all other rivals", async () => {
+		const cuts = [set("greedy", 1.5, 3), set("greedy", 1.5, 3, 4)];
+		const wholes = [set("leave-one-out", 2, 4), set("greedy", 2, 3), set("greedy", 2, 3, 4)];
+		const { asked, session } = racing();
+		await raceWithin(session, { own: cuts, rivals: [set("beam", 1, 2.5), ...wholes] }, limits(6), {});
+		expect(asked).toEqual([["", "1.5,3", "1.5,3,4", "2,4", "2,3,4"]]);
+	});
+
+	it("takes the best measured whole blocks where the masks hold none to race against a half-block cut, and says so", async () => {
+		const cuts = [set("greedy", 1.5, 3), set("greedy", 1.5, 3, 4)];
+		const rivals = [set("leave-one-out", 2, 4), set("leave-one-out", 2, 4, 5)];
+		const measured = (loss: number, ...removed: number[]) => ({
+			coalition: Coalition.ofRemoved(6, removed),
+			losses: Float64Array.of(loss),
+		});
+		const played = [measured(3, 1, 2), measured(2.9, 3, 4), measured(2, 1.5, 3), measured(2.1, 2.5, 4)];
+		const none = racing();
+		const unopposed = await raceWithin(none.session, { own: cuts, rivals }, { ...limits(4), played }, {});
+		expect([...unopposed.sets.values()]).toEqual([set("greedy", 3, 4), set("greedy", 2, 4, 5)]);
+		expect(unopposed.notes).toEqual([
+			"2 blocks, 3-4: the best measured whole blocks are taken, as no evaluations are left to compare 1f-2a, 3 with them",
+			"3 blocks, 2, 4-5: the best measured whole blocks are taken, as no evaluations are left to compare 1f-2a, 3-4 with them",
+		]);
+		expect(none.asked).toEqual([]);
+		// One of two fits.
+		const one = racing();
+		const raced = await raceWithin(one.session, { own: cuts, rivals }, { ...limits(5), played }, {});
+		expect(one.asked).toEqual([["", "1.5,3", "2,4,5", "2,4"]]);
+		expect(raced.notes).toHaveLength(1);
 	});
 
 	it("is none where the masks hold no rival, or there is none", async () => {
