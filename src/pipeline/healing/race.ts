@@ -13,7 +13,7 @@ import { whileHealed } from "../../model/fitting/standing.js";
 import { shiftedRuns } from "../../model/fitting/neighbors.js";
 import { type ComparedText, tuningValues } from "../../model/fitting/tuning.js";
 import { healingKey, KeptHealing } from "./cached.js";
-import { ascending, startsOf, walkHealed } from "./walk.js";
+import { ascending, firstStarts, startsOf, walkHealed } from "./walk.js";
 import { logger } from "../../api/logger.js";
 import { type Finalist, winnerOf, race } from "../race/race.js";
 import { meanOf } from "../race/beats.js";
@@ -109,7 +109,7 @@ class HealedRace {
 		const allowed = (set: number[]) =>
 			model.blocks.check(set) === undefined && model.blocks.unwritable(set) === undefined && this.#reaches(set);
 		const best = await walkHealed(ascending(chosen.removed), {
-			starts: startsOf(won).slice(0, firstSets),
+			starts: firstStarts(chosen.removed, startsOf(won), firstSets),
 			next: (set) => shiftedRuns(set, model.facts.blocks).filter(allowed),
 			measure: (set) => this.#measure(set),
 			most: mostSets,

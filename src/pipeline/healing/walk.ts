@@ -1,6 +1,7 @@
 // From the set that was chosen to one that is better healed. Pure: what is measured is handed in.
 import type { Measurement } from "../../game/game.js";
 import { beats, replaces } from "../race/beats.js";
+import { holdsCut } from "../race/kinds.js";
 
 /** What a final comparison knows of a set. */
 interface KnownSet {
@@ -31,6 +32,17 @@ export function startsOf({ chosen, finalists }: { readonly chosen: KnownSet; rea
 	return [...others]
 		.sort(([a, first], [b, second]) => place(a) - place(b) || first.added - second.added)
 		.map(([, { removed }]) => ascending(removed));
+}
+
+/**
+ * The first of these starts, with the first one without half-block cuts among them where the chosen set has a cut: healing gives back more of whole
+ * blocks (docs/research/healing-studies.md).
+ */
+export function firstStarts(chosen: readonly number[], starts: readonly number[][], most: number): number[][] {
+	const first = starts.slice(0, most);
+	if (!holdsCut(chosen) || first.some((set) => !holdsCut(set))) return first;
+	const whole = starts.find((set) => !holdsCut(set));
+	return whole ? [...first.slice(0, most - 1), whole] : first;
 }
 
 /** Where a walk goes. */

@@ -17,7 +17,7 @@ const added: Readonly<Record<Metric, string>> = {
 	accuracy: "added loss (nats per question)",
 };
 
-/** Of removals of a block, a group of tied blocks or an attention part alone. */
+/** What is measured of removals of a block, a group of tied blocks or an attention part alone. */
 interface SinglesMeasured {
 	readonly measured: number;
 	readonly all: number;

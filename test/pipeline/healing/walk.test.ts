@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
 import type { Measurement } from "../../../src/game/game.js";
-import { startsOf, walkHealed } from "../../../src/pipeline/healing/walk.js";
+import { firstStarts, startsOf, walkHealed } from "../../../src/pipeline/healing/walk.js";
 import type { Finalist, TiedFinalist } from "../../../src/pipeline/race/race.js";
 
 const finalist = (removed: readonly number[], added: number, method = "auto"): Finalist => ({
@@ -23,6 +23,14 @@ describe("finalists that are healed beside the chosen one", () => {
 			[3, 4],
 			[3, 5],
 		]);
+	});
+
+	it("hold the best whole blocks where the chosen ones have a half-block cut", () => {
+		const cuts = [[2.5], [3.5], [4.5]];
+		expect(firstStarts([1.5], [...cuts, [6], [7]], 3)).toEqual([[2.5], [3.5], [6]]);
+		expect(firstStarts([1.5], [[6], ...cuts], 3)).toEqual([[6], [2.5], [3.5]]);
+		expect(firstStarts([1], [...cuts, [6]], 3)).toEqual(cuts);
+		expect(firstStarts([1.5], cuts, 3)).toEqual(cuts);
 	});
 
 	it("are those tied with it in their order, then the others by what they add", () => {
