@@ -4,11 +4,13 @@ import { commandArguments, load, mean, quantile, readGame, table } from "./lib.m
 
 const { auto } = await load("game/search/auto-method.js");
 const { beamSearch } = await load("game/search/beam.js");
+const { evolutionary } = await load("game/search/evolutionary.js");
 const { contiguous } = await load("game/search/contiguous.js");
 const { greedy, lazyGreedy } = await load("game/search/greedy.js");
 const { leaveOneOut } = await load("game/search/ranked.js");
 const { swapSearch } = await load("game/search/swap.js");
 const { searchBudget } = await load("pipeline/methods/budget.js");
+const { generations } = await load("pipeline/methods/searches.js");
 
 const { paths, take } = commandArguments();
 const seeds = Number(take("--seeds", 5));
@@ -45,6 +47,13 @@ const searches = {
 	"lazy greedy": { once: true, run: (game, { options }) => lazyGreedy(game, options) },
 	"beam of 4": { once: true, run: (game, { options }) => beamSearch(game, options) },
 	"exchanges to a local optimum": { once: true, run: (game, { options, counts }) => swapSearch(game, { ...options, counts }) },
+	"evolutionary, at the default effort": {
+		run: (game, { options, counts, seed, game: { n } }) => {
+			const share = Math.floor((searchBudget(n, counts.length, options) - n - 1) / counts.length);
+			return evolutionary(game, { ...options, counts, seed, ...generations(share) });
+		},
+	},
+	"evolutionary, as published": { run: (game, { options, counts, seed }) => evolutionary(game, { ...options, counts, seed }) },
 	"auto, each size alone": { run: (_, setting) => eachSize(setting.game, setting) },
 	"auto, each size alone, 125": { run: (_, setting) => eachSize(setting.game, { ...setting, evaluations: 125 }) },
 	"auto, at most 300": { run: async (game, { options, seed }) => better(await auto(game, { ...options, budget: 300, seed })) },
