@@ -135,10 +135,13 @@ export function plannedMasks({ method, blocks, kmax, base = 0, time }: MethodTas
 	);
 }
 
-/** How the blocks are searched that go beside attention parts: with their share of what may be spent. @param all of what is removed */
+/**
+ * How the blocks are searched that go beside attention parts: whole ones, as no final comparison weighs half-block cuts against them, with their share
+ * of what may be spent. @param all of what is removed
+ */
 const baseOptions = (options: ChoosingSettings, count: number, all: number): ChoosingSettings => ({
 	...sharing(options, count / all),
-	granularity: "half-block",
+	granularity: "block",
 	removeBlocks: count,
 	removeAttention: undefined,
 });
@@ -243,10 +246,7 @@ export async function choose(
 	}
 }
 
-/**
- * The blocks, or half-block cuts, that go beside attention parts: those of a number that lose least on the search split, attention parts
- * being there.
- */
+/** The whole blocks that go beside attention parts: those of a number that lose least on the search split, attention parts being there. */
 export async function chooseBase(
 	session: Session,
 	{ method, kmax: all, base: kmax }: Pick<MethodTask, "method" | "kmax"> & { readonly base: number },

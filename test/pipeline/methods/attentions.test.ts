@@ -7,7 +7,7 @@ import { FunctionGame } from "../../../src/game/function-game.js";
 import type { Game } from "../../../src/game/game.js";
 import type { SearchStep } from "../../../src/game/search/search.js";
 import { searchBudget } from "../../../src/pipeline/methods/budget.js";
-import { checkBudget, choose, plannedMasks } from "../../../src/pipeline/methods/registry.js";
+import { checkBudget, choose, chooseBase, plannedMasks } from "../../../src/pipeline/methods/registry.js";
 import { withTimed } from "../../../src/pipeline/methods/timed.js";
 import { granularityOf, removableAttentions } from "../../../src/pipeline/preflight/method-options.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
@@ -168,6 +168,15 @@ describe("blocks beside attention parts", () => {
 		const given = { ...attention, maxEvaluations: 400 };
 		expect(plannedMasks(task, given)).toBe(400);
 		expect(plannedMasks({ ...task, base: 0 }, given)).toBe(400);
+	});
+
+	it.each(taking)("%s chooses whole ones, since no text but the search's weighs half-block cuts against them", async (method) => {
+		for (const seed of [1, 2, 3]) {
+			const game = modelGame(seed);
+			const base = await chooseBase(sessionOn(game), { method, kmax: 5, base: 2 }, { removeAttention: 3, ...attention });
+			expect(base).toHaveLength(2);
+			expect(base.every(Number.isInteger)).toBe(true);
+		}
 	});
 
 	it("are refused what is too little for either", () => {
