@@ -6,6 +6,7 @@ import { sensibleLoss } from "../../report/trade.js";
 import type { Choices } from "../methods/selection-context.js";
 import type { Session } from "../session/session.js";
 import { finalists } from "./finalists.js";
+import { standingForSizes } from "./kinds.js";
 import { asFinalist, type Finalist } from "./race.js";
 import type { Standing } from "./standing.js";
 
@@ -17,7 +18,7 @@ type Decided = Standing & { readonly chosen: Finalist };
  */
 export function smallerCounts({ found }: Pick<Choices, "found">, { chosen, finalists }: Pick<Decided, "chosen" | "finalists">): number[] {
 	const size = ({ removed }: { readonly removed: readonly number[] }) => removed.length;
-	if (chosen.added <= sensibleLoss || finalists.some((one) => size(one) < size(chosen) && one.added <= sensibleLoss)) return [];
+	if (chosen.added <= sensibleLoss || isAnySensible(finalists.filter((one) => size(one) < size(chosen)))) return [];
 	const least = Math.min(size(chosen), ...finalists.map(size));
 	const smaller = [...found.byCount.values()]
 		.filter(({ removed, addedLoss }) => removed.length > 0 && removed.length < least && Number.isFinite(addedLoss))
@@ -27,6 +28,9 @@ export function smallerCounts({ found }: Pick<Choices, "found">, { chosen, final
 	const some = cheap.length > 3 ? [cheap[0]!, cheap[cheap.length >> 1]!, cheap.at(-1)!] : cheap;
 	return some.map(size);
 }
+
+/** Whether the verdict will name one of these. */
+const isAnySensible = (sets: readonly Finalist[]) => standingForSizes(sets).some(({ added }) => added <= sensibleLoss);
 
 /** The decision with such sets among those that were measured: none if its cost is small, or no verdict is made of the metric. */
 export async function withSmaller<T extends Decided>(
@@ -45,7 +49,7 @@ export async function withSmaller<T extends Decided>(
 		const [full, ...found] = await session.timed("validation", () => game.measure(coalitions, { phase: "comparing fewer blocks", signal }));
 		const these = found.map((one, i) => asFinalist(session, sets[i]!, { measured: one, full: full! }));
 		measured.push(...these);
-		if (these.some(({ added }) => added <= sensibleLoss)) break;
+		if (isAnySensible(these)) break;
 	}
 	return { ...decided, finalists: [...decided.finalists, ...measured] };
 }

@@ -1,11 +1,11 @@
 // The verdict on a run, and what to do instead if it is poor.
 import type { Speedup } from "../../api/speed.js";
 import { formatDifference, formatRatio, formatSignificant } from "../../report/format.js";
-import { isWhole } from "../../game/parts.js";
 import { amountText, askedAmount, formatBlocks, removedText } from "../../notation.js";
 import type { Report, ReportCurve } from "../../report/report-data.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
 import type { SpeedRatio } from "../../storage/plan-speed.js";
+import { standingForSizes } from "../race/kinds.js";
 import { errorOf } from "./quality.js";
 import { damagingLoss, natsBesideBound, riseText, sensibleLoss, smallRise } from "../../report/trade.js";
 
@@ -155,8 +155,8 @@ function fewerBlocks({ removed, curve, healed, quantized, added }: JudgedRemoval
 	if (!curve || curve.metric === "accuracy") return unknown;
 	const known = curve.series.flatMap(({ split, points }) => points.map((point): Point => ({ ...point, split })));
 	const smaller = known.filter((point) => point.removed.length > 0 && point.removed.length < removed.length);
-	const fewer = smaller.filter(({ added }) => added !== null).sort(moreBlocksFirst);
-	const validated = firstOfEachSize(fewer.filter(({ split }) => split === "validation"));
+	const searched = standingForSizes(smaller.filter(({ split }) => split === "search"));
+	const validated = standingForSizes(smaller.filter(({ split }) => split === "validation"));
 	const best = validated.find(({ added }) => added! <= sensibleLoss);
 	const cost = (added: number) =>
 		curve.metric === "kl" ? `the KL divergence is ${natsBesideBound(added)} nats per token` : risesBy(added);
@@ -164,9 +164,9 @@ function fewerBlocks({ removed, curve, healed, quantized, added }: JudgedRemoval
 	if (best) return `Remove ${blocksText(best)}: ${cost(best.added!)} on the validation split${stage}.`;
 	// Where validation found a number too dear or broken, the search has nothing to say about it or about more.
 	const bound = Math.min(...smaller.filter(({ split }) => split === "validation").map((point) => point.removed.length), removed.length);
-	if (fewer.some((point) => point.removed.length < bound && point.added! <= sensibleLoss)) return unknown;
+	if (searched.some((point) => point.removed.length < bound && point.added! <= sensibleLoss)) return unknown;
 	const isOne = ({ removed: set }: Point) => set.length === 1;
-	const one = validated.find(isOne) ?? (bound > 1 ? fewer.find(isOne) : undefined);
+	const one = validated.find(isOne) ?? (bound > 1 ? searched.find(isOne) : undefined);
 	if (!one) return unknown;
 	return `Even ${askedAmount(one.removed).words.replace(/^1 /, "one ")} ${evenOne(one, curve.metric)}${stage}${healed ? "" : ": no number of blocks is cheap on this text"}.`;
 }
@@ -187,15 +187,6 @@ const risesBy = (added: number) => {
 	if (added >= damagingLoss) return "perplexity more than doubles";
 	return added > 0 ? `perplexity rises by ${riseText(added)}` : "perplexity does not rise";
 };
-
-/** The least costly first of each number, whole blocks before half-block cuts: a run takes those unless a cut is surely better. */
-function moreBlocksFirst(a: Point, b: Point): number {
-	const whole = ({ removed }: Point) => Number(isWhole(removed));
-	return b.removed.length - a.removed.length || whole(b) - whole(a) || a.added! - b.added!;
-}
-
-const firstOfEachSize = (points: readonly Point[]) =>
-	points.filter(({ removed: { length } }, i) => points.findIndex(({ removed }) => removed.length === length) === i);
 
 /** The verdict if nothing said how much to remove. */
 export function suggestionVerdict({ removed, reason }: { removed: readonly number[]; reason: string }): Report["verdict"] {

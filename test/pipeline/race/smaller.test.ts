@@ -3,6 +3,7 @@ import type { Coalition } from "../../../src/game/coalition.js";
 import type { Choices } from "../../../src/pipeline/methods/selection-context.js";
 import type { Finalist, Race } from "../../../src/pipeline/race/race.js";
 import { smallerCounts, withSmaller } from "../../../src/pipeline/race/smaller.js";
+import { removalVerdict } from "../../../src/pipeline/reporting/verdict.js";
 import { standingOf } from "../../../src/pipeline/race/standing.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 
@@ -50,13 +51,14 @@ describe("fewer blocks than cost too much", () => {
 
 describe("measuring them", () => {
 	/** A session whose validation split adds so much without as many blocks. */
-	function measuring(added: readonly number[], metric = "loss") {
+	function measuring(given: readonly number[] | ((removed: readonly number[]) => number), metric = "loss") {
+		const added = typeof given === "function" ? given : ({ length }: readonly number[]) => given[length - 1]!;
 		const asked: string[] = [];
 		const measure = async (sets: readonly Coalition[]) =>
 			sets.map((coalition) => {
 				const removed = coalition.removed();
 				if (removed.length > 0) asked.push(removed.join());
-				return { coalition, losses: Float64Array.of(2, 3).map((loss) => loss + (removed.length === 0 ? 0 : added[removed.length - 1]!)) };
+				return { coalition, losses: Float64Array.of(2, 3).map((loss) => loss + (removed.length === 0 ? 0 : added(removed))) };
 			});
 		const search = { players: 6, played: () => [] };
 		const games = { validation: { players: 6, measure }, search };
@@ -89,6 +91,21 @@ describe("measuring them", () => {
 		const { finalists } = await withSmaller(session, choices, chosen, {});
 		expect(asked).toEqual(["1", "5"]);
 		expect(finalists.map(({ method }) => method)).toEqual(["auto", "auto", "greedy"]);
+	});
+
+	it("goes on where only a half-block cut looks cheap: the verdict names whole blocks", async () => {
+		const added: Readonly<Record<string, number>> = { "1,2,3": 0.11, "1.5,3,4": 0.09, "1,2": 0.08 };
+		const { asked, session } = measuring((removed) => added[removed.join()]!);
+		const choices = { ...found(0.03, 0.09, 0.09, 0.5), rivals: [{ removed: [1.5, 3, 4], method: "auto" }] };
+		const { finalists } = await withSmaller(session, choices, chosen, {});
+		expect(asked).toEqual(["1,2,3", "1.5,3,4", "1,2"]);
+		// What validation knows counts the same.
+		const known = [finalist(0.11, 1, 2, 3), finalist(0.09, 1.5, 3, 4), finalist(0.6, 1, 2, 3, 4)];
+		expect(smallerCounts(choices, decided(...known))).toEqual([2, 1]);
+		const points = finalists.map(({ removed, loss, added }) => ({ removed: [...removed], loss, added }));
+		const curve = { metric: "loss" as const, series: [{ method: "auto", split: "validation" as const, points }] };
+		const judged = { removed: [1, 2, 3, 4], blocks: 6, written: true, added: 0.6, standardError: 0.01, curve };
+		expect(removalVerdict(judged).advice![0]).toMatch(/^Remove 2 blocks \(-n 2\): /);
 	});
 
 	it("is left out for named blocks and for accuracy, of which no verdict names a number", async () => {
