@@ -212,7 +212,13 @@ function shiftedRange(range: string, ends: Ends): number[] | string {
 	if (parts === "fa" && to > from) return row(from + 0.5, to - 0.5);
 	if (isWholeBlocks(ends)) return `${range} is blocks as a whole: write ${rangeText(from, to)}`;
 	if (parts.startsWith("a")) return `${range} names more than attention parts: write ${nearest(ends)} for the attention parts alone`;
-	return `${range} names an odd number of parts, or parts in the wrong order: ${SHIFTED}. The nearest is ${nearest(ends)}`;
+	return `${range} names an odd number of parts, or parts in the wrong order: ${SHIFTED}. The nearest is ${nearest(ends)}${ofLast(ends)}`;
+}
+
+/** The nearest range of the last block: how many there are is not known where a text is read. */
+function ofLast({ from, to, parts }: Ends): string {
+	const beyond = from === to && parts !== "fa" && from > 0;
+	return beyond ? `, or ${rangeText(from - 0.5, from - 0.5)} if block ${from} is the last` : "";
 }
 
 /** From an attention part, or from a block that is named without a part, to the feed-forward part of a block, named or not. */

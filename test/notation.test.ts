@@ -57,7 +57,8 @@ describe("how sets of blocks are written", () => {
 	});
 
 	it.each([
-		["12f", "The nearest is 12f-13a"],
+		["12f", "The nearest is 12f-13a, or 11f-12a if block 12 is the last"],
+		["12f-12f", "The nearest is 12f-13a, or 11f-12a if block 12 is the last"],
 		["12f-15f", "The nearest is 12f-15a"],
 		["12f-15", "The nearest is 12f-15a"],
 		["12a-15a", "write 12-15a for the attention parts alone"],
@@ -99,6 +100,26 @@ it.each([
 	[[1, 2.5, 6.25, 7.25], "2 of 12 blocks and the attention of 2 others"],
 ])("%j is %s", (positions, text) => {
 	expect(amountText(positions, 12)).toBe(text);
+});
+
+describe("the nearest range that a refusal names", () => {
+	const parts = ["", "a", "f"];
+	const ranges = (blocks: readonly number[]) =>
+		blocks.flatMap((from) => blocks.flatMap((to) => parts.flatMap((first) => parts.map((last) => `${from}${first}-${to}${last}`))));
+	it("is in a model whose last block is the last one named, or another is", () => {
+		for (const text of [...ranges([7, 10, 11]), "11f", "0f"]) {
+			const read = parseBlocks(text);
+			if ("positions" in read) continue;
+			const named = [...read.problem.matchAll(/(?:nearest is|, or|write) ([\daf-]+)/g)].map(([, range]) => range!);
+			const blocks = text === "0f" ? 2 : 12;
+			const good = named.filter((range) => {
+				const advised = parseBlocks(range);
+				return "positions" in advised && beyondBlocks(advised.positions, blocks) === undefined;
+			});
+			expect(good, `${text}: ${read.problem}`).not.toEqual([]);
+			expect(named.length - good.length, read.problem).toBeLessThanOrEqual(good.length);
+		}
+	});
 });
 
 describe("a range that ends before it begins", () => {
