@@ -56,6 +56,14 @@ export function ggmlTypeName(id: number): string {
 	return TYPES.get(id)?.name ?? `type ${id}`;
 }
 
+/** Types that are no weights: results of rounding on the way (Q8_1, Q8_K), and numbers that ggml multiplies with nothing. */
+const NO_WEIGHTS: ReadonlySet<number> = new Set([9, 15, 24, 25, 26, 27, 28]);
+
+/** Whether ggml multiplies a matrix of that type with anything; with another it ends the process. */
+export function isWeightType(id: number): boolean {
+	return TYPES.has(id) && !NO_WEIGHTS.has(id);
+}
+
 /**
  * Bytes of a tensor without padding; undefined for an unknown type.
  * @throws RangeError if a row is not a whole number of blocks, or the size exceeds 2^53 - 1

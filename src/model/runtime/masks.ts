@@ -84,7 +84,7 @@ export function checkVersions(masks: Uint8Array, { facts, file }: LoadedModel, v
 		for (const { name, type, bytes } of matrices) {
 			const tensor = name.startsWith(`blk.${block}.`) ? file.tensor(name) : undefined;
 			if (!tensor) throw new EvaluationError(`a version of block ${block} replaces the matrix ${name}, which that block lacks`);
-			checkTensorValues(name, tensor.dims, { type, bytes });
+			checkTensorValues(tensor, { type, bytes });
 		}
 	}
 	for (const [i, byte] of masks.entries()) {

@@ -232,7 +232,7 @@ export class Model implements TextModel {
 	 */
 	async replaceTensor(name: string, values?: TensorValues): Promise<void> {
 		const tensor = this.file.tensor(name);
-		if (tensor && values) checkTensorValues(name, tensor.dims, values);
+		if (tensor && values) checkTensorValues(tensor, values);
 		return this.runJob(undefined, async (native) => native.replaceTensor(name, values?.type ?? 0, values?.bytes));
 	}
 
