@@ -10,10 +10,9 @@ import { defaultParts, placesOf } from "../../model/fitting/cuts.js";
 import { healCuts } from "../../model/fitting/heal.js";
 import type { Recipe } from "../../model/fitting/job.js";
 import { whileHealed } from "../../model/fitting/standing.js";
-import { shiftedRuns } from "../../model/fitting/neighbors.js";
 import { type ComparedText, tuningValues } from "../../model/fitting/tuning.js";
 import { healingKey, KeptHealing } from "./cached.js";
-import { ascending, firstStarts, startsOf, walkHealed } from "./walk.js";
+import { ascending, firstStarts, runMoves, startsOf, walkHealed } from "./walk.js";
 import { logger } from "../../api/logger.js";
 import { type Finalist, winnerOf, race } from "../race/race.js";
 import { meanOf } from "../race/beats.js";
@@ -24,13 +23,15 @@ import type { Session } from "../session/session.js";
 import { hashOf } from "../../storage/hash.js";
 import type { ProposedSet } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
-import type { AmountSettings, HealingSettings } from "../../api/options/settings.js";
+import type { AmountSettings, HealingSettings, MethodSettings } from "../../api/options/settings.js";
 
 /** Sets that are healed at most, and finalists beside the chosen one that it begins with. */
 export const mostSets = 12;
 const firstSets = 3;
 /** What is fitted, unless maps are all that is asked for or fits: decided for the winner anew. */
 const recipe: Recipe = { kind: "refit", ridge: 0.1, relative: 0 };
+
+type RacingSettings = HealingSettings & Pick<MethodSettings, "granularity">;
 
 /** A set that is taken, among the sets that are known. */
 export interface RacedHealed extends Standing {
@@ -40,8 +41,8 @@ export interface RacedHealed extends Standing {
 }
 
 /**
- * Heals the best finalists of the size that was asked for, then sets with one run of blocks moved by one, as long as that helps; all on
- * a part of the text, with the same fit, compared on the validation split. Two sets whose unhealed losses are far apart can heal to the
+ * Heals the best finalists of the size that was asked for, then sets with one run of blocks moved by one, or where half-block cuts are searched by
+ * half a block, as long as that helps; all on a part of the text, with the same fit, compared on the validation split. Two sets whose unhealed losses are far apart can heal to the
  * same loss. A set that is better by no more than the standard error does not take the place of the chosen one.
  * @param reaches whether a set makes the file as small as was asked for
  * @returns the winner in the place of the set that was chosen; the same where that wins, or nothing is to be healed
@@ -49,7 +50,7 @@ export interface RacedHealed extends Standing {
 export async function raceHealed(
 	session: Session,
 	won: RacedHealed,
-	options: HealingSettings & Pick<AmountSettings, "remove">,
+	options: RacingSettings & Pick<AmountSettings, "remove">,
 	reaches: (removed: readonly number[]) => boolean = () => true,
 ): Promise<RacedHealed> {
 	// What is compared is the loss: a set that was chosen by something else stays.
@@ -90,14 +91,14 @@ export async function whileRoughlyHealed<T>(
 
 class HealedRace {
 	readonly #session: Session;
-	readonly #options: HealingSettings;
+	readonly #options: RacingSettings;
 	readonly #reaches: (removed: readonly number[]) => boolean;
 	/** By what sets are compared: losses, or divergences from the original model. */
 	readonly #measured = new Map<string, Measurement>();
 	#kept: Promise<KeptHealing> | undefined;
 	#text: Promise<ComparedText | undefined> | undefined;
 
-	constructor(session: Session, options: HealingSettings, reaches: (removed: readonly number[]) => boolean) {
+	constructor(session: Session, options: RacingSettings, reaches: (removed: readonly number[]) => boolean) {
 		this.#session = session;
 		this.#options = options;
 		this.#reaches = reaches;
@@ -108,9 +109,11 @@ class HealedRace {
 		const { chosen } = won;
 		const allowed = (set: number[]) =>
 			model.blocks.check(set) === undefined && model.blocks.unwritable(set) === undefined && this.#reaches(set);
+		const { next, last } = runMoves(model.facts.blocks, this.#options.granularity);
 		const best = await walkHealed(ascending(chosen.removed), {
 			starts: firstStarts(chosen.removed, startsOf(won), firstSets),
-			next: (set) => shiftedRuns(set, model.facts.blocks).filter(allowed),
+			next: (set) => next(set).filter(allowed),
+			last: (set) => last(set).filter(allowed),
 			measure: (set) => this.#measure(set),
 			most: mostSets,
 		});

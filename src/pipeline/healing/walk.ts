@@ -1,5 +1,8 @@
 // From the set that was chosen to one that is better healed. Pure: what is measured is handed in.
+import type { MethodSettings } from "../../api/options/settings.js";
 import type { Measurement } from "../../game/game.js";
+import { runsMovedByHalf } from "../../game/pairs.js";
+import { shiftedRuns } from "../../model/fitting/neighbors.js";
 import { beats, replaces } from "../race/beats.js";
 import { holdsCut } from "../race/kinds.js";
 
@@ -51,10 +54,23 @@ export interface HealedWalk {
 	readonly starts: readonly number[][];
 	/** Sets that are tried after a set has won. */
 	readonly next: (best: readonly number[]) => readonly number[][];
+	/** Sets that are tried if none of those has won. @default none */
+	readonly last?: (best: readonly number[]) => readonly number[][];
 	/** A set, healed. */
 	readonly measure: (set: readonly number[]) => Promise<Measurement>;
 	/** Sets that are measured at most, the chosen one among them. */
 	readonly most: number;
+}
+
+/**
+ * Moves of one run of removed blocks: by a block, and if half-block cuts are searched, by half a block. These come last: they must win by more than the
+ * error, and healing takes long.
+ */
+export function runMoves(blocks: number, granularity: MethodSettings["granularity"]): Required<Pick<HealedWalk, "next" | "last">> {
+	return {
+		next: (set) => shiftedRuns(set, blocks),
+		last: (set) => (granularity === "half-block" ? runsMovedByHalf(blocks, set) : []),
+	};
 }
 
 /**
@@ -63,7 +79,10 @@ export interface HealedWalk {
  * @param chosen ascending
  * @returns the chosen set where none is better
  */
-export async function walkHealed(chosen: readonly number[], { starts, next, measure, most }: HealedWalk): Promise<readonly number[]> {
+export async function walkHealed(
+	chosen: readonly number[],
+	{ starts, next, last = () => [], measure, most }: HealedWalk,
+): Promise<readonly number[]> {
 	const measured = new Map<string, Measurement>();
 	const of = async (set: readonly number[]) => {
 		const found = measured.get(set.join()) ?? (await measure(set));
@@ -86,6 +105,6 @@ export async function walkHealed(chosen: readonly number[], { starts, next, meas
 		return found;
 	};
 	await better(starts);
-	while (await better(next(best)));
+	while ((await better(next(best))) || (await better(last(best))));
 	return best;
 }

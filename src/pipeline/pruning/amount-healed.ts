@@ -11,7 +11,7 @@ import type { Session } from "../session/session.js";
 import { missedText, moreOption, nothingMeets } from "./amount.js";
 import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { Decision } from "./decision.js";
-import type { AmountSettings, HealingSettings } from "../../api/options/settings.js";
+import type { AmountSettings, HealingSettings, MethodSettings } from "../../api/options/settings.js";
 
 /**
  * The set for the most blocks that meets the gate healed. From the most blocks that meet it as they are, on the validation split, one step
@@ -23,7 +23,7 @@ export async function mostHealedThatMeet(
 	session: Session,
 	race: Race,
 	gate: Gate,
-	options: HealingSettings & Pick<AmountSettings, "remove">,
+	options: HealingSettings & Pick<AmountSettings, "remove"> & Pick<MethodSettings, "granularity">,
 ): Promise<Decision> {
 	const sets = [...race.winners.values()].sort((a, b) => a.removed.length - b.removed.length);
 	if (sets.length === 0) throw nothingMeets(undefined, []);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
 import type { Measurement } from "../../../src/game/game.js";
-import { firstStarts, startsOf, walkHealed } from "../../../src/pipeline/healing/walk.js";
+import { firstStarts, runMoves, startsOf, walkHealed } from "../../../src/pipeline/healing/walk.js";
 import type { Finalist, TiedFinalist } from "../../../src/pipeline/race/race.js";
 
 const finalist = (removed: readonly number[], added: number, method = "auto"): Finalist => ({
@@ -63,7 +63,15 @@ describe("finalists that are healed beside the chosen one", () => {
 function walk(
 	chosen: readonly number[],
 	figures: Readonly<Record<string, number>>,
-	{ noise = 0.01, most = 12, next = {} as Record<string, number[][]> } = {},
+	{
+		noise = 0.01,
+		most = 12,
+		next = {} as Record<string, number[][]>,
+		last = {} as Record<string, number[][]>,
+		starts = Object.keys(figures)
+			.map((name) => name.split(",").map(Number))
+			.filter((set) => set.join() !== chosen.join()),
+	} = {},
 ) {
 	const measured: string[] = [];
 	const measure = async (set: readonly number[]): Promise<Measurement> => {
@@ -73,10 +81,10 @@ function walk(
 		const losses = Float64Array.from({ length: 10 }, (_, i) => figures[name]! + i + noise * ((i + at) % 2 === 0 ? 1 : -1));
 		return { coalition: Coalition.ofRemoved(12, set), losses };
 	};
-	const starts = Object.keys(figures)
-		.map((name) => name.split(",").map(Number))
-		.filter((set) => set.join() !== chosen.join());
-	return { measured, best: walkHealed(chosen, { starts, next: (set) => next[set.join()] ?? [], measure, most }) };
+	return {
+		measured,
+		best: walkHealed(chosen, { starts, next: (set) => next[set.join()] ?? [], last: (set) => last[set.join()] ?? [], measure, most }),
+	};
 }
 
 describe("the walk from the chosen set to those that heal better", () => {
@@ -84,6 +92,30 @@ describe("the walk from the chosen set to those that heal better", () => {
 		const { best, measured } = walk([1, 2], { "1,2": 2, "3,4": 1.9, "5,6": 1.95 }, { next: { "3,4": [[5, 6]] } });
 		expect(await best).toEqual([3, 4]);
 		expect(measured.sort()).toEqual(["1,2", "3,4", "5,6"]);
+	});
+
+	it("tries the last moves where no other wins, and then the others again", async () => {
+		const figures = { "1,2": 2, "3,4": 1.9 };
+		const seen = { "3,4": [[4, 5]], "4.5,5.5": [[6, 7]] };
+		const { best, measured } = walk(
+			[1, 2],
+			{ ...figures, "4,5": 1.95, "4.5,5.5": 1.8, "6,7": 1.7 },
+			{ starts: [[3, 4]], next: seen, last: { "3,4": [[4.5, 5.5]] } },
+		);
+		expect(await best).toEqual([6, 7]);
+		expect([...measured.slice(0, 2).sort(), ...measured.slice(2)]).toEqual(["1,2", "3,4", "4,5", "4.5,5.5", "6,7"]);
+	});
+
+	it("moves runs by a block, and by half a block only where half-block cuts are searched", () => {
+		const [whole, halves] = (["block", "half-block"] as const).map((granularity) => runMoves(8, granularity));
+		expect(whole!.next([3, 4])).toEqual(halves!.next([3, 4]));
+		expect([whole!.last([3, 4]), halves!.last([3, 4])]).toEqual([
+			[],
+			[
+				[2.5, 3.5],
+				[3.5, 4.5],
+			],
+		]);
 	});
 
 	it("measures no more sets than it may, and each once", async () => {
