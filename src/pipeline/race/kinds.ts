@@ -14,8 +14,8 @@ interface Costed {
 }
 
 /**
- * Of each size the set that stands for it where no comparison has decided, the largest size first: without half-block cuts before those with them,
- * since a run takes these only if they are surely better; then the one that adds least. Those that break the model are left out.
+ * The set that stands for each size where no comparison has decided, the largest size first. Sets without half-block cuts come before those with
+ * them, since a run takes these only if they are surely better; then the one that adds least. Those that break the model are left out.
  */
 export function standingForSizes<S extends Costed>(sets: readonly S[]): S[] {
 	const ordered = sets
