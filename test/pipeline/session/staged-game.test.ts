@@ -1,17 +1,29 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { SessionSettings } from "../../../src/api/options/settings.js";
+import { Random } from "../../../src/game/random.js";
 import { isStaged, raceByWindows } from "../../../src/game/racing.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { groupOf, type StagedLedgerGame, stagesOf } from "../../../src/pipeline/session/staged-game.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath, fullSet, removing } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
+import { tempFolder } from "../../helpers/temp-folder.js";
 
-/** Text of the same kind in every window: a race needs that. */
-const text = fileURLToPath(new URL("../../../docs/limits.md", import.meta.url));
+/** Text of the same kind in every window, as a race needs it. It never changes, since other text may have another winner. */
+const text = join(tempFolder(), "text.txt");
+writeFileSync(text, sentences(400));
+
+/** Sentences of a few words, drawn alike every time. */
+function sentences(count: number): string {
+	const random = new Random("sentences");
+	const one = (words: string) => words.split(" ")[random.integer(words.split(" ").length)]!;
+	const noun = () => one("captain sailor harbor whale island morning storm ship letter village");
+	const sentence = () =>
+		`The ${noun()} ${one("saw left feared found followed")} the ${one("old white quiet distant great")} ${noun()} ${one("at near before behind")} the ${noun()}.`;
+	return Array.from({ length: count }, sentence).join(" ");
+}
 const { newHome, home } = ownHomes();
 const measuring = { windows: 10, windowLength: 32, search: undefined, threads: 1, calibration: [text] };
 const plan = { masks: 12, weights: "own" } as const;
