@@ -1,16 +1,18 @@
 // What try-faults.mjs asks of a run and of `doctor`, for each fault. docs/developers/binary-faults.md shows the same.
 
-const install = "npm uninstall prune-gguf && npm install prune-gguf";
 const build = "npx prune-gguf build";
+/** Of a damaged file: another copy of it would do. */
+const again = /Uninstall prune-gguf and install the same package file again, or build$/;
 
 /**
- * Faults of a binary: the reason, and the command that helps. One without a command is for other machines, so that a run says nothing of it.
- * @type {Record<string, { reason: RegExp, command?: string }>}
+ * Faults of a binary: the reason, the command that helps, and what else does, by the words of doctor. One without a command is for other
+ * machines, so that a run says nothing of it.
+ * @type {Record<string, { reason: RegExp, command?: string, why?: RegExp }>}
  */
 export const binaryFaults = {
-	"cut short": { reason: /^it is cut short: \d+ of \d+ bytes$/, command: install },
-	"changed by one instruction": { reason: /^it is not the file that its binary\.json describes: /, command: install },
-	"of another processor": { reason: /^it is for \S+ processors, and Node\.js runs as \S+$/, command: install },
+	"cut short": { reason: /^it is cut short: \d+ of \d+ bytes$/, command: build, why: again },
+	"changed by one instruction": { reason: /^it is not the file that its binary\.json describes: /, command: build, why: again },
+	"of another processor": { reason: /^it is for \S+ processors, and Node\.js runs as \S+$/, command: build, why: again },
 	"for another C library, as it says": { reason: /^it needs musl, and this system has / },
 	"for a newer C library than it says": { reason: /^it needs glibc 2\.99 or newer, and this system's is older/, command: build },
 	"with a library that is missing": { reason: /^the library libm\.so\.7 that it needs is not installed/, command: build },
@@ -55,7 +57,7 @@ const failed = (checks) => checks.filter(([holds]) => !holds).map(([, sentence])
  * @param {{ best: string, status: number, warning?: string, doctor: object }} seen `best`: the binary; `warning`: of the run; `doctor`: its JSON
  */
 export function binaryComplaints(name, { best, status, warning, doctor }) {
-	const { reason, command } = binaryFaults[name];
+	const { reason, command, why = /^/ } = binaryFaults[name];
 	const one = doctor.binaries.find((binary) => binary.name === best) ?? {};
 	const listed = doctor.missing.filter(({ what }) => what.includes(best));
 	const expected =
@@ -70,6 +72,7 @@ export function binaryComplaints(name, { best, status, warning, doctor }) {
 			listed.map((entry) => entry.command).join() === (command ?? ""),
 			`doctor names the commands ${JSON.stringify(listed)}, and not ${command}`,
 		],
+		[listed.every((entry) => why.test(entry.why)), `doctor says ${JSON.stringify(listed)}, and not ${why}`],
 	]);
 }
 

@@ -140,11 +140,14 @@ describe.runIf(canDamage)("a package with damaged binaries", () => {
 		});
 		const { code, result } = await doctorIn(place);
 		expect([code, result.used]).toEqual([0, "baseline"]);
+		// It is on no registry that is known here, so no command installs it. A build needs tools, which this PATH lacks.
+		const again = "Uninstall prune-gguf and install the same package file again, or build";
 		expect(result.missing).toEqual([
+			expect.objectContaining({ what: expect.stringMatching(/cmake/) }),
 			{
 				what: expect.stringMatching(/^an undamaged avx2 \(.*prune_gguf\.node\)$/),
-				why: expect.stringMatching(/^it is cut short: \d+ of \d+ bytes; baseline is used instead$/),
-				command: "npm uninstall prune-gguf && npm install prune-gguf",
+				why: expect.stringMatching(new RegExp(`^it is cut short: \\d+ of \\d+ bytes; baseline is used instead\\. ${again}$`)),
+				command: "npx prune-gguf build",
 			},
 		]);
 	});
@@ -160,7 +163,7 @@ describe.runIf(canDamage)("a package with damaged binaries", () => {
 		expect(stderr).toContain("npx prune-gguf doctor");
 		const { code: ill, result } = await doctorIn(place);
 		expect([ill, result.usable, result.missing.length]).toEqual([1, false, 3]);
-		expect(result.missing.map(({ what }) => what.split(" (")[0])[0]).toBe("an undamaged avx2");
+		expect(result.missing.map(({ what }) => what.split(" (")[0]).slice(1)).toEqual(["an undamaged avx2", "a binary for this machine"]);
 	});
 });
 

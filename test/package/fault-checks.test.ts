@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 
 interface Missing {
 	what: string;
+	why?: string;
 	command: string;
 }
 interface Binary {
@@ -33,16 +34,17 @@ const { binaryComplaints, binaryFaults, missingComplaints, missingThings } = (aw
 const [best, next] = ["linux-x64-avx512", "linux-x64-avx2"];
 const warningOf = (reason: string) =>
 	`warning: the native part ${best} is not used: ${reason}. ${next} is used instead; prune-gguf doctor says more.`;
+const again = "Uninstall prune-gguf and install the same package file again, or build";
 const seen = (reason: string, command: string | undefined, change: Partial<SeenBinary> = {}): SeenBinary => ({
 	...{ best, status: 0, warning: command && warningOf(reason) },
 	doctor: {
 		used: next,
 		binaries: [{ name: best, verdict: "not usable", reason }],
-		missing: command ? [{ what: `a ${best} that works (/x/${best}/prune_gguf.node)`, command }] : [],
+		missing: command ? [{ what: `a ${best} that works (/x/${best}/prune_gguf.node)`, why: `${reason}. ${again}`, command }] : [],
 	},
 	...change,
 });
-const [build, install] = ["npx prune-gguf build", "npm uninstall prune-gguf && npm install prune-gguf"];
+const build = "npx prune-gguf build";
 const cut = "it is cut short: 2877452 of 5754904 bytes";
 const musl = "it needs musl, and this system has glibc 2.36";
 
@@ -56,7 +58,7 @@ it("every fault that is tried has its checks, and none is left over", () => {
 
 describe("what is said of a binary that cannot be used", () => {
 	it.each<[string, string, string | undefined]>([
-		["cut short", cut, install],
+		["cut short", cut, build],
 		["for another C library, as it says", musl, undefined],
 		["with an illegal instruction", "it uses an instruction that this processor lacks (SIGILL while loading it)", build],
 	])("%s: the warning, the reason and the command", (name, reason, command) => {
@@ -67,10 +69,10 @@ describe("what is said of a binary that cannot be used", () => {
 	});
 
 	it.each<[string, SeenBinary, RegExp]>([
-		["without a warning", seen(cut, install, { warning: undefined }), /^the run warned "undefined"/],
-		["with the warning of another reason", seen(cut, install, { warning: warningOf("it is old") }), /^the run warned ".*it is old/],
-		["with another command", seen(cut, build), /^doctor names the commands .*, and not npm uninstall/],
-		["with an error", seen(cut, install, { status: 1 }), /^the run ended with 1$/],
+		["without a warning", seen(cut, build, { warning: undefined }), /^the run warned "undefined"/],
+		["with the warning of another reason", seen(cut, build, { warning: warningOf("it is old") }), /^the run warned ".*it is old/],
+		["with another command", seen(cut, "npm install"), /^doctor names the commands .*, and not npx prune-gguf build/],
+		["with an error", seen(cut, build, { status: 1 }), /^the run ended with 1$/],
 	])("fails %s", (_, said, complaint) => {
 		expect(binaryComplaints("cut short", said)).toEqual([expect.stringMatching(complaint)]);
 	});

@@ -64,15 +64,23 @@ function preferredIn(examinations: readonly Examination[]): readonly Examination
 	return first < 0 ? examinations : examinations.slice(0, first);
 }
 
-/** Delivered binaries that would be preferred, and do not work. npm keeps an installed package as it is, even with --force. */
+/**
+ * Delivered binaries that would be preferred, and do not work. npm keeps an installed package as it is, even with --force; and where the
+ * package came from nobody knows here, so no command installs it.
+ */
 function deliveredBinaries({ used }: Found, examinations: readonly Examination[]): DoctorMissing[] {
 	return preferredIn(examinations).flatMap(({ candidate, ...one }): DoctorMissing[] => {
 		if (one.usable || candidate.kind !== "prebuilt" || one.why !== "broken") return [];
 		const why = used === null ? one.reason : `${one.reason}; ${used} is used instead`;
-		const entry = (what: string, command: string) => ({ what: `${what} (${candidate.path})`, why, command });
-		if (one.damaged) return [entry(`an undamaged ${candidate.name}`, "npm uninstall prune-gguf && npm install prune-gguf")];
+		const entry = (what: string, how: string) => ({
+			what: `${what} (${candidate.path})`,
+			why: `${why}${how}`,
+			command: "npx prune-gguf build",
+		});
+		if (one.damaged)
+			return [entry(`an undamaged ${candidate.name}`, ". Uninstall prune-gguf and install the same package file again, or build")];
 		// Without any that works, a build is asked for in any case.
-		return used === null ? [] : [entry(`a ${candidate.name} that works`, "npx prune-gguf build")];
+		return used === null ? [] : [entry(`a ${candidate.name} that works`, "")];
 	});
 }
 
