@@ -118,31 +118,45 @@ function processLine(id) {
 			),
 		};
 	} catch {
-		const { stdout } = spawnSync("ps", ["-o", "ppid=,args=", "-p", String(id)], { encoding: "utf8" });
-		const match = /^\s*(\d+)\s+(.*)$/.exec((stdout ?? "").trim());
-		return { line: match?.[2] ?? "", up: Number(match?.[1] ?? 0) };
+		return lineByPs(id);
 	}
 }
 
-function recordBuild({ name, sha256, bytes, compiler, asks }) {
+/** The command line of a process and the number of its parent, without procfs. */
+export function lineByPs(id) {
+	// One -o for each: on macOS everything after the first "=" is a heading.
+	const { stdout } = spawnSync("ps", ["-o", "ppid=", "-o", "args=", "-p", String(id)], { encoding: "utf8" });
+	const match = /^\s*(\d+)\s+(.*)$/.exec((stdout ?? "").trim());
+	return { line: match?.[2] ?? "", up: Number(match?.[1] ?? 0) };
+}
+
+/** Says why no binary is made: whoever ran `npm run prebuild` would take silence for success. Not if npm was told to be silent. */
+function sayNothingIsMade() {
+	if (process.env.npm_config_loglevel === "silent") return;
+	const how = "npm takes this script for a part of npm run build. To make binaries: npm run prebuild -- here";
+	say(`no binary is made: ${wanted([]).length === 0 ? `${process.platform} can make none, Linux and macOS can` : how}`);
+}
+
+function recordBuild({ name, sha256, bytes, compiler, asks, sources }) {
 	const packed = gzipSync(readFileSync(join(root, "prebuilds", name, "prune_gguf.node")), { level: 9 });
-	recordResult(name, "build", { sha256, bytes, packedBytes: packed.length, compiler, asks });
+	recordResult(name, "build", { sha256, bytes, packedBytes: packed.length, compiler, asks, sources });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const names = process.argv.slice(2).filter((argument) => argument !== "--record");
 	const record = process.argv.includes("--record");
 	try {
-		if (names.length > 0 || !isHookOfBuild())
-			for (const target of wanted(names)) {
-				const started = Date.now();
-				const made = await makeBinary(target);
-				if (record) recordBuild(made);
-				const { bytes, asks } = made;
-				say(
-					`${target.name}: ${(bytes / 1e6).toFixed(1)} MB after ${Math.round((Date.now() - started) / 1000)} s, asks for ${JSON.stringify(asks)}`,
-				);
-			}
+		const asked = names.length === 0 && isHookOfBuild() ? [] : wanted(names);
+		if (asked.length === 0) sayNothingIsMade();
+		for (const target of asked) {
+			const started = Date.now();
+			const made = await makeBinary(target);
+			if (record) recordBuild(made);
+			const { bytes, asks } = made;
+			say(
+				`${target.name}: ${(bytes / 1e6).toFixed(1)} MB after ${Math.round((Date.now() - started) / 1000)} s, asks for ${JSON.stringify(asks)}`,
+			);
+		}
 	} catch (error) {
 		say(`error: ${error.message}`);
 		process.exitCode = 1;

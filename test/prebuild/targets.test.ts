@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 
 interface Target {
 	name: string;
@@ -18,7 +18,8 @@ interface Target {
 
 const script = (name: string) => new URL(`../../scripts/prebuild/${name}`, import.meta.url).href;
 const { targets } = (await import(script("targets.mjs"))) as { targets: Target[] };
-const { wanted } = (await import(script("prebuild.mjs"))) as {
+const { lineByPs, wanted } = (await import(script("prebuild.mjs"))) as {
+	lineByPs(id: number): { line: string; up: number };
 	wanted(names: string[], host: { platform: string; arch: string }): Target[];
 };
 const { testFiles } = (await import(script("test-binary.mjs"))) as { testFiles(): string[] };
@@ -115,10 +116,31 @@ describe("npm takes prebuild for a hook of build", () => {
 		expect(run("chain")).toBe("hook true");
 	});
 
-	it("a build makes no binary", () => {
+	it.runIf(process.platform !== "win32")(
+		"ps is asked so that macOS understands it: after the first = of an option all is a heading",
+		() => {
+			const programs = join(folder, "programs");
+			mkdirSync(programs);
+			const text =
+				'#!/bin/sh\nfor one; do case "$one" in *=?*) echo 12; exit;; esac; done\n[ "$6" = 34 ] && echo "   12 npm run prebuild"\n';
+			writeFileSync(join(programs, "ps"), text, { mode: 0o755 });
+			vi.stubEnv("PATH", `${programs}:${process.env.PATH}`);
+			try {
+				expect(lineByPs(34)).toEqual({ line: "npm run prebuild", up: 12 });
+			} finally {
+				vi.unstubAllEnvs();
+			}
+		},
+	);
+
+	it("a build makes no binary, and says so unless npm is silent", () => {
 		const main = fileURLToPath(script("prebuild.mjs"));
-		const env = { ...process.env, npm_lifecycle_event: "prebuild", PATH: "/nowhere" };
-		const { status, stderr } = spawnSync(process.execPath, [main], { env, encoding: "utf8" });
-		expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+		const ask = (npm_config_loglevel: string) => {
+			const env = { ...process.env, npm_lifecycle_event: "prebuild", PATH: "/nowhere", npm_config_loglevel };
+			const { status, stderr } = spawnSync(process.execPath, [main], { env, encoding: "utf8" });
+			return { status, stderr };
+		};
+		expect(ask("notice")).toEqual({ status: 0, stderr: expect.stringMatching(/^no binary is made: .+\n$/) });
+		expect(ask("silent")).toEqual({ status: 0, stderr: "" });
 	});
 });
