@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { gunzipSync } from "node:zlib";
+import { hashOf, recordResult } from "../prebuild/results.mjs";
 
 const fixture = (name) => fileURLToPath(new URL(`../../fixture/${name}`, import.meta.url));
 /** Rounding explains less than this, also on a GPU, nats. Without the least important block the loss is 0.07 higher. */
@@ -45,6 +46,9 @@ export function lossFault(losses, known = knownLosses()) {
 	return `the loss ${what} is ${losses[wrong]}, and must be ${known[wrong]}`;
 }
 
+const installedIn = (project) => join(project, "node_modules", "prune-gguf");
+const binaryIn = (project, name) => join(installedIn(project), "prebuilds", name, "prune_gguf.node");
+
 /** Names of the delivered binaries that fit this machine, by the installed program's own rules. */
 async function fitting(installed) {
 	const own = (name) => import(pathToFileURL(join(installed, "dist", "model", "runtime", "binary", `${name}.js`)).href);
@@ -65,15 +69,20 @@ async function fitting(installed) {
  * @throws {Error} if none fits, or one computes something else
  */
 export async function tryBinaries(project, node) {
-	const installed = join(project, "node_modules", "prune-gguf");
-	const names = await fitting(installed);
+	const names = await fitting(installedIn(project));
 	if (names.length === 0) throw new Error("no delivered binary fits this machine");
 	writeFileSync(join(project, "losses.mjs"), measure);
 	for (const name of names) {
-		const addon = join(installed, "prebuilds", name, "prune_gguf.node");
-		const told = node(["losses.mjs", fixture("fixture-12l.gguf"), fixture("fixture-12l.windows-10x128.i32")], { PRUNE_GGUF_ADDON: addon });
+		const env = { PRUNE_GGUF_ADDON: binaryIn(project, name) };
+		const told = node(["losses.mjs", fixture("fixture-12l.gguf"), fixture("fixture-12l.windows-10x128.i32")], env);
 		const fault = lossFault(JSON.parse(told.trim().split("\n").at(-1)));
 		if (fault !== undefined) throw new Error(`${name}: ${fault}`);
 	}
 	return names;
+}
+
+/** Records for the table of binaries that those of an installed package passed. @param path of the results, for tests */
+export function recordLosses(project, names, path) {
+	const how = "losses of the 12-block model and of it without each block right, in an installed package";
+	for (const name of names) recordResult(name, "run", { sha256: hashOf(binaryIn(project, name)), how, node: process.version }, path);
 }

@@ -1,9 +1,10 @@
 // Installs a packed package as users do, in an empty folder with an empty cache, and times it to its first measured candidate.
-//   node scripts/package/try-package.mjs PACKAGE.tgz [MODEL.gguf ...] [--with npm|pnpm]
+//   node scripts/package/try-package.mjs PACKAGE.tgz [MODEL.gguf ...] [--with npm|pnpm] [--record]
 //
 // No script of npm runs, and except on Windows no program but node, npm and sh is in the path: nothing can be compiled. Without a model it
 // takes the 12-block model of this clone. It fails if a model is not measured, a delivered binary that fits computes something else than it
-// should, another one than a delivered is used, or something was built after all.
+// should, another one than a delivered is used, or something was built after all. --record: writes the binaries that passed to
+// scripts/prebuild/results.json.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,14 +12,14 @@ import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { programs } from "./programs.mjs";
-import { tryBinaries } from "./try-binaries.mjs";
+import { recordLosses, tryBinaries } from "./try-binaries.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const windows = process.platform === "win32";
 
 const { values: options, positionals } = parseArgs({
 	allowPositionals: true,
-	options: { with: { type: "string", default: "npm" } },
+	options: { with: { type: "string", default: "npm" }, record: { type: "boolean", default: false } },
 });
 const [tarball, ...models] = positionals.map((path) => resolve(path));
 if (tarball === undefined || !existsSync(tarball)) {
@@ -114,6 +115,7 @@ try {
 	say(`the losses of the 12-block model are right with ${right.join(", ")}`);
 	const folders = built();
 	if (folders.length > 0) throw new Error(`something was built, in ${folders.join(" and ")}`);
+	if (options.record) recordLosses(project, right);
 } catch (error) {
 	process.stderr.write(`error: ${error.message}\n`);
 	process.exitCode = 1;

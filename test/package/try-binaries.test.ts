@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -7,9 +8,12 @@ import { installedPackage, placeBinary } from "../helpers/binaries.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
 type Node = (args: string[], env: Record<string, string>) => string;
-const { knownLosses, lossFault, tryBinaries } = (await import(new URL("../../scripts/package/try-binaries.mjs", import.meta.url).href)) as {
+const { knownLosses, lossFault, recordLosses, tryBinaries } = (await import(
+	new URL("../../scripts/package/try-binaries.mjs", import.meta.url).href
+)) as {
 	knownLosses(): number[];
 	lossFault(losses: readonly (number | null)[]): string | undefined;
+	recordLosses(project: string, names: readonly string[], path: string): void;
 	tryBinaries(project: string, node: Node): Promise<string[]>;
 };
 
@@ -35,6 +39,12 @@ describe("the binaries of a package", () => {
 		};
 		expect(await tryBinaries(folder, node)).toEqual(["here"]);
 		expect(addons).toEqual([join(folder, "node_modules", "prune-gguf", "prebuilds", "here", "prune_gguf.node")]);
+		const results = join(folder, "results.json");
+		recordLosses(folder, ["here"], results);
+		const sha256 = createHash("sha256").update(readFileSync(addons[0]!)).digest("hex");
+		expect(JSON.parse(readFileSync(results, "utf8"))).toMatchObject({
+			here: { run: { sha256, how: expect.stringContaining("in an installed package"), node: process.version } },
+		});
 	});
 
 	it("are refused if one computes something else, or none fits", async () => {

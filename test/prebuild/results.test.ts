@@ -10,18 +10,25 @@ const { recordResult, readResults } = await load<{
 	recordResult(name: string, part: string, value: object, path: string): void;
 	readResults(path?: string): Results;
 }>("results.mjs");
-const { withBinaryTables } = await load<{ withBinaryTables(page: string, results: object): string }>("table.mjs");
+const { withBinaryTables } = await load<{ withBinaryTables(page: string, results: object, sources: string): string }>("table.mjs");
 
 const folder = tempFolder();
 const [first, second] = ["1".repeat(64), "2".repeat(64)];
 const page = readFileSync(fileURLToPath(new URL("../../docs/developers/binaries.md", import.meta.url)), "utf8");
 /** Rows of all tables that name a binary. */
 const rowsOf = (name: string, results: object) =>
-	withBinaryTables(page, results)
+	withBinaryTables(page, results, "today")
 		.split("\n")
 		.filter((line) => line.startsWith(`| \`${name}\` |`));
 
-const build = { sha256: second, bytes: 5_600_000, packedBytes: 2_200_000, compiler: "zig 1.2.3", asks: { glibc: "2.27" } };
+const build = {
+	sha256: second,
+	bytes: 5_600_000,
+	packedBytes: 2_200_000,
+	compiler: "zig 1.2.3",
+	asks: { glibc: "2.27" },
+	sources: "today",
+};
 const tests = { passed: 429, failed: 3 };
 const run = { how: "one run in Wine 8" };
 const speed = {
@@ -55,6 +62,13 @@ describe("what is recorded of a binary", () => {
 		});
 		expect(rows[0]).toContain("checked; 429 tests passed, 3 failed; one run in Wine 8 |");
 		expect(rows.at(-1)).toContain("| 0.73 | GNU 12.2.0, native | AMD EPYC, 2 threads | 2026-11-28 13:10, 15 rounds |");
+	});
+
+	it.each([["others"], [undefined]])("is marked in both tables if its sources were %s", (sources) => {
+		const seen = { build: { ...build, sources }, speed: { sha256: second, ...speed } };
+		const rows = rowsOf("linux-x64-avx2", { "linux-x64-avx2": seen });
+		expect(rows[0]).toContain("| of older sources; symbols and libraries checked; not tested |");
+		expect(rows.at(-1)).toContain("15 rounds, of older sources |");
 	});
 
 	it.each([
