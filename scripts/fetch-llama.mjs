@@ -136,6 +136,11 @@ async function layOut({ pin, clone, staging, target, signal }) {
 	});
 }
 
+/** Whether the sources that the pin names are laid out. */
+export async function isPinned(root = projectRoot) {
+	return isFetched(join(root, "vendor", "llama.cpp"), await readPin(root));
+}
+
 async function isFetched(target, pin) {
 	return (await readFile(join(target, ".pin"), "utf8").catch(() => "")) === stampOf(pin);
 }

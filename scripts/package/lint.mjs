@@ -1,6 +1,6 @@
 // Checks the package: npm run lint:package [-- --release] [--all-platforms]
 //
-// What it holds, its package.json (publint, every message counts), and that its types resolve. --release: also what is made for packing, such
+// What it holds, that its code is what its program belongs to, its package.json (publint, every message counts), and that its types resolve. --release: also what is made for packing, such
 // as binaries and notices. --all-platforms: the binaries of every target of scripts/prebuild/targets.mjs.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { targets } from "../prebuild/targets.mjs";
 import { contentFaults, packedFiles } from "./contents.mjs";
+import { sourceFaults } from "./packed-sources.mjs";
 import { typeFaults } from "./types.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
@@ -24,6 +25,7 @@ const packed = packedFiles(root);
 const { messages, pkg } = await publint({ pkgDir: root, level: "suggestion", strict: true, pack: "npm" });
 const faults = [
 	...contentFaults(packed, { release, targets: all ? targets.map(({ name }) => name) : [] }),
+	...sourceFaults(root, packed.files),
 	...messages.map((message) => `package.json: ${formatMessage(message, pkg, { color: false })}`),
 	...typeFaults(root, { declarations: true }),
 ];

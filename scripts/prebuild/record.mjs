@@ -1,7 +1,7 @@
 // prebuilds/NAME/binary.json: what a prebuilt binary is, and what it was made from.
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 
 /** Files whose change makes a binary out of date. */
 const inputs = [
@@ -10,6 +10,8 @@ const inputs = [
 	"vendor/llama.cpp.json",
 	...["targets", "configure", "zig"].map((name) => `scripts/prebuild/${name}.mjs`),
 ];
+/** Of native/ only code, as src/model/runtime/binary/sources.ts counts it: not what editors and systems put beside it. */
+const isCode = (path) => /\.(?:c|cpp|h|map)$/.test(path) && !/[\\/]\./.test(path);
 /** Packages whose headers are compiled in, as the lock file has them. */
 const packages = ["node-api-headers", "node-addon-api"];
 
@@ -19,25 +21,19 @@ const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 /** Hash of everything that binaries are made from. The pin stands for llama.cpp, and the lock file for packages. */
 export function sourcesHash(root) {
 	const hash = createHash("sha256");
-	for (const path of inputs.flatMap((input) => filesOf(join(root, input))).sort())
-		hash.update(`${relative(root, path).replaceAll("\\", "/")}\0${sha256(readFileSync(path))}\0`);
+	for (const path of inputs.flatMap((input) => filesOf(root, input)).sort())
+		hash.update(`${path.replaceAll("\\", "/")}\0${sha256(readFileSync(join(root, path)))}\0`);
 	const locked = readJson(join(root, "package-lock.json")).packages;
 	for (const name of packages) hash.update(`${name}\0${JSON.stringify(locked[`node_modules/${name}`])}\0`);
 	return hash.digest("hex");
 }
 
-function filesOf(path) {
-	const isFolder = readdirSafe(path);
-	return isFolder ? isFolder.flatMap((name) => filesOf(join(path, name))) : [path];
-}
-
-function readdirSafe(path) {
-	try {
-		return readdirSync(path);
-	} catch (error) {
-		if (error.code === "ENOTDIR") return undefined;
-		throw error;
-	}
+/** Paths from the root. @param input a file, or a folder with code */
+function filesOf(root, input) {
+	if (statSync(join(root, input)).isFile()) return [input];
+	return readdirSync(join(root, input), { recursive: true })
+		.map((path) => join(input, path))
+		.filter(isCode);
 }
 
 /** The contents of binary.json. */

@@ -11,7 +11,19 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const folders = ["test/native", "test/model/runtime", "test/model/fitting"];
 /** Tests in these folders that never load one: counted, they would make a binary look better tested than it is. */
 const without = [
-	...["binary/facts", "binary/stamp", "build", "build-failures", "build-native", "build-tools", "fetch-llama", "memory", "run-tool"],
+	...[
+		"binary/facts",
+		"binary/stamp",
+		"build",
+		"build-failures",
+		"build-folder",
+		"build-native",
+		"build-sources",
+		"build-tools",
+		"fetch-llama",
+		"memory",
+		"run-tool",
+	],
 	...["visual-studio", "cuts", "backend", "backend-builds", "devices", "placement", "remote-model", "rpc"],
 ].map((name) => `/${name}.test.ts`);
 

@@ -106,7 +106,7 @@ export interface DoctorResult {
 	readonly backends: readonly DoctorBackend[];
 	/** What building a native part needs here. */
 	readonly tools: readonly DoctorTool[];
-	/** Whether the sources of llama.cpp are there; otherwise a build downloads them. */
+	/** Whether the sources of this version's llama.cpp are there; otherwise a build downloads them. */
 	readonly sources: boolean;
 	/** Where measurements are kept. */
 	readonly cache: DoctorFolder;

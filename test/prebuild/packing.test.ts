@@ -67,6 +67,12 @@ it("binary.json of a Mac's binary says which macOS it needs", () => {
 	});
 });
 
+it("a file that editors and systems put beside the code does not count", () => {
+	for (const name of ["losses.cpp.orig", ".DS_Store", ".gitignore", ".losses.cpp.swp", "._losses.cpp"])
+		writeFileSync(inRoot("native", name), "");
+	expect(unfit(root)).toEqual([]);
+});
+
 /** Another version of a package, as a lock file has it. */
 const locking = (name: string) =>
 	change(inRoot("package-lock.json"), (text) => {

@@ -30,7 +30,7 @@ export async function doctor({ signal }: DoctorOptions = {}): Promise<DoctorResu
 	// Devices may be what a binary fails with: so they are looked for once it is known that it works without them.
 	const seen = used && (await probe(used.candidate.path, { devices: true, signal }));
 	const binaries = await Promise.all(examinations.map((one) => binaryOf(one, one === used)));
-	const sources = hasSources(packageRoot);
+	const sources = await hasSources(packageRoot);
 	const tools = toolsFor(sources);
 	const found = {
 		usable: used !== undefined,

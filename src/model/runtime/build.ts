@@ -6,13 +6,13 @@ import { join } from "node:path";
 import { BuildError } from "../../errors.js";
 import { type Lock, type LockOwner, waitForLock } from "../../storage/lock.js";
 import { backendDefinitions, missingParts, missingPartsMessage, rpcServer, rpcServerOf } from "./backend-builds.js";
-import { nativeSources } from "./binary/sources.js";
+import { sourceHashes } from "./binary/sources.js";
 import { stampBuild } from "./binary/stamp.js";
 import { clearOutdated, endBegun } from "./build-anew.js";
 import { explainFailure } from "./build-failures.js";
 import { BuildRecord, checkBuildSpace, closeBuildFolder, makeBuildFolder, notWritable, placeAddon } from "./build-folder.js";
 import { clearLeftovers, markRunning, unmarkRunning } from "./build-leftovers.js";
-import { ensureSources, hasSources, requireReferenceSources } from "./build-sources.js";
+import { checkedSources, ensureSources, hasSources, requireReferenceSources } from "./build-sources.js";
 import { findCompilers, missingTools, missingToolsMessage } from "./build-tools.js";
 import type { ProgressEvent } from "./job-options.js";
 import { type Backend, buildRoot, llamaPin, packageRoot, packageVersion } from "./paths.js";
@@ -57,6 +57,8 @@ export interface BuildPlaces {
 	readonly root: string;
 	/** Folder of builds. */
 	readonly builds: string;
+	/** Hash that the sources must have. @default not compared */
+	readonly sources?: string | undefined;
 }
 
 /** What a build gave. */
@@ -102,12 +104,12 @@ export function defaultBackend(): Backend {
 export async function compileAddon(options: CompileOptions = {}): Promise<BuildResult> {
 	const started = Date.now();
 	const backend = options.backend ?? defaultBackend();
-	const places = options.places ?? { root: packageRoot, builds: buildRoot() };
+	const places = options.places ?? { root: packageRoot, builds: buildRoot(), sources: sourceHashes().native };
 	const kind = kindOf(backend, options.variant);
 	const folder = join(places.builds, kind.name);
 	const report = (step: string, fraction: number) => options.onStep?.({ step, fraction });
 	options.signal?.throwIfAborted();
-	requireTools(places.root);
+	await requireTools(places.root);
 	requireParts(backend);
 	await makeBuildFolder(folder);
 	const { lock, waited } = await takeTurn(folder, options);
@@ -119,7 +121,7 @@ export async function compileAddon(options: CompileOptions = {}): Promise<BuildR
 		await closeBuildFolder(folder, addon);
 		const server = rpcServerOf(backend, folder, places.root);
 		const targets = ["prune_gguf", ...(server ? [rpcServer] : []), ...(options.referenceTools ? referenceTargets : [])];
-		const sources = nativeSources(places.root);
+		const sources = checkedSources(places.root, places.sources);
 		const record = new BuildRecord(folder, { ...kind, targets, version: packageVersion, llamaCpp: llamaPin.commit, sources });
 		const isUsual = options.variant === undefined;
 		const isMade = waited && existsSync(addon) && (await record.isMade());
@@ -284,7 +286,7 @@ function requireParts(backend: Backend): void {
 	if (missing.length > 0) throw new BuildError(missingPartsMessage(backend, missing));
 }
 
-function requireTools(root: string): void {
-	const missing = missingTools({ sources: hasSources(root) });
+async function requireTools(root: string): Promise<void> {
+	const missing = missingTools({ sources: await hasSources(root) });
 	if (missing.length > 0) throw new BuildError(missingToolsMessage(missing));
 }

@@ -1,6 +1,6 @@
 // What native parts are made from, as a hash: two states of the sources may have the same version.
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../paths.js";
 
@@ -12,26 +12,29 @@ export interface SourceHashes {
 	readonly prebuilt?: string | undefined;
 }
 
-/** The pin stands for llama.cpp. */
-const inputs = ["native", "CMakeLists.txt", join("vendor", "llama.cpp.json")];
+/** The pin stands for llama.cpp. What editors and systems put beside the code is in no package, so it must not count. */
+const isSource = (path: string) =>
+	/^(?:native\/.+\.(?:c|cpp|h|map)|CMakeLists\.txt|vendor\/llama\.cpp\.json)$/.test(path) && !/\/\./.test(path);
 
-/** Paths of what a build of this machine is made from. @param root folder that holds native/ and vendor/ */
+/** Paths of what a build of this machine is made from, with slashes. @param root folder that holds native/ and vendor/ */
 function nativeFiles(root: string): string[] {
-	return inputs.flatMap((input) => {
-		const status = statSync(join(root, input), { throwIfNoEntry: false });
-		if (!status?.isDirectory()) return status ? [input] : [];
-		const inside = readdirSync(join(root, input), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-		return inside.map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
-	});
+	const folder = join(root, "native");
+	const inside = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
+	return [...inside.map((path) => `native/${path.replaceAll("\\", "/")}`), "CMakeLists.txt", "vendor/llama.cpp.json"].filter(
+		(path) => isSource(path) && existsSync(join(root, path)),
+	);
 }
 
-/** Hash of what a build of this machine is made from. @param root folder that holds native/ and vendor/, without a separator at its end */
-export function nativeSources(root: string): string {
+/**
+ * Hash of what a build of this machine is made from.
+ * @param root folder that holds native/ and vendor/
+ * @param paths those of files in it, with slashes; others than sources do not count. @default all that are there
+ */
+export function nativeSources(root: string, paths: readonly string[] = nativeFiles(root)): string {
 	const hash = createHash("sha256");
-	const named = nativeFiles(root).map((path) => ({ path, name: path.replaceAll("\\", "/") }));
-	for (const { path, name } of named.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+	for (const path of paths.filter(isSource).sort((a, b) => (a < b ? -1 : 1))) {
 		const text = readFileSync(join(root, path));
-		hash.update(`${name}\0${text.length}\0`).update(text);
+		hash.update(`${path}\0${text.length}\0`).update(text);
 	}
 	return hash.digest("hex");
 }
