@@ -1,7 +1,7 @@
 // What try-faults.mjs asks of a run and of `doctor`, for each fault. docs/developers/binary-faults.md shows the same.
 
 const build = "npx prune-gguf build";
-/** Of a damaged file: another copy of it would do. */
+/** What doctor adds for a damaged file: another copy of it would do. */
 const again = /Uninstall prune-gguf and install the same package file again, or build$/;
 
 /**

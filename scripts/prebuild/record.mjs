@@ -10,7 +10,7 @@ const inputs = [
 	"vendor/llama.cpp.json",
 	...["targets", "configure", "zig"].map((name) => `scripts/prebuild/${name}.mjs`),
 ];
-/** Of native/ only code, as src/model/runtime/binary/sources.ts counts it: not what editors and systems put beside it. */
+/** Code in native/, as src/model/runtime/binary/sources.ts counts it: not what editors and systems put beside it. */
 const isCode = (path) => /\.(?:c|cpp|h|map)$/.test(path) && !/[\\/]\./.test(path);
 /** Packages whose headers are compiled in, as the lock file has them. */
 const packages = ["node-api-headers", "node-addon-api"];

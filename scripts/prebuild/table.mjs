@@ -6,7 +6,7 @@ import { readResults, seenOfBuilt } from "./results.mjs";
 import { targets } from "./targets.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-/** Of a file that today's sources do not make, or that does not say what made it. */
+/** Said of a file that today's sources do not make, or that does not say what made it. */
 const older = "of older sources";
 const megabytes = (bytes) => (bytes === undefined ? "-" : `${(bytes / 1e6).toFixed(1)} MB`);
 const platforms = { linux: "Linux", win32: "Windows", darwin: "macOS" };

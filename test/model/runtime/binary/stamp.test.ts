@@ -86,7 +86,7 @@ it("a build is stamped with what it was made from and for", async () => {
 });
 
 it("a build needs the instruction sets of its processor, and no other feature", () => {
-	// The flags of a Xeon with AMX, as its /proc/cpuinfo has them.
+	// The line of a Xeon with AMX in /proc/cpuinfo.
 	const xeon =
 		"fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 ss ht syscall nx pdpe1gb rdtscp lm " +
 		"constant_tsc rep_good nopl xtopology nonstop_tsc cpuid tsc_known_freq pni pclmulqdq ssse3 fma cx16 pcid sse4_1 sse4_2 x2apic movbe popcnt " +
