@@ -122,6 +122,11 @@ export function isWhole(positions: readonly number[]): boolean {
 	return positions.every(Number.isInteger);
 }
 
+/** Whether a half-block cut is among removed positions; attention parts are none. */
+export function holdsCut(positions: readonly number[]): boolean {
+	return positions.some((position) => position % 1 === 0.5);
+}
+
 /** Blocks without their attention part, and blocks without their feed-forward part, each ascending. */
 export interface RemovedParts {
 	readonly attention: number[];

@@ -6,7 +6,7 @@ import type { Measurement } from "../../game/game.js";
 import { factsOf } from "../../api/methods.js";
 import { countedText, formatBlocks } from "../../notation.js";
 import { bestWhole } from "../../pipeline/methods/searches.js";
-import { holdsCut } from "../../pipeline/race/kinds.js";
+import { holdsCut } from "../../game/parts.js";
 import { race } from "../../pipeline/race/race.js";
 import { partsAfter, tieRounds } from "../../pipeline/race/ties.js";
 import type { Session } from "../../pipeline/session/session.js";

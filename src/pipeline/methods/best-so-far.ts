@@ -3,7 +3,7 @@ import type { JobOptions, Metric } from "../../api/index.js";
 import { Coalition } from "../../game/coalition.js";
 import { meanLoss } from "../../game/game.js";
 import { movesOf } from "../../game/moves.js";
-import { isAttention } from "../../game/parts.js";
+import { holdsCut, isAttention } from "../../game/parts.js";
 import { logger } from "../../api/logger.js";
 import { formatDifference } from "../../report/format.js";
 import { formatBlocks } from "../../notation.js";
@@ -35,7 +35,7 @@ export interface KnownStep extends SearchStep {
 type PlayedGame = Pick<LedgerGame, "players" | "frozen" | "played" | "allows">;
 
 /**
- * The best measured set of each size up to `kmax`, as if each had been a step. None where the original model is not measured yet.
+ * What is offered of the measured sets of each size up to `kmax`, as if each had been a step. None where the original model is not measured yet.
  * @param units blocks that a rule of the model ties together
  */
 export function bestMeasured(game: PlayedGame, kmax: number, units?: readonly (readonly number[])[]): KnownStep[] {
@@ -51,7 +51,7 @@ export function bestMeasured(game: PlayedGame, kmax: number, units?: readonly (r
 		if (Number.isFinite(addedLoss)) best.onStep({ count, removed: coalition.removed(), addedLoss, tried: 1 });
 	}
 	const among = fewSingles(game, units);
-	return best.sets().map((step) => (among ? { ...step, among } : step));
+	return best.offered().map((step) => (among ? { ...step, among } : step));
 }
 
 /** How many single removals are measured, where that is all, and others are missing. */
@@ -91,17 +91,30 @@ function tellFew({ removed, among }: KnownStep, options: Told): void {
 /** Follows a search step by step. */
 export class BestSoFar {
 	readonly #sets = new Map<number, KnownStep>();
+	/** The same of sets without half-block cuts. */
+	readonly #withoutCuts = new Map<number, KnownStep>();
 	#chosen: ChosenSet | undefined;
 
 	/** To be called after each step. */
 	readonly onStep = (step: KnownStep): void => {
-		const known = this.#sets.get(step.count);
-		if (!known || step.addedLoss < known.addedLoss) this.#sets.set(step.count, step);
+		const kinds = holdsCut(step.removed) ? [this.#sets] : [this.#sets, this.#withoutCuts];
+		for (const sets of kinds) {
+			const known = sets.get(step.count);
+			if (!known || step.addedLoss < known.addedLoss) sets.set(step.count, step);
+		}
 	};
 
 	/** Best set of each size, by size. */
 	sets(): KnownStep[] {
 		return [...this.#sets.values()].sort((a, b) => a.count - b.count);
+	}
+
+	/** The same, before each set with half-block cuts the best one without: no other text has compared the two. */
+	offered(): KnownStep[] {
+		return this.sets().flatMap((set) => {
+			const whole = holdsCut(set.removed) ? this.#withoutCuts.get(set.count) : undefined;
+			return whole ? [whole, set] : [set];
+		});
 	}
 
 	/** To be called once the final comparison has chosen a set, with what it adds to the metric on the validation split. */
@@ -118,17 +131,22 @@ export class BestSoFar {
 			tellChosen(this.#chosen, metric, options);
 			return;
 		}
-		const sets = this.sets();
-		const last = sets.at(-1);
-		if (!last) return;
+		const sets = this.offered();
+		const largest = sets.at(-1)?.count;
+		const taken = sets.find(({ count }) => count === largest);
+		if (!taken) return;
 		if (sets.every(({ among }) => among !== undefined)) {
-			tellFew(last, options);
+			tellFew(taken, options);
 			return;
 		}
 		const lines = sets.map(({ count, removed, addedLoss }) => `  ${count}: ${formatBlocks(removed)} (${formatDifference(addedLoss)})`);
+		const byChance = sets.some(({ removed }) => holdsCut(removed))
+			? "\nA half-block cut such as 3f-4a is often ahead of whole blocks by chance: no other text has compared them."
+			: "";
+		const which = `such as ${sets.at(-1) === taken ? "the last" : formatBlocks(taken.removed)}`;
 		logger(options)(
 			"note",
-			`Best candidates so far, by the number of removed blocks, with their ${added[metric]} on the search split:\n${lines.join("\n")}\nTo take one of them, such as the last: ${options.command(last.removed)}`,
+			`Best candidates so far, by the number of removed blocks, with their ${added[metric]} on the search split:\n${lines.join("\n")}${byChance}\nTo take one of them, ${which}: ${options.command(taken.removed)}`,
 			{ sets: sets.map(({ removed, addedLoss }) => ({ removed, added: addedLoss })) },
 		);
 	}

@@ -5,7 +5,7 @@ import { logger } from "../../api/logger.js";
 import type { Session } from "../session/session.js";
 import { disagreementsOf, disagreementText } from "./by-source.js";
 import { formatBlocks } from "../../notation.js";
-import { holdsCut } from "./kinds.js";
+import { holdsCut } from "../../game/parts.js";
 import { above, isTied } from "./beats.js";
 import { type Field, tellApart, tieRounds, type ToldApart } from "./ties.js";
 import { differences, finite, meanAndError } from "../../game/statistics.js";

@@ -1,7 +1,8 @@
 import { expect, it } from "vitest";
 import type { LogEvent, Metric } from "../../../src/api/index.js";
+import { Coalition } from "../../../src/game/coalition.js";
 import { commandToRemove, outputWithout } from "../../../src/pipeline/preflight/command-line.js";
-import { BestSoFar } from "../../../src/pipeline/methods/best-so-far.js";
+import { bestMeasured, BestSoFar } from "../../../src/pipeline/methods/best-so-far.js";
 
 const command = (removed: readonly number[]) => commandToRemove("m.gguf", outputWithout("a/m.gguf", removed), removed);
 
@@ -33,6 +34,42 @@ it("names none of a few single removals, and all once there is more", () => {
 	expect(told()).toEqual([{ level: "note", message }]);
 	best.onStep({ count: 2, removed: [4.25, 6.25], addedLoss: 2, tried: 1 });
 	expect(told()[0]!.sets).toHaveLength(2);
+});
+
+it("tells whole blocks beside half-block cuts that are ahead, and how to take those", () => {
+	const best = new BestSoFar();
+	const told = () => {
+		const events: LogEvent[] = [];
+		best.tell("loss", { onLog: (event) => events.push(event), command });
+		return events[0]!;
+	};
+	best.onStep({ count: 1, removed: [4], addedLoss: 0.1, tried: 1 });
+	best.onStep({ count: 2, removed: [3.5, 5], addedLoss: 0.2, tried: 1 });
+	// Without whole blocks of that size there is nothing to put beside it.
+	expect(told().message).toMatch(
+		/\n {2}1: 4 \(\+0\.100\)\n {2}2: 3f-4a, 5 \(\+0\.200\)\nA half-block cut .* by chance.*\n.*such as the last: .*3f-4a,5$/,
+	);
+	best.onStep({ count: 2, removed: [3, 4], addedLoss: 0.25, tried: 1 });
+	best.onStep({ count: 2, removed: [4, 5], addedLoss: 0.22, tried: 1 });
+	expect(told().message).toMatch(/\n {2}2: 4-5 \(\+0\.220\)\n {2}2: 3f-4a, 5 \(\+0\.200\)\n.*\n.*such as 4-5: .* --remove 4-5$/);
+	expect(told().sets).toEqual([
+		{ removed: [4], added: 0.1 },
+		{ removed: [4, 5], added: 0.22 },
+		{ removed: [3.5, 5], added: 0.2 },
+	]);
+	best.onStep({ count: 2, removed: [4.25, 6.25], addedLoss: 0.1, tried: 1 });
+	expect(told().message).not.toContain("by chance");
+});
+
+it("finds them among what was measured", () => {
+	const measured = (loss: number, ...removed: number[]) => ({ coalition: Coalition.ofRemoved(8, removed), losses: Float64Array.of(loss) });
+	const played = [measured(2), measured(2.25, 3, 4), measured(2.125, 3.5, 5), measured(2.5, 4, 5), measured(2.5, 2)];
+	const steps = bestMeasured({ players: 8, frozen: new Map(), played: () => played, allows: () => true }, 4);
+	expect(steps.map(({ removed, addedLoss }) => [removed, addedLoss])).toEqual([
+		[[2], 0.5],
+		[[3, 4], 0.25],
+		[[3.5, 5], 0.125],
+	]);
 });
 
 it("tells only the set that was chosen, once there is one", () => {
