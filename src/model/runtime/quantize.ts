@@ -45,11 +45,27 @@ export async function quantizeFile(input: string, output: string, type: FileType
 		);
 		// A small model may be finished before the signal reaches the quantizer.
 		options.signal?.throwIfAborted();
+		await checkWhole(output);
 	} catch (error) {
 		const full = error instanceof QuantizeError ? await fullDisk({ input, output, type }, error).catch(() => undefined) : undefined;
 		await rm(output, { force: true });
 		throw full ?? error;
 	}
+}
+
+/** What llama.cpp fills each tensor up to (llama-quant.cpp), bytes. */
+const PADDING = 32;
+
+/**
+ * llama.cpp does not notice every write that fails: built with LLVM's C++ library it took a full disk for success.
+ * @throws QuantizeError if the file does not end where its header says
+ */
+async function checkWhole(output: string): Promise<void> {
+	const { tensors, size } = await GgufFile.read(output).catch((cause: unknown) => {
+		throw new QuantizeError(`only a part of ${output} could be written`, { cause });
+	});
+	const end = tensors.reduce((most, { source }) => Math.max(most, source.offset + Math.ceil(source.size / PADDING) * PADDING), 0);
+	if (size !== end) throw new QuantizeError(`only a part of ${output} could be written: it has ${size} bytes, and its header says ${end}`);
 }
 
 /** The error of a disk that lacks what is missing of the output; undefined if it has that. llama.cpp says "iostream error" of both. */
