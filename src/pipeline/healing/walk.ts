@@ -4,7 +4,7 @@ import type { Measurement } from "../../game/game.js";
 import { runsMovedByHalf } from "../../game/pairs.js";
 import { shiftedRuns } from "../../model/fitting/neighbors.js";
 import { beats, replaces } from "../race/beats.js";
-import { holdsCut } from "../race/kinds.js";
+import { holdsCut } from "../../game/parts.js";
 
 /** What a final comparison knows of a set. */
 interface KnownSet {
