@@ -88,7 +88,10 @@ function tryBinary(target, folder) {
 	const reference = referenceOf(target);
 	const [known, other] = [losses(here, reference.addon, folder), losses(program, addon, folder)];
 	const difference = Math.max(...other.losses.map((loss, i) => Math.abs(loss - known.losses[i])));
-	const near = `mean losses within ${difference === 0 ? "0" : difference.toExponential(1)} nats of ${reference.called}`;
+	const near =
+		difference === 0
+			? `the mean losses of ${reference.called}`
+			: `mean losses within ${difference.toExponential(1)} nats of ${reference.called}`;
 	say(`  12-block model: ${other.losses.length} candidates, ${near}`);
 	if (!(difference < reference.most)) throw new Error("the losses differ by more than rounding explains");
 	const command = [join(root, "dist", "cli", "main.js"), fixture, join(folder, "pruned.gguf"), "-n", "2", "--threads", "2"];
