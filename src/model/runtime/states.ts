@@ -1,3 +1,5 @@
+import { QuantizeError } from "../../errors.js";
+import { ggmlTypeName, isWeightType } from "../gguf/ggml-types.js";
 import type { NativeEquationSettings, NativeEquations, NativeRun, NativeStates } from "./addon.js";
 import type { StackedBlock } from "../../game/parts.js";
 import type { LoadedModel } from "./loaded-model.js";
@@ -201,12 +203,14 @@ export interface RowFormat {
 }
 
 /** Values as bytes of a ggml type. @throws QuantizeError if rows of that length cannot have that type */
-export function quantizeValues(
+export async function quantizeValues(
 	model: LoadedModel,
 	values: Float32Array,
 	{ type, rowLength }: RowFormat,
 	signal?: AbortSignal,
 ): Promise<Uint8Array> {
+	// ggml ends the process for these.
+	if (!isWeightType(type)) throw new QuantizeError(`rows of ${rowLength} values cannot have the type ${ggmlTypeName(type)}`);
 	return model.runWithAddon(signal, (addon, cancel) => addon.quantizeValues(values, type, rowLength, cancel));
 }
 

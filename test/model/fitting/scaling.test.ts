@@ -51,6 +51,11 @@ describe("scaling columns", () => {
 	});
 });
 
+it("values are quantized to types of weights only: ggml ends the process for others", async () => {
+	for (const type of [9, 15, 24, 25, 26, 27, 28, 999])
+		await expect(quantizeValues(model, values, { type, rowLength: row }), `type ${type}`).rejects.toThrow(QuantizeError);
+});
+
 describe("scaling rows", () => {
 	it.each(Object.entries(types))("of %s keeps the type, and powers of two exactly", async (_, type) => {
 		expect(scalableRows(type, 3, 3)).toBe(3);
