@@ -24,7 +24,7 @@ const without = [
 		"memory",
 		"run-tool",
 	],
-	...["visual-studio", "cuts", "backend", "backend-builds", "devices", "placement", "remote-model", "rpc"],
+	...["tensor-values", "visual-studio", "cuts", "backend", "backend-builds", "devices", "placement", "remote-model", "rpc"],
 ].map((name) => `/${name}.test.ts`);
 
 /** It replaces operator new of a shared C++ library; a binary has its own inside. */
