@@ -27,12 +27,12 @@ describe("pages", () => {
 			return counts;
 		};
 		expect(count(items.map(({ why }) => why))).toEqual({
-			"it compiles llama.cpp, which the tests have done": 11,
+			"it compiles llama.cpp, which the tests have done": 12,
 			"it has a word to fill in": 2,
 			"it installs, builds or tests this checkout, which has happened": 15,
 			"it is about the shell of who reads it": 1,
 			"it is another program's": 10,
-			"it is run in the checkout, by who works on it": 17,
+			"it is run in the checkout, by who works on it": 18,
 			"it needs the files of the example": 1,
 			"its model is not here": 1,
 		});
