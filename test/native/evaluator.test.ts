@@ -111,8 +111,9 @@ describe("losses", () => {
 		const stored = await game.measure(sets);
 		const measured = await evaluate(sets, {}, fixtureWindows());
 		expect(sets.length).toBeGreaterThan(60);
+		// 2.5e-3 was seen with the instructions of x86-64-v2.
 		sets.forEach((set, i) => {
-			expect(Math.abs(mean(measured[i]!.losses) - mean(stored[i]!.losses)), set.key).toBeLessThan(2e-3);
+			expect(Math.abs(mean(measured[i]!.losses) - mean(stored[i]!.losses)), set.key).toBeLessThan(3e-3);
 			measured[i]!.losses.forEach((loss, w) => {
 				expect(Math.abs(loss - stored[i]!.losses[w]!), `${set.key} window ${w}`).toBeLessThan(1e-2);
 			});
