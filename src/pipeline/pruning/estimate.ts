@@ -35,10 +35,23 @@ export async function askedWork(
 	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
 	const secondsPerMask = await session.timeOriginal(options.signal);
 	const secondsPerToken = await session.timeModel(secondsPerMask, options.signal);
+	const secondsPerRacedToken = session.races.asSearched ? secondsPerMask / tokens.search : secondsPerToken;
 	const effort = effortOf(options);
 	const field = named ? 1 : raceField(method, effort, options.granularity);
 	const singles = model.facts.blocks + 1;
-	return { masks: planned - known, known, singles, sizes, field, effort, tokens, secondsPerMask, secondsPerToken, maxTime };
+	return {
+		masks: planned - known,
+		known,
+		singles,
+		sizes,
+		field,
+		effort,
+		tokens,
+		secondsPerMask,
+		secondsPerToken,
+		secondsPerRacedToken,
+		maxTime,
+	};
 }
 
 /** Says what is known and what is left to measure at most. @returns how long the evaluations of each step take as well */

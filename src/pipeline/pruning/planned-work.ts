@@ -21,6 +21,8 @@ export interface WorkAsked {
 	readonly secondsPerMask: number;
 	/** Seconds of a token outside the search, which the model itself runs. @default that of the search */
 	readonly secondsPerToken?: number | undefined;
+	/** Seconds of a token in the final comparison. @default as elsewhere outside the search */
+	readonly secondsPerRacedToken?: number | undefined;
 	/** Seconds that the search may take. */
 	readonly maxTime?: number | undefined;
 }
@@ -46,8 +48,7 @@ export function workOf(asked: WorkAsked): { readonly tokens: number } {
 export const secondsPerTokenOf = ({ secondsPerMask, tokens, secondsPerToken = secondsPerMask / tokens.search }: WorkAsked) =>
 	secondsPerToken;
 
-/** Seconds of a token in the race, which runs on what the search ran on. */
-const racedPerToken = ({ secondsPerMask, tokens }: WorkAsked) => secondsPerMask / tokens.search;
+const racedPerToken = (asked: WorkAsked) => asked.secondsPerRacedToken ?? secondsPerTokenOf(asked);
 
 /** Seconds by step: half of the further text, which not every comparison needs. */
 export function plannedSeconds(asked: WorkAsked): PlannedSeconds {

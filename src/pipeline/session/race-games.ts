@@ -95,6 +95,12 @@ export class RaceGames {
 		return { ...way, game: await this.#setting.split(way) };
 	}
 
+	/** Whether a token takes as long as in the search: on its copy, as long as that finds room beside what sets are compared with. */
+	get asSearched(): boolean {
+		const { copy, options } = this.#setting;
+		return copy !== undefined && (options.scoreShare ?? 1) === 1;
+	}
+
 	/** Candidates that are measured once more on the model itself after a race of so many sizes, at most. */
 	confirms(sizes: number): number {
 		return this.#setting.copy ? 1 + sizes : 0;
@@ -137,20 +143,11 @@ export class RaceGames {
 }
 
 /** What is open in a session. */
-interface RaceMaterial {
-	readonly model: Model;
-	/** Of the model's runs. */
-	readonly folder: string;
-	readonly calibration: Calibration;
-	readonly options: SessionSettings;
-	/** Memory for hidden states, bytes. */
-	readonly stateBytes: number;
+interface RaceMaterial extends Omit<RaceSetting, "split" | "release" | "make"> {
 	/** Whether the metric is the divergence. */
 	readonly kl: boolean;
 	/** What the metric is of what is measured on the validation split. */
 	readonly view: LedgerGameOptions["view"];
-	/** The search's copy of the model, where races run on it. */
-	readonly copy: RaceCopy | undefined;
 	readonly references: SplitReferences;
 	/** The validation split, measured on the model itself. */
 	readonly validation: LedgerGame;

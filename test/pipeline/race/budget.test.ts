@@ -169,9 +169,15 @@ describe("the work that is announced", () => {
 		expect(seconds({ maxTime: 1e6 }).search).toBe(1600);
 		expect(seconds({ maxTime: 1 }).search).toBe(26);
 		expect(seconds({ maxTime: 1, known: 13 })).toEqual({ search: 0, compare: 28, heldOut: 6 });
-		// A search on a copy is four times as fast as the model itself. Sets are compared on the copy; the original and the winner then on the model.
-		expect(seconds({ secondsPerMask: 0.5, secondsPerToken: 0.02 })).toEqual({ search: 400, compare: 1 + 3 * 4 + 2 * 6, heldOut: 6 });
-		const asked = { ...base, masks: 800, field: 3, secondsPerMask: 0.5, secondsPerToken: 0.02 };
+		// A search on a copy of a small type is four times as fast as the model itself, which compares.
+		const slow = { secondsPerMask: 0.5, secondsPerToken: 0.02 };
+		expect(seconds(slow)).toEqual({ search: 400, compare: 2 * (8 + 6), heldOut: 6 });
+		expect(finalistSeconds({ ...base, masks: 800, field: 3, ...slow })).toBe(2 * 4);
+		expect(furtherWork({ ...base, masks: 800, field: 3, ...slow })).toEqual({ seconds: 9 * 4, parts: 3 });
+		// Sets may be compared on the copy too; the original and the winner are measured on the model then.
+		const copied = { ...slow, secondsPerRacedToken: 0.005 };
+		expect(seconds(copied)).toEqual({ search: 400, compare: 1 + 3 * 4 + 2 * 6, heldOut: 6 });
+		const asked = { ...base, masks: 800, field: 3, ...copied };
 		expect(finalistSeconds(asked)).toBe(2 * 1);
 		expect(furtherWork(asked)).toEqual({ seconds: 9 * 1, parts: 3 });
 		expect(seconds({ maxTime: 60, secondsPerMask: Number.NaN }).search).toBeNaN();
