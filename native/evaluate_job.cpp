@@ -158,7 +158,7 @@ Napi::Value NativeModel::evaluate(const Napi::CallbackInfo & info) {
     const Napi::Object options = info[2].As<Napi::Object>();
     auto job = std::make_unique<EvaluateJob>(flag_of(info[3]), core);
     job->masks = masks_of(*core, info[0], options);
-    job->windows = windows_of(info[1], options);
+    job->windows = windows_of(*core, info[1], options);
     job->settings = settings_of(options);
     if (job->settings.keep && job->masks.n_masks != 1) {
         throw Napi::RangeError::New(env, "distributions are kept of one mask, not of " + std::to_string(job->masks.n_masks));

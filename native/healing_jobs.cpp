@@ -28,7 +28,7 @@ Stack stack_in(const Napi::Value & value, int n_blocks) {
 // { windowLength, ubatch, threads, kept: Int32Array, from?: states }
 HealingRun run_of(const ModelCore & core, const Napi::Value & tokens, const Napi::Object & options) {
     HealingRun run;
-    run.windows = windows_of(tokens, options);
+    run.windows = windows_of(core, tokens, options);
     run.n_ubatch = number<int>(options, "ubatch");
     run.n_threads = number<int>(options, "threads");
     run.kept = stack_in(options.Get("kept"), core.view->n_blocks());

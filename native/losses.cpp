@@ -23,9 +23,9 @@ inline float exp_nonpositive(float x) {
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    int32_t bits;
+    uint32_t bits; // unsigned: the bits above the exponent fall out of the shift
     std::memcpy(&bits, &rounded, sizeof bits);
-    const int32_t scale_bits = (bits + 127) << 23;
+    const uint32_t scale_bits = (bits + 127) << 23;
     float scale;
     std::memcpy(&scale, &scale_bits, sizeof scale);
     return x < -87.0f ? 0.0f : p * scale;

@@ -1,11 +1,20 @@
 #include "model_arguments.h"
 
-Windows windows_of(const Napi::Value & tokens, const Napi::Object & options) {
+#include <algorithm>
+#include <string>
+
+Windows windows_of(const ModelCore & core, const Napi::Value & tokens, const Napi::Object & options) {
     Windows windows;
     windows.length = number<int>(options, "windowLength");
     windows.tokens = values_of<int32_t>(tokens);
     if (windows.length < 1 || windows.tokens.empty() || windows.tokens.size() % size_t(windows.length) != 0) {
         throw Napi::RangeError::New(options.Env(), "expected whole windows of windowLength tokens, at least one window of one token");
+    }
+    const int n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(core.model.get()));
+    const auto strange = std::find_if(windows.tokens.begin(), windows.tokens.end(), [&](int32_t token) { return token < 0 || token >= n_vocab; });
+    if (strange != windows.tokens.end()) {
+        throw Napi::RangeError::New(options.Env(),
+                                    "token " + std::to_string(*strange) + " is outside the vocabulary of " + std::to_string(n_vocab) + " tokens");
     }
     windows.n_windows = int(windows.tokens.size() / size_t(windows.length));
     return windows;

@@ -92,7 +92,7 @@ Napi::Value NativeModel::similarities(const Napi::CallbackInfo & info) {
     viewed(info.Env());
     const Napi::Object options = info[1].As<Napi::Object>();
     auto job = std::make_unique<SimilarityJob>(flag_of(info[2]), core);
-    job->windows = windows_of(info[0], options);
+    job->windows = windows_of(*core, info[0], options);
     job->n_ubatch = number<int>(options, "ubatch");
     job->n_threads = number<int>(options, "threads");
     return Job::start(info.Env(), std::move(job));

@@ -140,9 +140,13 @@ Napi::Value NativeModel::facts(const Napi::CallbackInfo & info) {
     return facts;
 }
 
-// setViewRules({ leadingCounts: string[], outputs: string[][], feedForward: string[][], empty: number[] }): void, once, before the first evaluate()
+// setViewRules({ leadingCounts: string[], outputs: string[][], feedForward: string[][], empty: number[] }): void, once, before the first evaluate().
+// Throws where it was called before: a job may hold the view.
 Napi::Value NativeModel::set_view_rules(const Napi::CallbackInfo & info) {
     ModelCore & model = alive(info.Env());
+    if (model.view) {
+        throw Napi::Error::New(info.Env(), "setViewRules() was called before");
+    }
     const Napi::Object given = info[0].As<Napi::Object>();
     ViewRules rules;
     const auto strings = [](const Napi::Value & value) {

@@ -123,6 +123,9 @@ describe("a foreign object is a TypeError", () => {
 			await attempt("values", () => addon.quantizeValues(new Uint8Array(32), 8, 32, new addon.CancelToken()));
 			await attempt("bytes", () => model.replaceTensor("blk.2.ffn_down.weight", 0, new Float32Array(4)));
 			await attempt("empty", () => model.evaluate(all, new Int32Array(0), sweep, new addon.CancelToken(), quiet));
+			await attempt("a token beyond the vocabulary", () => model.evaluate(all, tokens.with(31, 1e9), sweep, new addon.CancelToken(), quiet));
+			await attempt("token -1", () => model.similarities(tokens.with(31, -1), run, new addon.CancelToken()));
+			await attempt("other rules", () => model.setViewRules({ leadingCounts: [], outputs: [], feedForward: [], empty: [] }));
 			await attempt("resumable", () => model.evaluate(all, tokens, { ...sweep, resumable: new Uint8Array(1) }, new addon.CancelToken(), quiet));
 			await attempt("scored", () => model.evaluate(all, tokens, { ...sweep, scored: new Uint8Array(1) }, new addon.CancelToken(), quiet));
 			await attempt("half a mask", () => model.evaluate(all.subarray(1), tokens, sweep, new addon.CancelToken(), quiet));
@@ -148,6 +151,9 @@ describe("a foreign object is a TypeError", () => {
 			"values: TypeError",
 			"bytes: TypeError",
 			"empty: RangeError",
+			"a token beyond the vocabulary: RangeError",
+			"token -1: RangeError",
+			"other rules: Error",
 			"resumable: RangeError",
 			"scored: RangeError",
 			"half a mask: RangeError",

@@ -166,7 +166,7 @@ napi_value Program::tokens(Tape & tape, int n) {
         token = tape.below(n_vocab);
     }
     if (n > 0 && tape.rarely(48)) {
-        list[tape.below(n)] = tape.word(); // llama.cpp knows which tokens there are
+        list[tape.below(n)] = tape.word();
         sound = false;
     }
     return odd(tape, js::typed(env, napi_int32_array, list));

@@ -71,25 +71,11 @@ int scored_in(const Evaluation & what, int window) {
     return n;
 }
 
-// What comes next is looked up in the logits as it is: src/ refuses tokens that no vocabulary has.
-void keep_in_vocabulary(const Cut & cut) {
-    if (cut.tokens->buffer == nullptr || cut.tokens->element != napi_int32_array) {
-        return;
-    }
-    std::vector<uint8_t> & bytes = cut.tokens->buffer->bytes;
-    std::vector<int32_t> tokens = numbers_in<int32_t>(bytes);
-    for (int32_t & token : tokens) {
-        token = int32_t(uint32_t(token) % n_vocab);
-    }
-    std::copy_n(reinterpret_cast<const uint8_t *>(tokens.data()), tokens.size() * sizeof(int32_t), bytes.begin());
-}
-
 } // namespace
 
 Evaluation Program::evaluation(Tape & tape) {
     Evaluation made;
     static_cast<Cut &>(made) = windows(tape);
-    keep_in_vocabulary(made);
     std::vector<int> version_blocks;
     if (tape.rarely(4)) {
         made.options["versions"] = odd(tape, versions(tape, version_blocks));
