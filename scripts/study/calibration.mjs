@@ -92,6 +92,7 @@ const sources = {
 	own: (model, count, length, seed) => selfGeneratedWindows(model, { count, length, seed }),
 	documents: (model, count, length, seed) => ownOf(model, 0, count, length, seed),
 	chats: (model, count, length, seed) => ownOf(model, 1, count, length, seed),
+	wide: (model, count, length, seed) => selfGeneratedWindows(model, { count, length, seed, mix: "wide" }),
 	...Object.fromEntries(Object.keys(files).map((name) => [name, ofFile(name)])),
 	/** A quarter each of self-generated text and of the three files. */
 	mixed: async (model, count, length, seed) => {
