@@ -55,10 +55,21 @@ async function interruptOnce(folder, signal, moment, seconds) {
 	return { ...run, printed: stop() };
 }
 
-/** @returns {string[]} what an interrupted run did that it must not */
-export function faultsOfInterrupted({ code, signal: endedBy, stderr, printed = "" }, { signal, folder, left }) {
+/** Whether the last step of a run had begun, by what it has printed. */
+const inLastStep = (text) => /^\[(\d+)\/\1\] /m.test(text);
+
+/**
+ * @param {{ code: number | null, signal: string | null, stderr: string, printed?: string }} run `printed`: until the signal; undefined if
+ * the run had ended before
+ * @param {{ signal: string, folder: string, left: ReadonlyMap<string, string> }} sent
+ * @returns {string[]} what an interrupted run did that it must not
+ */
+export function faultsOfInterrupted({ code, signal: endedBy, stderr, printed }, { signal, folder, left }) {
 	if (/fault of prune-gguf/.test(stderr)) return ["a fault of prune-gguf"];
-	// It had ended, or its last step was done, before the signal came.
+	if (printed === undefined)
+		return code === 0 ? faultsOfStop(folder, left) : [`ended with ${code ?? endedBy} before ${signal}: ${stderr.slice(-300)}`];
+	// In its last step it may be too late to stop.
+	if (code === 0 && !inLastStep(printed)) return [`went on to its end after ${signal} in the step ${stepOf(printed)}`];
 	if (code === 0) return faultsOfStop(folder, left);
 	if (signal === "SIGKILL") return endedBy === signal ? [] : [`ended with ${code} by ${signal}`];
 	// Node.js has no listener yet in the first moments, and none any more in the last ones: there is nothing to clean up then. In between a

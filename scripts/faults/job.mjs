@@ -99,17 +99,40 @@ export async function cachedMeasurements(folder) {
 /** Whether a run has written all its files. */
 export const isFinished = (folder) => FILES.every((name) => existsSync(join(folder, name)));
 
-const LEFT = /\.partial-|\.lock$/;
+/** Locks, what a process that takes or takes over one has in its hand, and unfinished files. */
+const LEFT = /\.partial-|\.lock(\.|$)/;
 
-/** Locks and unfinished files in a folder: only a run that was killed may leave them, and the next ones may leave those alone. */
-export const leftIn = (folder) => new Set(filesBelow(folder).filter((path) => LEFT.test(path)));
-
-/** @returns {string[]} locks and unfinished files that were not there before @param {string} folder @param {ReadonlySet<string>} [before] */
-export function faultsOfStop(folder, before = new Set()) {
-	return [...leftIn(folder)].filter((path) => !before.has(path)).map((path) => `left ${path}`);
+/** What a lock says of its holder: a lock of the same name may be another one. Empty for what is no lock, or is gone by now. */
+function holderIn(path) {
+	try {
+		return path.endsWith(".lock") ? readFileSync(path, "utf8") : "";
+	} catch (error) {
+		if (error.code !== "ENOENT") throw error;
+		return "";
+	}
 }
 
-/** @returns {string[]} what a run that ended well left and should not have, or lacks @param {string} folder @param {ReadonlySet<string>} [before] */
+/**
+ * Locks and unfinished files in a folder: only a run that was killed may leave them, and the next ones may leave those alone.
+ * @returns {Map<string, string>} who holds it, by path
+ */
+export const leftIn = (folder) =>
+	new Map(
+		filesBelow(folder)
+			.filter((path) => LEFT.test(path))
+			.map((path) => [path, holderIn(path)]),
+	);
+
+/**
+ * @param {string} folder
+ * @param {ReadonlyMap<string, string>} [before]
+ * @returns {string[]} locks and unfinished files that were not there before, and locks that a later run has taken over and not freed
+ */
+export function faultsOfStop(folder, before = new Map()) {
+	return [...leftIn(folder)].filter(([path, holder]) => before.get(path) !== holder).map(([path]) => `left ${path}`);
+}
+
+/** @returns {string[]} what a run that ended well left and should not have, or lacks @param {string} folder @param {ReadonlyMap<string, string>} [before] */
 export function faultsOfEnd(folder, before) {
 	const faults = FILES.filter((name) => !existsSync(join(folder, name))).map((name) => `${name} is missing`);
 	const written = filesBelow(homeOf(folder)).filter((path) => path.endsWith(".written.json"));

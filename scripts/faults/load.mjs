@@ -149,7 +149,7 @@ export function manyJobs({ jobs, atOnce, onPoint = () => {} }) {
 		});
 		faults.push(...moreOpen(open, openNow()));
 		faults.push(
-			...[...leftIn(place.home("jobs")), ...filesBelow(place.folder), ...readdirSync(place.temporary)].map((path) => `left ${path}`),
+			...[...leftIn(place.home("jobs")).keys(), ...filesBelow(place.folder), ...readdirSync(place.temporary)].map((path) => `left ${path}`),
 		);
 		const seconds = (performance.now() - started) / 1000;
 		faults.push(...(await differing(found, place)));

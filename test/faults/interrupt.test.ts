@@ -11,20 +11,22 @@ interface Interrupt {
 	interrupt(options: { count: number; seed: number }): Promise<{ signals: number; trials: number; faults: object[] }>;
 	faultsOfInterrupted(
 		run: { code: number | null; signal: string | null; stderr: string; printed?: string },
-		sent: { signal: string; folder: string; left: ReadonlySet<string> },
+		sent: { signal: string; folder: string; left: ReadonlyMap<string, string> },
 	): string[];
 }
 interface Job {
 	cachedMeasurements(folder: string): Promise<number>;
+	leftIn(folder: string): ReadonlyMap<string, string>;
+	faultsOfStop(folder: string, before: ReadonlyMap<string, string>): string[];
 }
-const { cachedMeasurements } = (await import(new URL("../../scripts/faults/job.mjs", import.meta.url).href)) as Job;
+const { cachedMeasurements, faultsOfStop, leftIn } = (await import(new URL("../../scripts/faults/job.mjs", import.meta.url).href)) as Job;
 const { interrupt, faultsOfInterrupted } = (await import(new URL("../../scripts/faults/interrupt.mjs", import.meta.url).href)) as Interrupt;
 
 const folder = tempFolder();
 
 it("a signal may end the process itself only before the first step, or when all files are there", () => {
 	const ended = (printed: string, signal = "SIGTERM") =>
-		faultsOfInterrupted({ code: null, signal, stderr: "", printed }, { signal, folder: runFolder, left: new Set() });
+		faultsOfInterrupted({ code: null, signal, stderr: "", printed }, { signal, folder: runFolder, left: new Map() });
 	const runFolder = join(folder, "run");
 	mkdirSync(runFolder);
 	const searching = "[2/4] Searching  1/30 candidates\n";
@@ -35,6 +37,42 @@ it("a signal may end the process itself only before the first step, or when all 
 	expect(ended("[4/4] Writing and verifying", "SIGINT")).toHaveLength(1);
 	writeFileSync(join(runFolder, "out.gguf.report.html"), "");
 	expect(ended("[4/4] Writing and verifying", "SIGINT")).toEqual([]);
+});
+
+it("a run that a signal does not stop is at fault, but in its last step", () => {
+	const wentOn = (printed?: string, signal = "SIGINT", code = 0) =>
+		faultsOfInterrupted(
+			{ code, signal: null, stderr: "", ...(printed === undefined ? {} : { printed }) },
+			{ signal, folder: empty, left: new Map() },
+		);
+	const empty = join(folder, "empty");
+	mkdirSync(empty);
+	const searching = "[1/4] Preparing text\n[2/4] Searching  1/30 candidates\n";
+	expect(wentOn(searching)).toEqual(["went on to its end after SIGINT in the step Searching"]);
+	expect(wentOn("", "SIGTERM")).toEqual(["went on to its end after SIGTERM in the step before the first step"]);
+	expect(wentOn(searching, "SIGKILL")).toHaveLength(1);
+	expect(wentOn(`${searching}[4/4] Writing and verifying`)).toEqual([]);
+	expect(wentOn(searching, "SIGINT", 130)).toEqual([]);
+	// No signal was sent: it had ended.
+	expect(wentOn()).toEqual([]);
+	expect(wentOn(undefined, "SIGINT", 1)).toHaveLength(1);
+});
+
+it("a lock that is left is found, also one that was taken over from a killed run, and what is left of taking one", () => {
+	const place = join(folder, "locks");
+	mkdirSync(place);
+	const lock = join(place, "0123456789ab.ledger.jsonl.lock");
+	writeFileSync(lock, '{"pid":7,"start":"1"}\n');
+	const before = leftIn(place);
+	expect(faultsOfStop(place, before)).toEqual([]);
+	writeFileSync(lock, '{"pid":8,"start":"1"}\n');
+	expect(faultsOfStop(place, before)).toEqual([`left ${lock}`]);
+	writeFileSync(lock, '{"pid":7,"start":"2"}\n');
+	expect(faultsOfStop(place, before)).toEqual([`left ${lock}`]);
+	writeFileSync(lock, '{"pid":7,"start":"1"}\n');
+	const rests = [`${lock}.8-01234567`, `${lock}.stale-8-01234567`];
+	for (const rest of rests) writeFileSync(rest, "");
+	expect(faultsOfStop(place, before).sort()).toEqual(rests.map((rest) => `left ${rest}`));
 });
 
 it("parts of evaluations count as measured, and damage in them is found", async () => {
