@@ -58,10 +58,10 @@ export function filesBelow(folder) {
 
 const hashOf = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");
 
-/** A plan without what differs from run to run: dates, times, and where things lie. */
-function comparable(plan) {
-	const { created, timings, machine, ...rest } = plan;
-	return JSON.stringify(rest, (key, value) => (/seconds|created|date|elapsed/i.test(key) ? undefined : value));
+/** A plan without what differs from run to run, and nothing else: when it was made, and how long that took. */
+function comparable({ created, timings, heal, ...rest }) {
+	const { seconds, ...healed } = heal ?? {};
+	return JSON.stringify({ ...rest, heal: heal && healed });
 }
 
 /** What a run has chosen and written, to compare with another. @returns {{ model: string, plan: string }} */

@@ -18,8 +18,9 @@ interface Job {
 	cachedMeasurements(folder: string): Promise<number>;
 	leftIn(folder: string): ReadonlyMap<string, string>;
 	faultsOfStop(folder: string, before: ReadonlyMap<string, string>): string[];
+	resultOf(folder: string): { model: string; plan: string };
 }
-const { cachedMeasurements, faultsOfStop, leftIn } = (await import(new URL("../../scripts/faults/job.mjs", import.meta.url).href)) as Job;
+const { cachedMeasurements, faultsOfStop, leftIn, resultOf } = (await import(new URL("../../scripts/faults/job.mjs", import.meta.url).href)) as Job;
 const { interrupt, faultsOfInterrupted } = (await import(new URL("../../scripts/faults/interrupt.mjs", import.meta.url).href)) as Interrupt;
 
 const folder = tempFolder();
@@ -73,6 +74,31 @@ it("a lock that is left is found, also one that was taken over from a killed run
 	const rests = [`${lock}.8-01234567`, `${lock}.stale-8-01234567`];
 	for (const rest of rests) writeFileSync(rest, "");
 	expect(faultsOfStop(place, before).sort()).toEqual(rests.map((rest) => `left ${rest}`));
+});
+
+it("the plans of two runs are compared in everything but dates and times", () => {
+	const place = join(folder, "plans");
+	mkdirSync(place);
+	writeFileSync(join(place, "out.gguf"), "");
+	const resultWith = (change: object) => {
+		const plan = {
+			...{ created: "2026-01-02", timings: { search: 1 }, machine: { threads: 1, addon: "a" }, command: "prune-gguf" },
+			...{ surrogate: { trainCandidates: 29, heldOutCandidates: 10 }, heal: { applied: true, seconds: { text: 1, rest: 2 } } },
+		};
+		writeFileSync(join(place, "out.gguf.plan.json"), JSON.stringify({ ...plan, ...change }));
+		return resultOf(place).plan;
+	};
+	const same = resultWith({});
+	expect(resultWith({ created: "2027-01-02" })).toBe(same);
+	expect(resultWith({ timings: {} })).toBe(same);
+	expect(resultWith({ heal: { applied: true, seconds: { text: 3, rest: 4 } } })).toBe(same);
+	expect(resultWith({ surrogate: { trainCandidates: 30, heldOutCandidates: 10 } })).not.toBe(same);
+	expect(resultWith({ surrogate: { trainCandidates: 29, heldOutCandidates: 11 } })).not.toBe(same);
+	expect(resultWith({ machine: { threads: 2, addon: "a" } })).not.toBe(same);
+	expect(resultWith({ machine: { threads: 1, addon: "b" } })).not.toBe(same);
+	expect(resultWith({ heal: { applied: false, seconds: { text: 1, rest: 2 } } })).not.toBe(same);
+	expect(resultWith({ heal: undefined })).not.toBe(same);
+	expect(resultWith({ updated: 1 })).not.toBe(same);
 });
 
 it("parts of evaluations count as measured, and damage in them is found", async () => {
