@@ -1,13 +1,13 @@
-// Interrupts a run at random moments, starts it again, and compares what it gives with an undisturbed run.
+// Interrupts one of two jobs at random moments, starts it again, and compares what it gives with an undisturbed run.
 //   node scripts/faults/interrupt.mjs --count 300 --seed 1 [--minutes 60] [--state FILE]
 // The resumed run must give the same plan and the same bytes, with the caches whole, no lock and no half output. The exit code is 1 otherwise.
 // With --state, the same command goes on where an earlier one was stopped. The last line has the figures.
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { randomOf } from "../fuzz/random.mjs";
-import { cachedMeasurements, faultsOfEnd, faultsOfStop, isFinished, leftIn, resultOf, runJob } from "./job.mjs";
+import { cachedMeasurements, faultsOfEnd, faultsOfStop, isFinished, JOBS, leftIn, OUTPUT, resultOf, runJob } from "./job.mjs";
 import { cleanOnSignals, temporaryFolder } from "./leftovers.mjs";
 import { keptState } from "./state.mjs";
 
@@ -41,12 +41,16 @@ function sendAt(child, signal, moment, { folder, seconds, said }) {
 
 const BEFORE = "before the first step";
 /** The step that a run is in, by what it has printed. */
-const stepOf = (text) => [...text.matchAll(/^\[\d+\/\d+\] ([A-Za-z ]+?)(?: {2}|$)/gm)].at(-1)?.[1] ?? BEFORE;
+function stepOf(text) {
+	const [, step, healing] = [...text.matchAll(/^\[\d+\/\d+\] ([A-Za-z ]+?)(?: {2}(healing)?|$)/gm)].at(-1) ?? [];
+	return healing ?? step ?? BEFORE;
+}
 
-async function interruptOnce(folder, signal, moment, seconds) {
+async function interruptOnce(folder, options, signal, { moment, seconds }) {
 	let stderr = "";
 	let stop = () => undefined;
 	const run = await runJob(folder, {
+		options,
 		onOutput: (text) => (stderr = text),
 		onStart: (child) => {
 			stop = sendAt(child, signal, moment, { folder, seconds, said: () => stderr });
@@ -55,21 +59,25 @@ async function interruptOnce(folder, signal, moment, seconds) {
 	return { ...run, printed: stop() };
 }
 
-/** Whether the last step of a run had begun, by what it has printed. */
-const inLastStep = (text) => /^\[(\d+)\/\1\] /m.test(text);
+/** Whether the last step of a run had begun, by what it has printed: a run that finds its model written has no step of writing it. */
+function inLastStep(text, written) {
+	const [, number, steps] = [...text.matchAll(/^\[(\d+)\/(\d+)\] /gm)].at(-1) ?? [];
+	return Number(number) >= Number(steps) - (written ? 1 : 0);
+}
 
 /**
  * @param {{ code: number | null, signal: string | null, stderr: string, printed?: string }} run `printed`: until the signal; undefined if
  * the run had ended before
- * @param {{ signal: string, folder: string, left: ReadonlyMap<string, string> }} sent
+ * @param {{ signal: string, folder: string, left: ReadonlyMap<string, string>, written?: boolean }} sent `written`: whether an earlier run had
+ * written the model
  * @returns {string[]} what an interrupted run did that it must not
  */
-export function faultsOfInterrupted({ code, signal: endedBy, stderr, printed }, { signal, folder, left }) {
+export function faultsOfInterrupted({ code, signal: endedBy, stderr, printed }, { signal, folder, left, written = false }) {
 	if (/fault of prune-gguf/.test(stderr)) return ["a fault of prune-gguf"];
 	if (printed === undefined)
 		return code === 0 ? faultsOfStop(folder, left) : [`ended with ${code ?? endedBy} before ${signal}: ${stderr.slice(-300)}`];
 	// In its last step it may be too late to stop.
-	if (code === 0 && !inLastStep(printed)) return [`went on to its end after ${signal} in the step ${stepOf(printed)}`];
+	if (code === 0 && !inLastStep(printed, written)) return [`went on to its end after ${signal} in the step ${stepOf(printed)}`];
 	if (code === 0) return faultsOfStop(folder, left);
 	if (signal === "SIGKILL") return endedBy === signal ? [] : [`ended with ${code} by ${signal}`];
 	// Node.js has no listener yet in the first moments, and none any more in the last ones: there is nothing to clean up then. In between a
@@ -82,20 +90,22 @@ export function faultsOfInterrupted({ code, signal: endedBy, stderr, printed }, 
 	return code === 130 ? faultsOfStop(folder, left) : [`ended with ${code ?? endedBy} after ${signal}: ${stderr.slice(-300)}`];
 }
 
-async function trial(root, number, seed, { seconds, expected }) {
+async function trial(root, number, seed, straight) {
 	const folder = join(root, String(number));
 	mkdirSync(folder);
 	const random = randomOf(seed, number);
+	const job = random.pick(Object.keys(JOBS));
+	const { seconds, expected } = straight[job];
 	const faults = [];
 	const sent = [];
 	let known = 0;
 	for (let i = 0; i <= random.below(MOST_TIMES); i++) {
 		const signal = random.pick(SIGNALS);
-		const left = leftIn(folder);
+		const [left, written] = [leftIn(folder), existsSync(join(folder, OUTPUT))];
 		const moment = momentOf(random);
-		const run = await interruptOnce(folder, signal, moment, seconds);
-		if (run.printed !== undefined) sent.push({ signal, moment: moment.name, step: stepOf(run.printed) });
-		faults.push(...faultsOfInterrupted(run, { signal, folder, left }));
+		const run = await interruptOnce(folder, JOBS[job], signal, { moment, seconds });
+		if (run.printed !== undefined) sent.push({ job, signal, moment: moment.name, step: stepOf(run.printed) });
+		faults.push(...faultsOfInterrupted(run, { signal, folder, left, written }));
 		const now = await cachedMeasurements(folder).catch((error) => void faults.push(`a cache is damaged: ${error.message}`));
 		if (now < known) faults.push(`the caches lost ${known - now} candidates or parts of evaluations`);
 		known = now ?? known;
@@ -103,7 +113,7 @@ async function trial(root, number, seed, { seconds, expected }) {
 	}
 	const left = leftIn(folder);
 	if (!isFinished(folder)) {
-		const last = await runJob(folder);
+		const last = await runJob(folder, { options: JOBS[job] });
 		if (last.code !== 0)
 			return { sent, faults: [...faults, `the resumed run ended with ${last.code ?? last.signal}: ${last.stderr.slice(-500)}`] };
 	}
@@ -114,13 +124,13 @@ async function trial(root, number, seed, { seconds, expected }) {
 	return { sent, faults };
 }
 
-const nothing = () => ({ signals: 0, trials: 0, seconds: 0, bySignal: {}, byStep: {}, faults: [] });
+const nothing = () => ({ signals: 0, trials: 0, seconds: 0, byJob: {}, bySignal: {}, byStep: {}, faults: [] });
 
 /** Runs the job in peace. @returns {Promise<{ seconds: number, expected: { model: string, plan: string } }>} how long it takes, and what it gives */
-async function undisturbed(folder) {
+async function undisturbed(folder, options) {
 	mkdirSync(folder);
 	const started = performance.now();
-	const run = await runJob(folder);
+	const run = await runJob(folder, { options });
 	const seconds = (performance.now() - started) / 1000;
 	if (run.code !== 0) throw new Error(`the undisturbed run ended with ${run.code ?? run.signal}: ${run.stderr}`);
 	const unsound = faultsOfEnd(folder);
@@ -132,20 +142,22 @@ async function undisturbed(folder) {
  * Interrupts and resumes runs until `count` signals were sent or `minutes` are over.
  * @param {{ count: number, seed: number, minutes?: number, state?: string, onTrial?: (signals: number, faults: number) => void }} options `state`
  * is a file: what it holds counts, and every trial is added to it
- * @returns {Promise<{ signals: number, trials: number, seconds: number, bySignal: Record<string, number>, byStep: Record<string, number>,
- * faults: { trial: number, fault: string }[] }>}
+ * @returns {Promise<{ signals: number, trials: number, seconds: number, byJob: Record<string, number>, bySignal: Record<string, number>,
+ * byStep: Record<string, number>, faults: { trial: number, fault: string }[] }>}
  */
 export async function interrupt({ count, seed, minutes = Number.POSITIVE_INFINITY, state, onTrial = () => {} }) {
-	const { found: result, save } = keptState(state, { seed }, nothing());
+	const { found: result, save } = keptState(state, { seed, jobs: Object.keys(JOBS) }, nothing());
 	const root = temporaryFolder("interrupt");
 	const until = Date.now() + minutes * 60_000;
 	const add = (table, key) => (table[key] = (table[key] ?? 0) + 1);
 	try {
-		const straight = await undisturbed(join(root.path, "straight"));
+		const straight = {};
+		for (const job of Object.keys(JOBS)) straight[job] = await undisturbed(join(root.path, `straight-${job}`), JOBS[job]);
 		while (result.signals < count && Date.now() < until) {
 			const started = performance.now();
 			const { sent, faults } = await trial(root.path, result.trials, seed, straight);
-			for (const { signal, moment, step } of sent) {
+			for (const { job, signal, moment, step } of sent) {
+				add(result.byJob, job);
 				add(result.bySignal, signal);
 				add(result.byStep, moment === "time" ? step : moment);
 			}
@@ -172,7 +184,7 @@ async function main() {
 		},
 	});
 	cleanOnSignals();
-	const { signals, trials, seconds, bySignal, byStep, faults } = await interrupt({
+	const { signals, trials, seconds, byJob, bySignal, byStep, faults } = await interrupt({
 		count: Number(values.count),
 		seed: Number(values.seed),
 		...(values.minutes === undefined ? {} : { minutes: Number(values.minutes) }),
@@ -182,7 +194,7 @@ async function main() {
 	for (const { trial: number, fault } of faults) process.stdout.write(`WRONG run ${number}: ${fault}\n`);
 	const list = (table) => Object.entries(table).map(([name, number]) => `${name} ${number}`);
 	process.stdout.write(
-		`interrupt: ${signals} signals (${list(bySignal).join(", ")}) in ${trials} runs, ${Math.round(seconds)} s, seed ${values.seed}; ` +
+		`interrupt: ${signals} signals (${list(bySignal).join(", ")}; ${list(byJob).join(", ")}) in ${trials} runs, ${Math.round(seconds)} s, seed ${values.seed}; ` +
 			`${list(byStep).join(", ")}; ${faults.length} faults\n`,
 	);
 	process.exitCode = faults.length > 0 ? 1 : 0;

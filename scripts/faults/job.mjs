@@ -14,37 +14,49 @@ export const modelPath = fileURLToPath(new URL("../../fixture/fixture-12l.gguf",
 export const OUTPUT = "out.gguf";
 /** What a run that ended well leaves beside its model. */
 const FILES = ["", ".plan.json", ".report.html", ".report.json"].map((end) => OUTPUT + end);
-/** The search, healing, and every file that a run writes. The time limit is never reached. */
-export const SETTINGS = [
-	"-n 2 --granularity block --max-evaluations 30 --max-time 2h --windows 2 --window-length 32 --heal=1024",
-	"--threads 1 --ubatch 128 --working-weights own --seed 3 --no-speed --no-samples",
-].flatMap((options) => options.split(" "));
+const ALIKE =
+	"-n 2 --max-evaluations 30 --max-time 2h --windows 2 --window-length 32 --threads 1 --ubatch 128 --seed 3 --no-speed --no-samples";
 
 /**
- * Runs the job in a folder, which holds its cache too.
- * @param {string} folder
- * @param {{ model?: string, env?: Record<string, string>, onStart?: (child: import("node:child_process").ChildProcess) => void,
- * onOutput?: (stderr: string) => void }} [setup]
- * @returns {Promise<{ code: number | null, signal: string | null, stderr: string }>}
+ * Options by job: between them the search, also on a copy of the model, half-block cuts, healing, and every file that a run writes. The time
+ * limit is never reached.
  */
-export function runJob(folder, { model = modelPath, env = {}, onStart, onOutput } = {}) {
+export const JOBS = {
+	healed: `${ALIKE} --granularity block --working-weights own --heal=1024`.split(" "),
+	"half-block": `${ALIKE} --working-weights Q4_0`.split(" "),
+};
+
+/**
+ * Runs the command line in a folder, which holds its cache too.
+ * @param {string} folder
+ * @param {string[]} args
+ * @param {{ env?: Record<string, string>, onStart?: (child: import("node:child_process").ChildProcess) => void,
+ * onOutput?: (stderr: string) => void }} [setup]
+ * @returns {Promise<{ code: number | null, signal: string | null, stdout: string, stderr: string }>}
+ */
+export function runProgram(folder, args, { env = {}, onStart, onOutput } = {}) {
 	return new Promise((resolve, reject) => {
-		const options = {
+		const setup = {
 			cwd: folder,
 			env: { ...process.env, NODE_OPTIONS: "", NO_COLOR: "1", OMP_WAIT_POLICY: "passive", PRUNE_GGUF_HOME: homeOf(folder), ...env },
-			stdio: ["ignore", "ignore", "pipe"],
+			stdio: ["ignore", "pipe", "pipe"],
 		};
-		const child = endWithUs(spawn(process.execPath, [main, model, OUTPUT, ...SETTINGS], options));
-		let stderr = "";
+		const child = endWithUs(spawn(process.execPath, [main, ...args], setup));
+		const said = { stdout: "", stderr: "" };
+		child.stdout.setEncoding("utf8").on("data", (text) => (said.stdout += text));
 		child.stderr.setEncoding("utf8").on("data", (text) => {
-			stderr += text;
-			onOutput?.(stderr);
+			said.stderr += text;
+			onOutput?.(said.stderr);
 		});
 		child.on("error", reject);
-		child.on("close", (code, signal) => resolve({ code, signal, stderr }));
+		child.on("close", (code, signal) => resolve({ code, signal, ...said }));
 		onStart?.(child);
 	});
 }
+
+/** Runs one of JOBS. @param {string} folder @param {{ model?: string, options?: string[] }} [setup] and that of `runProgram` */
+export const runJob = (folder, { model = modelPath, options = JOBS.healed, ...setup } = {}) =>
+	runProgram(folder, [model, OUTPUT, ...options], setup);
 
 export const homeOf = (folder) => join(folder, "home");
 

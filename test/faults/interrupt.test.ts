@@ -8,10 +8,16 @@ import { tempFolder } from "../helpers/temp-folder.js";
 // 300 outside: node scripts/faults/interrupt.mjs --count 300
 
 interface Interrupt {
-	interrupt(options: { count: number; seed: number }): Promise<{ signals: number; trials: number; faults: object[] }>;
+	interrupt(options: { count: number; seed: number }): Promise<{
+		signals: number;
+		trials: number;
+		byJob: Record<string, number>;
+		byStep: Record<string, number>;
+		faults: object[];
+	}>;
 	faultsOfInterrupted(
 		run: { code: number | null; signal: string | null; stderr: string; printed?: string },
-		sent: { signal: string; folder: string; left: ReadonlyMap<string, string> },
+		sent: { signal: string; folder: string; left: ReadonlyMap<string, string>; written?: boolean },
 	): string[];
 }
 interface Job {
@@ -20,7 +26,9 @@ interface Job {
 	faultsOfStop(folder: string, before: ReadonlyMap<string, string>): string[];
 	resultOf(folder: string): { model: string; plan: string };
 }
-const { cachedMeasurements, faultsOfStop, leftIn, resultOf } = (await import(new URL("../../scripts/faults/job.mjs", import.meta.url).href)) as Job;
+const { cachedMeasurements, faultsOfStop, leftIn, resultOf } = (await import(
+	new URL("../../scripts/faults/job.mjs", import.meta.url).href
+)) as Job;
 const { interrupt, faultsOfInterrupted } = (await import(new URL("../../scripts/faults/interrupt.mjs", import.meta.url).href)) as Interrupt;
 
 const folder = tempFolder();
@@ -41,10 +49,10 @@ it("a signal may end the process itself only before the first step, or when all 
 });
 
 it("a run that a signal does not stop is at fault, but in its last step", () => {
-	const wentOn = (printed?: string, signal = "SIGINT", code = 0) =>
+	const wentOn = (printed?: string, signal = "SIGINT", code = 0, written = false) =>
 		faultsOfInterrupted(
 			{ code, signal: null, stderr: "", ...(printed === undefined ? {} : { printed }) },
-			{ signal, folder: empty, left: new Map() },
+			{ signal, folder: empty, left: new Map(), written },
 		);
 	const empty = join(folder, "empty");
 	mkdirSync(empty);
@@ -54,6 +62,10 @@ it("a run that a signal does not stop is at fault, but in its last step", () => 
 	expect(wentOn(searching, "SIGKILL")).toHaveLength(1);
 	expect(wentOn(`${searching}[4/4] Writing and verifying`)).toEqual([]);
 	expect(wentOn(searching, "SIGINT", 130)).toEqual([]);
+	// An earlier run had written the model: the step of writing is passed over.
+	expect(wentOn("[3/4] Comparing finalists", "SIGINT", 0, true)).toEqual([]);
+	expect(wentOn("[3/4] Comparing finalists", "SIGINT", 0, false)).toHaveLength(1);
+	expect(wentOn(searching, "SIGINT", 0, true)).toHaveLength(1);
 	// No signal was sent: it had ended.
 	expect(wentOn()).toEqual([]);
 	expect(wentOn(undefined, "SIGINT", 1)).toHaveLength(1);
@@ -119,9 +131,12 @@ it("parts of evaluations count as measured, and damage in them is found", async 
 it.skipIf(process.platform === "win32")(
 	"a run that is interrupted or killed gives the plan and the bytes of an undisturbed one when it is started again",
 	async () => {
-		const { signals, faults } = await interrupt({ count: thorough ? 30 : 3, seed: 7 });
+		const { signals, byJob, byStep, faults } = await interrupt({ count: thorough ? 30 : 3, seed: 7 });
 		expect(faults).toEqual([]);
 		expect(signals).toBeGreaterThanOrEqual(3);
+		if (!thorough) return;
+		expect(Object.keys(byJob).sort()).toEqual(["half-block", "healed"]);
+		expect(Object.keys(byStep)).toContain("healing");
 	},
 	1_800_000,
 );
