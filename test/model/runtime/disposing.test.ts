@@ -30,7 +30,8 @@ describe("disposing", () => {
 		expect(model.facts.blocks).toBe(12);
 	});
 
-	it("is not needed: garbage is collected, idle or not; and in the same turn it stops a job (in a process of its own)", async () => {
+	// That their memory is freed: kept-results.test.ts.
+	it("is not needed: models are collected as garbage, idle or not; and in the same turn it stops a job (in a process of its own)", async () => {
 		const run = await runModule(
 			`
 			import { setFlagsFromString } from "node:v8";

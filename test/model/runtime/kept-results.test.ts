@@ -82,6 +82,26 @@ it.each(Object.entries(kinds))("200 jobs leave nothing of what they gave: %s (in
 	expect(grown).toBeLessThan(Math.max(0.25 * 200 * bytes, 2 ** 24));
 });
 
+it("40 models that are loaded and forgotten without dispose() leave nothing (in a process of its own)", async () => {
+	const run = await runModule(`
+		${watch}
+		const windows = api.makeWindows(Int32Array.from(${JSON.stringify([...tokens.slice(0, 16)])}), 16);
+		const loads = async (count) => {
+			for (let i = 0; i < count; i++) {
+				const model = await api.Model.load(${JSON.stringify(fixturePath)}, { threads: 1 });
+				if (i % 2) await model.createEvaluator().evaluate([api.Coalition.full(12)], windows);
+				if (i % 5 === 4) await resident();
+			}
+			return resident();
+		};
+		const before = await loads(10);
+		console.log((await loads(40)) - before);
+	`);
+	expect(run, run.stderr).toMatchObject({ code: 0, signal: null });
+	// One that stays takes 3 MB.
+	expect(Number(run.stdout)).toBeLessThan(3e7);
+});
+
 it.runIf(thorough)("a long text is compared with a reference in the memory of a few parts (in a process of its own)", async () => {
 	const parts = 40;
 	const text = join(folder, "long.txt");
