@@ -81,7 +81,8 @@ const patience = ["--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch
 
 async function download(pin, work, signal) {
 	const what = `${pin.package}@${pin.packageVersion}`;
-	const { stdout } = await run("npm", ["pack", what, "--json", "--ignore-scripts", ...patience, "--pack-destination", work], {
+	// Fixed words only: on Windows a shell reads them, and the path of a folder may hold what it acts on.
+	const { stdout } = await run("npm", ["pack", what, "--json", "--ignore-scripts", ...patience, "--pack-destination", "."], {
 		cwd: work,
 		shell: process.platform === "win32",
 		maxBuffer: 1 << 28,

@@ -102,6 +102,21 @@ describe.skipIf(process.platform === "win32")("fetching the sources of llama.cpp
 		expect(readdirSync(vendor).sort()).toEqual(["llama.cpp.json", `llama.cpp.partial-${process.ppid}`]);
 	});
 
+	it("gives npm fixed words only: on Windows a shell reads them, and folders have the user's name", async () => {
+		const words = join(folder, "words");
+		program("npm", `[ "$1" = --version ] && exit 0\nprintf '%s\\n' "$@" > "${words}"\nexit 1`);
+		mkdirSync(join(folder, "a & b"));
+		vi.stubEnv("TMPDIR", join(folder, "a & b"));
+		try {
+			await expect(fetched()).rejects.toThrow();
+			const given = readFileSync(words, "utf8").trim().split("\n");
+			expect(given.slice(0, 2)).toEqual(["pack", "some-package@1.2.3"]);
+			for (const word of given) expect(word).toMatch(/^[\w@.=-]+$/);
+		} finally {
+			vi.unstubAllEnvs();
+		}
+	});
+
 	it("understands what tar and git say in a German system", async () => {
 		packs();
 		const says = 'if [ "$LC_ALL" = C ]; then echo "No space left on device"; else echo "Kein Platz"; fi >&2; exit 1';
