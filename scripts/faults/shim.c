@@ -2,9 +2,10 @@
  *
  * FAULT_CALL   write, read, open, create (an open that may make the file), sync, rename or truncate; unset: none fails
  * FAULT_ERRNO  number that a failing call sets
- * FAULT_PATH   part of the path of the files that it fails for
+ * FAULT_PATH   part of the path of the files that it fails for; with $ at its end, the end of their paths
  * FAULT_AFTER  calls that succeed before; default 0
  * FAULT_CLOCK  seconds that the clock of the day is set back, once FAULT_CLOCK_AFTER milliseconds have gone
+ * FAULT_MARK   a file that is made as soon as a call has failed, or was told a wrong time
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -25,13 +26,29 @@
 
 static atomic_long calls;
 
+static void mark(void) {
+    const char * path = getenv("FAULT_MARK");
+    const int kept = errno;
+    const int file = path != NULL ? REAL(open)(path, O_CREAT | O_WRONLY, 0600) : -1;
+    if (file >= 0) close(file);
+    errno = kept;
+}
+
+static int is_in(const char * path, const char * part) {
+    const size_t length = strlen(part);
+    if (length == 0 || part[length - 1] != '$') return strstr(path, part) != NULL;
+    const size_t end = strlen(path);
+    return end >= length - 1 && strncmp(path + end - (length - 1), part, length - 1) == 0;
+}
+
 static int fails_for(const char * call, const char * path) {
     const char * chosen = getenv("FAULT_CALL");
     const char * part = getenv("FAULT_PATH");
     const char * after = getenv("FAULT_AFTER");
-    if (chosen == NULL || strcmp(chosen, call) != 0 || part == NULL || strstr(path, part) == NULL) return 0;
+    if (chosen == NULL || strcmp(chosen, call) != 0 || part == NULL || !is_in(path, part)) return 0;
     if (atomic_fetch_add(&calls, 1) < (after != NULL ? atol(after) : 0)) return 0;
     const char * number = getenv("FAULT_ERRNO");
+    mark();
     errno = number != NULL ? atoi(number) : EIO;
     return 1;
 }
@@ -104,7 +121,10 @@ static long error_of_clock(void) {
     if (back == NULL) return 0;
     long never = 0;
     atomic_compare_exchange_strong(&begun, &never, milliseconds());
-    return milliseconds() - begun >= (after != NULL ? atol(after) : 0) ? atol(back) : 0;
+    if (milliseconds() - begun < (after != NULL ? atol(after) : 0)) return 0;
+    static atomic_flag marked = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&marked)) mark();
+    return atol(back);
 }
 
 int clock_gettime(clockid_t clock, struct timespec * now) {
