@@ -4,17 +4,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Coalition, Model, makeWindows } from "../../dist/index.js";
+import { Coalition, Model } from "../../dist/index.js";
 import { placementText } from "../../dist/model/runtime/placement.js";
-import { checkParity, parityText } from "../../dist/pipeline/session/parity.js";
+import { checkParity, fixedWindows, parityText } from "../../dist/pipeline/session/parity.js";
 
 const { model: path, windows: count, length, ...place } = JSON.parse(process.argv[2]);
 const model = await Model.load(path, place);
 try {
-	const { blocks, vocabulary } = model.facts;
+	const { blocks } = model.facts;
 	// Tokens of a text are not needed to compare two places, but the same ones are.
-	const tokens = Int32Array.from({ length: count * length }, (_, i) => (i * i + 7 * i) % Math.min(vocabulary, 1000));
-	const windows = makeWindows(tokens, length);
+	const windows = fixedWindows(model.facts, count, length);
 	const evaluator = model.createEvaluator();
 	const candidates = [[], [Math.floor(blocks / 3)], [1, blocks - 2]].map((removed) => Coalition.ofRemoved(blocks, removed));
 	const compared = await evaluator.evaluate(candidates, windows);
@@ -27,7 +26,7 @@ try {
 	const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 	const after = await model.backendNow();
 	const devices = after.devices.filter(({ gpu }) => gpu).map(({ name, description }) => `${name} (${description})`);
-	const parity = await gate(windows);
+	const parity = await gate();
 	process.stdout.write(
 		`${JSON.stringify({
 			devices,
@@ -45,10 +44,10 @@ try {
 }
 
 /** What the gate before a search says of the device; undefined on the CPU. @throws {Error} beyond its tolerance */
-async function gate(windows) {
+async function gate() {
 	const folder = mkdtempSync(join(tmpdir(), "prune-gguf-parity-"));
 	try {
-		const found = await checkParity({ model, sha256: "0".repeat(64), windows, folder }, {});
+		const found = await checkParity({ model, sha256: "0".repeat(64), folder }, {});
 		if (found === undefined) return undefined;
 		if (found.length === 0) throw new Error(parityText(found));
 		return parityText(found);

@@ -4,8 +4,9 @@ import * as v from "valibot";
 import { DeviceError } from "../../errors.js";
 import { formatBlocks } from "../../notation.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
+import type { ModelFacts } from "../../model/runtime/addon.js";
 import { devicesText } from "../../model/runtime/machine-text.js";
-import { firstWindows } from "../../model/runtime/windows.js";
+import { makeWindows, type TokenWindows } from "../../model/runtime/windows.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
 import { parsedAs } from "../../storage/plan-values.js";
@@ -20,11 +21,11 @@ import { compareLeading, compareWhole, type Parity, type ParityJob } from "./par
  */
 export const parityTolerance = { loss: 0.02, divergence: 0.01 } as const;
 
-/** Windows of the search split that are compared. */
-const windowsCompared = 2;
+/** What is compared: this many windows of so many tokens, or of the model's context. */
+const compared = { windows: 2, length: 128 } as const;
 
 /** Bumped when something else is compared. */
-const version = 2;
+const version = 3;
 
 const parities = v.array(
 	v.strictObject({
@@ -34,17 +35,17 @@ const parities = v.array(
 );
 
 /**
- * Compares a model on devices with the CPU: the original and two candidates, on two windows; some leading blocks if memory does not hold the
- * model beside the device. What was compared once with a device and its driver is kept.
+ * Compares a model on devices with the CPU: the original and two candidates, on fixed tokens, so before any text is drawn there; some
+ * leading blocks if memory does not hold the model beside the device. What was compared once with a device and its driver is kept.
  * @returns what was found, nothing if not even that can be compared; undefined for a model on the CPU
  * @throws DeviceError beyond the tolerance
  */
-export async function checkParity(job: ParityJob, options: LoadSettings): Promise<readonly Parity[] | undefined> {
+export async function checkParity(job: Omit<ParityJob, "windows">, options: LoadSettings): Promise<readonly Parity[] | undefined> {
 	const { model, folder } = job;
 	const devices = devicesText(model.backend, model.placement);
 	if (devices === undefined) return undefined;
-	const windows = firstWindows(job.windows, windowsCompared);
-	const asked = [devices, computingIdentity(model, options), hashOf([...windows.tokens]), model.file.size];
+	const windows = fixedWindows(model.facts, compared.windows, Math.min(compared.length, model.facts.contextLength));
+	const asked = [devices, computingIdentity(model, options), model.file.size];
 	const path = parityPath(folder, hashOf(["parity", version, asked]));
 	const kept = await readFile(path, "utf8").then(
 		(text) => parsedAs(parities, text),
@@ -57,6 +58,15 @@ export async function checkParity(job: ParityJob, options: LoadSettings): Promis
 	if (!kept) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(found)));
 	logger(options)("debug", `${devices} agrees with the CPU: ${parityText(found)}`);
 	return found;
+}
+
+/**
+ * Windows of tokens that no device has drawn: text that a wrong device draws would be kept, and later be measured on as good text.
+ * @internal
+ */
+export function fixedWindows({ vocabulary }: Pick<ModelFacts, "vocabulary">, count: number, length: number): TokenWindows {
+	const tokens = Int32Array.from({ length: count * length }, (_, i) => (i * i + 7 * i) % Math.min(vocabulary, 1000));
+	return makeWindows(tokens, length);
 }
 
 /** `at most 1.2e-4 nats in loss and 3.4e-6 in KL divergence from the CPU` */

@@ -185,6 +185,8 @@ export class Session {
 		try {
 			model = await loadAsRead(header, { ...options, placement }, { ...shape, stateBytes });
 			const loaded = Date.now();
+			const parity = await checkParity({ model, sha256, folder }, options);
+			const compared = Date.now();
 			const calibration = await calibrationOf(model, folder, { seed, until: plan.until }, options);
 			const prepared = Date.now();
 			for (const name of splitNames) {
@@ -193,7 +195,6 @@ export class Session {
 			}
 			const questions = questionFile && questionSplits(model, questionFile);
 			noteTruncated(questions, log);
-			const parity = await checkParity({ model, sha256, windows: calibration.splits.search, folder }, options);
 			const backend = backendOf(model);
 			log("debug", `${model.facts.description}; computed by ${backend}; ${model.backend.systemInfo.trim()}`);
 			const games = await openGames(model, { folder, sha256, backend, calibration, questions, stateBytes }, plan, options);
@@ -203,7 +204,7 @@ export class Session {
 			const session = new Session({ model, sha256, folder, seed, metric, calibration, questions, games, lock, parity, held: kept });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
-			session.textSeconds = (prepared - loaded) / 1000;
+			session.textSeconds = (prepared - compared) / 1000;
 			return session;
 		} catch (error) {
 			await model?.dispose();

@@ -1,4 +1,6 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { ProgressEvent } from "../../../src/api/index.js";
 import { DeviceError } from "../../../src/errors.js";
@@ -8,7 +10,10 @@ import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
 
 useFakeDevices([64], "wrong");
-const { out } = ownHomes();
+const { home, newHome, out } = ownHomes();
+
+/** Kept self-generated text of this home. */
+const texts = () => readdirSync(home(), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".windows.json"));
 
 it("a device that computes wrongly is refused before anything is searched, with what it computed", async () => {
 	const phases = new Set<string>();
@@ -22,4 +27,18 @@ it("a device that computes wrongly is refused before anything is searched, with 
 	);
 	expect(phases.has("Searching")).toBe(false);
 	expect(existsSync(output)).toBe(false);
+});
+
+it("text that it would draw is not kept, so a run on the CPU goes by its own", async () => {
+	const search = { method: "leave-one-out", workingWeights: "own" } as const;
+	const ask = (gpuLayers?: number) => pruneGguf(fixturePath, out(), { ...small, search, removeBlocks: 3, gpuLayers });
+	await expect(ask()).rejects.toThrow(DeviceError);
+	expect(texts()).toEqual([]);
+	const drawn = async () => Promise.all(texts().map((name) => readFile(join(home(), name), "utf8")));
+	await ask(0);
+	const after = await drawn();
+	newHome();
+	await ask(0);
+	expect(after).toEqual(await drawn());
+	expect(after.length).toBeGreaterThan(0);
 });

@@ -21,10 +21,9 @@ const sha256 = "0".repeat(64);
 describe("checkParity", () => {
 	it("compares the original and two candidates with the CPU, once", async () => {
 		const folder = await makeRunFolder({ name: "fixture.gguf", sha256: "0".repeat(64) });
-		const windows = fixtureWindows(4, 64);
 		await using model = await Model.load(fixturePath, { threads: 1 });
 		expect(model.placement.devices).toEqual([{ name: "FAKE0", blocks: 12, key: "FAKE0 (Fake device 0)" }]);
-		const found = (await checkParity({ model, sha256, windows, folder }, {}))!;
+		const found = (await checkParity({ model, sha256, folder }, {}))!;
 		expect(found.map(({ removed }) => removed)).toEqual([[], [6], [2, 6, 10]]);
 		for (const { device, cpu, divergence } of found) {
 			expect(Math.abs(device! - cpu!)).toBeLessThan(parityTolerance.loss / 100);
@@ -34,12 +33,12 @@ describe("checkParity", () => {
 		expect(readdirSync(folder).filter((name) => name.endsWith(".parity.json"))).toHaveLength(1);
 		let compared = 0;
 		const progress = { work: () => compared++ } as never;
-		expect(await checkParity({ model, sha256, windows, folder }, { progress })).toEqual(found);
+		expect(await checkParity({ model, sha256, folder }, { progress })).toEqual(found);
 		expect(compared).toBe(0);
 		// What is torn is measured again.
 		const [kept] = readdirSync(folder).filter((name) => name.endsWith(".parity.json"));
 		writeFileSync(join(folder, kept!), '[{"removed":');
-		expect(await checkParity({ model, sha256, windows, folder }, { progress })).toEqual(found);
+		expect(await checkParity({ model, sha256, folder }, { progress })).toEqual(found);
 		expect(compared).toBeGreaterThan(0);
 	});
 
@@ -65,7 +64,7 @@ describe("checkParity", () => {
 
 	it("does nothing for a model on the CPU", async () => {
 		await using model = await Model.load(fixturePath, { threads: 1, gpuLayers: 0 });
-		expect(await checkParity({ model, sha256, windows: fixtureWindows(2, 64), folder: "nowhere" }, {})).toBeUndefined();
+		expect(await checkParity({ model, sha256, folder: "nowhere" }, {})).toBeUndefined();
 	});
 });
 
