@@ -10,6 +10,7 @@ import type { Evaluation } from "../../model/runtime/evaluator.js";
 import { restartTeller } from "../../model/runtime/load-model.js";
 import { availableMemory, neededMemory } from "../../model/runtime/memory.js";
 import { Model } from "../../model/runtime/model.js";
+import { offloaded } from "../../model/runtime/placement.js";
 import { packageVersion } from "../../model/runtime/paths.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import { writeTemporarily } from "../../storage/atomic-file.js";
@@ -49,23 +50,47 @@ export async function compareWhole({ model, windows }: ParityJob, options: LoadS
 	return compared({ model, onCpu, windows, sets }, options);
 }
 
-/** Numbers of leading blocks that are compared if memory does not hold the model; the first one that it holds. */
-const leadingCounts = [16, 8, 4, 2, 1];
+/** Numbers of blocks that are compared if memory does not hold the model; the first one that it holds. */
+const partCounts = [16, 8, 4, 2, 1];
 
 /**
- * Only some leading blocks, with the embedding and the LM head: on the device through the layer view, on the CPU from a file of them alone,
- * which is deleted in any case.
- * @returns undefined if memory or the disk does not hold even one of them, or the architecture cannot run them alone
+ * Only some blocks of each device, with the embedding and the LM head: on the device through the layer view, on the CPU from a file of them
+ * alone, which is deleted in any case.
+ * @returns undefined if memory or the disk does not hold even one of each device, or the architecture cannot run them alone
  */
-export async function compareLeading(job: ParityJob, options: LoadSettings, available = availableMemory()): Promise<Parity[] | undefined> {
+export async function comparePart(job: ParityJob, options: LoadSettings, available = availableMemory()): Promise<Parity[] | undefined> {
 	const { model } = job;
-	for (const count of leadingCounts) {
-		const removed = Array.from({ length: Math.max(0, model.facts.blocks - count) }, (_, i) => count + i);
+	for (const count of partCounts) {
+		const removed = removedBeside(blocksOfDevices(model, count), model);
 		if (removed.length === 0 || model.blocks.check(removed) !== undefined || bytesWithout(model, removed) > available) continue;
-		const found = await comparePart(job, removed, options);
+		const found = await compareWithout(job, removed, options);
 		if (found) return found;
 	}
 	return undefined;
+}
+
+/** About so many blocks, at least one of each device: the first ones of its share. With the LM head alone on a device, any blocks lead to it. */
+function blocksOfDevices({ placement, facts }: Model, count: number): ReadonlySet<number> {
+	const shares: { readonly first: number; readonly size: number }[] = [];
+	let first = placement.blocks - offloaded(placement);
+	// By rows each device has a part of all of them.
+	const sizes = placement.splitMode === "row" ? [offloaded(placement)] : placement.devices.map(({ blocks }) => blocks);
+	for (const blocks of sizes) {
+		// The tail for predicting several tokens is never measured.
+		const size = Math.min(first + blocks, facts.blocks) - first;
+		if (size > 0) shares.push({ first, size });
+		first += blocks;
+	}
+	if (shares.length === 0) shares.push({ first: 0, size: facts.blocks });
+	const all = shares.reduce((sum, { size }) => sum + size, 0);
+	const taken = ({ size }: { readonly size: number }) => Math.min(size, Math.max(1, Math.floor((count * size) / all)));
+	return new Set(shares.flatMap((share) => Array.from({ length: taken(share) }, (_, i) => share.first + i)));
+}
+
+/** What can go so that these blocks stay: blocks that a rule ties together go together. */
+function removedBeside(kept: ReadonlySet<number>, { blocks: plan, facts }: Model): number[] {
+	const groups = plan.units ?? [...Array(facts.blocks).keys()].filter((block) => !plan.frozen.has(block)).map((block) => [block]);
+	return groups.filter((group) => !group.some((block) => kept.has(block))).flat();
 }
 
 function bytesWithout({ file }: Model, removed: readonly number[]): number {
@@ -74,7 +99,7 @@ function bytesWithout({ file }: Model, removed: readonly number[]): number {
 	return neededMemory(file).total - weights;
 }
 
-async function comparePart(job: ParityJob, removed: readonly number[], options: LoadSettings): Promise<Parity[] | undefined> {
+async function compareWithout(job: ParityJob, removed: readonly number[], options: LoadSettings): Promise<Parity[] | undefined> {
 	const { model, sha256, folder, windows } = job;
 	const { signal, allowUnknownArchitecture: allowUnknown = false } = options;
 	const stop = signal ? { signal } : {};
@@ -82,7 +107,7 @@ async function comparePart(job: ParityJob, removed: readonly number[], options: 
 	const mask = Coalition.ofRemoved(model.facts.blocks, removed);
 	try {
 		return await writeTemporarily(
-			join(folder, partialName("leading.gguf")),
+			join(folder, partialName("part.gguf")),
 			{ expectedBytes: writtenSize(content), ...stop },
 			(handle) => writeGguf(handle, content, stop),
 			async (path) => {

@@ -13,7 +13,7 @@ import { parsedAs } from "../../storage/plan-values.js";
 import { parityPath } from "../../storage/runs.js";
 import { logger } from "../../api/logger.js";
 import type { LoadSettings } from "../../api/options/settings.js";
-import { compareLeading, compareWhole, type Parity, type ParityJob } from "./parity-pairs.js";
+import { comparePart, compareWhole, type Parity, type ParityJob } from "./parity-pairs.js";
 
 /**
  * How far a device may be from the CPU: nats per token of the mean loss, and of the mean KL divergence. Both are guesses: no device has been
@@ -36,7 +36,7 @@ const parities = v.array(
 
 /**
  * Compares a model on devices with the CPU: the original and two candidates, on fixed tokens, so before any text is drawn there; some
- * leading blocks if memory does not hold the model beside the device. What was compared once with a device and its driver is kept.
+ * blocks of each device if memory does not hold the model beside the device. What was compared once with a device and its driver is kept.
  * @returns what was found, nothing if not even that can be compared; undefined for a model on the CPU
  * @throws DeviceError beyond the tolerance
  */
@@ -46,19 +46,27 @@ export async function checkParity(job: Omit<ParityJob, "windows">, options: Load
 	if (devices === undefined) return undefined;
 	const windows = fixedWindows(model.facts, compared.windows, Math.min(compared.length, model.facts.contextLength));
 	const asked = [devices, computingIdentity(model, options), model.file.size];
-	const path = parityPath(folder, hashOf(["parity", version, asked]));
-	const kept = await readFile(path, "utf8").then(
+	// What a part said must not count once memory holds the whole model.
+	const once = async (what: "whole" | "part", measure: () => Promise<Parity[] | undefined>) => {
+		const path = parityPath(folder, hashOf(["parity", version, asked, what]));
+		const kept = await keptParities(path);
+		const found = kept ?? (await measure());
+		if (found === undefined) return undefined;
+		const worst = worstOf(found);
+		if (!isWithin(worst)) throw new DeviceError(refusal(devices, worst));
+		if (!kept) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(found)));
+		logger(options)("debug", `${devices} agrees with the CPU: ${parityText(found)}`);
+		return found;
+	};
+	const whole = await once("whole", () => compareWhole({ ...job, windows }, options));
+	return whole ?? (await once("part", () => toldPart({ ...job, windows }, options))) ?? [];
+}
+
+const keptParities = (path: string) =>
+	readFile(path, "utf8").then(
 		(text) => parsedAs(parities, text),
 		() => undefined,
 	);
-	const found = kept ?? (await compare({ ...job, windows }, options));
-	if (found.length === 0) return found;
-	const worst = worstOf(found);
-	if (!isWithin(worst)) throw new DeviceError(refusal(devices, worst));
-	if (!kept) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(found)));
-	logger(options)("debug", `${devices} agrees with the CPU: ${parityText(found)}`);
-	return found;
-}
 
 /**
  * Windows of tokens that no device has drawn: text that a wrong device draws would be kept, and later be measured on as good text.
@@ -80,17 +88,15 @@ export function parityText(found: readonly Parity[]): string {
 	return `at most ${losses.toExponential(1)} nats in loss and ${Math.max(0, divergences).toExponential(1)} in KL divergence from the CPU${of}`;
 }
 
-async function compare(job: ParityJob, options: LoadSettings): Promise<readonly Parity[]> {
-	const whole = await compareWhole(job, options);
-	if (whole) return whole;
-	const part = await compareLeading(job, options);
+async function toldPart(job: ParityJob, options: LoadSettings): Promise<Parity[] | undefined> {
+	const part = await comparePart(job, options);
 	logger(options)(
 		"warning",
 		part
 			? `memory does not hold the model beside the device: the device is compared with the CPU without blocks ${formatBlocks(part[0]!.removed)}`
 			: "the device is not compared with the CPU: memory does not hold even a part of the model beside it. Close other programs and run again to compare",
 	);
-	return part ?? [];
+	return part;
 }
 
 /** Nats per token; infinite if only one of them is finite, 0 if none is. */

@@ -6,7 +6,7 @@ import { DeviceError } from "../../../src/errors.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { neededMemory } from "../../../src/model/runtime/memory.js";
-import { compareLeading } from "../../../src/pipeline/session/parity-pairs.js";
+import { comparePart } from "../../../src/pipeline/session/parity-pairs.js";
 import { checkParity, parityText, parityTolerance } from "../../../src/pipeline/session/parity.js";
 import { makeRunFolder } from "../../../src/storage/runs.js";
 import { useFakeDevices } from "../../helpers/fake-devices.js";
@@ -42,7 +42,7 @@ describe("checkParity", () => {
 		expect(compared).toBeGreaterThan(0);
 	});
 
-	it("compares leading blocks, from a file of them alone, if memory does not hold the model", async () => {
+	it("compares the device's first blocks, from a file of them alone, if memory does not hold the model", async () => {
 		const folder = await makeRunFolder({ name: "fixture.gguf", sha256 });
 		const job = { sha256, windows: fixtureWindows(2, 64), folder };
 		await using model = await Model.load(fixturePath, { threads: 1 });
@@ -52,14 +52,14 @@ describe("checkParity", () => {
 			[need - 3 * block, 8],
 			[need - 9 * block, 2],
 		] as const) {
-			const [only, ...rest] = (await compareLeading({ ...job, model }, {}, available))!;
+			const [only, ...rest] = (await comparePart({ ...job, model }, {}, available))!;
 			expect(rest).toEqual([]);
 			expect(only!.removed).toEqual(Array.from({ length: 12 - count }, (_, i) => count + i));
 			expect(Math.abs(only!.device! - only!.cpu!)).toBeLessThan(parityTolerance.loss / 100);
 			expect(only!.divergence!).toBeLessThan(parityTolerance.divergence / 10);
 		}
-		expect(await compareLeading({ ...job, model }, {}, need - 11.5 * block)).toBeUndefined();
-		expect(readdirSync(folder).filter((name) => name.includes("leading"))).toEqual([]);
+		expect(await comparePart({ ...job, model }, {}, need - 11.5 * block)).toBeUndefined();
+		expect(readdirSync(folder).filter((name) => name.includes("part.gguf"))).toEqual([]);
 	});
 
 	it("does nothing for a model on the CPU", async () => {
