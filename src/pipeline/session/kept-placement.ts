@@ -8,7 +8,7 @@ import { defaultStateBytes } from "../../model/runtime/evaluator.js";
 import { machineSeen } from "../../model/runtime/load-model.js";
 import { availableMemory, memoryForStates, type MemoryShape } from "../../model/runtime/memory.js";
 import { bytesElsewhere, fitsNow, placementFor, type Room } from "../../model/runtime/place.js";
-import { type Placement, placementText } from "../../model/runtime/placement.js";
+import { offloaded, type Placement, placementText } from "../../model/runtime/placement.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
 import { parsedAs, wholeNumber } from "../../storage/plan-values.js";
@@ -18,6 +18,8 @@ import type { LoadSettings, SessionSettings } from "../../api/options/settings.j
 
 /** Blocks by the name of the device, in the order of the blocks. */
 const shares = v.array(v.strictObject({ name: v.string(), blocks: wholeNumber }));
+/** All placements of a run. */
+const placements = v.array(shares);
 
 /** What is put somewhere. */
 export interface PlacedJob {
@@ -47,7 +49,8 @@ export async function placeRun(
 
 /**
  * Where the model of a run is put: where an earlier run of the same text and seed had it, as long as the devices have memory for that;
- * otherwise as many blocks on devices as fit. Losses are of one placement, so in another one nothing that is cached would count.
+ * otherwise as many blocks on devices as fit. Losses are of one placement, so in another one nothing that is cached would count. All
+ * placements are kept, and the largest that fits is taken: a run with little memory must not end what one with more has begun.
  * @throws as `placementFor`
  */
 export async function placementOfRun(job: PlacedJob, room: Room, options: LoadSettings): Promise<Placement> {
@@ -59,29 +62,39 @@ export async function placementOfRun(job: PlacedJob, room: Room, options: LoadSe
 	const keys = devices.map((device) => deviceKey(device, room.seen));
 	// Distributions to compare with lie in the computer's memory: a session that needs none of them is of the same run.
 	const { windows, windowLength, ubatch } = shape;
-	const path = placementPath(folder, hashOf(["placement", 1, { keys, splitMode, windows, windowLength, ubatch, seed }]));
+	const path = placementPath(folder, hashOf(["placement", 2, { keys, splitMode, windows, windowLength, ubatch, seed }]));
 	const kept = await readFile(path, "utf8").then(
-		(text) => parsedAs(shares, text),
-		() => undefined,
+		(text) => parsedAs(placements, text) ?? [],
+		() => [],
 	);
-	const earlier = kept && { devices: withKeys(kept, room.seen), blocks: found.blocks, splitMode };
-	if (earlier && placementText(earlier) !== placementText(found)) {
-		if (fitsNow(file, shape, room, earlier)) {
-			const again = `as in an earlier run, so that its measurements count: ${placementText(earlier)}`;
-			logger(options)(
-				"note",
-				`blocks are placed ${again}. Now free memory allows: ${placementText(found)}. --gpu-layers N chooses another number`,
-			);
-			return earlier;
-		}
+	const earlier = kept
+		.map((one): Placement => ({ devices: withKeys(one, room.seen), blocks: found.blocks, splitMode }))
+		.sort((a, b) => offloaded(b) - offloaded(a));
+	const taken = [...earlier, found].find((one) => placementText(one) === placementText(found) || fitsNow(file, shape, room, one))!;
+	tellPlaced({ taken, found, largest: earlier[0] }, options);
+	if (taken === found && found.devices.length > 0) {
+		const text = JSON.stringify([...kept, found.devices.map(({ name, blocks }) => ({ name, blocks }))]);
+		await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(text));
+	}
+	return taken;
+}
+
+/** What of the earlier placements people must know. */
+function tellPlaced(
+	{ taken, found, largest }: { readonly taken: Placement; readonly found: Placement; readonly largest: Placement | undefined },
+	options: LoadSettings,
+): void {
+	const [now, then] = [placementText(taken), largest && placementText(largest)];
+	if (largest !== undefined && then !== now)
 		logger(options)(
 			"warning",
-			`the device has less free memory than in an earlier run, whose measurements count only with ${placementText(earlier)}. To go on from them, free memory there and run again`,
+			`the device has less free memory than in an earlier run, whose measurements count only with ${then}. To go on from them, free memory there and run again; --gpu-layers ${offloaded(largest) + 1} asks for that placement`,
 		);
-	}
-	const text = JSON.stringify(found.devices.map(({ name, blocks }) => ({ name, blocks })));
-	if (found.devices.length > 0) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(text));
-	return found;
+	if (now !== placementText(found))
+		logger(options)(
+			"note",
+			`blocks are placed as in an earlier run, so that its measurements count: ${now}. Now free memory allows: ${placementText(found)}. --gpu-layers N chooses another number`,
+		);
 }
 
 const withKeys = (kept: v.InferOutput<typeof shares>, seen: AddonInfo): Placement["devices"] =>

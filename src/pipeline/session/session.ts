@@ -179,10 +179,11 @@ export class Session {
 		const folder = await makeRunFolder({ name: basename(path), sha256 });
 		const seed = options.seed ?? 0;
 		const wishedPositions = positions([...held, ...further, ...wished]);
-		const { placement, stateBytes } = await placeRun({ file, shape, folder, seed, wishedPositions }, options);
 		const lock = await lockRun(folder, seed, options);
 		let model: Model | undefined;
 		try {
+			// The placement is kept, so only by the run that holds the lock.
+			const { placement, stateBytes } = await placeRun({ file, shape, folder, seed, wishedPositions }, options);
 			model = await loadAsRead(header, { ...options, placement }, { ...shape, stateBytes });
 			const loaded = Date.now();
 			const parity = await checkParity({ model, sha256, folder }, options);

@@ -66,9 +66,22 @@ describe("a run that goes on with other memory free", () => {
 		const { place, events } = await runs();
 		await place(total, { seed: 3 });
 		expect(offloaded(await place(total / 2, { seed: 3 }))).toBeLessThan(12);
-		expect(events).toEqual([
-			expect.objectContaining({ level: "warning", message: expect.stringContaining("less free memory than in an earlier run") }),
-		]);
+		const warning = expect.objectContaining({
+			level: "warning",
+			message: expect.stringMatching(/less free memory than in an earlier run, .*run again; --gpu-layers 13 asks for that placement$/),
+		});
+		expect(events).toEqual([warning]);
+		// Then with as little again: as the second time, and the first is still known.
+		const small = await place(total / 2, { seed: 3 });
+		expect(placementKey(await place(total / 2 + 0.2, { seed: 3 }))).toBe(placementKey(small));
+		expect(events.slice(1).filter(({ level }) => level === "warning")).toEqual([warning, warning]);
+	});
+
+	it("goes back to the first placement once memory allows it again", async () => {
+		const { place } = await runs();
+		const first = await place(total, { seed: 5 });
+		await place(total / 2, { seed: 5 });
+		expect(placementKey(await place(total, { seed: 5 }))).toBe(placementKey(first));
 	});
 
 	it("looks for itself on another card, and does what is asked for", async () => {

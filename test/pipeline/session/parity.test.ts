@@ -1,5 +1,5 @@
 import { readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { LogEvent } from "../../../src/api/index.js";
 import { DeviceError } from "../../../src/errors.js";
@@ -8,6 +8,8 @@ import { Model } from "../../../src/model/runtime/model.js";
 import { neededMemory } from "../../../src/model/runtime/memory.js";
 import { comparePart } from "../../../src/pipeline/session/parity-pairs.js";
 import { checkParity, parityText, parityTolerance } from "../../../src/pipeline/session/parity.js";
+import { lockRun } from "../../../src/pipeline/session/run-lock.js";
+import { identityOf } from "../../../src/storage/hash.js";
 import { makeRunFolder } from "../../../src/storage/runs.js";
 import { useFakeDevices } from "../../helpers/fake-devices.js";
 import { fixturePath, fixtureWindows } from "../../helpers/fixture.js";
@@ -83,6 +85,15 @@ describe("a run on a device", () => {
 		expect(plan.command).toContain("--gpu-layers 13");
 		expect(result.output!.verification).toMatch(/within 1e-3 nats per token .*; all 9 blocks on FAKE0\)/);
 	});
+});
+
+it("a second start of the same command ends before it keeps where it would put blocks", async () => {
+	const folder = await makeRunFolder({ name: basename(fixturePath), sha256: await identityOf([fixturePath]) });
+	const lock = await lockRun(folder, 0, small);
+	const search = { method: "leave-one-out" } as const;
+	await expect(pruneGguf(fixturePath, out(), { ...small, removeBlocks: 3, search })).rejects.toThrow(/is in use by process/);
+	await lock.release();
+	expect(readdirSync(folder).filter((name) => name.endsWith(".json"))).toEqual([]);
 });
 
 it("is refused with an error of its own", () => {
