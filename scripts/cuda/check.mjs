@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { fail, root } from "../device/build.mjs";
+import { forgetOwnObjects, ownWarnings } from "./own-sources.mjs";
 
 /** A toolkit: the compiler, with the runtime and the headers that it needs, and two libraries. */
 const wheels = { "nvidia-cuda-nvcc": "13.5.37", "nvidia-cuda-cccl": "13.3.5.0.6", "nvidia-cublas": "13.10.0.20" };
@@ -90,6 +91,7 @@ async function check() {
 		if (/^\[\s*\d+/.test(line) && lines.length % 10 === 0) process.stderr.write(`${line}\n`);
 	};
 	try {
+		forgetOwnObjects(folder);
 		const [program, ...args] = await configure(folder, toolkit);
 		await logged(program, args, onLine);
 		await logged("cmake", ["--build", folder, "--parallel", options.jobs, "--target", "prune_gguf"], onLine);
@@ -98,7 +100,7 @@ async function check() {
 	}
 	const addon = join(folder, "linked", "prune_gguf.node");
 	if (!existsSync(addon)) throw new Error(`${addon} was not made`);
-	const warnings = lines.filter((line) => /(?:^|\/)native\/[\w.]+:\d+.*warning/i.test(line));
+	const warnings = ownWarnings(lines);
 	process.stdout.write(`Compiled and linked for CUDA (${architecture}): ${addon}\nWarnings from our own files: ${warnings.length}\n`);
 	if (warnings.length > 0) throw new Error(warnings.join("\n"));
 }
