@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildFor, buildGenerator, fail, root } from "./build.mjs";
+import { comparedRows, jobVerdict, reasonOf } from "./rows.mjs";
 import { runDeviceTests } from "./tests.mjs";
 
 const fixture = join(root, "fixture", "fixture-12l.gguf");
@@ -29,7 +30,7 @@ function findBackend() {
 
 const runs = (program) => spawnSync(program, { stdio: "ignore" }).status === 0;
 
-/** What one place computes. @throws {Error} with the end of what it wrote */
+/** What one place computes, as far as it came, and why it came no further. What the process says goes to standard error. */
 function measure(addon, model, place) {
 	const request = { model, windows: 10, length: 128, ...place };
 	const { status, signal, stdout, stderr } = spawnSync(
@@ -37,30 +38,17 @@ function measure(addon, model, place) {
 		[join(root, "scripts", "device", "measure.mjs"), JSON.stringify(request)],
 		{ encoding: "utf8", env: { ...process.env, PRUNE_GGUF_ADDON: addon } },
 	);
-	if (status !== 0) throw new Error(`measuring ended with ${status ?? signal}:\n${stderr.slice(-2000)}`);
-	return JSON.parse(stdout.trim().split("\n").at(-1));
+	process.stderr.write(stderr);
+	const lines = stdout.split("\n").filter((line) => line.startsWith("{"));
+	const found = Object.assign({ device: "none" }, ...lines.map((line) => JSON.parse(line)));
+	return status === 0 ? found : { ...found, error: `measuring ended with ${status ?? signal}: ${reasonOf(stderr)}` };
 }
 
-/** Rows of a model: the device beside the CPU. */
-function compare(addon, model) {
+/** A model on the device and on the CPU. */
+async function compare(addon, model) {
+	const { parityTolerance } = await import("../../dist/pipeline/session/parity.js");
 	const [there, cpu] = ["all", 0].map((gpuLayers) => measure(addon, model, { gpuLayers }));
-	if (there.devices.length === 0) throw new Error("the build sees no device: is its driver installed?");
-	if (!there.onDevice || cpu.onDevice) throw new Error(`the device was not compared with the CPU: ${there.placement}; ${cpu.placement}`);
-	const loss = Math.max(...there.losses.map((value, i) => Math.abs(value - cpu.losses[i])));
-	const name = basename(model);
-	const seconds = (value) => `${value.toFixed(2)} s`;
-	return {
-		devices: there.devices,
-		rows: [
-			[`parity with the CPU, ${name}`, true, `${there.placement}: ${there.parity}; ${loss.toExponential(1)} nats in loss on 10 windows`],
-			[
-				`greedy step, ${name}`,
-				true,
-				`${there.candidates} candidates: ${seconds(there.step)}; CPU ${seconds(cpu.step)} (${(cpu.step / there.step).toFixed(2)} times)`,
-			],
-			[`over the bus, ${name}`, true, `${(there.bytes / 1e6).toFixed(1)} MB for each candidate of the step`],
-		],
-	};
+	return { device: there.device, rows: comparedRows(basename(model), there, cpu, parityTolerance) };
 }
 
 /** The default job, from the command line. */
@@ -70,11 +58,9 @@ function defaultJob(addon, model) {
 	try {
 		const args = [join(root, "dist", "cli", "main.js"), model, join(folder, "pruned.gguf"), "-n", "6", "--json"];
 		const env = { ...process.env, PRUNE_GGUF_ADDON: addon, PRUNE_GGUF_HOME: join(folder, "home") };
-		const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env, maxBuffer: 1 << 28 });
-		const seconds = Math.round((performance.now() - started) / 1000);
-		if (status !== 0) return [false, `exit code ${status}: ${stderr.trim().split("\n").at(-1)}`];
-		const { plan, output } = JSON.parse(stdout);
-		return [true, `6 of ${plan.model.blocks} blocks in ${seconds} s on ${plan.backend}; ${output.verification}`];
+		const ended = spawnSync(process.execPath, args, { encoding: "utf8", env, maxBuffer: 1 << 28 });
+		process.stderr.write(ended.stderr);
+		return jobVerdict(ended, Math.round((performance.now() - started) / 1000));
 	} finally {
 		rmSync(folder, { recursive: true, force: true });
 	}
@@ -89,30 +75,19 @@ async function run() {
 		[`build for ${backend}`, true, `${Math.round(seconds)} s`],
 		["test/device", tests.ok, tests.line],
 	];
-	const attempt = (what, work) => {
-		try {
-			rows.push(...work());
-		} catch (error) {
-			rows.push([what, false, error.message.split("\n")[0]]);
-		}
-	};
-	let devices = [];
-	attempt("the 12-block model", () => {
-		const found = compare(addon, fixture);
-		devices = found.devices;
-		return found.rows;
-	});
+	const small = await compare(addon, fixture);
+	rows.push(...small.rows);
 	if (existsSync(options.model)) {
-		attempt(basename(options.model), () => compare(addon, options.model).rows);
-		attempt("default job", () => [[`default job, ${basename(options.model)}`, ...defaultJob(addon, options.model)]]);
+		rows.push(...(await compare(addon, options.model)).rows);
+		rows.push([`default job, ${basename(options.model)}`, ...defaultJob(addon, options.model)]);
 	} else {
 		// Nobody reads the table of a job that passed.
 		const verdict = process.env.CI ? false : undefined;
 		rows.push(["default job", verdict, `not run: ${options.model} is not there; name a model with --model`]);
 	}
 	const verdict = (ok) => (ok === undefined ? "-" : ok ? "passed" : "failed");
-	const table = rows.map(([what, ok, found]) => `| ${what} | ${verdict(ok)} | ${found} |`);
-	process.stdout.write(`\nDevice: ${devices.join(", ") || "none"}\n\n| what | verdict | found |\n|---|---|---|\n${table.join("\n")}\n`);
+	const table = rows.map(([what, ok, found]) => `| ${what} | ${verdict(ok)} | ${found.replaceAll(/\s+/g, " ")} |`);
+	process.stdout.write(`\nDevice: ${small.device}\n\n| what | verdict | found |\n|---|---|---|\n${table.join("\n")}\n`);
 	if (rows.some(([, ok]) => ok === false)) process.exitCode = 1;
 }
 
