@@ -280,7 +280,9 @@ export class Model implements TextModel {
 
 	async #runAfter<T>(before: Promise<unknown>, signal: AbortSignal | undefined, start: StartJob<T>): Promise<T> {
 		await untilAborted(before, signal);
-		return runNative(this.#addon, signal, (cancel, guard) => start(this.#alive(), cancel, guard));
+		return runNative(this.#addon, signal, (cancel, guard) => start(this.#alive(), cancel, guard)).catch((error: unknown) => {
+			throw tooSmallAfterAll(error, this.placement, this.path) ?? error;
+		});
 	}
 
 	#alive(): NativeModel {

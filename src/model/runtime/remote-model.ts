@@ -2,7 +2,7 @@
 import { DeviceError } from "../../errors.js";
 import type { MaskFigures, ModelFacts, NativeLoadOptions, NativeModel, SweepStats } from "./addon.js";
 import { fromNative } from "./cancel.js";
-import { type Placement, tooSmallAfterAll } from "./placement.js";
+import { type Placement, saysTooSmall, tooSmallAfterAll } from "./placement.js";
 import { type AddonProcess, type Held, ProcessEnded, type RemoteCall, type RemoteToken } from "./remote.js";
 
 /** Called when the process has ended and another one takes over. */
@@ -251,14 +251,19 @@ export class RemoteModel implements NativeModel {
 
 /** @param when for people, for example "2 times at the same place" */
 export function endedError(where: string, when: string, error: ProcessEnded): DeviceError {
-	// llama.cpp's words where the connection to a server broke.
-	const cause = error.log.some((line) => line.includes("Remote RPC server"))
-		? "start the RPC server anew"
-		: "install another version of the driver";
-	const advice = `What was measured is in the cache: the same command goes on. If it happens again, ${cause}, or give --gpu-layers 0 for the CPU.`;
+	const advice = `What was measured is in the cache: the same command goes on. If it happens again, ${remedyFor(error.log)}, or give --gpu-layers 0 for the CPU.`;
 	return new DeviceError(`the process that computes on ${where} ended ${when} (${error.message}). ${advice}`, {
 		cause: new Error(error.log.join("\n")),
 	});
+}
+
+function remedyFor(log: readonly string[]): string {
+	const said = log.join("\n");
+	// llama.cpp's words where the connection to a server broke.
+	if (said.includes("Remote RPC server")) return "start the RPC server anew";
+	if (saysTooSmall(said)) return "give a smaller number of --gpu-layers, close what else uses the device";
+	if (said.includes("no kernel image is available")) return "build for this card (prune-gguf build --backend cuda)";
+	return "install another version of the driver";
 }
 
 function rowsOf(bytes: Uint8Array, rows: readonly number[], width: number): Uint8Array {

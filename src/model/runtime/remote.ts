@@ -7,15 +7,22 @@ import { childEnv, startTalking, type TalkingChild } from "./child.js";
 const ENTRY = fileURLToPath(new URL("./remote-child.mjs", import.meta.url));
 /** Lines of the log in a message. */
 const SHOWN_LINES = 2;
+/** Lines that say why a process ended: a driver's last lines say where. */
+const saysWhy = /\berror\b|failed|out of memory|OutOf\w*Memory|lost/i;
 
 /** The process ended during a call. */
 export class ProcessEnded extends Error {
 	readonly log: readonly string[];
 
 	constructor(cause: string | undefined, log: readonly string[]) {
-		super(cause === undefined ? "it could not be started" : `${cause}: ${log.slice(-SHOWN_LINES).join("; ") || "without a word"}`);
+		super(cause === undefined ? "it could not be started" : `${cause}: ${shownLines(log) || "without a word"}`);
 		this.log = log;
 	}
+}
+
+function shownLines(log: readonly string[]): string {
+	const why = log.filter((line) => saysWhy.test(line));
+	return (why.length > 0 ? why : log).slice(-SHOWN_LINES).join("; ");
 }
 
 /** Cancels a call here and in the process. */

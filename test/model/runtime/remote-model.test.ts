@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { MaskFigures, NativeModel, SweepStats } from "../../../src/model/runtime/addon.js";
 import { type AddonProcess, Held, ProcessEnded, type RemoteCall, type RemoteToken } from "../../../src/model/runtime/remote.js";
-import { RemoteModel } from "../../../src/model/runtime/remote-model.js";
+import { endedError, RemoteModel } from "../../../src/model/runtime/remote-model.js";
 import { placed } from "../../helpers/fake-devices.js";
 
 const stats: SweepStats = { blocksDone: 0, blocksSaved: 0, tokensDone: 0 };
@@ -76,5 +76,49 @@ describe("a process that ends after its figures and before its answer", () => {
 			[0, 5],
 			[1, 6],
 		]);
+	});
+});
+
+describe("a driver that fails", () => {
+	const cuda = (why: string, statement: string) => [
+		`CUDA error: ${why}`,
+		"  current device: 0, in function alloc at ggml/src/ggml-cuda/ggml-cuda.cu:517",
+		`  ${statement}`,
+		"ggml/src/ggml-cuda/ggml-cuda.cu:108: CUDA error",
+	];
+
+	it.each<[string, string[], string, RegExp]>([
+		[
+			"memory",
+			cuda("out of memory", "cuMemCreate(&handle, reserve_size, &prop, 0)"),
+			"CUDA error: out of memory",
+			/a smaller number of --gpu-layers/,
+		],
+		[
+			"the build",
+			cuda("no kernel image is available for execution on the device", "cudaGetLastError()"),
+			"no kernel image is available",
+			/build for this card \(prune-gguf build --backend cuda\)/,
+		],
+		[
+			"the driver",
+			cuda("an illegal memory access was encountered", "cudaStreamSynchronize(x)"),
+			"illegal memory access",
+			/another version of the driver/,
+		],
+		[
+			"a lost device",
+			["terminate called", "  what():  vk::Queue::submit: ErrorDeviceLost", "at 1", "at 2"],
+			"ErrorDeviceLost",
+			/version of the driver/,
+		],
+	])("is told by its reason, with what helps against it: %s", (_, log, said, advice) => {
+		const { message } = endedError("X0", "while the model was loaded", new ProcessEnded("SIGABRT", log));
+		expect(message).toContain(said);
+		expect(message).toMatch(advice);
+	});
+
+	it("without a reason is told by its last lines", () => {
+		expect(new ProcessEnded("SIGABRT", ["a", "b", "c"]).message).toBe("SIGABRT: b; c");
 	});
 });
