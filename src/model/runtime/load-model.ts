@@ -79,9 +79,13 @@ export async function loadAsRead(
 	options: LoadOptions,
 	shape?: MemoryShape,
 ): Promise<Model> {
-	const model = await loadModel(path, { ...options, file }, shape);
+	return asRead(await loadModel(path, { ...options, file }, shape));
+}
+
+/** A model that was just loaded; it is freed if its file is another one by now. @throws FileError if the file changed since its header was read */
+export async function asRead(model: Model): Promise<Model> {
 	try {
-		await checkAsRead({ file });
+		await checkAsRead(model);
 		return model;
 	} catch (error) {
 		await model.dispose();

@@ -14,6 +14,8 @@ export interface RemoteLoadOptions extends NativeLoadOptions {
 	/** Where its blocks go, as the other options say it too. */
 	readonly placement: Placement;
 	readonly onRestart?: OnRestart | undefined;
+	/** @throws FileError if the file changed since its header was read */
+	readonly checkFile: () => Promise<void>;
 }
 
 /** Here and there: a call of either takes its part. */
@@ -156,13 +158,13 @@ class RemoteAddon {
 	}
 
 	async load(path: string, options: RemoteLoadOptions, cancel: RemoteToken, onProgress: (fraction: number) => void): Promise<NativeModel> {
-		const { where, placement, onRestart, ...load } = options;
+		const { where, placement, onRestart, checkFile, ...load } = options;
 		// Tokens of a text are asked for without waiting.
 		const words = { gpuLayers: 0, devices: [], mmap: true, vocabularyOnly: true };
 		const vocabulary = await this.#local.NativeModel.load(path, words, cancel.local, () => {});
 		const model: RemoteModel = new RemoteModel({
 			...{ process: this.#process, newToken: () => new this.#token(), vocabulary, path, options: load },
-			...{ where, placement, onRestart },
+			...{ where, placement, onRestart, checkFile },
 			onEnd: () => this.#models.delete(model),
 		});
 		try {

@@ -26,6 +26,8 @@ export interface RemoteParts {
 	readonly where: string;
 	readonly placement: Placement;
 	readonly onRestart: OnRestart | undefined;
+	/** @throws FileError if the file changed since its header was read */
+	readonly checkFile: () => Promise<void>;
 	readonly onEnd: () => void;
 }
 
@@ -65,15 +67,17 @@ export class RemoteModel implements NativeModel {
 
 	/**
 	 * Loads it again, as it was.
-	 * @throws NotEnoughMemoryError if the device has no memory for it now, DeviceError for what else keeps it from being loaded
+	 * @throws NotEnoughMemoryError if the device has no memory for it now, DeviceError for what else keeps it from being loaded,
+	 * FileError if another model has its name by now
 	 */
 	async restore(): Promise<void> {
-		const { path, options, newToken } = this.#parts;
+		const { path, options, newToken, checkFile } = this.#parts;
 		const call = { method: "NativeModel.load", args: [path, options, newToken(), () => {}] };
 		const mark = await this.#process.call(call).catch((error: unknown) => {
 			throw error instanceof ProcessEnded ? error : this.#notRestored(error);
 		});
 		this.#held = this.#process.keep(mark);
+		await checkFile();
 		if (this.#rules) await this.#process.call({ on: this.held, method: "setViewRules", args: [this.#rules] });
 		for (const args of this.#replaced.values()) await this.#process.call({ on: this.held, method: "replaceTensor", args });
 	}

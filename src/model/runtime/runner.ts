@@ -1,4 +1,5 @@
 // What runs a model, and where its blocks go: decided before it is loaded.
+import { checkAsRead } from "../gguf/as-read.js";
 import type { GgufFile } from "../gguf/file.js";
 import type { Addon, NativeLoadOptions } from "./addon.js";
 import type { BuildStep } from "./build.js";
@@ -42,6 +43,14 @@ export async function runnerFor(file: GgufFile, options: RunnerOptions): Promise
 	const placement = options.placement ?? placementFor(file, options.shape ?? {}, { seen: info, host: available }, options);
 	checkMemory(file, {}, available, bytesElsewhere(file, placement, info));
 	const addon = options.beside?.addon ?? addonFor(local, loadedBinary().path, placement.devices.length > 0);
-	const remote = addon === local ? {} : { where: devicesText(info, placement) ?? "the CPU", placement, onRestart: options.onRestart };
+	const remote =
+		addon === local
+			? {}
+			: {
+					where: devicesText(info, placement) ?? "the CPU",
+					placement,
+					onRestart: options.onRestart,
+					checkFile: () => checkAsRead({ file }),
+				};
 	return { addon, placement, load: { ...remote, ...loadOptionsOf(placement), mmap: (options.mmap ?? true) && isMappable(file) } };
 }

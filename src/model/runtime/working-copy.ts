@@ -1,6 +1,7 @@
 import { rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { NoSpaceError } from "../../errors.js";
+import { checkAsRead } from "../gguf/as-read.js";
 import type { GgufFile } from "../gguf/file.js";
 import { predictedBytes } from "./file-types.js";
 import { availableMemory, type MemoryShape, neededBesideWeights, sizeText } from "./memory.js";
@@ -25,7 +26,8 @@ export function copyFits(model: CopySource, type: FileType, shape: MemoryShape =
 /**
  * The same model with weights of another type, in memory. llama.cpp's quantizer writes a file, which is read completely and deleted.
  * @param path of that file, which must not exist
- * @throws NoSpaceError if its disk has too little space, QuantizeError, and the errors of loading
+ * @throws NoSpaceError if its disk has too little space, FileError if the model changed since its header was read, QuantizeError, and the
+ * errors of loading
  */
 export async function workingCopy(
 	model: CopySource,
@@ -52,6 +54,8 @@ export async function workingCopy(
 			signal,
 			onProgress: (done, total) => onProgress?.(done / total),
 		});
+		// The quantizer reads the file by its name, which another model may have by now.
+		await checkAsRead(model);
 		return await Model.load(path, { ...load, signal, mmap: false });
 	} finally {
 		await rm(path, { force: true });

@@ -8,7 +8,7 @@ import { logger } from "../../api/logger.js";
 import type { ReportExtras } from "../../report/report-data.js";
 import { speedData, textSections } from "../reporting/speed-and-texts.js";
 import { formatSpeedup } from "../../report/format.js";
-import { loadModel, machineSeen } from "../../model/runtime/load-model.js";
+import { loadAsRead, machineSeen } from "../../model/runtime/load-model.js";
 import { bytesElsewhere, placementAsBefore, placementFor } from "../../model/runtime/place.js";
 import { type Placement, placementWithout } from "../../model/runtime/placement.js";
 import { keptBlocks } from "../writing/write-pruned.js";
@@ -178,7 +178,8 @@ async function withSides(
 ): Promise<MeasuredPair> {
 	if (output === undefined) return work({ before: { model: model! }, after: { model: model!, removed } });
 	const file = await GgufFile.read(output);
-	const load = (path: string, header: GgufFile, placement: Placement) => loadModel(path, { ...options, threads, file: header, placement });
+	const load = (path: string, header: GgufFile, placement: Placement) =>
+		loadAsRead({ path, file: header }, { ...options, threads, placement });
 	const room = async () => ({ seen: await machineSeen(options), host: availableMemory() });
 	const before = await room();
 	const placement = placementFor(weights.file, {}, before, options);

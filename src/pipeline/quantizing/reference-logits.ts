@@ -4,7 +4,7 @@ import { logger } from "../../api/logger.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
 import { allowedPositions, mostReferenceBytes, predicting, memoryText } from "../preflight/reference-memory.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
-import { loadModel } from "../../model/runtime/load-model.js";
+import { loadAsRead } from "../../model/runtime/load-model.js";
 import { bytesOfReference, type Reference } from "../../model/runtime/positions.js";
 import { vocabularyOf } from "../../model/runtime/ubatch.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
@@ -76,18 +76,14 @@ export class References<Name extends string> {
 		if (this.#loaded && "referenceOn" in this.#loaded) return this.#ofRun(this.#loaded);
 		const { signal } = this.#options;
 		const windows = this.#names.map((name) => this.#windows[name]);
-		const { path, file } = this.model;
+		const vocabulary = vocabularyOf(this.model.file);
 		const model = this.#loaded
 			? undefined
-			: await loadModel(
-					path,
-					{ ...this.#options, file },
-					{
-						windows: Math.max(...windows.map(({ count }) => count)),
-						windowLength: Math.max(...windows.map(({ length }) => length)),
-						referencePositions: allowedPositions(windows, vocabularyOf(file), this.#options),
-					},
-				);
+			: await loadAsRead(this.model, this.#options, {
+					windows: Math.max(...windows.map(({ count }) => count)),
+					windowLength: Math.max(...windows.map(({ length }) => length)),
+					referencePositions: allowedPositions(windows, vocabulary, this.#options),
+				});
 		try {
 			const evaluator = this.#loaded ?? model!.createEvaluator();
 			const full = Coalition.full(this.model.blocks.blocks);

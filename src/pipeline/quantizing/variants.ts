@@ -11,7 +11,7 @@ import type { ModelWeights } from "../writing/quantize-weights.js";
 import type { NamedWindows, References } from "./reference-logits.js";
 import { defaultStateBytes, type Evaluator } from "../../model/runtime/evaluator.js";
 import { quantizedContent } from "../../model/runtime/file-types.js";
-import { loadModel } from "../../model/runtime/load-model.js";
+import { loadAsRead } from "../../model/runtime/load-model.js";
 import { type MemoryShape, memoryBesideWeights, memoryForStates } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { packageVersion } from "../../model/runtime/paths.js";
@@ -241,8 +241,7 @@ export class Variant<Name extends string> {
 	}
 
 	#load(): Promise<Model> {
-		const { path, file } = this.#weights;
-		this.#model ??= this.type === "own" ? loadModel(path, { ...this.#setting.options, file }, this.#shape()) : this.#quantize(this.type);
+		this.#model ??= this.type === "own" ? loadAsRead(this.#weights, this.#setting.options, this.#shape()) : this.#quantize(this.type);
 		return this.#model;
 	}
 

@@ -7,7 +7,7 @@ import { removeBlocks } from "../../model/architectures/index.js";
 import { writeGguf, writtenSize } from "../../model/gguf/index.js";
 import { blockOfTensor } from "../../model/gguf/block-names.js";
 import type { Evaluation } from "../../model/runtime/evaluator.js";
-import { restartTeller } from "../../model/runtime/load-model.js";
+import { asRead, restartTeller } from "../../model/runtime/load-model.js";
 import { availableMemory, neededMemory } from "../../model/runtime/memory.js";
 import { Model } from "../../model/runtime/model.js";
 import { offloaded } from "../../model/runtime/placement.js";
@@ -159,11 +159,12 @@ async function compared({ model, onCpu, windows, sets }: Pair, { signal, progres
 async function loadOnCpu(model: Model, path: string, options: LoadSettings): Promise<Model | undefined> {
 	const { allowUnknownArchitecture, signal } = options;
 	try {
-		return await Model.load(path, {
+		const onCpu = await Model.load(path, {
 			...{ threads: model.threads, gpuLayers: 0, beside: model, allowUnknownArchitecture, signal },
 			...(path === model.path ? { file: model.file } : {}),
 			onRestart: restartTeller(options),
 		});
+		return await asRead(onCpu);
 	} catch (error) {
 		if (!(error instanceof NotEnoughMemoryError)) throw error;
 		return undefined;

@@ -4,7 +4,7 @@ import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
 import { kvHeadsOf } from "../../model/architectures/facts.js";
 import { ModelKeys } from "../../model/architectures/keys.js";
-import { loadModel } from "../../model/runtime/load-model.js";
+import { loadAsRead } from "../../model/runtime/load-model.js";
 import type { Model } from "../../model/runtime/model.js";
 import { runSpeed, type SpeedShape } from "../../model/runtime/speed.js";
 import type { PartTimes } from "../../storage/plan-speed.js";
@@ -51,8 +51,7 @@ export async function partTimesAt(header: Header, context: number, options: Meas
 		const { measured: _, ...times } = earlier;
 		return times;
 	}
-	const { path, file } = header;
-	const model = await loadModel(path, { ...options, file });
+	const model = await loadAsRead(header, options);
 	try {
 		const times = await measured(header, model, context, options);
 		await kept.write(times);

@@ -7,7 +7,7 @@ import { type Header, nearestCounts } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { defaultMethod, factsOf } from "../../api/methods.js";
 import { formatSpeedup } from "../../report/format.js";
-import { loadModel } from "../../model/runtime/load-model.js";
+import { loadAsRead } from "../../model/runtime/load-model.js";
 import { speedups } from "../../api/speed.js";
 import { SpeedComparison } from "./comparison.js";
 import { KeptSpeed } from "./kept.js";
@@ -87,11 +87,11 @@ export async function atSpeed(header: Header, options: SpeedAsked): Promise<Spee
  * them mapped they would count twice.
  */
 async function measured(
-	{ path, file }: Header,
+	header: Header,
 	{ goal, sets }: { readonly goal: SpeedGoal; readonly sets: ReadonlyMap<number, readonly number[]> },
 	options: SpeedAsked,
 ): Promise<SettledCount> {
-	const model = await loadModel(path, { ...options, file });
+	const model = await loadAsRead(header, options);
 	try {
 		const comparison = await SpeedComparison.of(model, goal.of, options);
 		const sides = (counts: readonly number[]) => counts.map((one) => ({ model, removed: sets.get(one)! }));

@@ -11,7 +11,7 @@ import { measureBeyondSliding } from "./zeroed-oracle.js";
 import type { ModelWeights } from "./quantize-weights.js";
 import type { Evaluation } from "../../model/runtime/evaluator.js";
 import { predictedBytes } from "../../model/runtime/file-types.js";
-import { loadModel } from "../../model/runtime/load-model.js";
+import { loadAsRead, loadModel } from "../../model/runtime/load-model.js";
 import type { Reference } from "../../model/runtime/positions.js";
 import { type FileType, quantizeFile } from "../../model/runtime/quantize.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
@@ -116,8 +116,7 @@ function describe(
 
 /** What the pruned weights compute through the layer view. */
 async function expectationOf({ weights, removed, windows, threads }: QuantizeJob, options: WritingOptions): Promise<Expectation> {
-	const { path, file } = weights;
-	const model = await loadModel(path, { ...options, threads, file }, { windows: windows.count, windowLength: windows.length });
+	const model = await loadAsRead(weights, { ...options, threads }, { windows: windows.count, windowLength: windows.length });
 	try {
 		const evaluator = model.createEvaluator();
 		const mask = Coalition.ofRemoved(weights.blocks.blocks, removed);

@@ -1,7 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { FileError } from "../../../src/errors.js";
 import type { MaskFigures, NativeModel, SweepStats } from "../../../src/model/runtime/addon.js";
 import { type AddonProcess, Held, ProcessEnded, type RemoteCall, type RemoteToken } from "../../../src/model/runtime/remote.js";
-import { endedError, RemoteModel } from "../../../src/model/runtime/remote-model.js";
+import { endedError, RemoteModel, type RemoteParts } from "../../../src/model/runtime/remote-model.js";
 import { placed } from "../../helpers/fake-devices.js";
 
 const stats: SweepStats = { blocksDone: 0, blocksSaved: 0, tokensDone: 0 };
@@ -22,6 +23,8 @@ class EndingProcess {
 
 	async ready(): Promise<void> {}
 
+	post(): void {}
+
 	keep(mark: unknown): Held {
 		return new Held((mark as { $held: number }).$held, 1);
 	}
@@ -38,15 +41,20 @@ class EndingProcess {
 	}
 }
 
+const token = () => ({ cancelled: false }) as RemoteToken;
+
+function modelIn(process: EndingProcess, { onRestart, checkFile = async () => {} }: Partial<RemoteParts> = {}): RemoteModel {
+	return new RemoteModel({
+		...{ process: process as unknown as AddonProcess, newToken: token, vocabulary: {} as NativeModel, path: "m.gguf" },
+		...{ options: { gpuLayers: 1, mmap: true }, where: "FAKE0", placement: placed(12, { FAKE0: 12 }) },
+		...{ onEnd: () => {}, onRestart, checkFile },
+	});
+}
+
 async function measured(ends: number, keepReference: boolean) {
 	const process = new EndingProcess(ends);
-	const token = () => ({ cancelled: false }) as RemoteToken;
 	const events: string[] = [];
-	const model = new RemoteModel({
-		...{ process: process as unknown as AddonProcess, newToken: token, vocabulary: {} as NativeModel, path: "m.gguf" },
-		...{ options: { gpuLayers: 1, mmap: true }, where: "FAKE0", placement: placed(12, { FAKE0: 12 }), onEnd: () => {} },
-		onRestart: ({ message }) => void events.push(message),
-	});
+	const model = modelIn(process, { onRestart: ({ message }) => void events.push(message) });
 	await model.load(token(), () => {});
 	const masks = keepReference ? Uint8Array.of(7, 1) : Uint8Array.of(5, 1, 6, 1);
 	const told: [number, number][] = [];
@@ -120,5 +128,19 @@ describe("a driver that fails", () => {
 
 	it("without a reason is told by its last lines", () => {
 		expect(new ProcessEnded("SIGABRT", ["a", "b", "c"]).message).toBe("SIGABRT: b; c");
+	});
+});
+
+describe("a model that is loaded again in a new process", () => {
+	it("is not taken from a file that has its name since", async () => {
+		const changed = new FileError("m.gguf changed since its header was read");
+		const process = new EndingProcess(0);
+		const call = vi.spyOn(process, "call");
+		const model = modelIn(process, { checkFile: () => Promise.reject(changed) });
+		await model.load(token(), () => {});
+		const rules = { leadingCounts: [], outputs: [], feedForward: [], empty: [] };
+		model.setViewRules(rules);
+		await expect(model.restore()).rejects.toBe(changed);
+		expect(call.mock.calls.map(([{ method }]) => method)).toEqual(["NativeModel.load", "facts", "NativeModel.load"]);
 	});
 });
