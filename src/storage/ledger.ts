@@ -18,6 +18,12 @@ export type OpenLedgerHeader = Omit<NewLedgerHeader, "settings"> & {
 	readonly settings: LedgerHeader["settings"] | (() => Promise<LedgerHeader["settings"]>);
 };
 
+/** What a ledger is told by those who know what it keeps. */
+export interface LedgerOptions {
+	/** Asked before lines are written. If it throws they are not, and the ledger takes nothing more. */
+	readonly check?: (() => Promise<void>) | undefined;
+}
+
 /** Longest time that finished measurements stay unsynced, milliseconds. */
 const SYNC_INTERVAL = 3000;
 /** Measurements that an estimate of time is made of. */
@@ -42,19 +48,20 @@ export class Ledger {
 	#times: number[];
 	readonly #file: FileHandle | undefined;
 	readonly #lock: Lock | undefined;
+	readonly #check: LedgerOptions["check"];
 	#pending: string[] = [];
 	#writing: Promise<void> | undefined;
 	#lastSync = 0;
 	#unsynced = false;
 	#syncTimer: NodeJS.Timeout | undefined;
-	#failure: FileError | undefined;
+	#failure: Error | undefined;
 	#closing: Promise<void> | undefined;
 
 	private constructor(
 		header: LedgerHeader,
 		known: readonly Measurement[],
 		times: readonly number[],
-		storage?: { path: string; file: FileHandle; lock: Lock },
+		storage?: { path: string; file: FileHandle; lock: Lock } & LedgerOptions,
 	) {
 		this.header = header;
 		this.#times = times.slice(-TIMES_KEPT);
@@ -65,6 +72,7 @@ export class Ledger {
 		this.path = storage?.path;
 		this.#file = storage?.file;
 		this.#lock = storage?.lock;
+		this.#check = storage?.check;
 	}
 
 	/**
@@ -73,7 +81,7 @@ export class Ledger {
 	 * @throws InvalidLedgerError where the file belongs to another game or is damaged before its last line
 	 * @throws FileError where it cannot be read or written, or another live process uses it
 	 */
-	static async open(path: string, header: OpenLedgerHeader): Promise<Ledger> {
+	static async open(path: string, header: OpenLedgerHeader, { check }: LedgerOptions = {}): Promise<Ledger> {
 		await guard(path, () => makePrivate(dirname(path)));
 		const lock = await lockFile(path);
 		let file: FileHandle | undefined;
@@ -83,14 +91,14 @@ export class Ledger {
 				checkSameGame(found.header, header, path);
 				file = await guard(path, () => open(path, "a+"));
 				await resume(path, file, found.validBytes);
-				return new Ledger(found.header, found.measurements, found.seconds, { path, file, lock });
+				return new Ledger(found.header, found.measurements, found.seconds, { path, file, lock, check });
 			}
 			// Nothing, or a header torn by a crash.
 			const settings = typeof header.settings === "function" ? await header.settings() : header.settings;
 			const begun = parseHeader(encodeHeader(withDate({ ...header, settings })), path);
 			file = await guard(path, () => open(path, "a+"));
 			await begin(path, file, begun);
-			return new Ledger(begun, [], [], { path, file, lock });
+			return new Ledger(begun, [], [], { path, file, lock, check });
 		} catch (error) {
 			await file?.close().catch(() => {});
 			await lock.release();
@@ -140,7 +148,7 @@ export class Ledger {
 	 * A coalition that is already known is left as it was.
 	 * @param seconds time that it took beyond the evaluations before it, for estimates of later runs
 	 * @throws InvalidLedgerError for a measurement of another shape
-	 * @throws FileError where an earlier write failed, or the ledger is closed
+	 * @throws FileError where an earlier write failed, or the ledger is closed, and what its check threw
 	 */
 	append(measurement: Measurement, seconds?: number): Measurement {
 		if (this.#failure) throw this.#failure;
@@ -202,6 +210,12 @@ export class Ledger {
 		while (this.#pending.length > 0 && !this.#failure) {
 			const text = this.#pending.join("");
 			this.#pending = [];
+			try {
+				await this.#check?.();
+			} catch (error) {
+				this.#failure = error as Error;
+				return;
+			}
 			try {
 				await this.#file?.appendFile(text);
 				this.#unsynced = true;

@@ -40,6 +40,23 @@ describe("Ledger", () => {
 		expect(lines.slice(1)).toEqual(['{"mask":"1011","losses":[3.25,0.30000000000000004]}', '{"mask":"0000","losses":[null,null]}', ""]);
 	});
 
+	it("writes nothing that its check refuses, and takes nothing more", async () => {
+		let good = true;
+		const refused = new FileError("the model changed");
+		const check = async () => {
+			if (!good) throw refused;
+		};
+		const ledger = await Ledger.open(path, header, { check });
+		ledger.append(measurement("1011", 1, 2));
+		await ledger.flush();
+		good = false;
+		ledger.append(measurement("1010", 1, 2));
+		await expect(ledger.flush()).rejects.toBe(refused);
+		expect(() => ledger.append(measurement("0010", 1, 2))).toThrow(refused);
+		await expect(ledger.close()).rejects.toBe(refused);
+		expect(readFileSync(path, "utf8").split("\n").slice(1)).toEqual(['{"mask":"1011","losses":[1,2]}', ""]);
+	});
+
 	it("keeps how long masks took, for the estimates of later runs", async () => {
 		const ledger = await Ledger.open(path, header);
 		expect(ledger.secondsPerMask).toBeUndefined();

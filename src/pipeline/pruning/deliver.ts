@@ -7,6 +7,7 @@ import { alternativesIfAsked, type AskedAlternatives, type Delivered } from "./a
 import type { Gate } from "../gate/gate.js";
 import type { Healing } from "../healing/heal-model.js";
 import { logger } from "../../api/logger.js";
+import { checkAsRead } from "../../model/gguf/index.js";
 import { keptName, writePlanBeside } from "../planning/keep.js";
 import { contextOfPlan } from "../planning/context.js";
 import { makePlan, type PlanningSettings } from "../planning/plan.js";
@@ -157,6 +158,7 @@ async function deliverPlan(session: Session, chosen: Chosen, delivery: Delivery,
 	const pair = { removed, output: undefined, model: session.model };
 	const { speed, extras } = await measurePair(remains, pair, withoutTexts(healing, options));
 	plan.speed = speed;
+	await checkAsRead(session.model);
 	const keptAmongRuns = options.plan === undefined;
 	await writePlan(planPath, plan, { overwrite: keptAmongRuns || (options.overwrite ?? false), inputs });
 	const { decided } = facts;

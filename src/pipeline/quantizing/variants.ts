@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { removeBlocks } from "../../model/architectures/index.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
-import { contentOf, writtenSize } from "../../model/gguf/index.js";
+import { checkAsRead, contentOf, writtenSize } from "../../model/gguf/index.js";
 import { whileHealed } from "../../model/fitting/standing.js";
 import { type HealedTensor, withTypes } from "../../model/fitting/tensors.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
@@ -173,13 +173,12 @@ export class Variant<Name extends string> {
 			...(healed ? { healed: healed.key } : {}),
 		};
 		const key = ledgerKey({ model: sha256, windows: splitMetric.hash, backend: String(backend), settings: { ...kept, variant: true } });
-		const ledger = await Ledger.open(ledgerPath(folder, key), {
-			key,
-			players: blocks.blocks,
-			windows: splitMetric.shape,
+		const header = {
+			...{ key, players: blocks.blocks, windows: splitMetric.shape },
 			// Read back by a run that goes on: sizes are known without quantizing again.
 			settings: async () => ({ ...kept, tensorTypes: (await this.#tensorTypes()).join() }),
-		});
+		};
+		const ledger = await Ledger.open(ledgerPath(folder, key), header, { check: () => this.#checkFiles() });
 		this.#ledgers.push(ledger);
 		this.#types ??= String(ledger.header.settings.tensorTypes).split(",").map(Number);
 		const allows = (coalition: Coalition) => coalition.isFull || blocks.check(coalition.removed()) === undefined;
@@ -194,6 +193,11 @@ export class Variant<Name extends string> {
 			}
 		};
 		return new LedgerGame({ ledger, allows, evaluate });
+	}
+
+	/** @throws FileError if one of the models that are measured and compared with changed since its header was read */
+	async #checkFiles(): Promise<void> {
+		for (const model of new Set([this.#weights.file, this.#setting.references.model.file])) await checkAsRead({ file: model });
 	}
 
 	/** Healed matrices in the types that this type of weights has in their place. */

@@ -1,5 +1,6 @@
 // How jobs end that measure and write nothing but their result: compare, frontier.
 import type { JobOptions } from "../../api/index.js";
+import { checkAsRead } from "../../model/gguf/index.js";
 import { checkTarget, writeAtomically } from "../../storage/atomic-file.js";
 import { BestSoFar } from "../methods/best-so-far.js";
 import { commandToRemove, outputWithout } from "../preflight/command-line.js";
@@ -40,6 +41,7 @@ export async function measureResult<Result>(
 	const best = new BestSoFar();
 	try {
 		const result = await work(best);
+		await checkAsRead(session.model);
 		if (path !== undefined)
 			await writeAtomically(path, target, (handle) => handle.writeFile(`${JSON.stringify(result, blocksAsText, "\t")}\n`));
 		return result;

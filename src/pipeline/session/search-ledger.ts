@@ -4,6 +4,7 @@ import { logger } from "../../api/logger.js";
 import type { WorkingWeights } from "../../api/index.js";
 import { DisposedError } from "../../errors.js";
 import { Once } from "./once.js";
+import { checkAsRead } from "../../model/gguf/index.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { Model } from "../../model/runtime/model.js";
 import { memoryBesideWeights } from "../../model/runtime/memory.js";
@@ -163,7 +164,7 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 		const ledger =
 			plan.dry && !existsSync(pathOf(key))
 				? Ledger.inMemory({ ...header, settings: settingsFor(ownSweep(model, options)) })
-				: await Ledger.open(pathOf(key), { ...header, settings: begin });
+				: await Ledger.open(pathOf(key), { ...header, settings: begin }, { check: () => checkAsRead(model) });
 		const settings: SearchSetup["settings"] = { ...ledger.header.settings, backend };
 		const { threads, ubatch } = settings;
 		log("debug", `the search runs on ${settings.weights} weights, ubatch ${ubatch}, ${threads} threads`);

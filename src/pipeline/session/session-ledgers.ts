@@ -1,5 +1,6 @@
 // The ledgers of a session: what is measured is kept under a key of all that can change its bits.
 import { computingIdentity } from "../../model/evaluation/kept.js";
+import { checkAsRead } from "../../model/gguf/index.js";
 import type { Model } from "../../model/runtime/model.js";
 import { Ledger, ledgerKey } from "../../storage/ledger.js";
 import { ledgerPath } from "../../storage/runs.js";
@@ -83,7 +84,7 @@ export class SessionLedgers {
 		const path = ledgerPath(this.#place.folder, key);
 		return this.#opened.get(path, async () => {
 			const header = { key, players: this.#model.blocks.blocks, windows: shape, settings: of.settings };
-			const ledger = await Ledger.open(path, header);
+			const ledger = await Ledger.open(path, header, { check: () => checkAsRead(this.#model) });
 			this.add(ledger);
 			told(ledger);
 			return ledger;

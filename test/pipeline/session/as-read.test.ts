@@ -1,14 +1,18 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, copyFileSync, existsSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import { basename, join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { MeasureOptions, ProgressEvent } from "../../../src/api/index.js";
 import { FileError } from "../../../src/errors.js";
+import { compareMethods } from "../../../src/jobs/compare/compare.js";
+import { findFrontier } from "../../../src/jobs/frontier/frontier.js";
+import { pruneGguf } from "../../../src/jobs/prune.js";
 import { rankBlocks } from "../../../src/jobs/rank.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { workingCopy } from "../../../src/model/runtime/working-copy.js";
 import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { References } from "../../../src/pipeline/quantizing/reference-logits.js";
 import { Variant } from "../../../src/pipeline/quantizing/variants.js";
+import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath, fixtureWindows } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 
@@ -18,8 +22,8 @@ const folder = tempFolder();
 const other = join(folder, "other.gguf");
 beforeAll(() => {
 	const bytes = readFileSync(fixturePath);
-	// Of the same shape, and of the same size: the last byte of the weights differs.
-	bytes[bytes.length - 1]! ^= 1;
+	// Of the same shape and size, with other weights.
+	for (let at = Math.floor(bytes.length / 2); at < bytes.length; at += 64) bytes[at]! ^= 1;
 	writeFileSync(other, bytes);
 });
 let count = 0;
@@ -35,6 +39,13 @@ beforeEach(() => {
 function replace(): void {
 	copyFileSync(other, `${path}.other`);
 	renameSync(`${path}.other`, path);
+}
+
+/** Another model is written over it in place: what is mapped changes with it. */
+function overwrite(): void {
+	const file = openSync(path, "r+");
+	writeSync(file, readFileSync(other));
+	closeSync(file);
 }
 
 /** Does something once, as soon as a run is there. */
@@ -87,5 +98,37 @@ describe("another model that takes the name", () => {
 		};
 		await expect(loaded()).rejects.toThrow(changed);
 		expect(keptLines()).toEqual([]);
+	});
+});
+
+describe("a model that is written to in place", () => {
+	const searching = ({ unit, done }: ProgressEvent) => unit === "candidates" && done > 1;
+	const losses = (lines: readonly string[]) =>
+		lines.map((line) => JSON.parse(line) as { mask: string; losses: number[] }).map((one) => `${one.mask} ${one.losses.join()}`);
+	/** All that goes on after the first candidates; what the search has not measured by then comes after the change. */
+	const jobs = {
+		rank: (how: object) => rankBlocks(path, { ...measuring, ...how }),
+		prune: (how: object) => pruneGguf(path, undefined, { ...measuring, removeBlocks: 1, search: { method: "leave-one-out" }, ...how }),
+		compare: (how: object) => compareMethods(path, { ...measuring, methods: ["leave-one-out"], removeBlocks: [1], ...how }),
+		frontier: (how: object) => findFrontier(path, { ...measuring, search: { method: "leave-one-out" }, maxBlocks: 1, ...how }),
+	};
+
+	it.each(Object.entries(jobs))("during %s ends it, and leaves no figures of what was written", async (_, job) => {
+		const run = job({ onProgress: once(searching, overwrite) });
+		await expect(run).rejects.toThrow(FileError);
+		await expect(run).rejects.toThrow(changed);
+		const kept = losses(keptLines());
+		copyFileSync(fixturePath, path);
+		await job({});
+		expect(losses(keptLines())).toEqual(expect.arrayContaining(kept));
+	});
+
+	it("after the last measurement is told when the session closes", async () => {
+		const header = await readModelHeader(path, {});
+		const session = await Session.open(header, measuring, { masks: 1, weights: "own" });
+		await session.measureOriginal(undefined);
+		overwrite();
+		await expect(session.close()).rejects.toThrow(changed);
+		await session.close();
 	});
 });
