@@ -100,7 +100,7 @@ export const ledgerSeed = [
 /** Lines of what is kept of an evaluation. */
 export const evaluationSeed = [
 	{ format: "prune-gguf-evaluation", version: 1, key: header.key, unit: "windows", parts: 5, settings: { threads: 2 } },
-	...[0, 1, 4].map((part) => ({ part, values: { loss: measured(3, part), kl: [null] } })),
+	...[0, 1, 4].map((part) => ({ part, values: { loss: measured(2, part), divergence: [null], agreement: [0.5] } })),
 ];
 
 /**

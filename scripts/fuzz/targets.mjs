@@ -16,6 +16,7 @@ const { checkLoadable } = await load("model/runtime/loadable.js");
 const { formatPlan, parsePlan, readPlan } = await load("storage/plan.js");
 const { parseLedger } = await load("storage/ledger-format.js");
 const { PartLedger } = await load("storage/part-ledger.js");
+const { areWindowValues, compareWindows } = await load("model/evaluation/text-figures.js");
 
 /** Slow mutations: files with tens of thousands of names. The command line gets those. */
 const QUICK = MUTATION_NAMES.filter((name) => !/^many /.test(name));
@@ -152,8 +153,12 @@ export const TARGETS = {
 			writeFileSync(path, bytes);
 			const { format, version, ...header } = evaluationSeed[0];
 			try {
-				const ledger = await PartLedger.open(path, header);
+				const ledger = await PartLedger.open(path, header, (_, values) => areWindowValues(values, true));
 				await ledger.close();
+				const parts = Array.from({ length: header.parts }, (_, part) => ledger.get(part)).filter((values) => values !== undefined);
+				// As `evaluate` does with what it need not measure.
+				const { loss, perplexityError } = compareWindows("model.gguf", parts, parts, 31);
+				if (Number.isFinite(loss) && Number.isNaN(perplexityError)) broken("an error of the perplexity that is no number");
 				if (readdirSync(folder).some((name) => name.endsWith(".lock"))) broken("a lock is left");
 			} finally {
 				unlinkSync(path);

@@ -22,6 +22,8 @@ export type OpenLedgerHeader = Omit<NewLedgerHeader, "settings"> & {
 export interface LedgerOptions {
 	/** Asked before lines are written. If it throws they are not, and the ledger takes nothing more. */
 	readonly check?: (() => Promise<void>) | undefined;
+	/** Names of figures that every measurement has: one that is read back without them counts as not measured. @default none */
+	readonly figures?: readonly string[] | undefined;
 }
 
 /** Longest time that finished measurements stay unsynced, milliseconds. */
@@ -81,7 +83,7 @@ export class Ledger {
 	 * @throws InvalidLedgerError where the file belongs to another game or is damaged before its last line
 	 * @throws FileError where it cannot be read or written, or another live process uses it
 	 */
-	static async open(path: string, header: OpenLedgerHeader, { check }: LedgerOptions = {}): Promise<Ledger> {
+	static async open(path: string, header: OpenLedgerHeader, { check, figures = [] }: LedgerOptions = {}): Promise<Ledger> {
 		await guard(path, () => makePrivate(dirname(path)));
 		const lock = await lockFile(path);
 		let file: FileHandle | undefined;
@@ -91,7 +93,8 @@ export class Ledger {
 				checkSameGame(found.header, header, path);
 				file = await guard(path, () => open(path, "a+"));
 				await resume(path, file, found.validBytes);
-				return new Ledger(found.header, found.measurements, found.seconds, { path, file, lock, check });
+				const whole = found.measurements.filter((one) => figures.every((name) => one.figures?.[name]));
+				return new Ledger(found.header, whole, found.seconds, { path, file, lock, check });
 			}
 			// Nothing, or a header torn by a crash.
 			const settings = typeof header.settings === "function" ? await header.settings() : header.settings;

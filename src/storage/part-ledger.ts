@@ -12,6 +12,9 @@ import { type Lock, lockFile } from "./lock.js";
 /** What was measured of one part: lists of numbers by name; NaN where the model broke down. */
 export type PartValues = Readonly<Record<string, readonly number[]>>;
 
+/** Whether values that are read back are such as were measured of a part: of another shape, they count as not measured. */
+export type FitsPart = (part: number, values: PartValues) => boolean;
+
 export interface PartLedgerHeader {
 	/** SHA-256 (hex) over what identifies the evaluation, see `ledgerKey`. */
 	readonly key: string;
@@ -65,13 +68,13 @@ export class PartLedger {
 	 * @throws InvalidLedgerError where the file belongs to another evaluation or is damaged before its last line
 	 * @throws FileError where it cannot be read or written, or another live process uses it
 	 */
-	static async open(path: string, header: PartLedgerHeader): Promise<PartLedger> {
+	static async open(path: string, header: PartLedgerHeader, fits: FitsPart = () => true): Promise<PartLedger> {
 		await guard(path, () => makePrivate(dirname(path)));
 		const lock = await lockFile(path);
 		let file: FileHandle | undefined;
 		try {
 			const bytes = await guard(path, () => readIfThere(path));
-			const found = parse(bytes, path);
+			const found = parse(bytes, path, fits);
 			if (found.header && found.header.key !== header.key)
 				throw new InvalidLedgerError(`${path} belongs to another evaluation (other model, text or settings). ${ADVICE}`);
 			const handle = await guard(path, () => open(path, "a+"));
@@ -139,7 +142,7 @@ interface Parsed {
 	readonly validBytes: number;
 }
 
-function parse(bytes: Buffer, path: string): Parsed {
+function parse(bytes: Buffer, path: string, fits: FitsPart): Parsed {
 	const nothing = { header: undefined, parts: new Map<number, PartValues>(), validBytes: 0 };
 	const end = bytes.lastIndexOf(10) + 1;
 	const lines = bytes.toString("utf8", 0, end).split("\n").slice(0, -1);
@@ -154,8 +157,10 @@ function parse(bytes: Buffer, path: string): Parsed {
 	for (const [i, line] of rest.entries()) {
 		const parsed = v.safeParse(lineSchema, tryJson(line));
 		if (!parsed.success || parsed.output.part >= header.parts) throw new InvalidLedgerError(`${path}, line ${i + 2}: damaged. ${ADVICE}`);
-		const values = Object.entries(parsed.output.values).map(([name, list]) => [name, list.map((value) => value ?? Number.NaN)] as const);
-		if (!parts.has(parsed.output.part)) parts.set(parsed.output.part, Object.fromEntries(values));
+		const { part } = parsed.output;
+		const lists = Object.entries(parsed.output.values).map(([name, list]) => [name, list.map((value) => value ?? Number.NaN)] as const);
+		const values = Object.fromEntries(lists);
+		if (!parts.has(part) && fits(part, values)) parts.set(part, values);
 	}
 	return { header, parts, validBytes: end };
 }

@@ -57,6 +57,22 @@ describe("Ledger", () => {
 		expect(readFileSync(path, "utf8").split("\n").slice(1)).toEqual(['{"mask":"1011","losses":[1,2]}', ""]);
 	});
 
+	it("does not count a measurement without the figures that all of them have", async () => {
+		const whole = { ...measurement("1011", 1, 2), figures: { divergence: Float64Array.of(3, 4) } };
+		const ledger = await Ledger.open(path, header);
+		ledger.append(measurement("1010", 1, 2));
+		ledger.append(whole);
+		await ledger.close();
+		const figures = ["divergence"];
+		const again = await Ledger.open(path, header, { figures });
+		expect([again.size, again.get(whole.coalition)]).toEqual([1, whole]);
+		again.append({ ...measurement("1010", 1, 2), figures: whole.figures });
+		await again.close();
+		const last = await Ledger.open(path, header, { figures });
+		expect(last.size).toBe(2);
+		await last.close();
+	});
+
 	it("keeps how long masks took, for the estimates of later runs", async () => {
 		const ledger = await Ledger.open(path, header);
 		expect(ledger.secondsPerMask).toBeUndefined();

@@ -15,7 +15,7 @@ import { offloaded, type Placement, placementKey } from "../runtime/placement.js
 import { llamaPin } from "../runtime/paths.js";
 import { identityOf } from "../../storage/hash.js";
 import { ledgerKey } from "../../storage/ledger-format.js";
-import { PartLedger } from "../../storage/part-ledger.js";
+import { type FitsPart, PartLedger } from "../../storage/part-ledger.js";
 import { evaluationPath, makeRunFolder } from "../../storage/runs.js";
 import type { JobOptions, MachineOptions } from "../runtime/job-options.js";
 
@@ -84,6 +84,8 @@ export interface EvaluationShape {
 	readonly hash: string;
 	readonly unit: "windows" | "batches of questions";
 	readonly parts: number;
+	/** Whether values of the cache are such as are measured of a part. */
+	readonly fits: FitsPart;
 	/** Further settings that can change bits. */
 	readonly settings: Readonly<Record<string, string | number | boolean>>;
 }
@@ -103,7 +105,7 @@ export async function openKept(
 	const key = ledgerKey({ model: sha256, windows: shape.hash, backend: backendOf(evaluator.model), settings });
 	try {
 		const folder = await makeRunFolder({ name: basename(path), sha256 });
-		const ledger = await PartLedger.open(evaluationPath(folder, key), { key, unit: shape.unit, parts: shape.parts, settings });
+		const ledger = await PartLedger.open(evaluationPath(folder, key), { key, unit: shape.unit, parts: shape.parts, settings }, shape.fits);
 		if (ledger.resumed > 0)
 			options.onLog?.({
 				level: "note",

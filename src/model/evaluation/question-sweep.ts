@@ -1,7 +1,7 @@
 import { checkAsRead } from "../gguf/as-read.js";
 import { checkFiniteLosses } from "../runtime/finite-loss.js";
 import type { Model } from "../runtime/model.js";
-import type { PartLedger } from "../../storage/part-ledger.js";
+import type { PartLedger, PartValues } from "../../storage/part-ledger.js";
 import { scoreChoices } from "./choices.js";
 import type { PreparedQuestions } from "./prepared-questions.js";
 import { maskOf, openKept, type Side } from "./kept.js";
@@ -21,6 +21,7 @@ export async function scoreKept(
 	const evaluator = model.createEvaluator();
 	const shape = {
 		...({ hash: prepared.sha256, unit: "batches of questions", parts: prepared.batches.length } as const),
+		fits: (batch: number, { logLikelihoods }: PartValues) => logLikelihoods?.length === (prepared.batches[batch]?.choices.length ?? 0),
 		settings: { evaluation: "questions" },
 	};
 	const ledgers: PartLedger[] = [];

@@ -11,6 +11,13 @@ export function windowValues({ tokenLosses, divergences, agreements }: Evaluatio
 	return { loss: [sum, squares], ...(divergences ? { divergence: [divergences[window]!], agreement: [agreements![window]!] } : {}) };
 }
 
+/** Whether values are those of a window, as they are read back: what is not finite is NaN. @param compared whether with a reference */
+export function areWindowValues({ loss, divergence, agreement }: PartValues, compared: boolean): boolean {
+	// A sum of squares is finite where the sum is.
+	if (loss?.length !== 2 || Number.isFinite(loss[0]) !== Number.isFinite(loss[1])) return false;
+	return !compared || (divergence?.length === 1 && agreement?.length === 1);
+}
+
 function sumsOf(losses: ArrayLike<number>): { sum: number; squares: number } {
 	let sum = 0;
 	let squares = 0;

@@ -8,7 +8,7 @@ import { bytesOfReference, type Reference } from "../runtime/positions.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 import type { PartLedger, PartValues } from "../../storage/part-ledger.js";
 import { maskOf, openKept, type Side } from "./kept.js";
-import { windowValues } from "./text-figures.js";
+import { areWindowValues, windowValues } from "./text-figures.js";
 import { batchWindowsOf, partWindows, type Scoring, scoredPositions, ubatchOf } from "./text-shape.js";
 import type { EvaluateOptions } from "./text-types.js";
 
@@ -78,12 +78,13 @@ export class TextSweep {
 		const ledgers: { own?: PartLedger; reference?: PartLedger } = {};
 		try {
 			const compared = reference ? { reference: reference.sha256, referenceRemoved: reference.removed.join() } : {};
-			const kept = (settings: Record<string, string>) => ({
+			const kept = (settings: Record<string, string>, isCompared: boolean) => ({
 				...({ hash: setting.hash, unit: "windows", parts: setting.windows.count } as const),
+				fits: (_: number, values: PartValues) => areWindowValues(values, isCompared),
 				settings: { evaluation: "text", preset, scoreFrom, ...settings },
 			});
-			ledgers.own = await openKept(own, evaluator, kept(compared), options);
-			if (reference) ledgers.reference = await openKept(reference, evaluator, kept({}), options);
+			ledgers.own = await openKept(own, evaluator, kept(compared, reference !== undefined), options);
+			if (reference) ledgers.reference = await openKept(reference, evaluator, kept({}, false), options);
 			const sweep = new TextSweep(sides, setting, options, { evaluator, ledgers: { ...ledgers, own: ledgers.own }, rival });
 			options.progress?.begin("Measuring");
 			await sweep.#measure();

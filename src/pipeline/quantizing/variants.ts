@@ -155,7 +155,7 @@ export class Variant<Name extends string> {
 	async #open(name: Name, healed?: HealedWeights): Promise<LedgerGame> {
 		const { folder, settings, windows, references, options } = this.#setting;
 		const { blocks, sha256 } = this.#weights;
-		const splitMetric = windowsMetric(windows[name], options, () => references.of(name));
+		const splitMetric = windowsMetric(windows[name], options, references.fits(name) ? () => references.of(name) : undefined);
 		const { backend, llama, addon, level, compiler, processor, gpuLayers, threads } = settings;
 		const kept = {
 			...{
@@ -178,7 +178,7 @@ export class Variant<Name extends string> {
 			// Read back by a run that goes on: sizes are known without quantizing again.
 			settings: async () => ({ ...kept, tensorTypes: (await this.#tensorTypes()).join() }),
 		};
-		const ledger = await Ledger.open(ledgerPath(folder, key), header, { check: () => this.#checkFiles() });
+		const ledger = await Ledger.open(ledgerPath(folder, key), header, { figures: splitMetric.figures, check: () => this.#checkFiles() });
 		this.#ledgers.push(ledger);
 		this.#types ??= String(ledger.header.settings.tensorTypes).split(",").map(Number);
 		const allows = (coalition: Coalition) => coalition.isFull || blocks.check(coalition.removed()) === undefined;

@@ -51,12 +51,11 @@ export async function keptSamples(
 	const { name, phase, mix, asDrawn = false } = purpose;
 	const file = samplesPath(folder, request, purpose);
 	const kept = await readFile(file, "utf8").then(
-		(text) => tokensOf(text, name, count * length),
+		(text) => read(text, name, request, model.facts.vocabulary),
 		() => undefined, // not there, or torn by a crash: drawn again, the same for the same seed
 	);
-	const found = kept && makeWindows(kept.tokens, length);
 	// Text of an earlier version counts where nothing of it would be drawn again.
-	if (found && (asDrawn || kept.checked || areSound(model, found))) return found;
+	if (kept?.windows && (asDrawn || kept.checked || areSound(model, kept.windows))) return kept.windows;
 	const onProgress = (done: number, total: number) => options.progress?.work({ phase, done, total, unit: "tokens" });
 	const draw = asDrawn ? windowsAsDrawn : selfGeneratedWindows;
 	const windows = await draw(model, { count, length, seed, mix, signal: options.signal, onProgress });
@@ -65,11 +64,21 @@ export async function keptSamples(
 	return windows;
 }
 
-function tokensOf(text: string, name: string, count: number): { readonly tokens: Int32Array; readonly checked: boolean } | undefined {
+/** Windows that a cache holds; undefined for anything but as many tokens of the vocabulary as were drawn. */
+export function keptWindows(
+	tokens: unknown,
+	{ count, length }: Pick<SampleRequest, "count" | "length">,
+	vocabulary: number,
+): TokenWindows | undefined {
+	if (!Array.isArray(tokens) || tokens.length !== count * length) return undefined;
+	const areTokens = tokens.every((token) => Number.isInteger(token) && token >= 0 && token < vocabulary);
+	return areTokens ? makeWindows(Int32Array.from(tokens), length) : undefined;
+}
+
+function read(text: string, name: string, request: SampleRequest, vocabulary: number) {
 	try {
-		const kept = JSON.parse(text) as Record<string, number[]> & { readonly checked?: true };
-		const tokens = kept[name]!;
-		return tokens.length === count ? { tokens: Int32Array.from(tokens), checked: kept.checked === true } : undefined;
+		const kept = JSON.parse(text) as Record<string, unknown>;
+		return { windows: keptWindows(kept[name], request, vocabulary), checked: kept.checked === true };
 	} catch {
 		return undefined;
 	}

@@ -14,11 +14,10 @@ import {
 import { InvalidOptionError } from "../../errors.js";
 import type { SourceShare } from "../../game/sources.js";
 import { metricOf } from "../preflight/metric.js";
-import { keptSamples } from "./cached-samples.js";
+import { keptSamples, keptWindows } from "./cached-samples.js";
 import { logger } from "../../api/logger.js";
 import type { Model } from "../../model/runtime/model.js";
 import { llamaPin } from "../../model/runtime/paths.js";
-import { makeWindows } from "../../model/runtime/windows.js";
 import { hashOf } from "../../storage/hash.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { windowsPath } from "../../storage/runs.js";
@@ -102,7 +101,7 @@ export async function calibrationOf(
 	const { heldOut, ...others } = counts;
 	const name = hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed, ...mixKey(options)]);
 	const file = windowsPath(folder, name);
-	const kept = await readKept(model, file, length);
+	const kept = await readKept(model, file, { ...counts, length });
 	if (kept) return kept;
 	const drawn = await draw();
 	const splits = Object.fromEntries(splitNames.map((split) => [split, Array.from(drawn.splits[split].tokens)]));
@@ -133,12 +132,18 @@ interface KeptSplits {
 	readonly checked?: true;
 }
 
-async function readKept(model: Model, file: string, length: number): Promise<Calibration | undefined> {
+async function readKept(
+	model: Model,
+	file: string,
+	{ length, ...counts }: ReturnType<typeof splitCounts>,
+): Promise<Calibration | undefined> {
 	try {
 		const kept = JSON.parse(await readFile(file, "utf8")) as KeptSplits;
 		const splits = kept.splits ?? (kept.folds && { ...kept.folds, heldOut: kept.folds.report });
-		const read = (split: SplitName) => makeWindows(Int32Array.from(splits![split]), length);
-		const windows = { search: read("search"), validation: read("validation"), heldOut: read("heldOut") };
+		const read = (split: SplitName) => keptWindows(splits?.[split], { count: counts[split], length }, model.facts.vocabulary);
+		const [search, validation, heldOut] = [read("search"), read("validation"), read("heldOut")];
+		if (!search || !validation || !heldOut) return undefined;
+		const windows = { search, validation, heldOut };
 		if (!kept.checked && !Object.values(windows).every((split) => areSound(model, split))) return undefined;
 		return oneSource(selfGenerated, windows);
 	} catch {

@@ -167,7 +167,7 @@ class GameMaker {
 		const windows = calibration.splits.search;
 		const setup = await setUpSearch(
 			{
-				...{ model: this.#model, windows, shape: search.shape, folder, backend, stateBytes },
+				...{ model: this.#model, windows, shape: search.shape, figures: search.figures, folder, backend, stateBytes },
 				...{ key, settings: { ...key.settings }, plan: { ...plan, work: search.tokens / windows.tokens.length } },
 				byDivergence: this.#byDivergence,
 			},

@@ -16,6 +16,8 @@ export interface SplitMetric {
 	readonly tokens: number;
 	/** First position of a window that counts. @default 0 */
 	readonly scoreFrom?: number | undefined;
+	/** Names of the figures beside the losses that are counted on. */
+	readonly figures: readonly string[];
 	measure(evaluator: Evaluator, coalitions: readonly Coalition[], run: LedgerEvaluateOptions): Promise<void>;
 }
 
@@ -36,6 +38,7 @@ export function windowsMetric(
 		shape: { count, length },
 		tokens: tokens.length,
 		scoreFrom: scored.positions ? scored.positions.scoreFrom : scored.scoreFrom,
+		figures: referenceFor ? ["divergence", "agreement"] : [],
 		measure: async (evaluator, coalitions, run) => {
 			await sweepWindows({ evaluator, coalitions }, { windows, reference: await referenceFor?.(run), ...scored }, run, options);
 		},
@@ -48,6 +51,7 @@ export function questionMetric(questions: PreparedQuestions, options: JobOptions
 		hash: questions.sha256,
 		shape: { count: questions.questions.length, length: Math.max(...questions.batches.map(({ windows }) => windows.length)) },
 		tokens: questions.tokens,
+		figures: ["accuracy", "normalizedAccuracy"],
 		measure: (evaluator, coalitions, run) => sweepQuestions({ evaluator, coalitions }, questions, run, options),
 	};
 }

@@ -127,6 +127,8 @@ export interface SearchJob {
 	readonly windows: TokenWindows;
 	/** Of what the ledger will hold. */
 	readonly shape: { readonly count: number; readonly length: number };
+	/** Names of the figures that it will hold beside the losses. */
+	readonly figures: readonly string[];
 	readonly plan: SearchPlan;
 	/** Of the model's runs. */
 	readonly folder: string;
@@ -141,7 +143,7 @@ export interface SearchJob {
 
 /** Opens the ledger of the search split; a new one is begun with what short measurements choose. */
 export async function setUpSearch(job: SearchJob, options: SessionSettings): Promise<SearchSetup> {
-	const { model, windows, shape, plan, folder, backend } = job;
+	const { model, windows, shape, figures, plan, folder, backend } = job;
 	const log = logger(options);
 	const wanted = weightsOption(options.workingWeights ?? plan.weights);
 	const keyOf = (more: Settings) => ledgerKey({ ...job.key, settings: { ...job.key.settings, ...more } });
@@ -164,7 +166,7 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 		const ledger =
 			plan.dry && !existsSync(pathOf(key))
 				? Ledger.inMemory({ ...header, settings: settingsFor(ownSweep(model, options)) })
-				: await Ledger.open(pathOf(key), { ...header, settings: begin }, { check: () => checkAsRead(model) });
+				: await Ledger.open(pathOf(key), { ...header, settings: begin }, { figures, check: () => checkAsRead(model) });
 		const settings: SearchSetup["settings"] = { ...ledger.header.settings, backend };
 		const { threads, ubatch } = settings;
 		log("debug", `the search runs on ${settings.weights} weights, ubatch ${ubatch}, ${threads} threads`);

@@ -79,12 +79,12 @@ export class SessionLedgers {
 		return { model: sha256, windows: hash, backend, settings: { ...this.#identity, ...kept, ...(scoreFrom > 0 ? { scoreFrom } : {}) } };
 	}
 
-	#openAt(of: Key, { shape }: SplitMetric, told: (ledger: Ledger) => void = () => {}): Promise<Ledger> {
+	#openAt(of: Key, { shape, figures }: SplitMetric, told: (ledger: Ledger) => void = () => {}): Promise<Ledger> {
 		const key = ledgerKey(of);
 		const path = ledgerPath(this.#place.folder, key);
 		return this.#opened.get(path, async () => {
 			const header = { key, players: this.#model.blocks.blocks, windows: shape, settings: of.settings };
-			const ledger = await Ledger.open(path, header, { check: () => checkAsRead(this.#model) });
+			const ledger = await Ledger.open(path, header, { figures, check: () => checkAsRead(this.#model) });
 			this.add(ledger);
 			told(ledger);
 			return ledger;
