@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { FileError, NoSpaceError } from "../errors.js";
+import { FileError, InvalidLedgerError, NoSpaceError } from "../errors.js";
+import { shownText } from "./shown-text.js";
 
 // What the two kinds of ledgers share: files of JSON Lines that go on where a run was stopped.
 
@@ -18,6 +19,23 @@ export function tryJson(text: string): unknown {
 	} catch {
 		return undefined;
 	}
+}
+
+/** What to do about a file that cannot be read. */
+export const ADVICE = "Move the file away to start a new one.";
+
+/** What the first line of a file says that it is. */
+export function formatOf(value: unknown): unknown {
+	return typeof value === "object" && value !== null && "format" in value ? value.format : undefined;
+}
+
+/** @throws InvalidLedgerError for the first line of another version */
+export function checkVersion(value: unknown, version: number, path: string): void {
+	const found = (value as { readonly version?: unknown }).version;
+	if (found === version) return;
+	throw new InvalidLedgerError(
+		`${path}, line 1: cache version ${shownText(JSON.stringify(found) ?? "none")}, this program reads version ${version}. ${ADVICE}`,
+	);
 }
 
 /** How messages begin: where the disk is full, and otherwise. */

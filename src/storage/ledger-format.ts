@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { InvalidLedgerError } from "../errors.js";
 import { Coalition, COALITION_KEY } from "../game/coalition.js";
 import type { Measurement } from "../game/game.js";
-import { tryJson } from "./ledger-file.js";
+import { ADVICE, checkVersion, formatOf, tryJson } from "./ledger-file.js";
 import { shownText } from "./shown-text.js";
 
 /** A setting that can change the bits of a loss (threads, ubatch shape, backend, ...). */
@@ -133,14 +133,8 @@ export function parseLedger(bytes: Uint8Array, path: string): ParsedLedger {
 /** The header of a ledger's first line. @throws InvalidLedgerError */
 export function parseHeader(line: string, path: string): LedgerHeader {
 	const value = tryJson(line);
-	const format = typeof value === "object" && value !== null && "format" in value ? value.format : undefined;
-	if (format !== FORMAT) throw new InvalidLedgerError(`${path}, line 1: this file is not a cache of prune-gguf. ${ADVICE}`);
-	const version = (value as { version?: unknown }).version;
-	if (version !== VERSION) {
-		throw new InvalidLedgerError(
-			`${path}, line 1: cache version ${shownText(JSON.stringify(version) ?? "none")}, this program reads version ${VERSION}. ${ADVICE}`,
-		);
-	}
+	if (formatOf(value) !== FORMAT) throw new InvalidLedgerError(`${path}, line 1: this file is not a cache of prune-gguf. ${ADVICE}`);
+	checkVersion(value, VERSION, path);
 	const parsed = v.safeParse(headerSchema, value);
 	if (!parsed.success) throw new InvalidLedgerError(`${path}, line 1: damaged header (${describe(parsed.issues[0])}). ${ADVICE}`);
 	const { key, players, windows, settings, created } = parsed.output;
@@ -149,7 +143,6 @@ export function parseHeader(line: string, path: string): LedgerHeader {
 
 /** Characters of what is said of a fault: it may quote the file. */
 const MAX_MESSAGE = 200;
-const ADVICE = "Move the file away to start a new one.";
 
 function parseMeasurement(value: unknown, header: LedgerHeader, place: string): { measurement: Measurement; seconds: number | undefined } {
 	const parsed = v.safeParse(lineSchema, value);

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import * as v from "valibot";
 import { InvalidLedgerError } from "../errors.js";
 import { makePrivate } from "./cache-folder.js";
-import { guarded, readIfThere, tryJson } from "./ledger-file.js";
+import { ADVICE, checkVersion, formatOf, guarded, readIfThere, tryJson } from "./ledger-file.js";
 import type { LedgerSetting } from "./ledger-format.js";
 import { type Lock, lockFile } from "./lock.js";
 
@@ -29,7 +29,6 @@ export interface PartLedgerHeader {
 const FORMAT = "prune-gguf-evaluation";
 const VERSION = 1;
 const HEADER_START = `{"format":"${FORMAT}"`;
-const ADVICE = "Move the file away to start a new one.";
 
 const natural = v.pipe(v.number(), v.integer(), v.minValue(0));
 const headerSchema = v.object({
@@ -129,7 +128,9 @@ export class PartLedger {
 
 /** The first line of such a file. @throws InvalidLedgerError */
 export function parsePartHeader(line: string, path: string): PartLedgerHeader {
-	const parsed = v.safeParse(headerSchema, tryJson(line));
+	const value = tryJson(line);
+	if (formatOf(value) === FORMAT) checkVersion(value, VERSION, path);
+	const parsed = v.safeParse(headerSchema, value);
 	if (!parsed.success) throw new InvalidLedgerError(`${path}, line 1: this is no evaluation of prune-gguf, or a damaged one. ${ADVICE}`);
 	const { key, unit, parts, settings } = parsed.output;
 	return { key, unit, parts, settings };

@@ -76,3 +76,15 @@ describe("a cached part of another shape", () => {
 		expect(areWindowValues({ loss: [Number.NaN, Number.NaN] }, false)).toBe(true);
 	});
 });
+
+describe("the cache of an evaluation by a later version", () => {
+	it("is named with both versions and stays as it is, and the evaluation is done without it", async () => {
+		const straight = await byText();
+		const later = readFileSync(cache(), "utf8").replace('"version":1', '"version":2');
+		writeFileSync(cache(), later);
+		const warnings: string[] = [];
+		expect(await byText(({ level, message }) => level === "warning" && warnings.push(message))).toEqual(straight);
+		expect(warnings.join()).toMatch(/results are not cached: .*cache version 2, this program reads version 1\. Move the file away/);
+		expect(readFileSync(cache(), "utf8")).toBe(later);
+	});
+});
