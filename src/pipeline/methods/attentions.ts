@@ -1,37 +1,66 @@
-// A method on the attention parts alone: it plays the game of attentions as if they were blocks, and what it finds is named as the model
-// names it.
+// A method on the attention parts alone: it plays the game of attentions as if they were blocks. What it finds is named as the model names
+// it, and counted from the original model.
 import type { AttentionGame } from "../../game/attention-game.js";
 import { Coalition } from "../../game/coalition.js";
+import { type BatchOptions, type Game, meanLoss } from "../../game/game.js";
 import type { FoundSet, SearchResult, SearchStep } from "../../game/search/search.js";
+import { formatBlocks } from "../../notation.js";
 import type { Choices, ProposedSet } from "./selection-context.js";
 
-type Set = Pick<FoundSet, "removed">;
+/** What a game of attentions calls the original: the model without the blocks that go beside them. */
+export interface Beside {
+	readonly removed: readonly number[];
+	/** Mean loss of the model with nothing removed, and what these blocks add to it. */
+	readonly originalLoss: number;
+	readonly added: number;
+}
+
+/** What is removed beside attention parts, measured; undefined for nothing. */
+export async function measureBeside(game: Game, removed: readonly number[], options: BatchOptions): Promise<Beside | undefined> {
+	if (removed.length === 0) return undefined;
+	const sets = [Coalition.full(game.players), Coalition.ofRemoved(game.players, removed)];
+	const [full, without] = await game.measure(sets, options);
+	const originalLoss = meanLoss(full!);
+	return { removed, originalLoss, added: meanLoss(without!) - originalLoss };
+}
 
 /** What a method found in a game of attentions, in positions of the model. */
-export function inPositions(game: AttentionGame, choices: Choices): Choices {
+export function inPositions(game: AttentionGame, choices: Choices, beside?: Beside): Choices {
+	const { contributions, evidence } = choices;
+	const also = beside ? `, beside ${blocksOf(beside)}` : "";
 	return {
 		...choices,
-		found: resultOf(game, choices.found),
-		rivals: choices.rivals.map((rival): ProposedSet => positioned(game, rival)),
+		found: resultOf(game, choices.found, beside),
+		rivals: choices.rivals.map((rival): ProposedSet => ({ ...rival, removed: positions(game, rival.removed) })),
+		...(contributions ? { contributions: { ...contributions, estimator: `${contributions.estimator}${also}` } } : {}),
+		...(evidence && beside ? { evidence: { ...evidence, beside: { blocks: beside.removed.length, added: beside.added } } } : {}),
 	};
 }
 
 /** A step of a search in a game of attentions, in positions of the model. */
-export function stepInPositions(game: AttentionGame, step: SearchStep): SearchStep {
-	const set = positioned(game, step);
+export function stepInPositions(game: AttentionGame, step: SearchStep, beside?: Beside): SearchStep {
+	const set = positioned(game, step, beside);
 	return { ...set, count: set.removed.length };
 }
 
-function resultOf(game: AttentionGame, found: SearchResult): SearchResult {
-	const sets = [...found.byCount.values()].map((set) => positioned(game, set));
+function resultOf(game: AttentionGame, found: SearchResult, beside: Beside | undefined): SearchResult {
+	const sets = [...found.byCount.values()].map((set) => positioned(game, set, beside));
+	const told = (text: string) => (beside ? text.replaceAll(/\balone\b/g, `beside ${blocksOf(beside)}`) : text);
 	return {
 		...found,
+		originalLoss: beside?.originalLoss ?? found.originalLoss,
 		byCount: new Map(sets.map((set) => [set.removed.length, set])),
-		trace: found.trace.map((step) => stepInPositions(game, step)),
-		notes: found.notes.map((note) => note.replaceAll(/\bblock(s?)\b/g, "attention part$1")),
+		trace: found.trace.map((step) => stepInPositions(game, step, beside)),
+		critical: found.critical.map((block) => ({ ...block, reason: told(block.reason) })),
+		notes: found.notes.map((note) => told(note.replaceAll(/\bblock(s?)\b/g, "attention part$1"))),
 	};
 }
 
-function positioned<S extends Set>(game: AttentionGame, set: S): S {
-	return { ...set, removed: game.outer(Coalition.ofRemoved(game.players, set.removed)).removed() };
+const blocksOf = ({ removed }: Beside) => `${removed.length === 1 ? "block" : "blocks"} ${formatBlocks(removed)}`;
+
+const positions = (game: AttentionGame, removed: readonly number[]) => game.outer(Coalition.ofRemoved(game.players, removed)).removed();
+
+/** What a set adds to the original model, with what goes beside it. */
+function positioned<S extends Pick<FoundSet, "removed" | "addedLoss">>(game: AttentionGame, set: S, beside: Beside | undefined): S {
+	return { ...set, removed: positions(game, set.removed), addedLoss: set.addedLoss + (beside?.added ?? 0) };
 }

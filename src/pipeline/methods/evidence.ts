@@ -9,4 +9,6 @@ export interface Evidence {
 	readonly forecasts: readonly Forecast[];
 	/** Whether its proposals were used; undefined where it never got so far. */
 	readonly trusted: boolean | undefined;
+	/** With attention parts: how many blocks go beside them, and the loss that these add. The forecasts count from there. */
+	readonly beside?: { readonly blocks: number; readonly added: number };
 }

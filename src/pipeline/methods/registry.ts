@@ -22,7 +22,7 @@ import { LossMeter } from "../../game/loss-meter.js";
 import type { SearchOptions, SearchStep } from "../../game/search/search.js";
 import type { Session } from "../session/session.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
-import { inPositions, stepInPositions } from "./attentions.js";
+import { inPositions, measureBeside, stepInPositions } from "./attentions.js";
 import type { Choices, SelectionContext } from "./selection-context.js";
 import { searchBudget } from "./budget.js";
 import { shiftedPairCosts } from "./shifted-pairs.js";
@@ -274,11 +274,12 @@ async function chooseAttentions(
 ): Promise<Choices> {
 	const inner = attentionGame(game, base);
 	const task = { method, kmax: kmax - base.length };
-	const tell = onStep && ((step: SearchStep) => onStep(stepInPositions(inner, step)));
+	const beside = await measureBeside(game, base, { phase: "comparing blocks", signal: options.signal });
+	const tell = onStep && ((step: SearchStep) => onStep(stepInPositions(inner, step, beside)));
 	const asked = (counts ?? sizesOf(options, kmax)).map((count) => count - base.length);
 	try {
 		const setting = { ...rest, game: inner, counts: asked, ...(tell ? { onStep: tell } : {}) };
-		return inPositions(inner, await play(session, task, besideBase(options, base.length, kmax), setting));
+		return inPositions(inner, await play(session, task, besideBase(options, base.length, kmax), setting), beside);
 	} finally {
 		if (tell) for (const step of bestMeasured(inner, task.kmax)) tell(step);
 	}

@@ -122,13 +122,14 @@ export function surrogateData(choices: Choices | undefined): ReportSurrogate | u
 	const surrogate = choices?.surrogate;
 	if (!surrogate) return undefined;
 	const { name, trainCandidates, heldOutCandidates, r2, spearman, details = {} } = surrogate;
-	const { forecasts = [], trusted } = choices.evidence ?? {};
+	const { forecasts = [], trusted, beside = { blocks: 0, added: 0 } } = choices.evidence ?? {};
 	// The surrogate forecasts log(1 + added loss).
+	const added = (forecast: number) => beside.added + Math.expm1(forecast);
 	const known = forecasts
 		.filter(({ addedLoss }) => Number.isFinite(addedLoss))
 		.map(({ coalition, mean, sd, addedLoss }) => ({
-			...{ removed: coalition.removals, forecast: Math.expm1(mean) },
-			...{ low: Math.expm1(mean - normal90 * sd), high: Math.expm1(mean + normal90 * sd), measured: addedLoss },
+			...{ removed: beside.blocks + coalition.removals, forecast: added(mean) },
+			...{ low: added(mean - normal90 * sd), high: added(mean + normal90 * sd), measured: beside.added + addedLoss },
 		}));
 	return {
 		...{ name, trainCandidates, heldOutCandidates, r2, spearman, details },

@@ -4,9 +4,11 @@ import type { ChoosingSettings } from "../../../src/api/options/settings.js";
 import { leaveOneOutContributions } from "../../../src/game/attribution/leave-one-out.js";
 import { Coalition } from "../../../src/game/coalition.js";
 import { FunctionGame } from "../../../src/game/function-game.js";
-import type { Game } from "../../../src/game/game.js";
+import { type Game, type Measurement, meanLoss } from "../../../src/game/game.js";
 import type { SearchStep } from "../../../src/game/search/search.js";
 import { searchBudget } from "../../../src/pipeline/methods/budget.js";
+import type { Choices } from "../../../src/pipeline/methods/selection-context.js";
+import { surrogateData } from "../../../src/pipeline/reporting/evidence.js";
 import { checkBudget, choose, chooseBase, plannedMasks } from "../../../src/pipeline/methods/registry.js";
 import { withTimed } from "../../../src/pipeline/methods/timed.js";
 import { granularityOf, removableAttentions } from "../../../src/pipeline/preflight/method-options.js";
@@ -19,7 +21,7 @@ const players = 10;
 const isAttention = (position: number) => position % 1 === 0.25;
 
 /** Costs of parts, with the rule that the first block left keeps its attention. */
-function modelGame(seed: number): FunctionGame & { played(): [] } {
+function modelGame(seed: number): FunctionGame & { played(): Measurement[] } {
 	const parts = partGame(players, seed);
 	const known = new Map<string, number>();
 	const game = new FunctionGame({
@@ -28,11 +30,14 @@ function modelGame(seed: number): FunctionGame & { played(): [] } {
 		loss: (coalition) => known.get(coalition.key)!,
 	});
 	const measure = game.measure.bind(game);
+	const played = new Map<string, Measurement>();
 	return Object.assign(game, {
-		played: (): [] => [],
+		played: () => [...played.values()],
 		measure: async (sets: readonly Coalition[]) => {
 			for (const [i, one] of (await parts.measure(sets)).entries()) known.set(sets[i]!.key, one.losses[0]!);
-			return measure(sets);
+			const measured = await measure(sets);
+			for (const one of measured) played.set(one.coalition.key, one);
+			return measured;
 		},
 	});
 }
@@ -81,6 +86,45 @@ describe("methods on attention parts alone", () => {
 		expect(best).toHaveLength(4);
 		// Leave-one-out has sets of fewer attention parts too.
 		for (const { removed } of choices.rivals) expect([3, 4]).toContain(removed.length);
+	});
+
+	it.each(taking)("%s counts what is added from the original model, also with blocks beside them", async (method) => {
+		const base = [3, 6];
+		const { game, choices, steps } = await chosen(method, { kmax: 4, base });
+		const lossOf = async (removed: readonly number[]) => meanLoss((await game.measure([Coalition.ofRemoved(players, removed)]))[0]!);
+		const original = await lossOf([]);
+		const { found } = choices;
+		expect(found.originalLoss).toBeCloseTo(original, 12);
+		expect(steps.length).toBeGreaterThan(0);
+		for (const { removed, addedLoss } of [...found.byCount.values(), ...found.trace, ...steps])
+			expect(addedLoss).toBeCloseTo((await lossOf(removed)) - original, 9);
+	});
+
+	it("have forecasts from the original model", () => {
+		const forecasts = [{ coalition: Coalition.ofRemoved(players, [1, 2]), mean: 0, sd: 0.1, addedLoss: 0.2 }];
+		const surrogate = { name: "gp", trainCandidates: 9, heldOutCandidates: 9, r2: 1, spearman: 1 };
+		const beside = { blocks: 2, added: 0.3 };
+		const choices = { surrogate, evidence: { forecasts, beside, interactions: [], trusted: true } } as unknown as Choices;
+		expect(surrogateData(choices)!.forecasts).toEqual([expect.objectContaining({ removed: 4, forecast: 0.3, measured: 0.5 })]);
+	});
+
+	it("say what is measured beside blocks, not alone", async () => {
+		const told = async (base: readonly number[]) => {
+			const game = modelGame(1);
+			// The attention part of block 7 is critical, the others are not.
+			const dear = new FunctionGame({
+				players,
+				allows: (set) => game.allows(set),
+				loss: (set) => 3 + 0.1 * set.removed().length + (set.removed().includes(7.25) ? 1 : 0),
+			});
+			const setting = { game: Object.assign(dear, { played: (): [] => [] }), counts: [base.length + 2], base };
+			return choose(sessionOn(dear), { method: "leave-one-out", kmax: base.length + 2 }, { removeAttention: 2, ...attention }, setting);
+		};
+		const [alone, beside] = [await told([]), await told([3, 4])];
+		expect(alone.contributions?.estimator).toBe("leave-one-out");
+		expect(alone.found.critical[0]?.reason).toMatch(/^removed alone it adds/);
+		expect(beside.contributions?.estimator).toBe("leave-one-out, beside blocks 3-4");
+		expect(beside.found.critical[0]?.reason).toMatch(/^removed beside blocks 3-4 it adds/);
 	});
 
 	it("have contributions of attention parts, but of those that must stay", async () => {
