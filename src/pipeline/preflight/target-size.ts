@@ -11,11 +11,11 @@ import { predictedBytes } from "../../model/runtime/file-types.js";
 import { packageVersion } from "../../model/runtime/paths.js";
 import type { HealSettings, QuantizeSettings } from "../../api/options/settings.js";
 
-/** Blocks to remove for a size. */
+/** Blocks to remove for a size, or attention parts for a share of the KV cache. */
 export interface SizeRange {
-	/** Numbers of blocks that may be the fewest, ascending: several where blocks differ in size. */
+	/** Numbers that may be the fewest, ascending: several where blocks differ in size. */
 	readonly counts: readonly number[];
-	/** Whether the file without these blocks is small enough. */
+	/** Whether what is left without these is small enough. */
 	readonly reaches: (removed: readonly number[]) => boolean;
 }
 

@@ -14,9 +14,12 @@ export type Amount =
 
 /** An amount of attention parts, and of blocks beside them. */
 export interface AttentionAmount {
+	/** With a share of the KV cache the fewest that may leave it. */
 	readonly attentions: number;
 	/** @default 0 */
 	readonly blocks?: number;
+	/** If a share of the KV cache says how many: numbers that may be the fewest, and which sets leave it. */
+	readonly range?: SizeRange;
 	/** If a speed-up says how many: what other sets must save to take part. */
 	readonly time?: TimeToSave & Required<Pick<SizeRange, "reaches">>;
 }

@@ -9,6 +9,7 @@ import type { PartTimes } from "../../storage/plan-speed.js";
 import { contextFor, searchesAttention, seenText } from "../preflight/context.js";
 import { removableAttentions } from "../preflight/method-options.js";
 import type { Header } from "../preflight/model-header.js";
+import type { SizeRange } from "../preflight/target-size.js";
 import { type AtContext, attentionShareOfBytes, canTimeParts, kvBytes, partTimesAt } from "../speed/at-context.js";
 import { attentionShare, attentionsFor, speedupWithout } from "../speed/part-times.js";
 import type { AskedAmount, AttentionAmount } from "./asked-amount.js";
@@ -67,9 +68,10 @@ export function attentionAmount(header: Header, asked: AskedAmount, options: Con
 	}
 	if ("kv" in asked) {
 		const kv = kvBytes(header, contextFor(header, options));
-		const attentions = attentionsForKv(kv, removableAttentions(header.blocks), asked.kv);
+		const range = rangeForKv(kv, removableAttentions(header.blocks), asked.kv);
+		const [attentions = Number.POSITIVE_INFINITY] = range.counts;
 		checkAttentions(header, attentions, { what: `a KV cache of ${Number((100 * asked.kv).toPrecision(4))} % cannot be reached` });
-		return { attentions };
+		return { attentions, range };
 	}
 	if ("speedup" in asked) {
 		if (options.speedupOf === "prompt")
@@ -142,16 +144,19 @@ function sizeText(header: Header): string {
 	return `a size is better reached with blocks: attention parts hold ${share} % of the bytes of this model's blocks. Leave out --granularity attention, or give --remove-attention N`;
 }
 
-/** The fewest attention parts without which so much of the keys and values is left, those of most bytes first. */
-function attentionsForKv(kv: readonly number[], free: readonly number[], share: number): number {
-	const all = kv.reduce((sum, bytes) => sum + bytes, 0);
-	const ordered = free.map((block) => kv[block]!).sort((a, b) => b - a);
-	let left = all;
-	for (const [i, bytes] of ordered.entries()) {
-		left -= bytes;
-		if (left <= share * all + 1e-9) return i + 1;
-	}
-	return Number.POSITIVE_INFINITY;
+/** Attention parts without which so much of the keys and values is left: blocks may have different numbers of heads. */
+function rangeForKv(kv: readonly number[], free: readonly number[], share: number): SizeRange {
+	const sum = (bytes: readonly number[]) => bytes.reduce((all, some) => all + some, 0);
+	const missing = (1 - share) * sum(kv) - 1e-9;
+	const ascending = free.map((block) => kv[block]!).sort((a, b) => a - b);
+	const counts = ascending.map((_, i) => i + 1);
+	const fewest = counts.find((count) => sum(ascending.slice(-count)) >= missing);
+	// Any set of as many leaves no more.
+	const certain = counts.find((count) => sum(ascending.slice(0, count)) >= missing);
+	return {
+		counts: counts.filter((count) => count >= (fewest ?? Number.POSITIVE_INFINITY) && count <= certain!),
+		reaches: (removed) => sum(removedParts(removed).attention.map((block) => kv[block]!)) >= missing,
+	};
 }
 
 /** Says what a search of attention parts sees, and where blocks are the better choice, with this model's figures. */

@@ -114,8 +114,9 @@ export async function removableOf(amount: Amount, header: Header, original: Read
 /** The same of attention parts; without a number up to half of them. @throws InvalidOptionError where the model cannot lose as many blocks */
 function removableAttention(plan: Header["blocks"], amount: AttentionAmount | "gate" | "curve", tied: boolean): Removable {
 	if (typeof amount === "object") {
-		const { attentions, blocks: base = 0, time } = amount;
+		const { attentions, blocks: base = 0, time, range } = amount;
 		if (base > 0) checkCount(plan, base, { tied });
+		if (range) return { ...range, count: attentions, kmax: range.counts.at(-1)!, base };
 		return { count: attentions + base, kmax: attentions + base, base, ...(time ? { time, reaches: time.reaches } : {}) };
 	}
 	const kmax = Math.max(1, Math.floor(removableAttentions(plan).length / 2));
@@ -136,12 +137,7 @@ export function candidates(
 	if (named) return [{ removed: named, method: "given" }];
 	const found = finalists(session, choices!, counts ?? (count === undefined || time ? sizesFound(choices!) : [count]));
 	const sets = found.filter(({ removed }) => reaches(removed));
-	if (sets.length === 0 && found.length > 0)
-		throw new InvalidOptionError(
-			time
-				? "no candidate that was found reaches --target-speedup at the context: give a smaller one, or say how many attention parts with --remove-attention"
-				: "no candidate that was found makes the file as small as --target-size says: give a larger size, or say how many blocks with --remove-blocks",
-		);
+	if (sets.length === 0 && found.length > 0) throw new InvalidOptionError(`no candidate that was found ${missedTarget({ time, base })}`);
 	if (sets.length === 0) {
 		const reachable = sizesFound(choices!);
 		throw new InvalidOptionError(
@@ -149,4 +145,12 @@ export function candidates(
 		);
 	}
 	return sets;
+}
+
+/** Which target candidates miss, and what to give instead. */
+function missedTarget({ time, base }: Pick<Removable, "time" | "base">): string {
+	const parts = "or say how many attention parts with --remove-attention";
+	if (time) return `reaches --target-speedup at the context: give a smaller one, ${parts}`;
+	if (base !== undefined) return `leaves as little of the KV cache as --target-kv says: give a larger share, ${parts}`;
+	return "makes the file as small as --target-size says: give a larger size, or say how many blocks with --remove-blocks";
 }

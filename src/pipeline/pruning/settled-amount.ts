@@ -60,8 +60,8 @@ async function atTarget(
 /** The options with the number of attention parts and the text that a search of them sees. */
 function withSeen({ options, amount }: Pick<SettledAmount, "options" | "amount">, at: AtContext | undefined): PruneJob {
 	if (!at || !searchesAttention(options)) return options;
-	// Sets that reach a speed-up differ in number.
-	const counted = typeof amount === "object" && "attentions" in amount && !amount.time;
+	// Sets that reach a speed-up or a share of the KV cache may differ in number.
+	const counted = typeof amount === "object" && "attentions" in amount && !amount.time && (amount.range?.counts.length ?? 1) === 1;
 	const { windows, windowLength } = options;
 	const found = counted ? { removeAttention: amount.attentions } : {};
 	return settledJob(options, { ...found, context: at.context, windows, windowLength });

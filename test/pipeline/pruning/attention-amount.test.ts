@@ -1,0 +1,46 @@
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { InvalidOptionError } from "../../../src/errors.js";
+import { pruneGguf } from "../../../src/jobs/prune.js";
+import { attentionAmount } from "../../../src/pipeline/pruning/attention-amount.js";
+import { removableOf } from "../../../src/pipeline/pruning/removable.js";
+import { readModelHeader, ReadOnce } from "../../../src/pipeline/preflight/model-header.js";
+import { ATTENTION_MODELS } from "../../conformance/attention-models.js";
+import { hasTools } from "../../conformance/fixtures.js";
+import { u32 } from "../../conformance/keys.js";
+import { makeOwnModel } from "../../conformance/own-fixtures.js";
+import { ownHomes, small } from "../../helpers/home.js";
+
+const { folder } = ownHomes();
+
+/** Its blocks have 2, 4, 0, 2, 1, 0, 4 and 2 heads of keys and values, 15 in all. The first attention part stays. */
+const model = ATTENTION_MODELS.find(({ name }) => name === "deci-some-without")!;
+const plainKeys = { "tokenizer.ggml.bos_token_id": u32(1) };
+const unlike = () => makeOwnModel({ ...model, plainKeys }, join(folder, "unlike"));
+
+async function removableFor(kv: number) {
+	const header = await readModelHeader(await unlike(), {});
+	const amount = attentionAmount(header, { kv }, { granularity: "attention" });
+	return removableOf(amount!, header, new ReadOnce(undefined, {}), { granularity: "attention" });
+}
+
+describe.skipIf(!hasTools)("a share of the KV cache where blocks have different numbers of heads", () => {
+	it("is looked for among all numbers of attention parts that may be the fewest", async () => {
+		const { count, counts, kmax, reaches } = await removableFor(0.5);
+		expect({ count, counts, kmax }).toEqual({ count: 2, counts: [2, 3, 4], kmax: 4 });
+		expect(reaches!([1.25, 6.25])).toBe(true);
+		expect(reaches!([3.25, 4.25])).toBe(false);
+		expect(reaches!([1.25, 3.25, 4.25])).toBe(false);
+		expect(reaches!([3.25, 4.25, 6.25, 7.25])).toBe(true);
+		expect((await removableFor(0.99)).counts).toEqual([1]);
+		expect((await removableFor(2 / 15)).counts).toEqual([5]);
+		await expect(removableFor(0.13)).rejects.toThrow(InvalidOptionError);
+	});
+
+	it.each([false, true])("is kept to, healed: %s", async (heal) => {
+		const options = { ...small, targetKv: 0.5, search: { effort: "quick" }, ...(heal ? { heal: { tokens: 1024 } } : {}) } as const;
+		const { plan } = await pruneGguf(await unlike(), undefined, options);
+		const { before, after } = plan!.context!.kvCache;
+		expect(after).toBeLessThanOrEqual(before / 2);
+	});
+});
