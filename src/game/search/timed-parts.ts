@@ -18,6 +18,10 @@ export interface TimedPartsOptions extends BatchOptions {
 	readonly save: number;
 	/** Measures through it: what single blocks and attention parts cost is known from it if a search measured them. */
 	readonly meter: LossMeter;
+	/** Sets at most that are not known yet, the original model among them. @default any number */
+	readonly budget?: number;
+	/** Whether a set is known that the meter has not measured. @default none is */
+	readonly known?: (set: Coalition) => boolean;
 	/** Sets that a step measures, at least 1. @default 6 */
 	readonly width?: number;
 	/** A move that adds more nats per token than this alone is not made. @default ln 2 */
@@ -39,15 +43,15 @@ type Move = readonly number[];
 /**
  * Removes one attention part, block or pair of neighboring parts after the other, each time the one that adds the least loss for the time
  * it saves, until the time is saved. What is last may save more than is missing, so that every measured set that saves enough counts.
- * @returns sets that save the time, the best first; none if no move is left before
+ * @returns sets that save the time, the best first; none if no move is left before, or no budget. Undefined if the budget does not hold the
+ * single removals
  * @throws RangeError for an option out of range; whatever the game throws
  */
-export async function timedParts(game: Game, options: TimedPartsOptions): Promise<TimedSet[]> {
+export async function timedParts(game: Game, options: TimedPartsOptions): Promise<TimedSet[] | undefined> {
 	if (!(options.save > 0)) throw new RangeError(`the seconds to save must be above 0, got ${options.save}`);
 	if (!((options.width ?? 1) >= 1)) throw new RangeError(`width must be at least 1, got ${options.width}`);
 	const run = new TimedRun(game, options);
-	await run.know();
-	return run.descend();
+	return (await run.know()) ? run.descend() : undefined;
 }
 
 class TimedRun {
@@ -58,25 +62,31 @@ class TimedRun {
 	readonly #own: Float64Array;
 	/** What a move added when it was last measured. */
 	readonly #change = new Map<string, number>();
+	/** Sets that may still be measured. */
+	#left: number;
 
 	constructor(game: Game, options: TimedPartsOptions) {
 		this.#game = game;
 		this.#o = options;
+		this.#left = options.budget ?? Number.POSITIVE_INFINITY;
 		this.#own = new Float64Array(2 * game.players).fill(Number.POSITIVE_INFINITY);
 	}
 
-	/** Measures what no search has measured yet: the attention part and the whole of each block, alone. */
-	async know(): Promise<void> {
+	/** Measures what no search has measured yet: the attention part and the whole of each block, alone. @returns whether the budget holds that */
+	async know(): Promise<boolean> {
 		const { players } = this.#game;
 		const blocks = Array.from({ length: players }, (_, block) => block);
-		const attention = await this.#alone(blocks.map((block) => [2 * block]));
-		const whole = await this.#alone(blocks.map((block) => [2 * block, 2 * block + 1]));
+		const moves = [blocks.map((block) => [2 * block]), blocks.map((block) => [2 * block, 2 * block + 1])] as const;
+		const full = keptParts(players, []);
+		if (this.#missing(moves.flat().flatMap((move) => this.#without(full, move) ?? [])) > this.#left) return false;
+		const [attention, whole] = [await this.#alone(moves[0]), await this.#alone(moves[1])];
 		for (const block of blocks) {
 			const [first, both] = [attention[block]!, whole[block]!];
 			// What cannot go alone may go with others.
 			this.#own[2 * block] = Number.isFinite(first) ? first : both / 2;
 			this.#own[2 * block + 1] = Math.max(0, both - (Number.isFinite(first) ? first : both / 2));
 		}
+		return true;
 	}
 
 	async #alone(moves: readonly Move[]): Promise<number[]> {
@@ -100,7 +110,7 @@ class TimedRun {
 				.map(({ move, set }) => ({ move, set, seconds: this.#secondsOf(move), price: this.#guess(move) / this.#secondsOf(move) }))
 				.filter(({ move, price }) => Number.isFinite(price) && this.#guess(move) <= criticalLoss)
 				.sort((a, b) => a.price - b.price);
-			const tried = ordered.slice(0, width);
+			const tried = this.#affordable(ordered.slice(0, width));
 			if (tried.length === 0) break;
 			const added = await this.#measure(tried.map(({ set }) => set));
 			for (const [i, { move, set, seconds }] of tried.entries()) {
@@ -148,8 +158,22 @@ class TimedRun {
 		return move.reduce((sum, part) => sum + secondsOf(part), 0);
 	}
 
+	/** The first of these that the budget holds; what is known costs nothing. */
+	#affordable<T extends { readonly set: Coalition }>(moves: readonly T[]): T[] {
+		let left = this.#left;
+		return moves.filter(({ set }) => !this.#isMissing(set) || left-- >= 1);
+	}
+
+	/** How many of these, and of the original model, are not known yet. */
+	#missing(sets: readonly Coalition[]): number {
+		return [Coalition.full(this.#game.players), ...sets].filter((set) => this.#isMissing(set)).length;
+	}
+
+	readonly #isMissing = (set: Coalition) => !this.#o.meter.knows(set) && !this.#o.known?.(set);
+
 	async #measure(sets: readonly Coalition[]): Promise<Float64Array> {
 		this.#o.signal?.throwIfAborted();
+		this.#left -= this.#missing(sets);
 		return this.#o.meter.addedLosses(sets, "attention parts and blocks");
 	}
 }

@@ -42,14 +42,20 @@ export function raceField(method: Method, effort: Effort, granularity: BudgetSet
  * @param kmax most blocks that go
  * @param tokens that a mask runs; those of the windows where it is not given
  */
-export function searchBudget(
-	blocks: number,
-	kmax: number,
-	{ granularity, maxEvaluations, effort, maxTime, maxTokens, windows = defaultWindows, windowLength = defaultWindowLength }: BudgetSettings,
+export function searchBudget(blocks: number, kmax: number, options: BudgetSettings, tokens?: number): number {
+	const { granularity, maxEvaluations } = options;
+	const limit = evaluationLimit(options, tokens);
+	return maxEvaluations === undefined
+		? Math.min(limit, Math.round(shareOf(granularity) * budgets[effortOf(options)](blocks, kmax)))
+		: limit;
+}
+
+/** Evaluations that are allowed at most; Infinity if nothing limits them. @param tokens as in {@link searchBudget} */
+export function evaluationLimit(
+	{ maxEvaluations = Number.POSITIVE_INFINITY, maxTokens, windows = defaultWindows, windowLength = defaultWindowLength }: BudgetSettings,
 	tokens = windows * windowLength,
 ): number {
-	const count = maxEvaluations ?? Math.round(shareOf(granularity) * budgets[effortOf({ effort, maxTime, maxTokens })](blocks, kmax));
-	return maxTokens === undefined ? count : Math.min(count, Math.floor(maxTokens / tokens));
+	return maxTokens === undefined ? maxEvaluations : Math.min(maxEvaluations, Math.floor(maxTokens / tokens));
 }
 
 /** Time or tokens that are given alone are meant to be spent. */

@@ -24,9 +24,9 @@ import type { Session } from "../session/session.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
 import { inPositions, measureBeside, stepInPositions } from "./attentions.js";
 import type { Choices, SelectionContext } from "./selection-context.js";
-import { searchBudget } from "./budget.js";
+import { evaluationLimit, searchBudget } from "./budget.js";
 import { shiftedPairCosts } from "./shifted-pairs.js";
-import { timedMasks } from "./timed.js";
+import { timedMasks, type TimeToSave } from "./timed.js";
 import type { ChoosingSettings } from "../../api/options/settings.js";
 
 interface Chooser {
@@ -117,8 +117,8 @@ export interface MethodTask {
 	readonly kmax: number;
 	/** With attention parts: how many blocks are among them, which are searched first. @default 0 */
 	readonly base?: number | undefined;
-	/** Whether sets of other parts that save as much time are searched too. */
-	readonly time?: unknown;
+	/** What sets of other parts must save that are searched too. */
+	readonly time?: TimeToSave | undefined;
 }
 
 /**
@@ -128,11 +128,9 @@ export interface MethodTask {
 export function plannedMasks({ method, blocks, kmax, base = 0, time }: MethodTask, options: ChoosingSettings, tokens?: number): number {
 	const { masks } = choosers[method];
 	const beside = base === 0 ? 0 : masks(blocks, base, baseOptions(options, base, kmax), tokens);
-	return (
-		beside +
-		masks(blocks, kmax - base, besideBase(options, base, kmax), tokens) +
-		(time && options.maxTime === undefined ? timedMasks(blocks, kmax) : 0)
-	);
+	const all = beside + masks(blocks, kmax - base, besideBase(options, base, kmax), tokens);
+	if (!time || options.maxTime !== undefined) return all;
+	return Math.max(all, Math.min(all + timedMasks(blocks, time), evaluationLimit(options, tokens)));
 }
 
 /**

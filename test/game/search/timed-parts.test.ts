@@ -5,6 +5,7 @@ import { LossMeter } from "../../../src/game/loss-meter.js";
 import { keptParts } from "../../../src/game/parts.js";
 import { Random } from "../../../src/game/random.js";
 import { timedParts } from "../../../src/game/search/timed-parts.js";
+import { timedMasks } from "../../../src/pipeline/methods/timed.js";
 
 const players = 8;
 const seconds = { attention: 2, feedForward: 1 };
@@ -20,9 +21,9 @@ function gameOf(costs: readonly number[]): FunctionGame {
 const savedBy = (removed: readonly number[]) =>
 	keptParts(players, removed).reduce((sum, stays, part) => sum + (stays ? 0 : part % 2 === 0 ? seconds.attention : seconds.feedForward), 0);
 
-const search = (costs: readonly number[], save: number, width?: number) => {
+const search = async (costs: readonly number[], save: number, width?: number) => {
 	const game = gameOf(costs);
-	return timedParts(game, { seconds, save, meter: new LossMeter(game), ...(width === undefined ? {} : { width }) });
+	return (await timedParts(game, { seconds, save, meter: new LossMeter(game), ...(width === undefined ? {} : { width }) }))!;
 };
 
 describe("sets that save so much time", () => {
@@ -71,5 +72,31 @@ describe("sets that save so much time", () => {
 		expect(await search(new Array<number>(2 * players).fill(1), 3)).toEqual([]);
 		await expect(search([], 0)).rejects.toThrow(/above 0, got 0/);
 		await expect(search([], 1, 0)).rejects.toThrow(/at least 1, got 0/);
+	});
+
+	it("keep to a budget, and to what is planned without one", async () => {
+		for (let seed = 1; seed <= 20; seed++) {
+			const random = new Random(seed);
+			const game = gameOf(Array.from({ length: 2 * players }, () => 0.01 + 0.1 * random.uniform()));
+			const save = 1 + random.integer(12);
+			const within = async (budget?: number) => {
+				const meter = new LossMeter(game);
+				const found = await timedParts(game, { seconds, save, meter, ...(budget === undefined ? {} : { budget }) });
+				return { found, measured: meter.measured };
+			};
+			const free = await within();
+			expect(free.measured).toBeLessThanOrEqual(1 + timedMasks(players, { seconds, save }));
+			// The original model, and 7 attention parts and 8 blocks alone.
+			expect(await within(15)).toEqual({ found: undefined, measured: 0 });
+			for (let budget = 16; budget < free.measured; budget += 3) expect((await within(budget)).measured).toBeLessThanOrEqual(budget);
+			expect(await within(free.measured)).toEqual(free);
+		}
+	});
+
+	it("spend no budget on what is known", async () => {
+		const game = gameOf(Array.from({ length: 2 * players }, () => 0.02));
+		const meter = new LossMeter(game);
+		const found = await timedParts(game, { seconds, save: 6, meter, budget: 0, known: () => true });
+		expect(found!.length).toBeGreaterThan(0);
 	});
 });

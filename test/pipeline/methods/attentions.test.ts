@@ -6,6 +6,7 @@ import { Coalition } from "../../../src/game/coalition.js";
 import { FunctionGame } from "../../../src/game/function-game.js";
 import { type Game, type Measurement, meanLoss } from "../../../src/game/game.js";
 import type { SearchStep } from "../../../src/game/search/search.js";
+import { keptParts, removedParts } from "../../../src/game/parts.js";
 import { searchBudget } from "../../../src/pipeline/methods/budget.js";
 import type { Choices } from "../../../src/pipeline/methods/selection-context.js";
 import { surrogateData } from "../../../src/pipeline/reporting/evidence.js";
@@ -20,26 +21,34 @@ const attention = { granularity: "attention" } as const;
 const players = 10;
 const isAttention = (position: number) => position % 1 === 0.25;
 
-/** Costs of parts, with the rule that the first block left keeps its attention. */
-function modelGame(seed: number): FunctionGame & { played(): Measurement[] } {
-	const parts = partGame(players, seed);
-	const known = new Map<string, number>();
-	const game = new FunctionGame({
-		players,
-		allows: (coalition) => coalition.stack()[0]?.attention !== undefined,
-		loss: (coalition) => known.get(coalition.key)!,
-	});
+/** The rule that the first block left keeps its attention. */
+const allowsFirst = (coalition: Coalition) => coalition.stack()[0]?.attention !== undefined;
+
+/** The game that says what it measured. */
+function recorded(game: FunctionGame): FunctionGame & { played(): Measurement[] } {
 	const measure = game.measure.bind(game);
 	const played = new Map<string, Measurement>();
 	return Object.assign(game, {
 		played: () => [...played.values()],
 		measure: async (sets: readonly Coalition[]) => {
-			for (const [i, one] of (await parts.measure(sets)).entries()) known.set(sets[i]!.key, one.losses[0]!);
 			const measured = await measure(sets);
 			for (const one of measured) played.set(one.coalition.key, one);
 			return measured;
 		},
 	});
+}
+
+/** Costs of parts. */
+function modelGame(seed: number): FunctionGame & { played(): Measurement[] } {
+	const parts = partGame(players, seed);
+	const known = new Map<string, number>();
+	const game = new FunctionGame({ players, allows: allowsFirst, loss: (coalition) => known.get(coalition.key)! });
+	const measure = game.measure.bind(game);
+	game.measure = async (sets) => {
+		for (const [i, one] of (await parts.measure(sets)).entries()) known.set(sets[i]!.key, one.losses[0]!);
+		return measure(sets);
+	};
+	return recorded(game);
 }
 
 /** What methods that play a game need of a session. */
@@ -110,15 +119,11 @@ describe("methods on attention parts alone", () => {
 
 	it("say what is measured beside blocks, not alone", async () => {
 		const told = async (base: readonly number[]) => {
-			const game = modelGame(1);
 			// The attention part of block 7 is critical, the others are not.
-			const dear = new FunctionGame({
-				players,
-				allows: (set) => game.allows(set),
-				loss: (set) => 3 + 0.1 * set.removed().length + (set.removed().includes(7.25) ? 1 : 0),
-			});
-			const setting = { game: Object.assign(dear, { played: (): [] => [] }), counts: [base.length + 2], base };
-			return choose(sessionOn(dear), { method: "leave-one-out", kmax: base.length + 2 }, { removeAttention: 2, ...attention }, setting);
+			const loss = (set: Coalition) => 3 + 0.1 * set.removed().length + (set.removed().includes(7.25) ? 1 : 0);
+			const game = recorded(new FunctionGame({ players, allows: allowsFirst, loss }));
+			const setting = { game, counts: [base.length + 2], base };
+			return choose(sessionOn(game), { method: "leave-one-out", kmax: base.length + 2 }, { removeAttention: 2, ...attention }, setting);
 		};
 		const [alone, beside] = [await told([]), await told([3, 4])];
 		expect(alone.contributions?.estimator).toBe("leave-one-out");
@@ -185,23 +190,68 @@ describe("granularity attention", () => {
 });
 
 describe("sets of any parts that save time", () => {
-	it("take part beside those of attention parts alone", async () => {
-		const { game, choices } = await chosen("greedy");
-		const time = { seconds: { attention: 2, feedForward: 1 }, save: 6 };
+	const time = { seconds: { attention: 2, feedForward: 1 }, save: 6 };
+	const left = "leaves out: sets of attention parts together with blocks or half-block cuts";
+
+	/** What the search of attention parts leaves, of a model whose feed-forward parts cost next to nothing. */
+	async function cheapBlocks() {
+		const loss = (set: Coalition) =>
+			3 + keptParts(players, set.removed()).reduce((sum, stays, part) => sum + (stays ? 0 : part % 2 === 0 ? 0.1 : 0.001), 0);
+		const game = recorded(new FunctionGame({ players, allows: allowsFirst, loss }));
+		const choices = await choose(sessionOn(game), { method: "greedy", kmax: 3 }, { removeAttention: 3, ...attention }, { game });
+		return { game, choices };
+	}
+
+	it("take part beside those of attention parts alone, and save the time", async () => {
+		const { game, choices } = await cheapBlocks();
 		const more = await withTimed(sessionOn(game), choices, time, {});
 		const added = more.rivals.slice(choices.rivals.length);
 		expect(added.length).toBeGreaterThan(0);
 		expect(added.every(({ method }) => method === "greedy by time")).toBe(true);
+		expect(added.some(({ removed }) => !removed.every(isAttention))).toBe(true);
+		for (const { removed } of added) {
+			const { attention, feedForward } = removedParts(removed);
+			expect(2 * attention.length + feedForward.length).toBeGreaterThanOrEqual(6);
+		}
 		expect(more.masks).toBeGreaterThan(choices.masks);
 	});
 
 	it("are left out of a search that is limited in time, which a note says", async () => {
-		const { game, choices } = await chosen("greedy");
-		const time = { seconds: { attention: 2, feedForward: 1 }, save: 6 };
+		const { game, choices } = await cheapBlocks();
 		const notes: string[] = [];
 		const onLog = ({ message }: { message: string }) => void notes.push(message);
 		expect(await withTimed(sessionOn(game), choices, time, { asked: { maxTime: 60 }, onLog })).toBe(choices);
-		expect(notes).toEqual(["--max-time leaves out: sets of attention parts together with blocks or half-block cuts"]);
+		expect(notes).toEqual([`--max-time ${left}`]);
+	});
+
+	it("share what may be measured with the search of attention parts", async () => {
+		const needed = 2 * players;
+		for (const extra of [-1, 0, 1, 5, 12]) {
+			const { game, choices } = await cheapBlocks();
+			const before = game.played().length;
+			// The attention parts alone are known.
+			const limit = before + needed / 2 + extra;
+			const notes: string[] = [];
+			const onLog = ({ message }: { message: string }) => void notes.push(message);
+			for (const [option, asked] of [
+				["--max-evaluations", { maxEvaluations: limit }],
+				["--max-tokens", { maxTokens: 3 * limit + 2 }],
+			] as const) {
+				const session = { ...sessionOn(game), tokens: { search: 3 } } as unknown as Session;
+				const more = await withTimed(session, choices, time, { asked, onLog });
+				expect(game.played().length).toBeLessThanOrEqual(limit);
+				expect(more.masks).toBeLessThanOrEqual(limit);
+				if (extra < 0) expect(notes.at(-1)).toBe(`${option} ${left}`);
+				else expect(notes).not.toContain(`${option} ${left}`);
+			}
+		}
+	});
+
+	it("are planned within what may be measured", () => {
+		const task = { method: "auto", blocks: 30, kmax: 9, time } as const;
+		const free = plannedMasks(task, attention);
+		expect(free).toBe(plannedMasks({ ...task, time: undefined }, attention) + 60 + 6 * 4);
+		expect(plannedMasks(task, { ...attention, maxEvaluations: 150 })).toBe(150);
 	});
 });
 
