@@ -8,6 +8,9 @@ import { inspectModel } from "../../src/jobs/inspect.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
 import { loadModel } from "../../src/model/runtime/load-model.js";
 import { runSpeed } from "../../src/model/runtime/speed.js";
+import { contextOfPlan } from "../../src/pipeline/planning/context.js";
+import { readModelHeader } from "../../src/pipeline/preflight/model-header.js";
+import { kvBytes } from "../../src/pipeline/speed/at-context.js";
 import { measureSpeed } from "../../src/pipeline/speed/speed.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
@@ -79,6 +82,9 @@ it("memory in memory is that of the file; time is not, so the speed is measured 
 	expect({ kvCache: inMemory!.kvCache, weights: inMemory!.weights }).toEqual({ kvCache, weights });
 	// Eight of twelve blocks keep their attention.
 	expect(kvCache / speed.before.kvCache).toBeCloseTo(8 / 12, 5);
+	// What is counted from the header is what llama.cpp takes.
+	const all = kvBytes(await readModelHeader(fixturePath, {}), 256);
+	expect(contextOfPlan({ context: 256, kv: all }, removed).kvCache).toEqual({ before: speed.before.kvCache, after: kvCache });
 	await expect(measureSpeed(fixturePath, { remove: [1.25], ...shape })).rejects.toThrow(
 		/^the speed without 1a cannot be measured in memory: .* prune-gguf apply \S+ OUTPUT\.gguf --remove 1a, then prune-gguf speed \S+ OUTPUT\.gguf$/,
 	);

@@ -1,4 +1,6 @@
 import { freemem, totalmem } from "node:os";
+import { keyValueNumbers } from "../architectures/head-sizes.js";
+import { ModelKeys } from "../architectures/keys.js";
 import { checkCounts } from "../architectures/sound.js";
 import { ARCHITECTURES } from "../architectures/table.js";
 import { NotEnoughMemoryError } from "../../errors.js";
@@ -123,17 +125,10 @@ const cells = (length: number) => 256 * Math.ceil(length / 256);
  * model, the values of every block take as much as those of the largest (llama-kv-cache.cpp:210); a recurrent block has none.
  */
 function keyValueWidth(file: GgufFile): (block: number) => number {
-	const perBlock = (key: string) => file.perBlock(`${file.architecture}.${key}`);
-	const heads = perBlock("attention.head_count");
-	const stated = file.entry(`${file.architecture}.attention.head_count_kv`) !== undefined;
-	const kvHeads = stated ? perBlock("attention.head_count_kv") : heads;
-	const perHead = Math.ceil(perBlock("embedding_length")(0) / Math.max(1, heads(0)));
-	const size = perBlock("attention.key_length")(0) || perHead;
-	const valueSize = perBlock("attention.value_length")(0) || perHead;
+	const { keys, values } = keyValueNumbers(new ModelKeys(file), numberIn(file)("block_count"));
 	const recurrent = ARCHITECTURES.get(file.architecture)?.recurrent !== undefined;
-	let most = 0;
-	for (let block = 0; block < numberIn(file)("block_count"); block++) most = Math.max(most, kvHeads(block));
-	return (block) => kvHeads(block) * size + (recurrent && kvHeads(block) === 0 ? 0 : most) * valueSize;
+	const most = values.reduce((largest, count) => Math.max(largest, count), 0);
+	return (block) => (keys[block] ?? 0) + (recurrent && !keys[block] ? 0 : most);
 }
 
 /** Numbers in the recurrent state of one sequence in a block (Mamba and RWKV; other kinds have a similar size). */

@@ -76,15 +76,29 @@ export function seenText(
 }
 
 /** The job with its context, and the windows that see it. Only a search of attention parts has one. @throws InvalidOptionError */
-export async function withContext<J extends Contextual>(job: J, header: Pick<Header, "file" | "path">): Promise<J> {
+export async function withContext<J extends Contextual>(job: J, header: Pick<Header, "file" | "path" | "blocks">): Promise<J> {
 	if (!searchesAttention(job)) {
-		if (job.context !== undefined && job.remove === undefined)
-			throw new InvalidOptionError("--context is what attention parts are weighed at: it belongs to --granularity attention or --remove");
+		checkContextOf(job, header);
 		return job;
 	}
 	const context = contextFor(header, job);
 	const seen = seenText(context, job, await tokensOf(job));
 	return jobWith<Contextual>(job, { context, ...seen }) as J;
+}
+
+/**
+ * A context is weighed by counting equal attention parts. Sliding windows, recurrent blocks, shared or compressed keys and values are not
+ * equal; the models whose attention parts can be removed alone have none of these.
+ * @throws InvalidOptionError for a context of anything else
+ */
+function checkContextOf({ context, remove }: Contextual, { path, blocks }: Pick<Header, "path" | "blocks">): void {
+	if (context === undefined) return;
+	if (remove === undefined)
+		throw new InvalidOptionError("--context is what attention parts are weighed at: it belongs to --granularity attention or --remove");
+	if (!blocks.attention.allowed)
+		throw new InvalidOptionError(
+			`--context counts time and the KV cache only of models that can lose attention parts alone, not of ${path}: ${blocks.attention.reason}. Leave it out, and measure both with prune-gguf speed (--remove, --prompt-tokens, --context)`,
+		);
 }
 
 /** Whether attention parts are searched: blocks that are named take part as they are. */

@@ -3,6 +3,7 @@ import type { JobOptions } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
 import { kvHeadsOf } from "../../model/architectures/facts.js";
+import { keyValueNumbers } from "../../model/architectures/head-sizes.js";
 import { ModelKeys } from "../../model/architectures/keys.js";
 import { loadAsRead } from "../../model/runtime/load-model.js";
 import type { Model } from "../../model/runtime/model.js";
@@ -146,12 +147,10 @@ function attentionShareOf(header: Header, counted: (block: number) => boolean): 
 const valueBytes = 2;
 
 /**
- * Bytes of keys and values of each block for so many tokens, with keys and values in F16 and every block of full attention. Without flash
- * attention llama.cpp may take more.
+ * Bytes of keys and values of each block for so many tokens, in F16, of a model that can lose attention parts: every block with attention
+ * attends to the whole context. Without flash attention llama.cpp may take more.
  */
 export function kvBytes({ file, blocks }: Pick<Header, "file" | "blocks">, context: number): number[] {
-	const keys = new ModelKeys(file);
-	const width = keys.number("attention.key_length") ?? keys.widthPerHead();
-	const valueWidth = keys.number("attention.value_length") ?? width;
-	return kvHeadsOf(keys, blocks.blocks).map((count) => count * (width + valueWidth) * valueBytes * context);
+	const { keys, values } = keyValueNumbers(new ModelKeys(file), blocks.blocks);
+	return keys.map((count, block) => (count + values[block]!) * valueBytes * context);
 }

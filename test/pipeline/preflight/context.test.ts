@@ -5,10 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InvalidOptionError } from "../../../src/errors.js";
 import type { GgufFile } from "../../../src/model/gguf/index.js";
 import { contextFor, seenText, withContext } from "../../../src/pipeline/preflight/context.js";
+import type { Header } from "../../../src/pipeline/preflight/model-header.js";
 
-const header = (trained: number | undefined) => ({
+const header = (trained: number | undefined, attention: Header["blocks"]["attention"] = { allowed: true }) => ({
 	path: "m.gguf",
 	file: { architecture: "llama", number: () => trained } as unknown as GgufFile,
+	blocks: { attention } as Header["blocks"],
 });
 
 describe("the context that a model is used at", () => {
@@ -81,5 +83,14 @@ describe("a job with a context", () => {
 		await expect(withContext({ granularity: "block", context: 512 } as const, header(2048))).rejects.toThrow(
 			/belongs to --granularity attention or --remove/,
 		);
+	});
+
+	it("is refused where the parts of blocks are not alike, with the reason and what measures it", async () => {
+		const sliding = header(2048, { allowed: false, reason: "not in the graph of gemma3" });
+		await expect(withContext({ remove: [3], context: 1024 }, sliding)).rejects.toThrow(
+			/only of models that can lose attention parts alone, not of m\.gguf: not in the graph of gemma3\. Leave it out, and measure both with prune-gguf speed/,
+		);
+		expect(await withContext({ remove: [3] }, sliding)).toEqual({ remove: [3] });
+		expect(await withContext({ remove: [3], context: 1024 }, header(2048))).toMatchObject({ context: 1024 });
 	});
 });
