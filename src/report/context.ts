@@ -7,9 +7,11 @@ import type { Report } from "./report-data.js";
 type Context = NonNullable<Report["context"]>;
 
 /** Time per generated token, if it was derived, and the KV cache, if the figures of the speed do not hold it for the same context. */
-export function contextRows({ context, speed }: Pick<Report, "context" | "speed">): FigureText[] {
+export function contextRows({ context, speed, quality }: Pick<Report, "context" | "speed" | "quality">): FigureText[] {
 	if (!context) return [];
 	const { milliseconds, kvCache } = context;
+	// Times are those of the original's weights, beside figures of the file as written.
+	const unquantized = quality?.quantized ? ", before quantizing" : "";
 	const at = `at ${formatInteger(context.context)}`;
 	const known = speed?.context === context.context && speed.figures.some(({ name }) => name === "kvCache");
 	return [
@@ -17,7 +19,7 @@ export function contextRows({ context, speed }: Pick<Report, "context" | "speed"
 			? [
 					{
 						...{
-							title: `ms per token ${at}`,
+							title: `ms per token ${at}${unquantized}`,
 							before: formatSignificant(milliseconds.before),
 							after: formatSignificant(milliseconds.after),
 						},

@@ -45,7 +45,10 @@ export const context = v.strictObject({
 		),
 	),
 	milliseconds: v.optional(
-		says(v.strictObject({ before: number, after: number }), "Milliseconds per generated token of both models, by these times."),
+		says(
+			v.strictObject({ before: number, after: number }),
+			"Milliseconds per generated token of both models before quantizing, by these times.",
+		),
 	),
 	kvCache: says(
 		v.strictObject({ before: natural, after: natural }),

@@ -21,6 +21,13 @@ describe("the context in a report", () => {
 		expect(contextRows({ ...report, context: undefined })).toEqual([]);
 	});
 
+	it("says where the time is not that of the quantized file, beside whose size and quality it stands", () => {
+		const quantized = { ...report, quality: { ...report.quality!, quantized: { type: "Q4_0" } } };
+		expect(contextRows(quantized).map(({ title }) => title)).toEqual(["ms per token at 8,192, before quantizing", "KV cache at 8,192"]);
+		for (const text of [summaryText(quantized, {}, { width: 120 }), reportHtml(quantized), cardText(quantized)])
+			expect(text).toContain("ms per token at 8,192, before quantizing");
+	});
+
 	it("says how its figures came about, and what the search saw", () => {
 		const [times, kv, seen] = contextNotes(context);
 		expect(times).toMatch(
