@@ -1,7 +1,7 @@
 // The verdict on a run, and what to do instead if it is poor.
 import type { Speedup } from "../../api/speed.js";
 import { formatDifference, formatRatio, formatSignificant } from "../../report/format.js";
-import { amountText, askedAmount, formatBlocks, removedText } from "../../notation.js";
+import { amountsOf, amountText, askedAmount, formatBlocks, removedText } from "../../notation.js";
 import type { Report, ReportCurve } from "../../report/report-data.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
 import type { SpeedRatio } from "../../storage/plan-speed.js";
@@ -122,7 +122,7 @@ function adviceOn(judged: JudgedRemoval): string[] {
 			`Other types of weights may cost less at this size: prune-gguf frontier MODEL --target-size ${targetSize} measures it.`,
 		];
 	const speeds = speedsOfFewer(judged);
-	const fewer = fewerBlocks(judged);
+	const fewer = fewerParts(judged);
 	const advice = [...(fewer === undefined ? [] : [fewer]), ...(speeds === undefined ? [] : [speeds]), ...heal];
 	if (quantizingCosts) advice.push(`A type with more bits than ${quantized} costs less.`);
 	if (quantized === undefined && !hasAlternatives)
@@ -144,17 +144,18 @@ function speedsOfFewer({ removed, speeds }: JudgedRemoval): string | undefined {
 type Point = ReportCurve["series"][number]["points"][number] & Pick<ReportCurve["series"][number], "split">;
 
 /**
- * A number of blocks that is sensible, as far as one was measured. Only the validation split gives its cost: sets are chosen on the search
- * split, perhaps by a copy of the weights, so that their cost there is too low. Undefined if it is not the blocks that cost.
+ * A number of blocks or attention parts that is sensible, as far as one was measured. Only the validation split gives its cost: sets are
+ * chosen on the search split, perhaps by a copy of the weights, so that their cost there is too low. Undefined if it is not the removal that
+ * costs.
  */
-function fewerBlocks({ removed, curve, healed, quantized, added }: JudgedRemoval): string | undefined {
-	const unknown = "Remove fewer blocks. Run prune-gguf MODEL to see what each number of them costs.";
+function fewerParts({ removed, curve, healed, quantized, added }: JudgedRemoval): string | undefined {
+	const { what, unknown } = wordsFor(removed);
 	// A type of weights, or the samples, may be what is poor.
 	if (removed.length === 1)
-		return quantized === undefined && (added === null || added > sensibleLoss) ? "Even this one block costs too much." : undefined;
+		return quantized === undefined && (added === null || added > sensibleLoss) ? `Even this one ${what} costs too much.` : undefined;
 	if (!curve || curve.metric === "accuracy") return unknown;
 	const known = curve.series.flatMap(({ split, points }) => points.map((point): Point => ({ ...point, split })));
-	const smaller = known.filter((point) => point.removed.length > 0 && point.removed.length < removed.length);
+	const smaller = known.filter((point) => isLess(point.removed, removed));
 	const searched = standingForSizes(smaller.filter(({ split }) => split === "search"));
 	const validated = standingForSizes(smaller.filter(({ split }) => split === "validation"));
 	const best = validated.find(({ added }) => added! <= sensibleLoss);
@@ -168,7 +169,31 @@ function fewerBlocks({ removed, curve, healed, quantized, added }: JudgedRemoval
 	const isOne = ({ removed: set }: Point) => set.length === 1;
 	const one = validated.find(isOne) ?? (bound > 1 ? searched.find(isOne) : undefined);
 	if (!one) return unknown;
-	return `Even ${askedAmount(one.removed).words.replace(/^1 /, "one ")} ${evenOne(one, curve.metric)}${stage}${healed ? "" : ": no number of blocks is cheap on this text"}.`;
+	const none = healed ? "" : `: no number of ${what}s is cheap on this text`;
+	return `Even ${askedAmount(one.removed).words.replace(/^1 /, "one ")} ${evenOne(one, curve.metric)}${stage}${none}.`;
+}
+
+/** Whether a set removes less of the same parts: an attention part is less than a block, and none takes a block's place. */
+function isLess(set: readonly number[], than: readonly number[]): boolean {
+	const [less, more] = [amountsOf(set), amountsOf(than)];
+	return set.length > 0 && set.length < than.length && less.blocks <= more.blocks && less.attentions <= more.attentions;
+}
+
+/** What a set removes, and the advice to remove less of it where nothing is known of its cost. */
+function wordsFor(removed: readonly number[]): { readonly what: string; readonly unknown: string } {
+	const { blocks, attentions } = amountsOf(removed);
+	const costs = "to see what each number of them costs.";
+	if (attentions === 0) return { what: "block", unknown: `Remove fewer blocks. Run prune-gguf MODEL ${costs}` };
+	if (blocks === 0)
+		return {
+			what: "attention part",
+			unknown: `Remove fewer attention parts. Run prune-gguf MODEL --granularity attention ${costs}`,
+		};
+	return {
+		what: "part",
+		unknown:
+			"Remove fewer blocks or attention parts. Run prune-gguf MODEL to see what each number of blocks costs, and with --granularity attention for attention parts.",
+	};
 }
 
 /** Blocks are chosen on the search split, so that a cost there is the least to expect. */

@@ -145,6 +145,28 @@ describe("a verdict's details", () => {
 		expect(adviceOf(lossCurve("search", [0, 0.2]), { removed: [3] })).toBe("Even this one block costs too much.");
 	});
 
+	it("advises in words and sets of what was removed: attention parts are no blocks", () => {
+		const attentions = { removed: [3.25, 6.25, 7.25] };
+		expect(adviceOf(undefined, { removed: [3.25] })).toBe("Even this one attention part costs too much.");
+		expect(adviceOf(undefined, attentions)).toBe(
+			"Remove fewer attention parts. Run prune-gguf MODEL --granularity attention to see what each number of them costs.",
+		);
+		expect(adviceOf(undefined, { removed: [3, 6.25] })).toMatch(/^Remove fewer blocks or attention parts\. /);
+		// Sets of blocks that reach the same speed-up take part in the comparison of attention parts.
+		const curve = lossCurve("validation", [0, 0.05, 0.08]);
+		expect(adviceOf(curve, attentions)).toMatch(/^Remove fewer attention parts\. /);
+		curve.series[0]!.points.push({ removed: [6.25], loss: 3, added: 0.02 });
+		expect(adviceOf(curve, attentions)).toBe(
+			"Remove 1 attention part (--remove-attention 1): perplexity rises by 2 % on the validation split.",
+		);
+		expect(adviceOf(curve, { removed: [1, 2, 3] })).toMatch(/^Remove 2 blocks \(-n 2\)/);
+		expect(adviceOf(curve, { removed: [1, 6.25, 7.25] })).toMatch(/^Remove 1 attention part /);
+		curve.series[0]!.points.at(-1)!.added = 0.2;
+		expect(adviceOf(curve, attentions)).toBe(
+			"Even one attention part raises perplexity by about 22 %: no number of attention parts is cheap on this text.",
+		);
+	});
+
 	it("advises more bits only where quantizing costs something", () => {
 		const advice = (more: Partial<JudgedRemoval>) => removalVerdict({ ...outcome(0.3), quantized: "Q4_0", ...more }).advice!.join();
 		expect(advice({})).not.toMatch(/bits|quantiz/);
