@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { type Chart, color, figure, type LegendEntry, wholeTicks } from "./charts.js";
 import { formatSigned, formatSignificant } from "./format.js";
+import { type MeasuredPart, measuredPart } from "./halves.js";
 import type { Report, ReportBlock } from "./report-data.js";
 import { type Html, html, table } from "./tags.js";
 
@@ -14,9 +15,8 @@ export const blockStates: Readonly<Record<ReportBlock["state"], LegendEntry>> = 
 	"feed-forward": { glyph: "◨", color: "removed", label: "feed-forward part kept" },
 };
 
-/** Units of importance, as titles. */
+/** Units of importance but nats, as titles. */
 const importanceTitles: Readonly<Record<string, string>> = {
-	nats: "nats per token that removing the block alone adds",
 	value: "average share of the model's quality, PPL(original) / PPL(pruned)",
 	"log-nats": "average share of log(1 + added nats)",
 	score: "score of the method",
@@ -32,11 +32,14 @@ type KnownBlock = ReportBlock & { importance: number };
 export function importanceFigure(report: Report): Html {
 	const { list, unit, estimator } = report.blocks;
 	const known = list.filter((block): block is KnownBlock => block.importance !== undefined);
-	const title = importanceTitles[unit ?? ""] ?? "importance";
+	const part = measuredPart(report);
+	const alone = `nats per token that removing the ${part.what} alone adds`;
+	const title = unit === "nats" ? alone : (importanceTitles[unit ?? ""] ?? "importance");
+	const of = part.what === "block" ? "" : `the ${part.what}s of `;
 	const chart: Chart = {
 		id: "importance-chart",
-		title: "Importance of each block",
-		description: `Bars for blocks 0 to ${report.model.blocks - 1}: ${title}, with 95 % intervals where they are known. Least important: ${leastOf(known)}.`,
+		title: `Importance of each ${part.what}`,
+		description: `Bars for ${of}blocks 0 to ${report.model.blocks - 1}: ${title}, with 95 % intervals where they are known. Least important: ${leastOf(known, part)}.`,
 		draw: importanceDrawing(list, known, report.model.blocks),
 	};
 	const states = [...new Set(list.map(({ state }) => state))];
@@ -44,7 +47,7 @@ export function importanceFigure(report: Report): Html {
 		chart,
 		`Higher bars are more important. Unit: ${title}, estimated by ${estimator ?? "an unknown method"}. Lines are 95 % intervals if the estimator has them. Bars that are cut carry their value.`,
 		states.map((state) => blockStates[state]),
-		importanceTable(list),
+		importanceTable(list, part),
 	);
 }
 
@@ -118,22 +121,22 @@ function stateMarks(list: readonly ReportBlock[], above: number): Plot.Markish {
 	);
 }
 
-function importanceTable(list: readonly ReportBlock[]): Html {
+function importanceTable(list: readonly ReportBlock[], { what, name }: MeasuredPart): Html {
 	const rows = list.map(({ block, state, reason, importance, interval }) => [
-		`${block}`,
+		name(block),
 		blockStates[state].label,
 		importance === undefined ? "" : formatSigned(importance),
 		interval ? `${formatSigned(interval.low)} to ${formatSigned(interval.high)}` : "",
 		reason ?? "",
 	]);
 	const columns = [
-		{ title: "block", figures: true },
+		{ title: what, figures: true },
 		{ title: "state" },
 		{ title: "importance", figures: true },
 		{ title: "95 % interval", figures: true },
 		{ title: "reason" },
 	];
-	return table("Importance of each block", columns, rows);
+	return table(`Importance of each ${what}`, columns, rows);
 }
 
 const lowOf = ({ importance = 0, interval }: ReportBlock) => Math.min(importance, interval?.low ?? importance);
@@ -169,20 +172,22 @@ function topOf(known: readonly ReportBlock[]): number {
 	return top > 0 && top < all ? top : Math.max(all, 1e-6);
 }
 
-function leastOf(known: readonly KnownBlock[]): string {
+function leastOf(known: readonly KnownBlock[], { what, name }: MeasuredPart): string {
 	const least = [...known].sort((a, b) => a.importance - b.importance).slice(0, 4);
-	return least.map(({ block, importance }) => `block ${block} (${formatSigned(importance, 3)})`).join(", ");
+	return least.map(({ block, importance }) => `${what} ${name(block)} (${formatSigned(importance, 3)})`).join(", ");
 }
 
 /** The blocks in a row: what became of each, with the meaning of the marks. */
-export function blockStrip({ blocks: { list } }: Report): Html {
+export function blockStrip(report: Report): Html {
+	const { list } = report.blocks;
+	const meanings = measuredPart(report).what === "block" ? stateMeanings : { ...stateMeanings, critical: criticalAttention };
 	const marked = (Object.keys(blockStates) as ReportBlock["state"][]).filter(
 		(state) => state !== "kept" && list.some((one) => one.state === state),
 	);
 	return html`<ol class="strip" start="0" aria-label="Blocks in order">
-${list.map(({ block, state }) => html`<li class="${state}"><span class="number">${block}</span><span class="mark" aria-hidden="true">${state === "kept" ? "" : blockStates[state].glyph}</span><span class="unseen"> ${isHalf(state) ? stateMeanings[state] : blockStates[state].label}</span></li>`)}
+${list.map(({ block, state }) => html`<li class="${state}"><span class="number">${block}</span><span class="mark" aria-hidden="true">${state === "kept" ? "" : blockStates[state].glyph}</span><span class="unseen"> ${isHalf(state) ? meanings[state] : blockStates[state].label}</span></li>`)}
 </ol>
-${marked.length > 0 && html`<ul class="legend">${marked.map((state) => html`<li><span class="glyph c-${blockStates[state].color}" aria-hidden="true">${blockStates[state].glyph}</span> ${stateMeanings[state]}</li>`)}</ul>`}
+${marked.length > 0 && html`<ul class="legend">${marked.map((state) => html`<li><span class="glyph c-${blockStates[state].color}" aria-hidden="true">${blockStates[state].glyph}</span> ${meanings[state]}</li>`)}</ul>`}
 `;
 }
 
@@ -196,3 +201,5 @@ const stateMeanings: Readonly<Record<ReportBlock["state"], string>> = {
 	attention: "attention part kept, feed-forward part removed",
 	"feed-forward": "feed-forward part kept, attention part removed",
 };
+
+const criticalAttention = "critical: removing its attention part alone costs too much";

@@ -1,4 +1,19 @@
 import { formatBlocks } from "../notation.js";
+import type { Report } from "./report-data.js";
+
+/** What a run measured one by one, in words, and how the one of a block is named. */
+export interface MeasuredPart {
+	readonly what: "block" | "attention part";
+	/** `7`, or `7a`. */
+	readonly name: (block: number) => string;
+}
+
+/** Of the run of a report: blocks, or their attention parts alone. */
+export function measuredPart({ reproduce: { granularity } }: Pick<Report, "reproduce">): MeasuredPart {
+	return granularity?.used === "attention"
+		? { what: "attention part", name: (block) => formatBlocks([block + 0.25]) }
+		: { what: "block", name: String };
+}
 
 /**
  * What half-block cuts and attention parts alone are, with the first of each as the example, and what losing attention parts means for the

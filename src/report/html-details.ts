@@ -4,6 +4,7 @@ import { shiftedPairsFigure } from "./charts-shifted.js";
 import { predictionsFigure } from "./charts-quality.js";
 import { speedText } from "./figures.js";
 import { formatDifference, formatInteger, formatLoss, formatPercent, formatSignificant } from "./format.js";
+import { measuredPart } from "./halves.js";
 import { reproductionSection, splitTitles, timesSection } from "./html-origin.js";
 import type { Report, ReportSpeed } from "./report-data.js";
 import { type Html, html, type Section, type TableColumn, table, typographic } from "./tags.js";
@@ -13,10 +14,11 @@ import { type Html, html, type Section, type TableColumn, table, typographic } f
 /** The details that a report has. */
 export function detailSections(report: Report): Section[] {
 	const { interactions, surrogate, quality, speed, notes = [] } = report;
+	const { what } = measuredPart(report);
 	return [
 		...importanceSection(report),
 		...(interactions && interactions.length > 0
-			? [{ id: "redundant", title: "Redundant blocks", body: interactionsFigure(interactions, report) }]
+			? [{ id: "redundant", title: `Redundant ${what}s`, body: interactionsFigure(interactions, report) }]
 			: []),
 		...(surrogate ? [{ id: "surrogate", title: "Surrogate", body: surrogateBody(surrogate) }] : []),
 		...(quality
@@ -40,7 +42,7 @@ function importanceSection(report: Report): Section[] {
 	const { list, shiftedPairs = [] } = report.blocks;
 	const pairs = shiftedPairs.length > 0 && shiftedPairsFigure(shiftedPairs, report);
 	if (list.some(({ importance }) => importance !== undefined))
-		return [{ id: "importance", title: "Importance of blocks", body: html`${importanceFigure(report)}${pairs}` }];
+		return [{ id: "importance", title: `Importance of ${measuredPart(report).what}s`, body: html`${importanceFigure(report)}${pairs}` }];
 	const stay = list.filter(({ reason }) => reason !== undefined);
 	if (stay.length === 0) return [];
 	const body = html`<ul>${stay.map(({ block, reason }) => html`<li>Block ${block}: ${reason}</li>`)}</ul>`;

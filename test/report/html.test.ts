@@ -223,6 +223,28 @@ describe("the page", () => {
 		expect(new Set(ids).size).toBe(ids.length);
 	});
 
+	it("speaks of attention parts where these were measured, and frames those that are both removed", () => {
+		const list = report.blocks.list.map((one) => (one.block === 4 || one.block === 5 ? { ...one, state: "feed-forward" as const } : one));
+		const granularity = { used: "attention" as const, reason: "as given" };
+		const interactions = [...report.interactions!, { blocks: [4, 5] as [number, number], value: 9 }];
+		const attention = documentOf(
+			reportHtml({
+				...{ ...report, interactions, removal: { ...report.removal!, removed: [4.25, 5.25] } },
+				...{ blocks: { ...report.blocks, unit: "nats", list }, reproduce: { ...report.reproduce, granularity } },
+			}),
+		);
+		const said = (id: string) => textOf(attention.querySelector(`section[aria-labelledby=${id}]`));
+		expect(said("importance")).toContain("Unit: nats per token that removing the attention part alone adds");
+		expect(said("importance")).toMatch(/^Importance of attention parts.*Importance of each attention part/);
+		expect(said("redundant")).toMatch(/^Redundant attention parts.*Framed pairs are both removed\./);
+		expect(said("redundant")).toMatch(/4a and 5a\+9\.0000both removed/);
+		expect(textOf(attention.querySelector("section[aria-labelledby=blocks]"))).toContain(
+			"removing its attention part alone costs too much",
+		);
+		expect(page).toContain("Redundant blocks");
+		expect(page).not.toContain("Redundant attention parts");
+	});
+
 	it("gives every table a caption and its cells headings", () => {
 		const tables = [...document.querySelectorAll("table")];
 		expect(tables.length).toBeGreaterThan(12);

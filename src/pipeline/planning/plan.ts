@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { BlockImportance, JobOptions, ShiftedPairCost } from "../../api/index.js";
+import type { BlockImportance, GranularityUsed, JobOptions, ShiftedPairCost } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import { metricFigures, textFigures } from "./figures.js";
 import type { Finalist, Race } from "../race/race.js";
@@ -53,7 +53,7 @@ export async function makePlan(
 		...(choices?.contributions ? { importance: importanceOf(choices.contributions) } : {}),
 		...(choices?.shiftedPairs?.length ? { shiftedPairs: shiftedPairsOf(choices.shiftedPairs) } : {}),
 		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
-		critical: reasonedBlocks(choices),
+		critical: reasonedBlocks(choices, origin.granularity),
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		alternatives: alternativesOf(choices, decided),
 		...raceFacts(session, decided),
@@ -66,10 +66,14 @@ export async function makePlan(
 	});
 }
 
-/** Critical blocks with their reasons. */
-export function reasonedBlocks(choices: Choices | undefined): Plan["critical"] {
-	return (choices?.found.critical ?? []).flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason })));
+/** Critical blocks with their reasons, or those whose attention part is critical. */
+export function reasonedBlocks(choices: Choices | undefined, granularity: GranularityUsed | undefined): Plan["critical"] {
+	const said = (reason: string) => (granularity?.used === "attention" ? ofAttention(reason) : reason);
+	return (choices?.found.critical ?? []).flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason: said(reason) })));
 }
+
+/** A search says "it" of whatever it removes. */
+const ofAttention = (reason: string) => `its attention part, ${reason.replace("alone it adds", "alone, adds").replace(" a block", "")}`;
 
 /** What decided between sets of the same size; nothing where there were no two. */
 function raceFacts({ races }: Session, { race: { further, byDivergence }, winners, finalists }: Standing): Pick<Plan, "finalComparison"> {
