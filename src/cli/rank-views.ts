@@ -37,7 +37,7 @@ export function rankText(result: RankResult, style: TextStyle): string {
 			style,
 			words.map(({ cut }) => `-n ${cut}`),
 		),
-		...(shiftedPairs.length > 0 ? [leastText(rows), `${halvesNote([shiftedPairs[0]!.block])}\n`] : []),
+		...(shiftedPairs.length > 0 ? [leastText(rows), `${halvesNote([shiftedPairs[0]!.block], result.model.architecture)}\n`] : []),
 		...(judged.length > 0
 			? [
 					legendText(

@@ -87,9 +87,11 @@ export function applyText(result: ApplyResult, style: TextStyle): string {
 	];
 	const headline = `Removed ${amountText(removed, model.blocks)}: ${formatBlocks(removed)}.`;
 	const changes = [
-		...[halvesNote(removed), heal && healLine(heal, quantized !== undefined), quantized && quantizedLine(quantized)].filter(
-			(text) => text !== undefined,
-		),
+		...[
+			halvesNote(removed, model.architecture),
+			heal && healLine(heal, quantized !== undefined),
+			quantized && quantizedLine(quantized),
+		].filter((text) => text !== undefined),
 		...(limits?.figures ?? []).map((figure) => paint(figure.met ? "green" : "red", gateLine(figure), style)),
 	];
 	return [

@@ -9,6 +9,7 @@ import { healAgainSeconds, healSeconds, type KnownSpeed, onlySet, withHealTime }
 import { checkedRemoval, checkProvable, type Header, readModelHeader, ReadOnce } from "../pipeline/preflight/model-header.js";
 import { type Applied, applyGated } from "../pipeline/pruning/apply-gated.js";
 import { type HealAsked, healAsAsked, type HealPlan } from "../pipeline/pruning/heal-as-asked.js";
+import { tellArchitecture } from "../pipeline/preflight/adapters.js";
 import { checkCall } from "../pipeline/preflight/call.js";
 import { type GateRequest, hasGate, readGate } from "../pipeline/preflight/gate-limits.js";
 import { runInLlama } from "../pipeline/preflight/command-line.js";
@@ -107,6 +108,7 @@ async function requestOf(model: string, output: string, plan: Plan | undefined, 
 	if (plan) checkPlanOf(plan, model, sha256, options);
 	const removed = given ?? checkedRemoval(model, blocks, plan?.removed ?? []);
 	checkProvable(model, blocks, removed);
+	tellArchitecture(header, { ...options, remove: removed });
 	const original = await originalOf(options, header, originalFile);
 	const limits = await readGate(options);
 	const planned = options.heal === false ? 0 : (plan?.heal?.addedBytes ?? 0);

@@ -2,7 +2,7 @@ import { runCommand } from "./commands.js";
 import { contextNotes, contextRows } from "./context.js";
 import { figureText } from "./figures.js";
 import { formatBytes, formatCount, formatInteger } from "./format.js";
-import { formatBlocks } from "../notation.js";
+import { removedText } from "../notation.js";
 import { halvesNote } from "./halves.js";
 import { healSentence } from "./heal.js";
 import type { Report } from "./report-data.js";
@@ -20,12 +20,12 @@ export function cardText(report: Report): string {
 	const quantized = quantizedText(report);
 	const figures = [...(quality?.figures ?? []).map(figureText), ...(speed?.figures ?? []).map(speedRow), ...contextRows(report)];
 	const set = removal?.removed ?? [];
-	const halves = halvesNote(set);
+	const halves = halvesNote(set, model.architecture);
 	const parts = [
 		["---", "library_name: gguf", "tags:", "- gguf", "- pruned", "- prune-gguf", "---"].join("\n"),
 		`# ${escaped(name)}`,
 		escaped(
-			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) ${set.length > 0 ? `without block${set.length === 1 ? "" : "s"} ${formatBlocks(set)}` : "with every block kept"}.${halves ? ` ${halves}` : ""} Nothing was trained afterwards.${report.heal?.applied ? ` ${healSentence(report.heal, report)}` : ""}${quantized ? ` ${quantized}` : ""}`,
+			`${model.name} (${model.architecture}, ${model.blocks} blocks, ${formatCount(model.parameters)} parameters, ${formatBytes(model.bytes)}) ${set.length > 0 ? `without ${removedText(set)}` : "with every block kept"}.${halves ? ` ${halves}` : ""} Nothing was trained afterwards.${report.heal?.applied ? ` ${healSentence(report.heal, report)}` : ""}${quantized ? ` ${quantized}` : ""}`,
 		),
 		`**${escaped(verdict.headline)}** ${escaped(verdict.reason)}`,
 		...(alternatives ? [escaped(alternatives.verdict)] : []),

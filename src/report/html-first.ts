@@ -78,7 +78,7 @@ const comparedNote =
 function blocks(report: Report): Html {
 	const { removal, model } = report;
 	const tied = tiedText(report);
-	const halves = halvesNote(removal?.removed ?? []);
+	const halves = halvesNote(removal?.removed ?? [], model.architecture);
 	return html`${removal && html`<p>Removed: <strong>${formatBlocks(removal.removed)}</strong>. Blocks are numbered from 0 to ${model.blocks - 1}, as in the original file.${halves && ` ${halves}`}</p>`}
 ${blockStrip(report)}
 ${tied && html`<p>${tied}.</p>`}`;

@@ -205,6 +205,12 @@ export const reportSchema = v.strictObject({
 			v.strictObject({
 				removed: blockList,
 				kept: positive,
+				architecture: v.optional(
+					says(
+						text,
+						"Architecture of the pruned model in llama.cpp, if removing attention parts changes it: LoRA adapters of the original model do not load then.",
+					),
+				),
 				method: says(text, "Who proposed the candidate."),
 				finalComparison: v.optional(
 					says(

@@ -92,8 +92,8 @@ function verdictLines({ verdict, alternatives }: Report, style: TextStyle): stri
 
 /** What was done to the model beside removing blocks, and the limits. */
 function changeLines(report: Report, width: number, style: TextStyle): string[] {
-	const { heal, limits = [], removal } = report;
-	const texts = [halvesNote(removal?.removed ?? []), quantizedText(report), heal && healSentence(heal, report)].filter(
+	const { heal, limits = [], removal, model } = report;
+	const texts = [halvesNote(removal?.removed ?? [], model.architecture), quantizedText(report), heal && healSentence(heal, report)].filter(
 		(text) => text !== undefined,
 	);
 	return [

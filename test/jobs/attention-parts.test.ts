@@ -57,6 +57,7 @@ it("a plan names them as text, and is carried out with the same bytes, or quanti
 	expect(result.plan).toMatchObject({ removed, kept: 11, method: "given" });
 	expect(readFileSync(result.planPath!, "utf8")).toContain('\t"removed": "2a, 5-6a, 9",\n');
 	expect(result.plan!.command).toContain("--remove 2a,5-6a,9");
+	expect(result.report!.removal!.architecture).toBe("deci");
 	const states = result.report!.blocks.list.map(({ state }) => state);
 	expect([states[2], states[5], states[9]]).toEqual(["feed-forward", "feed-forward", "removed"]);
 	expect(result.report!.verdict.headline).toBe("Removed 1 of 12 blocks and the attention of 3 others: 2a, 5-6a, 9.");

@@ -49,6 +49,24 @@ describe("a search of attention parts", () => {
 		expect(readFileSync(again).equals(readFileSync(output))).toBe(true);
 	});
 
+	it("says before it measures which adapters no longer load", async () => {
+		const notes = async (options: PruneOptions, model = fixturePath) => {
+			const told: string[] = [];
+			const onLog = ({ message }: LogEvent) => told.push(message);
+			await pruneGguf(model, undefined, { ...quick, ...options, dryRun: true, onLog });
+			return told.filter((message) => message.startsWith("LoRA adapters"));
+		};
+		const mismatch = "LoRA adapters made for the architecture llama do not load with the file, which is of llama.cpp's architecture deci";
+		expect(await notes({ search: { ...quick.search, granularity: "attention" } })).toEqual([mismatch]);
+		expect(await notes({ remove: "3a, 7" })).toEqual([mismatch]);
+		expect(await notes({ remove: [3] })).toEqual([]);
+		const file = out();
+		const applied: string[] = [];
+		await applyPlan(fixturePath, file, { remove: "2a", threads: 2, onLog: ({ message }) => applied.push(message) });
+		expect(applied).toContain(mismatch);
+		expect(await notes({ remove: "3a" }, file)).toEqual([]);
+	});
+
 	it("prints commands that measure the same text, and sees no text where questions decide", async () => {
 		const search = { ...plain.search, granularity: "attention" } as const;
 		const { commands } = await pruneGguf(fixturePath, undefined, { ...plain, search });

@@ -53,9 +53,21 @@ describe("the files of a report", () => {
 
 describe("a half-block cut", () => {
 	it("is explained by its first example, and not where there is none", () => {
-		expect(halvesNote([4, 5, 14.5, 15.5, 16.5, 20.5])).toBe(note);
-		expect(halvesNote([4, 5])).toBeUndefined();
-		expect(halvesNote([])).toBeUndefined();
+		expect(halvesNote([4, 5, 14.5, 15.5, 16.5, 20.5], "llama")).toBe(note);
+		expect(halvesNote([4, 5], "llama")).toBeUndefined();
+		expect(halvesNote([], "llama")).toBeUndefined();
+	});
+
+	it("is no attention part, of which the note says which adapters do not load", () => {
+		expect(halvesNote([4.25, 5.25], "llama")).toContain(
+			"LoRA adapters made for the architecture llama do not load with the file, which is of llama.cpp's architecture deci.",
+		);
+		// A file of deci stays one.
+		expect(halvesNote([4.25], "deci")).toMatch(/LoRA adapters that change a removed attention part do not load with the file\./);
+		expect(halvesNote([4.25], "deci")).not.toContain("llama");
+		const report = madeUpReport();
+		const card = reportCard({ ...report, removal: { ...report.removal!, removed: [4.25, 5.25] } });
+		expect(card).toContain("without 4-5a. 4-5a is the attention part of blocks 4 to 5 alone");
 	});
 
 	it("is shown on the page as two halves, named for those who do not see them", () => {

@@ -1,5 +1,6 @@
 // The amount as a number, where a speed, or a share of the KV cache, says it.
 import { type PruneJob, settledJob } from "../preflight/job.js";
+import { tellArchitecture } from "../preflight/adapters.js";
 import { searchesAttention } from "../preflight/context.js";
 import type { Header, ReadOnce } from "../preflight/model-header.js";
 import type { TargetSpeeds } from "../reporting/verdict.js";
@@ -28,6 +29,7 @@ export interface SettledAmount {
 export async function settledAmount(header: Header, asked: AskedAmount, original: ReadOnce, job: PruneJob): Promise<SettledAmount> {
 	const known = knownAmount(header, asked, job);
 	const checked = known && (await removableOf(known, header, original, job));
+	tellArchitecture(header, job);
 	const at = await atContext(header, job);
 	if (at) tellContext(header, at, job);
 	const found = known ? { options: job, amount: known, speeds: undefined } : await atTarget(header, asked, at, job);

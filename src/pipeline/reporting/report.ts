@@ -3,6 +3,7 @@ import { cpus } from "node:os";
 import * as v from "valibot";
 import type { WrittenFile } from "../../api/index.js";
 import { fewestWindows } from "../../game/sources.js";
+import { architectureWithout } from "../../model/architectures/attention.js";
 import { splitNames } from "../../model/calibration/index.js";
 import { importanceOf, reasonedBlocks, shiftedPairsOf } from "../planning/plan.js";
 import { alternativesOf } from "./alternatives.js";
@@ -80,10 +81,12 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	});
 }
 
-function removalOf({ removed, kept, method, finalComparison, tied }: Plan): NonNullable<Report["removal"]> {
+function removalOf({ model, removed, kept, method, finalComparison, tied }: Plan): NonNullable<Report["removal"]> {
 	const { by, further = [] } = finalComparison ?? {};
 	const decided = by && { finalComparison: { by, further: further.map(({ sets }) => ({ sets })) } };
-	return { removed, kept, method, ...decided, ...(tied ? { tied } : {}) };
+	const becomes = architectureWithout(model.architecture, removed);
+	const changed = becomes === model.architecture ? {} : { architecture: becomes };
+	return { removed, kept, ...changed, method, ...decided, ...(tied ? { tied } : {}) };
 }
 
 /** What a plan says beside the removal and its cost. */
