@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,10 +14,11 @@ import { makeWindows } from "../../src/model/runtime/windows.js";
 import { ATTENTION_MODELS, NO_ATTENTION_MODELS } from "../conformance/attention-models.js";
 import { examine } from "../conformance/examine.js";
 import { hasTools, QUANTIZE } from "../conformance/fixtures.js";
-import { FIXTURE_TOOL, makeOwnModel } from "../conformance/own-fixtures.js";
+import { FIXTURE_TOOL, makeOwnModel, type OwnModel } from "../conformance/own-fixtures.js";
 import { faultsOf } from "../conformance/record.js";
 import { type LoadedTensor, rewrite } from "../conformance/rewrite.js";
 import { attentionSets, type RemovalSet } from "../conformance/sets.js";
+import { fixturePath, perplexityTool } from "../helpers/fixture.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
 // Files without some attention parts: zeroed original, layer view and written file agree bit for bit, in every kind of file that allows it
@@ -80,6 +82,55 @@ async function evaluated(path: string) {
 	return one!;
 }
 
+/** A removal that each of the models made here allows; two blocks of one have no attention. */
+const someOf = ({ architecture }: OwnModel) => (architecture === "deci" ? [1.25, 3.25, 7] : [1.25, 2.25, 4.5, 7]);
+const SOME_OF_SMOLLM = [6.25, 7.25, 8.25, 14, 18.25];
+const noSmollm = "../shared/models does not hold SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/** That llama-quantize makes the same of the file without these parts and of the original with their outputs zeroed, as far as it can. */
+async function expectQuantized(path: string, name: string, removed: readonly number[], type: string): Promise<void> {
+	const source = await GgufFile.read(path);
+	const quantized = async (of: string, content: GgufContent) => {
+		const made = await written(content, join(folder, `${name}-${of}.gguf`));
+		const target = join(folder, `${name}-${of}-${type}.gguf`);
+		const run = spawnSync(QUANTIZE, ["--allow-requantize", made, target, type], { encoding: "utf8", timeout: 300_000 });
+		expect(run.status, run.stderr.slice(-1000)).toBe(0);
+		return target;
+	};
+	const pruned = await quantized("pruned", removeBlocks(source, removed, { version: "0.0.0" }));
+	expect(keptProblem(source, removed, await GgufFile.read(pruned), { quantized: true })).toBeUndefined();
+	const zeroed = zeroedBlocks(source, removed);
+	const [before, after] = [await evaluated(await quantized("zeroed", zeroed)), await evaluated(pruned)];
+	// Q8_0 gives every matrix the same type, so that the same is left of both files.
+	if (type === "Q8_0") return expect(after.digests).toEqual(before.digests);
+	// Q4_K_M goes by the number of matrices, so that types differ: up to 2.1 times what quantizing changes was seen, with one key/value head.
+	const exact = await evaluated(await written(zeroed, join(folder, `${name}-exact.gguf`)));
+	const apart = (one: typeof before, other: typeof before) => Math.hypot(...one.losses.map((loss, i) => loss - other.losses[i]!));
+	expect(apart(after, before)).toBeLessThan(3 * apart(before, exact));
+}
+
+/** That what llama-perplexity keeps of all logits is the same of the file without these parts and of the original with their outputs zeroed. */
+async function expectSameWithoutFlash(path: string, name: string, removed: readonly number[]): Promise<void> {
+	const source = await GgufFile.read(path);
+	const text = join(folder, "flash.txt");
+	writeFileSync(text, "It was a dark and stormy night; the rain fell in torrents. ".repeat(120));
+	const logits = async (of: string, content: GgufContent, flash: "on" | "off") => {
+		const made = await written(content, join(folder, `${name}-${of}-flash.gguf`));
+		const target = join(folder, `${name}-${of}-${flash}.logits`);
+		const shape = ["-c", "256", "--chunks", "3", "-t", "2", "-fa", flash];
+		const run = spawnSync(perplexityTool, ["-m", made, "-f", text, "--save-all-logits", target, ...shape], {
+			...{ encoding: "utf8", timeout: 600_000, maxBuffer: 2 ** 27 },
+		});
+		expect(run.status, run.stderr.slice(-1000)).toBe(0);
+		return createHash("sha256").update(readFileSync(target)).digest("hex");
+	};
+	const pruned = removeBlocks(source, removed, { version: "0.0.0" });
+	const without = await logits("pruned", pruned, "off");
+	expect(without).toBe(await logits("zeroed", zeroedBlocks(source, removed), "off"));
+	// Other sums, so that the option was read and these files tell models apart.
+	expect(without).not.toBe(await logits("pruned", pruned, "on"));
+}
+
 describe.skipIf(!hasTools)("without some attention parts", () => {
 	it.each(ATTENTION_MODELS)("$name: every set is exact", async (model) => {
 		const path = await makeOwnModel(model, join(folder, model.name));
@@ -119,31 +170,30 @@ describe.skipIf(!hasTools)("without some attention parts", () => {
 		expect(far(unordered)).toBeGreaterThan(1e-2);
 	});
 
-	it.each(["Q8_0", "Q4_K_M"])("llama-quantize makes a %s of it that runs", async (type) => {
-		for (const { name, path, removed } of [
-			{ name: "small", path: await makeOwnModel(ATTENTION_MODELS[0]!, join(folder, `quantized-${type}`)), removed: [1.25, 2.25, 4.5, 7] },
-			...(existsSync(SMOLLM) ? [{ name: "smollm", path: SMOLLM, removed: [6.25, 7.25, 8.25, 14, 18.25] }] : []),
-		]) {
-			const source = await GgufFile.read(path);
-			const quantized = async (of: string, content: GgufContent) => {
-				const made = await written(content, join(folder, `${name}-${of}.gguf`));
-				const target = join(folder, `${name}-${of}-${type}.gguf`);
-				const run = spawnSync(QUANTIZE, ["--allow-requantize", made, target, type], { encoding: "utf8", timeout: 300_000 });
-				expect(run.status, run.stderr.slice(-1000)).toBe(0);
-				return target;
-			};
-			const pruned = await quantized("pruned", removeBlocks(source, removed, { version: "0.0.0" }));
-			expect(keptProblem(source, removed, await GgufFile.read(pruned), { quantized: true })).toBeUndefined();
-			// Q8_0 gives every matrix the same type, so that the same is left of both files; Q4_K_M goes by the number of matrices.
-			const [before, after] = [await evaluated(await quantized("zeroed", zeroedBlocks(source, removed))), await evaluated(pruned)];
-			if (type === "Q8_0") expect(after.digests).toEqual(before.digests);
-			const mean = ({ losses }: typeof before) => losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
-			expect(Math.abs(mean(after) - mean(before))).toBeLessThan(0.05);
-		}
+	describe.each(["Q8_0", "Q4_K_M"])("llama-quantize makes a %s that runs", (type) => {
+		it.each(ATTENTION_MODELS)("of $name", async (model) => {
+			const path = await makeOwnModel(model, join(folder, `quantized-${type}-${model.name}`));
+			await expectQuantized(path, model.name, someOf(model), type);
+		});
+
+		it("of SmolLM2", async (context) => {
+			if (!existsSync(SMOLLM)) context.skip(noSmollm);
+			await expectQuantized(SMOLLM, "smollm", SOME_OF_SMOLLM, type);
+		});
+	});
+
+	// The tests above compute with flash attention, which llama.cpp chooses on a CPU.
+	describe("llama-perplexity without flash attention computes the same", () => {
+		it("of the fixture", () => expectSameWithoutFlash(fixturePath, "fixture", [2.25, 5.25, 6.25, 9]));
+
+		it("of SmolLM2", async (context) => {
+			if (!existsSync(SMOLLM)) context.skip(noSmollm);
+			await expectSameWithoutFlash(SMOLLM, "smollm", SOME_OF_SMOLLM);
+		});
 	});
 
 	it("16 random sets of SmolLM2-135M are exact", async (context) => {
-		if (!existsSync(SMOLLM)) context.skip("../shared/models does not hold SmolLM2-135M-Instruct.Q4_1.gguf");
+		if (!existsSync(SMOLLM)) context.skip(noSmollm);
 		const examined = await examine(SMOLLM, {
 			folder: join(folder, "work-smollm"),
 			sets: (plan) => randomSets(plan, 16),
