@@ -97,7 +97,18 @@ describe("a search of attention parts", () => {
 	it("measures times of a file that has lost attention parts already", async () => {
 		const [file, bare] = [out(), out()];
 		await applyPlan(fixturePath, file, { remove: "2-6a", threads: 2 });
+		const told: string[] = [];
+		const dryRun = () => {
+			const onLog = ({ message }: LogEvent) => told.push(message);
+			return pruneGguf(file, undefined, { ...quick, remove: [3], context: 256, dryRun: true, onLog });
+		};
+		const shares = () => told.splice(0).filter((message) => message.startsWith("at a context of 256 an attention part takes"));
+		await dryRun();
+		expect(shares()).toEqual([]);
 		const { plan } = await pruneGguf(file, undefined, { ...quick, remove: [3], context: 256 });
+		// What spares the time to measure says it all the same where it is known.
+		await dryRun();
+		expect(shares()).toHaveLength(1);
 		const { times, milliseconds, kvCache } = plan!.context!;
 		expect(kvCache.after).toBe(kvCache.before);
 		expect(milliseconds!.before - milliseconds!.after).toBeCloseTo(1000 * times!.feedForward, 9);

@@ -48,10 +48,7 @@ const leastFar = 256;
 export async function partTimesAt(header: Header, context: number, options: Measuring): Promise<PartTimes> {
 	const kept = await KeptPartTimes.of(header, context, options);
 	const earlier = await kept.read();
-	if (earlier) {
-		const { measured: _, ...times } = earlier;
-		return times;
-	}
+	if (earlier) return timesOf(earlier);
 	const model = await loadAsRead(header, options);
 	try {
 		const times = await measured(header, model, context, options);
@@ -60,6 +57,15 @@ export async function partTimesAt(header: Header, context: number, options: Meas
 	} finally {
 		await model.dispose();
 	}
+}
+
+const timesOf = ({ measured: _, ...times }: PartTimes & { readonly measured: string }): PartTimes => times;
+
+/** What is known of a context, with the times that an earlier run measured, where this one has no time to measure them. */
+export async function withKeptTimes(header: Header, at: AtContext, options: Measuring): Promise<AtContext> {
+	if (at.times || !canTimeParts(header)) return at;
+	const earlier = await (await KeptPartTimes.of(header, at.context, options)).read();
+	return earlier ? { ...at, times: timesOf(earlier) } : at;
 }
 
 async function measured(header: Header, model: Model, context: number, options: Measuring): Promise<PartTimes> {
