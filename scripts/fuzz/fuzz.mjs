@@ -1,6 +1,6 @@
 // Damages the 12-block model in many ways and gives each file to inspect, evaluate and apply, as the command line runs them.
 // Before that, the readers of models, plans and caches get damaged inputs within a process (guided.mjs).
-//   npm run fuzz -- --cases 990 --seed 1 [--minutes 10 [--state FOLDER]] [--target all|cli|reader|removal|plan|ledger|evaluation] [--keep FOLDER] [--only "block count"]
+//   npm run fuzz -- --cases 990 --seed 1 [--minutes 10 [--state FOLDER]] [--target all|cli|reader|removal|plan|ledger|evaluation|healing|speeds|windows|written] [--keep FOLDER] [--only "block count"]
 // No run may be ended by a signal, hang, take more than 1 GB, print control characters or a line of the file's own, or call itself a fault
 // of the program. A command that fails leaves no file. The exit code is 1 if any run broke this, with the cases that show it. The last line has
 // the figures. With --state, the same command goes on where an earlier one was stopped.

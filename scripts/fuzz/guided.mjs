@@ -147,7 +147,7 @@ export async function fuzzGuided({
 }
 
 /** Names of all readers. */
-export const TARGET_NAMES = ["reader", "removal", "plan", "ledger", "evaluation"];
+export const TARGET_NAMES = ["reader", "removal", "plan", "ledger", "evaluation", "healing", "speeds", "windows", "written"];
 
 async function main() {
 	const { values } = parseArgs({

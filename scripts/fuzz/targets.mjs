@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { damageBytes, damageJson } from "./bytes.mjs";
+import { cacheTargets } from "./cache-targets.mjs";
 import { MUTATION_NAMES, mutate } from "./mutations.mjs";
 import { splitGguf } from "./pieces.mjs";
 import { evaluationSeed, greedyPlans, ledgerSeed, modelSeeds } from "./seeds.mjs";
@@ -165,4 +166,5 @@ export const TARGETS = {
 			}
 		},
 	},
+	...cacheTargets(damageText),
 };

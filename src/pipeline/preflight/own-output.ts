@@ -2,12 +2,14 @@
 import { existsSync } from "node:fs";
 import { readFile, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import * as v from "valibot";
 import { FileError, OutputExistsError } from "../../errors.js";
 import { formatBlocks } from "../../notation.js";
 import { hashOf } from "../../storage/hash.js";
 import { type Lock, lockFile, lockOwner } from "../../storage/lock.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { readPlan } from "../../storage/plan.js";
+import { finiteNumber, parsedAs } from "../../storage/plan-values.js";
 import { findWritten, writtenPath } from "../../storage/runs.js";
 import type { Settings } from "../../api/options/settings.js";
 
@@ -169,12 +171,23 @@ async function refuseIfLive(path: string, output: string): Promise<void> {
 		);
 }
 
+const keptSchema = v.object({
+	command: v.string(),
+	state: v.string(),
+	removed: v.pipe(
+		v.array(finiteNumber),
+		v.check((removed) => removed.every((position, i) => i === 0 || position > removed[i - 1]!)),
+	),
+	made: v.unknown(),
+	reports: v.optional(v.record(v.string(), v.string())),
+});
+
+/** Undefined if it is gone, torn, or not as it was kept. */
 async function readKept<Made>(path: string): Promise<Kept<Made> | undefined> {
-	try {
-		return JSON.parse(await readFile(path, "utf8")) as Kept<Made>;
-	} catch {
-		return undefined; // gone, or torn
-	}
+	return readFile(path, "utf8").then(
+		(text) => parsedAs(keptSchema, text) as Kept<Made> | undefined,
+		() => undefined,
+	);
 }
 
 /** Stays the same when the file gets its name; differs where it is replaced or written to. Undefined where there is none. */

@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { FileError, OutputExistsError } from "../../../src/errors.js";
 import { OwnOutput } from "../../../src/pipeline/preflight/own-output.js";
@@ -46,4 +47,20 @@ it("a run that ended early is finished by one run, not by two", async () => {
 	await expect(second.takeOver(folder)).rejects.toThrow(OutputExistsError);
 	await second.release();
 	expect([readdirSync(folder), existsSync(output)]).toEqual([[], true]);
+});
+
+it("what is not as it was kept counts as not there", async () => {
+	const output = out();
+	const folder = await makeRunFolder({ name: model, sha256: "ab".repeat(32) });
+	await (await written(output, folder)).release();
+	const path = join(folder, readdirSync(folder)[0]!);
+	const kept = JSON.parse(readFileSync(path, "utf8"));
+	for (const removed of [undefined, null, 3, "3", {}, ["3"], [null], [3, 3], [6, 3]]) {
+		writeFileSync(path, JSON.stringify({ ...kept, removed }));
+		expect((await OwnOutput.of(model, output, {})).isThere, JSON.stringify(removed)).toBe(false);
+	}
+	writeFileSync(path, JSON.stringify({ ...kept, reports: { [output]: 3 } }));
+	expect((await OwnOutput.of(model, output, {})).isThere).toBe(false);
+	writeFileSync(path, JSON.stringify(kept));
+	expect((await OwnOutput.of(model, output, {})).isThere).toBe(true);
 });
