@@ -19,9 +19,11 @@ import { checkQuantizing, originalOf, type ModelWeights } from "../pipeline/writ
 import { allowedPositions } from "../pipeline/preflight/reference-memory.js";
 import { restore } from "../model/fitting/standing.js";
 import { loadAsRead } from "../model/runtime/load-model.js";
+import type { Model } from "../model/runtime/model.js";
 import { bytesOfReference } from "../model/runtime/positions.js";
 import { vocabularyOf } from "../model/runtime/ubatch.js";
 import { logger } from "../api/logger.js";
+import { checkParity } from "../pipeline/session/parity.js";
 import { modelIdentity, summarize } from "../pipeline/session/session.js";
 import { timed } from "../pipeline/session/timings.js";
 import { shellWord } from "../report/commands.js";
@@ -156,6 +158,8 @@ async function applyUnmeasured(request: Request, options: ApplyJob): Promise<App
 	const shape = { windows: verification.count, windowLength: verification.length, referencePositions };
 	const [model, load] = await timed(() => loadAsRead(header, options, shape));
 	try {
+		// What a device that computes wrongly fits would be written as an improvement.
+		if (asksForHealing(plan, options)) await checkParity({ model, sha256, folder: await runFolder(model, sha256) }, options);
 		const references = bytesOfReference(referencePositions, model.facts.vocabulary);
 		const kind = asksToHeal(options) && !plan ? checkHealable(model, removed, healingOf(options), { references, sized: false }) : {};
 		const healable = jobWith(options, kind);
@@ -164,7 +168,7 @@ async function applyUnmeasured(request: Request, options: ApplyJob): Promise<App
 		if (quantize !== undefined) await source.whole();
 		const place = async () => ({
 			...{ model, evaluator: source.evaluator },
-			folder: await makeRunFolder({ name: basename(model.path), sha256 }),
+			folder: await runFolder(model, sha256),
 		});
 		await expectUnmeasured(source, { ...request, load, place }, healable);
 		options.progress?.begin("Healing");
@@ -178,6 +182,8 @@ async function applyUnmeasured(request: Request, options: ApplyJob): Promise<App
 		await model.dispose();
 	}
 }
+
+const runFolder = ({ path }: Model, sha256: string) => makeRunFolder({ name: basename(path), sha256 });
 
 /** Where a set is healed. */
 type Place = HealAsked<ApplyJob>["place"];

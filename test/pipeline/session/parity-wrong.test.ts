@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { ProgressEvent } from "../../../src/api/index.js";
 import { DeviceError } from "../../../src/errors.js";
+import { applyPlan } from "../../../src/jobs/apply.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { useFakeDevices } from "../../helpers/fake-devices.js";
 import { fixturePath } from "../../helpers/fixture.js";
@@ -41,4 +42,10 @@ it("text that it would draw is not kept, so a run on the CPU goes by its own", a
 	await ask(0);
 	expect(after).toEqual(await drawn());
 	expect(after.length).toBeGreaterThan(0);
+});
+
+it("a pruned model is not healed there", async () => {
+	const output = out();
+	await expect(applyPlan(fixturePath, output, { remove: [4, 5], heal: true, threads: 2 })).rejects.toThrow(DeviceError);
+	expect(existsSync(output)).toBe(false);
 });
