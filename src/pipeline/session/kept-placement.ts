@@ -2,7 +2,6 @@
 import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import type { GgufFile } from "../../model/gguf/index.js";
-import type { AddonInfo } from "../../model/runtime/addon.js";
 import { deviceKey, devicesFor, layersAsked } from "../../model/runtime/devices.js";
 import { defaultStateBytes } from "../../model/runtime/evaluator.js";
 import { machineSeen } from "../../model/runtime/load-model.js";
@@ -16,8 +15,8 @@ import { placementPath } from "../../storage/runs.js";
 import { logger } from "../../api/logger.js";
 import type { LoadSettings, SessionSettings } from "../../api/options/settings.js";
 
-/** Blocks by the name of the device, in the order of the blocks. */
-const shares = v.array(v.strictObject({ name: v.string(), blocks: wholeNumber }));
+/** Blocks by the device, in the order of the blocks. Its key: the name of a server's device only says when it was listed. */
+const shares = v.array(v.strictObject({ key: v.string(), blocks: wholeNumber }));
 /** All placements of a run. */
 const placements = v.array(shares);
 
@@ -62,18 +61,21 @@ export async function placementOfRun(job: PlacedJob, room: Room, options: LoadSe
 	const keys = devices.map((device) => deviceKey(device, room.seen));
 	// Distributions to compare with lie in the computer's memory: a session that needs none of them is of the same run.
 	const { windows, windowLength, ubatch } = shape;
-	const path = placementPath(folder, hashOf(["placement", 2, { keys, splitMode, windows, windowLength, ubatch, seed }]));
+	const path = placementPath(folder, hashOf(["placement", 3, { keys, splitMode, windows, windowLength, ubatch, seed }]));
 	const kept = await readFile(path, "utf8").then(
 		(text) => parsedAs(placements, text) ?? [],
 		() => [],
 	);
 	const earlier = kept
-		.map((one): Placement => ({ devices: withKeys(one, room.seen), blocks: found.blocks, splitMode }))
+		.flatMap((one): Placement[] => {
+			const there = one.flatMap(({ key, blocks }) => devices.filter((_, i) => keys[i] === key).map(({ name }) => ({ name, blocks, key })));
+			return there.length === one.length ? [{ devices: there, blocks: found.blocks, splitMode }] : [];
+		})
 		.sort((a, b) => offloaded(b) - offloaded(a));
 	const taken = [...earlier, found].find((one) => placementText(one) === placementText(found) || fitsNow(file, shape, room, one))!;
 	tellPlaced({ taken, found, largest: earlier[0] }, options);
 	if (taken === found && found.devices.length > 0) {
-		const text = JSON.stringify([...kept, found.devices.map(({ name, blocks }) => ({ name, blocks }))]);
+		const text = JSON.stringify([...kept, found.devices.map(({ name, key = name, blocks }) => ({ key, blocks }))]);
 		await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(text));
 	}
 	return taken;
@@ -96,9 +98,3 @@ function tellPlaced(
 			`blocks are placed as in an earlier run, so that its measurements count: ${now}. Now free memory allows: ${placementText(found)}. --gpu-layers N chooses another number`,
 		);
 }
-
-const withKeys = (kept: v.InferOutput<typeof shares>, seen: AddonInfo): Placement["devices"] =>
-	kept.map((share) => {
-		const device = seen.devices.find(({ name }) => name === share.name);
-		return device ? { ...share, key: deviceKey(device, seen) } : share;
-	});

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { LogEvent } from "../../../src/api/index.js";
 import { GgufFile } from "../../../src/model/gguf/index.js";
 import type { AddonInfo } from "../../../src/model/runtime/addon.js";
-import { placementFor } from "../../../src/model/runtime/place.js";
+import { placementFor, type Room } from "../../../src/model/runtime/place.js";
 import { isFullyOffloaded, offloaded, placementKey } from "../../../src/model/runtime/placement.js";
 import { placementOfRun } from "../../../src/pipeline/session/kept-placement.js";
 import { makeRunFolder } from "../../../src/storage/runs.js";
@@ -90,5 +90,23 @@ describe("a run that goes on with other memory free", () => {
 		expect(offloaded(await place(total - 0.1, { seed: 4, id: "0000:02:00.0" }))).toBeLessThan(12);
 		expect(offloaded(await place(total, { seed: 4, gpuLayers: 6 }))).toBe(5);
 		expect(events).toEqual([]);
+	});
+
+	it("finds the devices of servers again, whatever number they have now", async () => {
+		const folder = await makeRunFolder({ name: "servers.gguf", sha256: "1".repeat(64) });
+		const rpc = ["a:1", "b:2"];
+		const seen = (servers: readonly string[], free: Readonly<Record<string, number>>): Room => ({
+			seen: {
+				devices: [processor, ...servers.map((server, i) => device(`RPC${i}`, free[server]!, size, { server }))],
+				...{ deviceLog: "", graphics: [] },
+			} as unknown as AddonInfo,
+			host: 2 ** 30,
+		});
+		const place = (now: Room) => placementOfRun({ file, shape, folder, seed: 0 }, now, { rpc });
+		const first = await place(seen(rpc, { "a:1": size, "b:2": size / 2 }));
+		expect(first.devices.map(({ key }) => key)).toEqual(["RPC a:1", "RPC b:2"]);
+		const again = await place(seen(["b:2", "a:1"], { "a:1": size, "b:2": 0.6 * size }));
+		expect(again.devices.map(({ name }) => name)).toEqual(["RPC1", "RPC0"]);
+		expect(placementKey(again)).toBe(placementKey(first));
 	});
 });
