@@ -127,10 +127,10 @@ function noDevice({ graphics, deviceLog }: Seen): string {
 	}
 	const failed = lines.find((line) => driverFailed.test(line));
 	if (failed !== undefined) return `No graphics device can be used (${failed}): check its driver. npx prune-gguf doctor says more.`;
-	// llama.cpp is silent if Vulkan cannot be started.
+	// llama.cpp's log is silent if Vulkan cannot be started, or is older than 1.2.
 	const said = own === "VULKAN" ? "Vulkan offers llama.cpp no device" : "llama.cpp finds no graphics device";
 	const more = own === "VULKAN" ? "vulkaninfo --summary" : "npx prune-gguf doctor";
-	return `${said} on this machine (build for ${own.toLowerCase()}): check that its driver is installed. ${more} says more.`;
+	return `${said} on this machine (build for ${own.toLowerCase()}): check that its driver is installed${own === "VULKAN" ? " and new enough (Vulkan 1.2)" : ""}. ${more} says more.`;
 }
 
 /**

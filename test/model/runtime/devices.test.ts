@@ -59,7 +59,11 @@ describe("a missing device", () => {
 			seen(),
 			/finds no graphics device on this machine \(build for cuda\): check that its driver is installed\. npx prune-gguf doctor/,
 		],
-		["with Vulkan, which says nothing", seen([processor], "", "VULKAN"), /Vulkan offers .* no device .*vulkaninfo --summary says more/],
+		[
+			"with Vulkan, which says nothing, also of a driver that is too old",
+			seen([processor], "", "VULKAN"),
+			/Vulkan offers .* no device .*installed and new enough \(Vulkan 1\.2\)\. vulkaninfo --summary says more/,
+		],
 		[
 			"with a driver of Vulkan that is too old",
 			seen([processor], "ggml_vulkan: ErrorIncompatibleDriver\n", "VULKAN"),
