@@ -110,7 +110,8 @@ export class Cursor {
 
 	async #load(end: number): Promise<void> {
 		const loaded = this.bytes.length;
-		const size = Math.min(Math.max(end, loaded * 2, FIRST_CHUNK), this.fileSize, this.maxBytes);
+		// With what usually follows a long value, which would else be copied to load that.
+		const size = Math.min(Math.max(end + FIRST_CHUNK, loaded * 2), this.fileSize, this.maxBytes);
 		const bytes = new Uint8Array(size);
 		bytes.set(this.bytes);
 		await readFully(this.handle, this.path, bytes.subarray(loaded), loaded);

@@ -20,7 +20,7 @@ import { quotedText } from "../../storage/shown-text.js";
 /** Arrays within arrays are copied up to this depth; llama.cpp itself loads none. */
 const MAX_ARRAY_DEPTH = 4;
 /** Far above any model. They limit the memory and time of a forged count, since llama.cpp compares each name with all earlier ones. */
-const MAX_TENSORS = 2 ** 16;
+export const MAX_TENSORS = 2 ** 16;
 const MAX_ENTRIES = 2 ** 14;
 const MIN_ENTRY_BYTES = 8 + 1 + 4 + 1;
 const MIN_INFO_BYTES = 8 + 1 + 4 + 4 + 8;
@@ -31,6 +31,8 @@ export interface GgufHeader {
 	readonly size: number;
 	/** The file that was read, as it was when it was opened. */
 	readonly state: FileState;
+	/** Bytes before the tensors' data. */
+	readonly headerBytes: number;
 	readonly version: 2 | 3;
 	readonly alignment: number;
 	readonly entries: readonly GgufEntry[];
@@ -38,9 +40,11 @@ export interface GgufHeader {
 }
 
 export interface GgufHeaderOptions {
-	/** Largest header accepted, in bytes; a vocabulary of 262,144 tokens takes about 10 MB. @default 256 MiB */
+	/** Largest header accepted, in bytes, of all shards together; a vocabulary of 262,144 tokens takes about 10 MB. @default 256 MiB */
 	readonly maxHeaderBytes?: number;
 }
+
+export const defaultHeaderBytes = 2 ** 28;
 
 /**
  * Reads everything of one file except the tensors' bytes, and checks it.
@@ -50,7 +54,7 @@ export interface GgufHeaderOptions {
 export async function readGgufHeader(path: string, options: GgufHeaderOptions = {}): Promise<GgufHeader> {
 	const { handle, ...state } = await openForReading(path);
 	try {
-		const cursor = new Cursor(handle, path, state.size, options.maxHeaderBytes ?? 2 ** 28);
+		const cursor = new Cursor(handle, path, state.size, options.maxHeaderBytes ?? defaultHeaderBytes);
 		const version = await cursor.run(() => readVersion(cursor));
 		const counts = await cursor.run(() => readCounts(cursor));
 		const spans = await readEntries(cursor, counts.entries);
@@ -61,6 +65,7 @@ export async function readGgufHeader(path: string, options: GgufHeaderOptions = 
 			path,
 			size: state.size,
 			state,
+			headerBytes: cursor.position,
 			version,
 			alignment,
 			entries: cutEntries(cursor, spans),
@@ -181,10 +186,11 @@ function readAlignment(cursor: Cursor, spans: ReadonlyMap<string, EntrySpan>): n
 	return alignment;
 }
 
-/** The values as views of one copy that holds the metadata and nothing else. */
+/** The values as views of the metadata: of a copy of it if most of what was loaded is something else. */
 function cutEntries(cursor: Cursor, spans: ReadonlyMap<string, EntrySpan>): GgufEntry[] {
 	const list = [...spans.values()];
-	const header = cursor.bytes.slice(0, list.at(-1)?.end ?? 0);
+	const end = list.at(-1)?.end ?? 0;
+	const header = 2 * end < cursor.bytes.length ? cursor.bytes.slice(0, end) : cursor.bytes.subarray(0, end);
 	return list.map(({ key, type, itemType, start, end }) => {
 		const raw = header.subarray(start, end);
 		return itemType === undefined ? { key, type, raw } : { key, type, itemType, raw };

@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { InvalidGgufError } from "../../errors.js";
-import { type GgufHeader, type GgufHeaderOptions, readGgufHeader } from "./header.js";
+import { defaultHeaderBytes, type GgufHeader, type GgufHeaderOptions, MAX_TENSORS, readGgufHeader } from "./header.js";
 import type { GgufEntry } from "./types.js";
 import { decodeValue } from "./value.js";
 import { quotedText, shownText } from "../../storage/shown-text.js";
@@ -26,7 +26,7 @@ export function shardName(prefix: string, no: number, count: number): string {
  * The headers of a model's files in order: one, or all shards if `path` is any shard of a split model.
  * @throws InvalidGgufError if a shard is missing, is misnamed, or does not belong to the others
  */
-export async function readShards(path: string, options?: GgufHeaderOptions, signal?: AbortSignal): Promise<GgufHeader[]> {
+export async function readShards(path: string, options: GgufHeaderOptions = {}, signal?: AbortSignal): Promise<GgufHeader[]> {
 	signal?.throwIfAborted();
 	const given = await readGgufHeader(path, options);
 	const count = integerOf(given, "split.count") ?? 1;
@@ -35,11 +35,18 @@ export async function readShards(path: string, options?: GgufHeaderOptions, sign
 	const paths = shardPaths(given, count);
 	await checkPresent(paths);
 	const shards: GgufHeader[] = [];
+	let left = (options.maxHeaderBytes ?? defaultHeaderBytes) - given.headerBytes;
+	let tensors = 0;
 	for (const [no, shardPath] of paths.entries()) {
 		signal?.throwIfAborted();
-		const shard = shardPath === path ? given : await readGgufHeader(shardPath, options);
+		const shard = shardPath === path ? given : await readGgufHeader(shardPath, { maxHeaderBytes: left });
 		checkMember(shard, no, count);
-		shards.push(shard);
+		tensors += shard.tensors.length;
+		if (tensors > MAX_TENSORS)
+			throw new InvalidGgufError(`${shardPath}: expected at most ${MAX_TENSORS} tensors in all shards, found ${tensors}`);
+		if (shard !== given) left -= shard.headerBytes;
+		// Only the first shard says what the model is.
+		shards.push(no === 0 ? shard : { ...shard, entries: [] });
 	}
 	checkTogether(shards);
 	return shards;

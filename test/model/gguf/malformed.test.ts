@@ -1,4 +1,4 @@
-import { truncateSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { FileError, InvalidGgufError } from "../../../src/errors.js";
@@ -194,6 +194,19 @@ describe("a forged size", () => {
 		const before = process.memoryUsage().rss;
 		expect(await read(path)).toBeInstanceOf(InvalidGgufError);
 		expect(process.memoryUsage().rss - before).toBeLessThan(64e6);
+	});
+
+	test("of a string that a sparse file does have is read, once", async () => {
+		const size = 48 * 2 ** 20;
+		// Of what is written here the last 64 bytes are the first of the string.
+		const start = raw(...head(0, 2), key("k", 8, u64(size)));
+		const path = sparse("sparse-string.gguf", start);
+		const file = openSync(path, "r+");
+		writeSync(file, key("n", 4, u32(7)), 0, undefined, start.length - 64 + size);
+		closeSync(file);
+		const before = process.memoryUsage().arrayBuffers;
+		expect((await GgufFile.read(path)).number("n")).toBe(7);
+		expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1.2 * size);
 	});
 
 	test("of a name costs no memory", async () => {

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { InvalidGgufError } from "../../../src/errors.js";
 import { contentOf, GgufFile } from "../../../src/model/gguf/file.js";
-import { shardName, withoutSplitKeys } from "../../../src/model/gguf/split.js";
+import { readGgufHeader } from "../../../src/model/gguf/header.js";
+import { readShards, shardName, withoutSplitKeys } from "../../../src/model/gguf/split.js";
 import { buildGguf, entry, makeGguf, makeSplitGguf, tinyLlama } from "../../helpers/make-gguf.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 import { writeContent } from "./write-content.js";
@@ -34,6 +35,23 @@ describe("a split model", () => {
 		const content = contentOf(file);
 		expect(content.entries.some((item) => item.key.startsWith("split."))).toBe(false);
 		expect((await writeContent(join(folder, "whole.gguf"), content)).equals(buildGguf(spec))).toBe(true);
+	});
+
+	test("takes no more memory than one file may: the sum of all headers is limited, and later metadata is dropped", async () => {
+		const bytes = [];
+		for (const path of shards) bytes.push((await readGgufHeader(path)).headerBytes);
+		const sum = bytes.reduce((total, one) => total + one, 0);
+		for (const path of shards) {
+			const read = await readShards(path, { maxHeaderBytes: sum });
+			expect(read.map(({ entries }) => entries.length > 0)).toEqual([true, false, false]);
+			await expect(readShards(path, { maxHeaderBytes: sum - 1 })).rejects.toThrow(/a header of at most/);
+		}
+	});
+
+	test("has no more tensors in all than a file may have", async () => {
+		const tensors = Array.from({ length: 2 ** 16 + 1 }, (_, i) => ({ name: `t${i}`, dims: [1], type: 0 }));
+		const [first] = makeSplitGguf(folder, "many", { ...spec, tensors }, 2);
+		await expect(GgufFile.read(first!)).rejects.toThrow(/at most 65536 tensors in all shards, found 65537/);
 	});
 
 	test("keeps keys that only look like split keys", () => {
