@@ -19,6 +19,8 @@ export interface LockOwner {
 	readonly space?: string | undefined;
 	/** Distinguishes machines of one name. A hash, since others may read the lock. Only on Linux; earlier versions did not keep it. */
 	readonly machine?: string | undefined;
+	/** Of this lock alone. Earlier versions did not keep it. */
+	readonly id?: string | undefined;
 }
 
 /** A held lock; `release` is idempotent. */
@@ -33,8 +35,10 @@ const ownerSchema = v.object({
 	start: v.string(),
 	space: v.optional(v.string()),
 	machine: v.optional(v.string()),
+	id: v.optional(v.string()),
 });
-const held = new Set<string>();
+/** Ids of locks that were freed in this thread, and whose files could not be deleted. */
+const freed = new Set<string>();
 
 /**
  * Takes the lock file beside `path` (`PATH.lock`), so that two processes never write one ledger.
@@ -89,18 +93,18 @@ export async function waitForLock(path: string, { signal, onWait, every = 500, t
 async function tryLock(path: string, wait: LockWait): Promise<Lock | LockOwner> {
 	const lockPath = `${path}.lock`;
 	const start = processFacts(process.pid)?.start ?? "";
-	const own: LockOwner = { pid: process.pid, host: hostname(), start, space: processSpace(), machine: machineHash() };
+	const id = randomBytes(8).toString("hex");
+	const own: LockOwner = { pid: process.pid, host: hostname(), start, space: processSpace(), machine: machineHash(), id };
 	const content = `${JSON.stringify(own)}\n`;
 	for (let attempt = 0; attempt < 20; attempt++) {
 		if (await create(lockPath, content)) {
-			held.add(lockPath);
 			const touching = setInterval(() => touch(lockPath), lockTimes.touch);
 			touching.unref();
 			return {
 				path: lockPath,
 				release: () => {
 					clearInterval(touching);
-					return release(lockPath, content);
+					return release(lockPath, content, id);
 				},
 			};
 		}
@@ -214,7 +218,9 @@ function inUse(owner: LockOwner, path: string): FileError {
 function isLive(owner: LockOwner, lockPath: string): boolean {
 	if (owner.host !== hostname()) return true;
 	if (isElsewhere(owner)) return !isSilent(lockPath);
-	if (owner.pid === process.pid && owner.start === "") return held.has(lockPath);
+	if (owner.id !== undefined && freed.has(owner.id)) return false;
+	// Another thread may hold it, which cannot be asked. Without an id it is what an earlier process of this number left.
+	if (owner.pid === process.pid && owner.start === "") return owner.id !== undefined;
 	try {
 		process.kill(owner.pid, 0);
 	} catch (error) {
@@ -256,7 +262,6 @@ async function readIfThere(path: string): Promise<string | undefined> {
 	}
 }
 
-async function release(lockPath: string, content: string): Promise<void> {
-	if (!held.delete(lockPath)) return;
-	if ((await readIfThere(lockPath)) === content) await unlink(lockPath).catch(() => {});
+async function release(lockPath: string, content: string, id: string): Promise<void> {
+	if ((await readIfThere(lockPath)) === content) await unlink(lockPath).catch(() => void freed.add(id));
 }
