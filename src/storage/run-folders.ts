@@ -63,13 +63,18 @@ export const LEDGER = /^[0-9a-f]{12}\.ledger\.jsonl$/;
 const EVALUATION = /^[0-9a-f]{12}\.evaluation\.ledger\.jsonl$/;
 const PLAN = /\.plan\.json$/;
 /** Kept windows of self-generated text: of no use without the ledgers that were measured on them. */
-export const KEPT_WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
+const KEPT_WINDOWS = /^[0-9a-f]{12}\.windows\.json$/;
 /** What healing sets gave: of no use without the ledgers either. */
-export const HEALED = /^[0-9a-f]{12}\.heal\.json$/;
+const HEALED = /^[0-9a-f]{12}\.heal\.json$/;
 /** What was measured for a target speed-up. */
-export const KEPT_SPEED = /^[0-9a-f]{12}\.speed\.json$/;
+const KEPT_SPEED = /^[0-9a-f]{12}\.speed\.json$/;
 /** What a run that was ended before its report had written. */
 export const WRITTEN = /^[0-9a-f]{12}\.written\.json$/;
+/** How far a device is from the CPU, and where a run put the model on it. */
+const KEPT_PARITY = /^[0-9a-f]{12}\.parity\.json$/;
+const KEPT_PLACEMENT = /^[0-9a-f]{12}\.placement\.json$/;
+/** What is of no use without ledgers. */
+export const BESIDE_LEDGERS = [KEPT_WINDOWS, HEALED, KEPT_SPEED, KEPT_PARITY, KEPT_PLACEMENT, WRITTEN];
 /** Left by a process that was killed while it took a lock. */
 export const LOCK_REST = /\.(ledger\.jsonl|run|written\.json)\.lock\.(stale-)?\d+-[0-9a-f]+$/;
 /** Lock of a run, an output or a ledger, while its process lives. */
@@ -121,7 +126,7 @@ async function leftoversIn(folder: string): Promise<KeptFile[]> {
 	for (const { name } of await entries(folder)) {
 		const path = join(folder, name);
 		const owner = LOCK.test(name) ? await lockOwner(lockedBy(folder, name)) : WRITTEN.test(name) ? await lockOwner(path) : undefined;
-		if (!owner && [LOCK, KEPT_WINDOWS, HEALED, KEPT_SPEED, WRITTEN].some((kind) => kind.test(name))) {
+		if (!owner && [LOCK, ...BESIDE_LEDGERS].some((kind) => kind.test(name))) {
 			// One that its run has deleted since is no left-over.
 			const file = await describeFile(path).catch(() => undefined);
 			if (file) found.push(file);

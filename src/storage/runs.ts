@@ -7,17 +7,15 @@ import { hashOf } from "./hash.js";
 import { lockFile, lockOwner } from "./lock.js";
 import { deletePartials } from "./partials.js";
 import {
+	BESIDE_LEDGERS,
 	describeFolder,
 	entries,
-	HEALED,
 	hasLiveRun,
 	LEDGER,
 	LOCK,
 	LOCK_REST,
 	lockedBy,
 	type RunFolder,
-	KEPT_SPEED,
-	KEPT_WINDOWS,
 	WRITTEN,
 } from "./run-folders.js";
 
@@ -262,7 +260,7 @@ async function deleteFile(path: string): Promise<boolean> {
 async function sweep({ path: folder, ledgers }: RunFolder): Promise<void> {
 	const names = (await entries(folder)).map((entry) => entry.name);
 	const bare = ledgers.length > 0 && !names.some((name) => LEDGER.test(name)) && !(await hasLiveRun(folder));
-	const rest = bare ? [LOCK_REST, KEPT_WINDOWS, HEALED, KEPT_SPEED, WRITTEN] : [LOCK_REST];
+	const rest = bare ? [LOCK_REST, ...BESIDE_LEDGERS] : [LOCK_REST];
 	for (const name of names) {
 		const dead = LOCK.test(name) && !(await lockOwner(lockedBy(folder, name)));
 		if (dead || rest.some((kind) => kind.test(name))) await deleteKept(join(folder, name), name).catch(() => {});

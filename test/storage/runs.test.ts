@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FileError, InvalidOptionError } from "../../src/errors.js";
 import { Coalition } from "../../src/game/coalition.js";
@@ -15,6 +15,8 @@ import {
 	ledgerPath,
 	listRuns,
 	makeRunFolder,
+	parityPath,
+	placementPath,
 	runFolder,
 	runLockPath,
 	windowsPath,
@@ -161,6 +163,14 @@ describe("deleteRuns", () => {
 		expect((await deleteRuns({ cache, olderThanDays: 10, now })).deleted).toEqual([]);
 		expect(existsSync(windows)).toBe(true);
 		expect((await deleteRuns({ cache, model: "ab12ab" })).deleted).toEqual(expect.arrayContaining([windows, speed]));
+		expect(existsSync(folder)).toBe(false);
+	});
+
+	it.each(["when it deletes their ledger", "if there is none"])("deletes what was measured of a device, %s", async (when) => {
+		const folder = when === "if there is none" ? await makeRunFolder(small, { cache }) : dirname(await keepLedger(small, "CPU", 1, 1));
+		const beside = [parityPath(folder, "12".repeat(6)), placementPath(folder, "34".repeat(6))];
+		for (const path of beside) writeFileSync(path, "{}");
+		await deleteRuns({ cache, all: true });
 		expect(existsSync(folder)).toBe(false);
 	});
 
