@@ -114,7 +114,9 @@ function windowOf({ blocks, maxRemovable }: Header["blocks"], { removeBlocks }: 
 function knownOf({ games }: Session, { method, kmax }: Omit<RankTask, "masks">, { granularity }: RankJob): number {
 	const { ledger } = games.search;
 	if (method === "shapley") return ledger.size;
-	return isEstimator(method) ? usefulMasks(ledger, kmax, {}) : usefulMasks(ledger, searchedTo(method, kmax), { method, granularity });
+	return isEstimator(method)
+		? usefulMasks(ledger, { kmax }, {})
+		: usefulMasks(ledger, { kmax: searchedTo(method, kmax) }, { method, granularity });
 }
 
 /** Only these need sets of several blocks for what they say of one. */

@@ -45,6 +45,19 @@ describe("a run that is limited in time", () => {
 		expect(parts.singles).toBeGreaterThan(parts.unsearched);
 	});
 
+	it("counts both rounds of single removals where blocks go beside attention parts", async () => {
+		const stop = new Error("the estimates are made");
+		vi.mocked(timePlan.planTime).mockImplementationOnce(() => {
+			throw stop;
+		});
+		const search = { maxTime: 3600, effort: "quick" } as const;
+		const task = { ...small, removeBlocks: 1, removeAttention: 2 };
+		await expect(pruneGguf(fixturePath, undefined, { ...task, search })).rejects.toBe(stop);
+		const [, { singles, unsearched }] = vi.mocked(timePlan.planTime).mock.calls[0]!;
+		// Of twelve blocks: a third of the time must hold 13 evaluations, and leave-one-out measures these twice, with 1 and 2 sets beside them.
+		expect(unsearched / singles).toBeCloseTo(29 / 39, 6);
+	});
+
 	it("says how long it takes where not even one candidate can be measured", async () => {
 		await expect(run(0.2)).rejects.toThrow(
 			/max-time 0.2s is too short: .* one candidate that is measured, written and verified takes about \d+s in all. Give --max-time \d+s or more/,

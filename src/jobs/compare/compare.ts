@@ -75,7 +75,7 @@ async function compareWith(
 	const { masks, secondsPerMask } = await announce(session, comparison, options);
 	const { methods, counts } = comparison;
 	const { ledger } = session.games.search;
-	const known = Math.min(masks, Math.max(...methods.map((name) => usefulMasks(ledger, counts.at(-1)!, contenderOf(name)))));
+	const known = Math.min(masks, Math.max(...methods.map((name) => usefulMasks(ledger, { kmax: counts.at(-1)! }, contenderOf(name)))));
 	const sets = 1 + methods.length * counts.length;
 	expectComparison(options.progress, { masks, known, tokens: session.tokens.search, sets, scored, secondsPerMask });
 	options.progress?.begin("Searching", { total: masks, done: known });

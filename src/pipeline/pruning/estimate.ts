@@ -17,7 +17,7 @@ import type { AmountSettings, ChoosingSettings, MethodSettings, MetricSettings }
 type NamedSettings = Pick<MethodSettings, "method" | "granularity"> & Pick<AmountSettings, "remove">;
 
 /** What is searched for, and how. */
-export interface SearchAsked extends Pick<Removable, "kmax" | "named"> {
+export interface SearchAsked extends Pick<Removable, "kmax" | "named" | "base" | "time"> {
 	/** Masks that are planned at most, known ones among them. */
 	readonly planned: number;
 	/** Sizes that are raced. */
@@ -27,18 +27,19 @@ export interface SearchAsked extends Pick<Removable, "kmax" | "named"> {
 /** Measures the original model: what is left to measure, and how long an evaluation takes. */
 export async function askedWork(
 	session: Session,
-	{ kmax, named, planned, sizes }: SearchAsked,
+	{ planned, sizes, ...removable }: SearchAsked,
 	options: ChoosingSettings & NamedSettings,
 ): Promise<WorkAsked> {
 	const { model, games, tokens } = session;
 	const { method = defaultMethod, maxTime } = options;
-	const known = Math.min(planned, usefulMasks(games.search.ledger, kmax, options));
+	const { named } = removable;
+	const known = Math.min(planned, usefulMasks(games.search.ledger, removable, options));
 	const secondsPerMask = await session.timeOriginal(options.signal);
 	const secondsPerToken = await session.timeModel(secondsPerMask, options.signal);
 	const secondsPerRacedToken = session.races.asSearched ? secondsPerMask / tokens.search : secondsPerToken;
 	const effort = effortOf(options);
 	const field = named ? 1 : raceField(method, effort, options.granularity);
-	const singles = model.facts.blocks + 1;
+	const singles = singlesOf(model.facts.blocks, removable);
 	return {
 		masks: planned - known,
 		known,
@@ -54,6 +55,12 @@ export async function askedWork(
 	};
 }
 
+/** Evaluations of the single removals. Blocks beside attention parts have theirs too: each share of the time must hold its own. */
+export function singlesOf(blocks: number, { kmax, base = 0 }: Pick<Removable, "kmax" | "base">): number {
+	const least = base === 0 ? 1 : Math.min(base, kmax - base) / kmax;
+	return Math.ceil((blocks + 1) / least);
+}
+
 /** Says what is known and what is left to measure at most. @returns how long the evaluations of each step take as well */
 export async function announceWork(
 	session: Session,
@@ -65,7 +72,7 @@ export async function announceWork(
 	const { method = defaultMethod } = options;
 	const planned = named ? 1 : plannedMasks({ method, blocks, kmax, base, time }, options, tokens.search);
 	const sizes = counts?.length ?? (count === undefined ? kmax : 1);
-	const asked = await askedWork(session, { kmax, named, planned, sizes }, options);
+	const asked = await askedWork(session, { kmax, named, base, time, planned, sizes }, options);
 	const { masks, known } = asked;
 	const estimate = { evaluations: masks, known, ...workOf(asked) };
 	const cached = known > 0 ? `, ${known} of them cached` : "";
@@ -82,13 +89,26 @@ const kindsSearched: Readonly<Record<NonNullable<NamedSettings["granularity"]>, 
 	attention: [0.25],
 };
 
-/** Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked, with half-block cuts only where these are searched. */
-export function usefulMasks(ledger: Ledger, kmax: number, { method, remove, granularity }: NamedSettings): number {
+/**
+ * Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked,
+ * with half-block cuts and attention parts only if these are searched.
+ */
+export function usefulMasks(
+	ledger: Ledger,
+	{ kmax, base = 0, time }: Pick<Removable, "kmax" | "base" | "time">,
+	{ method, remove, granularity = "block" }: NamedSettings,
+): number {
 	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
 	if (method === "paper" || method === "paper-repaired") return ledger.size;
-	const kinds = kindsSearched[granularity ?? "block"];
+	const kinds = time ? [0, 0.25, 0.5] : kindsSearched[granularity];
+	const isSearched = (removed: readonly number[]) => {
+		const others = removed.filter((position) => !kinds.includes(position % 1));
+		if (base === 0) return others.length === 0;
+		// Blocks are searched alone, then attention parts beside so many of them.
+		return others.every(Number.isInteger) && (others.length === base || (others.length < base && others.length === removed.length));
+	};
 	return ledger
 		.measurements()
 		.map(({ coalition }) => coalition.removed())
-		.filter((removed) => removed.length <= kmax && removed.every((position) => kinds.includes(position % 1))).length;
+		.filter((removed) => removed.length <= kmax && isSearched(removed)).length;
 }

@@ -131,10 +131,10 @@ function partsOf(session: Session, { asked, times, removable }: TimedRun, option
 	// Both need the models loaded, which is saved with the last of them.
 	const samples = texts > 0 && speed === 0 ? all : texts;
 	const further = furtherSeconds(session, asked, options);
-	const { blocks } = session.model.facts;
-	const usual = removable.named
-		? 0
-		: plannedMasks({ method: options.method, blocks, ...removable }, { ...options, maxTime: undefined }, session.tokens.search);
+	// Sets that save time are left out of a search that is limited in time.
+	const task = { ...removable, blocks: session.model.facts.blocks, time: undefined };
+	const masksOf = (method: Method) => plannedMasks({ ...task, method }, { ...options, maxTime: undefined }, session.tokens.search);
+	const usual = removable.named ? 0 : masksOf(options.method);
 	const finalists = finalistSeconds(asked);
 	return {
 		fixed: sum(comparing) - finalists - further.measured / 2 + sum(times.get("Writing and verifying")) + reportSeconds,
@@ -143,8 +143,8 @@ function partsOf(session: Session, { asked, times, removable }: TimedRun, option
 		usual: Math.max(0, usual - known) * secondsPerMask,
 		singles: removable.named ? 0 : Math.max(0, singles - known) * secondsPerMask,
 		late: session.secondsPerMask ?? secondsPerMask,
-		// The hidden states take a pass; attention parts are measured one by one.
-		unsearched: removable.named ? 0 : ((options.granularity === "attention" ? singles : 1) + sizes) * secondsPerMask,
+		// The hidden states take a pass; attention parts are measured one by one, and blocks beside them before.
+		unsearched: removable.named ? 0 : (options.granularity === "attention" ? masksOf("leave-one-out") : 1 + sizes) * secondsPerMask,
 	};
 }
 

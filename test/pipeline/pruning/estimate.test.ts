@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
 import { knownSpeed } from "../../../src/pipeline/healing/of-session.js";
-import { askedWork, usefulMasks } from "../../../src/pipeline/pruning/estimate.js";
+import { askedWork, singlesOf, usefulMasks } from "../../../src/pipeline/pruning/estimate.js";
 import { threadsNote } from "../../../src/pipeline/session/search-ledger.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { Ledger } from "../../../src/storage/ledger.js";
@@ -14,11 +14,33 @@ it("counts the known candidates of the kind that is measured", () => {
 	const ledger = Ledger.inMemory({ key: "k", players: 6, windows: { count: 1, length: 8 }, settings: {} });
 	for (const removed of [[], [1], [2], [1, 2], [1, 2, 3], [1.5]])
 		ledger.append({ coalition: Coalition.ofRemoved(6, removed), losses: Float64Array.of(2) });
-	expect(usefulMasks(ledger, 1, { method: "leave-one-out" })).toBe(3);
-	expect(usefulMasks(ledger, 2, {})).toBe(4);
-	expect(usefulMasks(ledger, 1, { method: "paper" })).toBe(6);
-	expect(usefulMasks(ledger, 1, { method: "greedy", granularity: "half-block" })).toBe(4);
-	expect(usefulMasks(ledger, 2, { remove: [1, 2] })).toBe(1);
+	expect(usefulMasks(ledger, { kmax: 1 }, { method: "leave-one-out" })).toBe(3);
+	expect(usefulMasks(ledger, { kmax: 2 }, {})).toBe(4);
+	expect(usefulMasks(ledger, { kmax: 1 }, { method: "paper" })).toBe(6);
+	expect(usefulMasks(ledger, { kmax: 1 }, { method: "greedy", granularity: "half-block" })).toBe(4);
+	expect(usefulMasks(ledger, { kmax: 2 }, { remove: [1, 2] })).toBe(1);
+});
+
+it("counts what is known of attention parts: beside blocks, and of mixed candidates if a speed-up says how many", () => {
+	const ledger = Ledger.inMemory({ key: "k", players: 6, windows: { count: 1, length: 8 }, settings: {} });
+	const own = [[], [1.25], [1.25, 3.25]];
+	const besideOne = [[1], [2], [2, 3.25], [2, 3.25, 4.25]];
+	const mixed = [[1.5], [1, 2.5], [1, 2]];
+	for (const removed of [...own, ...besideOne, ...mixed])
+		ledger.append({ coalition: Coalition.ofRemoved(6, removed), losses: Float64Array.of(2) });
+	const attention = { method: "auto", granularity: "attention" } as const;
+	const time = { seconds: { attention: 1, feedForward: 1 }, save: 2 };
+	expect(usefulMasks(ledger, { kmax: 3 }, attention)).toBe(own.length);
+	expect(usefulMasks(ledger, { kmax: 3, base: 1 }, attention)).toBe(1 + besideOne.length);
+	expect(usefulMasks(ledger, { kmax: 2, base: 1 }, attention)).toBe(besideOne.length);
+	expect(usefulMasks(ledger, { kmax: 2, base: 0, time }, attention)).toBe(ledger.size - 1);
+});
+
+it("counts the single removals of blocks beside those of attention parts, each in its share of the time", () => {
+	expect(singlesOf(12, { kmax: 3 })).toBe(13);
+	expect(singlesOf(12, { kmax: 3, base: 0 })).toBe(13);
+	expect(singlesOf(12, { kmax: 2, base: 1 })).toBe(26);
+	expect(singlesOf(12, { kmax: 8, base: 6 })).toBe(52);
 });
 
 it("says that a search settled on other threads", () => {
