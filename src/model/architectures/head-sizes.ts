@@ -1,4 +1,3 @@
-import { kvHeadsOf } from "./facts.js";
 import type { ModelKeys } from "./keys.js";
 
 /** Head and rotation sizes of the original model, stated or from the heads of its first block (llama-model.cpp:1367-1376). */
@@ -17,11 +16,3 @@ export function headSizesOf(keys: ModelKeys): Readonly<Record<HeadSizeKey, numbe
 /** Stated if the new first block has another number of heads. */
 export const HEAD_SIZE_KEYS = ["attention.key_length", "attention.value_length", "rope.dimension_count"] as const;
 type HeadSizeKey = (typeof HEAD_SIZE_KEYS)[number];
-
-/** Numbers that a token leaves in each block: its keys and its values, if all that is kept is full attention. */
-export function keyValueNumbers(keys: ModelKeys, blocks: number): { readonly keys: number[]; readonly values: number[] } {
-	const sizes = headSizesOf(keys);
-	const heads = kvHeadsOf(keys, blocks);
-	const of = (size: number) => heads.map((count) => count * size);
-	return { keys: of(sizes["attention.key_length"]), values: of(sizes["attention.value_length"]) };
-}

@@ -1,6 +1,4 @@
 import { freemem, totalmem } from "node:os";
-import { keyValueNumbers } from "../architectures/head-sizes.js";
-import { ModelKeys } from "../architectures/keys.js";
 import { checkCounts } from "../architectures/sound.js";
 import { ARCHITECTURES } from "../architectures/table.js";
 import { NotEnoughMemoryError } from "../../errors.js";
@@ -125,10 +123,21 @@ const cells = (length: number) => 256 * Math.ceil(length / 256);
  * model, the values of every block take as much as those of the largest (llama-kv-cache.cpp:210); a recurrent block has none.
  */
 function keyValueWidth(file: GgufFile): (block: number) => number {
-	const { keys, values } = keyValueNumbers(new ModelKeys(file), numberIn(file)("block_count"));
+	const { keys, values } = keyValueNumbers(file);
 	const recurrent = ARCHITECTURES.get(file.architecture)?.recurrent !== undefined;
 	const most = values.reduce((largest, count) => Math.max(largest, count), 0);
 	return (block) => (keys[block] ?? 0) + (recurrent && !keys[block] ? 0 : most);
+}
+
+/** Numbers that a token leaves in each block: its keys and its values, if all blocks with attention keep full ones. */
+export function keyValueNumbers(file: GgufFile): { readonly keys: number[]; readonly values: number[] } {
+	const perBlock = (key: string) => file.perBlock(`${file.architecture}.${key}`);
+	const heads = perBlock("attention.head_count");
+	const stated = file.entry(`${file.architecture}.attention.head_count_kv`) !== undefined;
+	const kvHeads = stated ? perBlock("attention.head_count_kv") : heads;
+	const perHead = Math.floor(perBlock("embedding_length")(0) / Math.max(1, heads(0)));
+	const of = (size: number) => Array.from({ length: numberIn(file)("block_count") }, (_, block) => kvHeads(block) * size);
+	return { keys: of(perBlock("attention.key_length")(0) || perHead), values: of(perBlock("attention.value_length")(0) || perHead) };
 }
 
 /** Numbers in the recurrent state of one sequence in a block (Mamba and RWKV; other kinds have a similar size). */

@@ -3,9 +3,9 @@ import type { JobOptions } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
 import { kvHeadsOf } from "../../model/architectures/facts.js";
-import { keyValueNumbers } from "../../model/architectures/head-sizes.js";
 import { ModelKeys } from "../../model/architectures/keys.js";
 import { loadAsRead } from "../../model/runtime/load-model.js";
+import { keyValueNumbers } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { runSpeed, type SpeedShape } from "../../model/runtime/speed.js";
 import type { PartTimes } from "../../storage/plan-speed.js";
@@ -157,6 +157,6 @@ const valueBytes = 2;
  * attends to the whole context. Without flash attention llama.cpp may take more.
  */
 export function kvBytes({ file, blocks }: Pick<Header, "file" | "blocks">, context: number): number[] {
-	const { keys, values } = keyValueNumbers(new ModelKeys(file), blocks.blocks);
-	return keys.map((count, block) => (count + values[block]!) * valueBytes * context);
+	const { keys, values } = keyValueNumbers(file);
+	return keys.slice(0, blocks.blocks).map((count, block) => (count + values[block]!) * valueBytes * context);
 }
