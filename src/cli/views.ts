@@ -6,6 +6,7 @@ import { formatTable, paint, type TextStyle } from "../report/table.js";
 import { estimateLines } from "./estimate-view.js";
 import { healLine } from "./heal-views.js";
 import { quantizedLine } from "./quantized-views.js";
+import { partsOf } from "../report/curve-columns.js";
 import { curveTable, factsTable } from "../report/terminal.js";
 import { gateLine, summaryText, wrapped } from "../report/summary.js";
 import type { ApplyResult, CleanResult, CompareResult, InspectResult, Plan, PruneResult, RunFolder, WrittenFile } from "./api.js";
@@ -45,14 +46,15 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 	const parts: string[] = [];
 	if (result.curve.length > 0) {
 		const chosen = result.suggestion?.removed.length;
-		const known = (result.report?.curve?.series ?? []).flatMap(({ points }) => points);
-		const sizes = new Map(known.map(({ removed, bytes }) => [formatBlocks(removed), bytes]));
-		const rows = result.curve.map((point) => ({
-			...point,
-			bytes: sizes.get(formatBlocks(point.removed)),
-			chosen: point.removed.length === chosen,
-		}));
-		parts.push(`What removing blocks costs, measured on the validation split:\n${curveTable(rows, style, result.metric)}`);
+		const { series = [], context } = result.report?.curve ?? {};
+		const known = series.flatMap(({ points }) => points);
+		const sizes = new Map(known.map((point) => [formatBlocks(point.removed), point]));
+		const rows = result.curve.map((point) => {
+			const { bytes, milliseconds, kvCache } = sizes.get(formatBlocks(point.removed)) ?? {};
+			return { ...point, bytes, milliseconds, kvCache, chosen: point.removed.length === chosen };
+		});
+		const shown = curveTable(rows, style, { metric: result.metric, context });
+		parts.push(`What removing ${partsOf(rows)} costs, measured on the validation split:\n${shown}`);
 	}
 	if (result.suggestion) {
 		const { removed, reason } = result.suggestion;

@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { besideAxis, type Chart, color, figure, type LegendEntry, wholeTicks } from "./charts.js";
+import { partsOf, sizeColumns } from "./curve-columns.js";
 import { formatBytes, formatDifference, formatLoss, formatPercent, formatSignificant } from "./format.js";
 import { formatBlocks } from "../notation.js";
 import type { Report, ReportAlternatives, ReportCurve, ReportSurrogate } from "./report-data.js";
@@ -15,16 +16,17 @@ const seriesName = ({ method, split }: Series) => `${method}, ${split} split`;
 const styleOf = (index: number) => ({ symbol: symbols[index % symbols.length]!, color: `series-${index % 6}` });
 
 /** Loss, or another metric, against the number of blocks removed. */
-export function curveFigure({ metric, series }: ReportCurve, removal: Report["removal"]): Html {
+export function curveFigure({ metric, series, context }: ReportCurve, removal: Report["removal"]): Html {
 	const drawn = placed(series);
 	const largest = Math.max(1, ...series.flatMap(({ points }) => points.map(({ removed }) => removed.length)));
+	const parts = partsOf(series.flatMap(({ points }) => points));
 	const unit = metric === "accuracy" ? "nats per question" : "nats per token";
 	const what = metric === "kl" ? "divergence from the original model" : "loss beyond that of the original model";
 	const chosen = series.flatMap(({ points }) => points.filter((point) => point.chosen))[0];
 	const chart: Chart = {
 		id: "curve",
-		title: "Quality against blocks removed",
-		description: `Lines and points of ${what}, ${unit}, against the number of blocks removed, 0 to ${largest}.${chosen ? ` Chosen: ${formatBlocks(chosen.removed)}, ${formatDifference(chosen.added, chosen.standardError)}.` : ""}`,
+		title: `Quality against ${parts} removed`,
+		description: `Lines and points of ${what}, ${unit}, against the number of ${parts} removed, 0 to ${largest}.${chosen ? ` Chosen: ${formatBlocks(chosen.removed)}, ${formatDifference(chosen.added, chosen.standardError)}.` : ""}`,
 		draw: (_width, size) => ({
 			height: size === "wide" ? 340 : 280,
 			marginLeft: 60,
@@ -32,7 +34,7 @@ export function curveFigure({ metric, series }: ReportCurve, removal: Report["re
 				domain: [-0.3, largest + 0.3],
 				ticks: wholeTicks(largest, size === "wide" ? 24 : 10),
 				tickFormat: String,
-				label: "blocks removed",
+				label: `${parts} removed`,
 			},
 			y: { ...besideAxis(`${metric === "kl" ? "divergence" : "added loss"} (nats)`), grid: true, ticks: 6, zero: true },
 			marks: [
@@ -63,7 +65,7 @@ export function curveFigure({ metric, series }: ReportCurve, removal: Report["re
 		chart,
 		`The points show ${what}, in ${unit}. Lower is better. Vertical lines are 95 % intervals.`,
 		legend,
-		curveTable(series, metric),
+		curveTable(series, { metric, context, parts }),
 	)}
 ${decided && html`<p>${decided}</p>`}`;
 }
@@ -97,22 +99,25 @@ function isCurve({ points }: Series): boolean {
 	return points.length > 2 && new Set(points.map(({ removed }) => removed.length)).size === points.length;
 }
 
-function curveTable(series: readonly Series[], metric: ReportCurve["metric"]): Html {
+function curveTable(series: readonly Series[], { metric, context, parts }: Omit<ReportCurve, "series"> & { parts: string }): Html {
 	const rows = series.flatMap((one) => one.points.map((point) => ({ one, point })));
-	const withSize = rows.some(({ point }) => point.bytes !== undefined);
+	const sizes = sizeColumns(
+		rows.map(({ point }) => point),
+		context,
+	);
 	rows.sort((a, b) => a.point.removed.length - b.point.removed.length);
 	const ratio = ({ added }: Point) => (added === null ? "broken" : `x ${formatSignificant(Math.exp(added))}`);
 	return table(
 		"Candidates and what they cost",
 		[
 			{ title: "removed", figures: true },
-			{ title: "blocks" },
+			{ title: parts },
 			{ title: "method" },
 			{ title: "text" },
 			{ title: metric === "kl" ? "divergence" : "loss", figures: true },
 			{ title: "change", figures: true },
 			...(metric === "loss" ? [{ title: "perplexity", figures: true }] : []),
-			...(withSize ? [{ title: "file size", figures: true }] : []),
+			...sizes.map(({ title }) => ({ title, figures: true })),
 			{ title: "choice" },
 		],
 		rows.map(({ one, point }) => [
@@ -123,7 +128,7 @@ function curveTable(series: readonly Series[], metric: ReportCurve["metric"]): H
 			formatLoss(point.loss),
 			point.removed.length === 0 ? "" : formatDifference(point.added, point.standardError),
 			...(metric === "loss" ? [ratio(point)] : []),
-			...(withSize ? [point.bytes === undefined ? "" : formatBytes(point.bytes)] : []),
+			...sizes.map(({ text }) => text(point)),
 			point.chosen ? "chosen" : "",
 		]),
 	);

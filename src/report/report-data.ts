@@ -98,6 +98,7 @@ const quality = v.strictObject({
 
 const curve = v.strictObject({
 	metric: says(v.picklist(["loss", "kl", "accuracy"]), "Metric that was minimized."),
+	context: v.optional(says(positive, "Tokens of context that time and KV cache of the points are of.")),
 	series: v.array(
 		v.strictObject({
 			method: says(text, "Who proposed the candidates."),
@@ -113,6 +114,8 @@ const curve = v.strictObject({
 					standardError: v.optional(says(number, "Standard error of the added loss, paired by window.")),
 					interval: v.optional(interval),
 					bytes: v.optional(says(natural, "Size of the file without these blocks.")),
+					milliseconds: v.optional(says(number, "Per generated token at the context, before quantizing, derived from measured times.")),
+					kvCache: v.optional(says(natural, "Bytes of keys and values at the context, in F16 with flash attention.")),
 					chosen: v.optional(says(v.boolean(), "Whether this is the candidate that was chosen or suggested.")),
 				}),
 			),

@@ -1,13 +1,5 @@
-import {
-	formatBytes,
-	formatDifference,
-	formatInteger,
-	formatLoss,
-	formatPercent,
-	formatPerplexity,
-	formatRatio,
-	formatSigned,
-} from "./format.js";
+import { formatDifference, formatInteger, formatLoss, formatPercent, formatPerplexity, formatRatio, formatSigned } from "./format.js";
+import { partsOf, sizeColumns } from "./curve-columns.js";
 import { formatBlocks } from "../notation.js";
 import { formatBar, formatTable, paint, type TextStyle } from "./table.js";
 
@@ -43,6 +35,9 @@ export interface CurveRow {
 	readonly figures?: Readonly<Record<string, number | null>> | undefined;
 	/** Size of the file without these blocks. */
 	readonly bytes?: number | undefined;
+	/** Per generated token, and of keys and values, at a context. */
+	readonly milliseconds?: number | undefined;
+	readonly kvCache?: number | undefined;
 	/** Whether this is the suggested or the chosen size. */
 	readonly chosen?: boolean | undefined;
 }
@@ -115,23 +110,34 @@ function contributionText({ value, standardError }: ContributionRow): string {
 	return standardError === undefined ? formatSigned(value) : `${formatSigned(value)} ± ${standardError.toFixed(4)}`;
 }
 
-/** What each number of blocks costs: perplexity with its change, or another metric; the size of the file, and the blocks. */
-export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, metric = "loss"): string {
+/** What a curve is of. */
+export interface CurveOf {
+	/** @default loss */
+	readonly metric?: string;
+	/** Tokens that time and KV cache are of. */
+	readonly context?: number | undefined;
+}
+
+/**
+ * What each number of blocks or attention parts costs: perplexity with its change, or another metric; time and KV cache at a context if they
+ * are known; the size of the file, and the blocks.
+ */
+export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, { metric = "loss", context }: CurveOf = {}): string {
 	const figures = metric === "loss" ? [] : Object.keys(figureTitles).filter((name) => rows[0]?.figures?.[name] !== undefined);
-	const withSize = rows.some(({ bytes }) => bytes !== undefined);
+	const sizes = sizeColumns(rows, context);
 	const cells = rows.map((row) => [
 		row.chosen ? paint("green", ">", style) : "",
 		`${row.removed.length}`,
 		metric === "loss" ? formatPerplexity(row.loss) : formatLoss(row.loss),
 		row.removed.length === 0 ? "" : metric === "loss" ? ratioOf(row) : formatDifference(row.added, row.standardError),
 		...figures.map((name) => percentOf(row.figures?.[name])),
-		...(withSize ? [row.bytes === undefined ? "" : formatBytes(row.bytes)] : []),
+		...sizes.map(({ text }) => text(row)),
 		formatBlocks(row.removed),
 	]);
 	const titles = [
-		...["blocks", curveTitles[metric] ?? "loss (nats)", "change"],
+		...[partsOf(rows), curveTitles[metric] ?? "loss (nats)", "change"],
 		...figures.map((name) => figureTitles[name]!),
-		...(withSize ? ["file size"] : []),
+		...sizes.map(({ title }) => title),
 	];
 	const columns = [{ title: "" }, ...titles.map((title) => ({ title, align: "right" as const })), { title: "which" }];
 	return formatTable(columns, cells, style);

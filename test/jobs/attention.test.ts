@@ -105,12 +105,18 @@ describe("a search of attention parts", () => {
 		const shares = () => told.splice(0).filter((message) => message.startsWith("at a context of 256 an attention part takes"));
 		await dryRun();
 		expect(shares()).toEqual([]);
-		const { plan } = await pruneGguf(file, undefined, { ...quick, remove: [3], context: 256 });
+		const { plan, report } = await pruneGguf(file, undefined, { ...quick, remove: [3], context: 256 });
 		// What spares the time to measure says it all the same where it is known.
 		await dryRun();
 		expect(shares()).toHaveLength(1);
 		const { times, milliseconds, kvCache } = plan!.context!;
 		expect(kvCache.after).toBe(kvCache.before);
+		expect(report!.curve!.context).toBe(256);
+		const points = report!.curve!.series[0]!.points.map((point) => [point.kvCache, point.milliseconds]);
+		expect(points).toEqual([
+			[kvCache.before, expect.closeTo(milliseconds!.before, 9)],
+			[kvCache.after, expect.closeTo(milliseconds!.after, 9)],
+		]);
 		expect(milliseconds!.before - milliseconds!.after).toBeCloseTo(1000 * times!.feedForward, 9);
 		// Without attention, but for the first block, which stays, nothing grows that could be measured.
 		await applyPlan(fixturePath, bare, { remove: "1-11a", threads: 2 });

@@ -245,6 +245,16 @@ describe("the page", () => {
 		expect(page).not.toContain("Redundant attention parts");
 	});
 
+	it("shows time and KV cache of every candidate where a context is known", () => {
+		const cost = { milliseconds: 20.5, kvCache: 88e6 };
+		const series = report.curve!.series.map((one) => ({ ...one, points: one.points.map((point) => ({ ...point, ...cost })) }));
+		const curve = documentOf(reportHtml({ ...report, curve: { ...report.curve!, context: 8192, series } }));
+		const headings = [...curve.querySelectorAll("section[aria-labelledby=curve] thead th")].map(textOf);
+		expect(headings.slice(-4)).toEqual(["ms per token at 8,192", "KV cache at 8,192", "file size", "choice"]);
+		expect(textOf(curve.querySelector("section[aria-labelledby=curve] tbody tr"))).toContain("20.588.0 MB");
+		expect(textOf(document.querySelector("section[aria-labelledby=curve] thead"))).not.toContain("KV cache");
+	});
+
 	it("gives every table a caption and its cells headings", () => {
 		const tables = [...document.querySelectorAll("table")];
 		expect(tables.length).toBeGreaterThan(12);

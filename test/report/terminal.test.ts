@@ -62,6 +62,21 @@ describe("curveTable", () => {
 	});
 });
 
+describe("curveTable of attention parts", () => {
+	it("counts them, and shows time and KV cache at the context", () => {
+		const [whole] = curve;
+		const cost = { milliseconds: 30.25, kvCache: 94e6, bytes: 98e6 };
+		const rows = [
+			{ ...whole!, ...cost },
+			{ ...whole!, ...cost, removed: [7.25, 8.25], milliseconds: 20.5, kvCache: 88e6, added: 0.1 },
+		];
+		const [titles, , two] = curveTable(rows, {}, { context: 4096 }).split("\n");
+		expect(titles).toMatch(/^ +attention parts +perplexity +change +ms per token at 4,096 +KV cache at 4,096 +file size +which$/);
+		expect(two).toMatch(/ 2 .* 20\.5 +88\.0 MB +98\.0 MB +7-8a$/);
+		expect(curveTable([whole!, { ...whole!, removed: [1, 7.25] }])).toMatch(/^ +parts /);
+	});
+});
+
 describe("colors", () => {
 	it("appear only when asked for, and change nothing else", () => {
 		for (const make of [contributionsTable.bind(null, contributions), curveTable.bind(null, curve), factsTable.bind(null, [["a", "b"]])]) {

@@ -6,6 +6,8 @@ import type { Report, ReportBlock, ReportCurve, ReportSurrogate } from "../../re
 import { errorOf } from "./quality.js";
 import { finite } from "../../game/statistics.js";
 import type { Plan, PlanImportance, PlanSplit } from "../../storage/plan.js";
+import { contextOfPlan } from "../planning/context.js";
+import type { AtContext } from "../speed/at-context.js";
 import type { Choices } from "../methods/selection-context.js";
 import type { RunFacts } from "./facts.js";
 import type { PlanOrigin } from "../planning/origin.js";
@@ -77,29 +79,39 @@ function splitWindows(split: PlanSplit | undefined): number {
 }
 
 /** What every method proposed: its own sets on the text that it searched, and all sets that were raced. */
-export function curveData({ choices, decided, metric, sizes, origin }: RunFacts, chosen: readonly number[]): ReportCurve {
+export function curveData({ choices, decided, metric, sizes, origin, at }: RunFacts, chosen: readonly number[]): ReportCurve {
+	const cost = (removed: readonly number[]) => ({ bytes: sizes(removed).bytes, ...(at ? costAt(at, removed) : {}) });
 	const windows = splitWindows(origin.calibration.validation);
 	const isChosen = (removed: readonly number[]) => removed.length > 0 && removed.join() === chosen.join();
-	const start = (loss: number) => ({ removed: [], loss: finite(loss), added: 0, bytes: sizes([]).bytes });
+	const start = (loss: number) => ({ removed: [], loss: finite(loss), added: 0, ...cost([]) });
 	const raced = new Map<string, Finalist[]>();
 	for (const finalist of decided.finalists) raced.set(finalist.method, [...(raced.get(finalist.method) ?? []), finalist]);
 	const series: ReportCurve["series"] = [];
 	if (choices) {
 		const { found } = choices;
 		const points = [...found.byCount.values()].map(({ removed, loss, addedLoss }) => ({
-			...{ removed: [...removed], loss: finite(loss), added: finite(addedLoss), bytes: sizes(removed).bytes },
+			...{ removed: [...removed], loss: finite(loss), added: finite(addedLoss), ...cost(removed) },
 		}));
 		series.push({ method: found.method, split: "search", points: [start(found.originalLoss), ...bySize(points)] });
 	}
 	for (const [method, finalists] of raced) {
 		const points = finalists.map(({ removed, loss, added, standardError }) => ({
-			...{ removed: [...removed], loss: finite(loss), added: finite(added), bytes: sizes(removed).bytes },
+			...{ removed: [...removed], loss: finite(loss), added: finite(added), ...cost(removed) },
 			...errorOf(finite(added), standardError === undefined ? undefined : finite(standardError), windows),
 			...(isChosen(removed) ? { chosen: true } : {}),
 		}));
 		series.push({ method, split: "validation", points: [start(decided.race.originalLoss), ...bySize(points)] });
 	}
-	return { metric, series };
+	return { metric, ...(at ? { context: at.context } : {}), series };
+}
+
+/** Time per token and KV cache of what is left, at the context. */
+function costAt(
+	at: AtContext,
+	removed: readonly number[],
+): Pick<ReportCurve["series"][number]["points"][number], "milliseconds" | "kvCache"> {
+	const { milliseconds, kvCache } = contextOfPlan(at, removed);
+	return { ...(milliseconds ? { milliseconds: milliseconds.after } : {}), kvCache: kvCache.after };
 }
 
 function bySize<P extends { removed: number[] }>(points: P[]): P[] {
