@@ -118,6 +118,9 @@ function largest(most: number, fits: (layers: number) => boolean): number {
 /** Servers compute nothing of which they do not have the weights. */
 const copiesWeights = ({ server }: Device): boolean => server === undefined;
 
+/** What blocks on the CPU take on a device whose backend copies their matrices there, one at a time. @param first of the blocks on devices */
+const copiedBytes = (matrices: readonly number[], first: number): number => Math.max(0, ...matrices.slice(0, first));
+
 /** Shares of devices of the last `layers - 1` blocks and of the head; undefined if they do not fit. */
 function split(
 	layers: number,
@@ -127,7 +130,7 @@ function split(
 ): Placement["devices"] | undefined {
 	const parts = [...blocks.slice(blocks.length + 1 - layers), head];
 	const total = parts.reduce((sum, bytes) => sum + bytes, 0);
-	const copied = Math.max(0, ...matrices.slice(0, blocks.length + 1 - layers));
+	const copied = copiedBytes(matrices, blocks.length + 1 - layers);
 	const rooms = devices.map((device) => Math.max(0, room(device) - compute - (copiesWeights(device) ? copied : 0)));
 	const all = rooms.reduce((sum, bytes) => sum + bytes, 0);
 	if (total > all) return undefined;
@@ -163,14 +166,18 @@ function tooSmall(
 	},
 ): NotEnoughMemoryError {
 	const { layers, sizes, devices, fits, all } = found;
-	const parts = [...sizes.blocks.slice(sizes.blocks.length + 1 - layers), sizes.head + sizes.compute * devices.length];
+	const first = sizes.blocks.length + 1 - layers;
+	const copied = copiedBytes(sizes.matrices, first) * devices.filter(copiesWeights).length;
+	const parts = [...sizes.blocks.slice(first), sizes.head + sizes.compute * devices.length + copied];
 	const need = parts.reduce((sum, bytes) => sum + bytes, 0);
+	const enough = devices.reduce((sum, { freeBytes }) => sum + freeBytes, 0) >= need;
+	const shares = enough ? " Together that is enough, but a block lies on one device, and the shares do not fit each of them." : "";
 	const free = devices
 		.map((device) => `${device.name} ${saysNothing(device) ? "did not say what it has" : `has ${sizeText(device.freeBytes)} free`}`)
 		.join(", ");
 	const what = all ? "all blocks" : `${layers} of its ${sizes.blocks.length + 1} layers`;
 	return new NotEnoughMemoryError(
-		`${file.paths[0]}: ${what} would need about ${sizeText(need)} on the device, and ${free}. ` +
+		`${file.paths[0]}: ${what} would need about ${sizeText(need)} on the device, and ${free}.${shares} ` +
 			`As many as fit: leave --gpu-layers out (here that is ${fits}). Or take a smaller quantization, or give --gpu-layers 0 for the CPU.`,
 	);
 }
@@ -193,7 +200,7 @@ export function placementAsBefore(
 export function fitsNow(file: GgufFile, shape: MemoryShape, { seen, host }: Room, { devices, blocks }: Placement): boolean {
 	const sizes = partSizes(file, shape);
 	let first = blocks - devices.reduce((sum, device) => sum + device.blocks, 0);
-	const copied = Math.max(0, ...sizes.matrices.slice(0, first));
+	const copied = copiedBytes(sizes.matrices, first);
 	return devices.every(({ name, blocks: count }, i) => {
 		const own = sizes.blocks.slice(first, first + count).reduce((sum, bytes) => sum + bytes, 0);
 		first += count;

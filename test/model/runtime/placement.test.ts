@@ -59,6 +59,35 @@ describe("placementFor", () => {
 		expect(counts({ gpuLayers: "all" }, device("CUDA0", 1000))).toEqual([12]);
 	});
 
+	it.each<[string, DeviceChoice, number]>([
+		["a part of the model, beside which matrices are copied", { gpuLayers: 5 }, 1],
+		["all of it on two devices", { gpuLayers: "all" }, 2],
+	])("never says that what fits does not, without the reason: %s", (_, choice, count) => {
+		// Weights of 64 times the size, since the message has whole MiB.
+		const large = new Proxy(file, {
+			get: (of, key) => {
+				if (key === "tensors") return of.tensors.map((one) => ({ ...one, source: { ...one.source, size: 64 * one.source.size } }));
+				const value = of[key as keyof GgufFile] as unknown;
+				return typeof value === "function" ? value.bind(of) : value;
+			},
+		});
+		const said = (free: number) => {
+			const devices = Array.from({ length: count }, (__, i) => device(`CUDA${i}`, free));
+			try {
+				placementFor(large, shape, { seen: info(...devices), host: 2 ** 30 }, choice);
+				return undefined;
+			} catch (error) {
+				return (error as Error).message;
+			}
+		};
+		for (let free = 8; ; free++) {
+			const message = said(free);
+			if (message === undefined) break;
+			const need = Number(/need about (\d+) MiB/.exec(message)![1]);
+			if (need < count * free) expect(message).toMatch(/the shares do not fit each of them/);
+		}
+	});
+
 	it("refuses more than the device holds, with what it would need, has, and holds", () => {
 		const asked = (gpuLayers: number | "all") => () => place({ gpuLayers }, device("CUDA0", 2, 2));
 		expect(asked("all")).toThrow(NotEnoughMemoryError);
