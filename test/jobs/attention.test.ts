@@ -184,6 +184,9 @@ describe("a search of attention parts", () => {
 		await refused({ removeBlocks: 2, context: 256 }).toThrow(/belongs to --granularity attention/);
 		await refused({ ...attention, targetSpeedup: { prompt: 1.1 } }).toThrow(/leave prompt: out/);
 		await refused({ ...attention, targetSpeedup: 1000 }).toThrow(
+			/cannot be reached at a context of 256: without all attention parts and blocks that can go .* Give a smaller one/,
+		);
+		await refused({ search: { ...attention.search, maxTime: 3600 }, targetSpeedup: 1000 }).toThrow(
 			/cannot be reached at a context of 256 by attention parts alone: at most 11.*Give -n N --remove-attention M .*--granularity half-block/,
 		);
 		await expect(findFrontier(fixturePath, attention)).rejects.toThrow(InvalidOptionError);

@@ -86,14 +86,25 @@ export function attentionAmount(header: Header, asked: AskedAmount, options: Con
 	);
 }
 
-/** As many attention parts as a speed-up needs by what was measured. @throws InvalidOptionError for one that cannot be reached */
-export function attentionsForSpeedup(header: Header, speedup: number, { times, kv, context }: AtContext): AttentionAmount {
+/**
+ * As many attention parts as a speed-up needs by what was measured; all that can go if only sets with blocks reach it.
+ * @param alone whether no sets with blocks are searched
+ * @throws InvalidOptionError for one that cannot be reached
+ */
+export function attentionsForSpeedup(header: Header, speedup: number, { times, kv, context }: AtContext, alone: boolean): AttentionAmount {
 	const needed = attentionsFor(times!, speedup, { blocks: kv.filter((bytes) => bytes > 0).length });
-	const what = `target-speedup ${speedup} cannot be reached at a context of ${context} by attention parts alone`;
-	const fastest = mostSpeedup(times!, removableAttentions(header.blocks).length);
-	const more = `, with which generation at a context of ${context} is ${formatSignificant(fastest)} times as fast`;
-	checkAttentions(header, needed, { what, more, advice: moreThanAttention(header) });
-	return { attentions: Math.max(1, needed), time: timeFor(times!, speedup, kv) };
+	const free = removableAttentions(header.blocks).length;
+	const target = `target-speedup ${speedup} cannot be reached at a context of ${context}`;
+	const fastest = (feedForward: number) => speedupWithout(times!, { attention: free, feedForward });
+	const asFast = (speed: number) => `generation at a context of ${context} is ${formatSignificant(speed)} times as fast`;
+	if (alone) {
+		const more = `, with which ${asFast(fastest(0))}`;
+		checkAttentions(header, needed, { what: `${target} by attention parts alone`, more, advice: moreThanAttention(header) });
+	}
+	const most = fastest(header.blocks.maxRemovable);
+	if (needed > free && most < speedup - 1e-9)
+		throw new InvalidOptionError(`${target}: without all attention parts and blocks that can go ${asFast(most)}. Give a smaller one`);
+	return { attentions: Math.max(1, Math.min(needed, free)), time: timeFor(times!, speedup, kv) };
 }
 
 /** What to say where a model cannot lose as many attention parts. */
@@ -136,8 +147,6 @@ function timeFor(times: PartTimes, target: number, kv: readonly number[]): NonNu
 	};
 	return { seconds: { attention, feedForward, attends }, save: model * (1 - 1 / target), reaches };
 }
-
-const mostSpeedup = (times: PartTimes, attentions: number) => speedupWithout(times, { attention: attentions, feedForward: 0 });
 
 function sizeText(header: Header): string {
 	const share = Math.round(100 * attentionShareOfBytes(header));

@@ -53,7 +53,7 @@ async function atTarget(
 ): Promise<Pick<SettledAmount, "options" | "amount" | "speeds">> {
 	if (at) {
 		const { speedup } = asked as Extract<AskedAmount, { speedup: number }>;
-		return { options: job, amount: attentionsForSpeedup(header, speedup, at), speeds: undefined };
+		return { options: job, amount: attentionsForSpeedup(header, speedup, at, job.maxTime !== undefined), speeds: undefined };
 	}
 	const { removeBlocks, speedupOf, ratios } = await atSpeed(header, job);
 	const speeds = { of: speedupOf, ratios };

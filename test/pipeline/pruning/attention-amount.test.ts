@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { InvalidOptionError } from "../../../src/errors.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
-import { attentionAmount } from "../../../src/pipeline/pruning/attention-amount.js";
+import { attentionAmount, attentionsForSpeedup } from "../../../src/pipeline/pruning/attention-amount.js";
 import { removableOf } from "../../../src/pipeline/pruning/removable.js";
 import { readModelHeader, ReadOnce } from "../../../src/pipeline/preflight/model-header.js";
 import { ATTENTION_MODELS } from "../../conformance/attention-models.js";
@@ -42,5 +42,23 @@ describe.skipIf(!hasTools)("a share of the KV cache where blocks have different 
 		const { plan } = await pruneGguf(await unlike(), undefined, options);
 		const { before, after } = plan!.context!.kvCache;
 		expect(after).toBeLessThanOrEqual(before / 2);
+	});
+});
+
+describe.skipIf(!hasTools)("a speed-up", () => {
+	// Six attention parts of 1 s and eight feed-forward parts of 1 s, and a second beside them; five attention parts can go.
+	const times = { context: 256, measuredAt: 256, model: 15, attention: 1, feedForward: 1, attentionBytes: 0.3 };
+	const kv = [2, 4, 0, 2, 1, 0, 4, 2];
+	const of = async (speedup: number, alone = false) =>
+		attentionsForSpeedup(await readModelHeader(await unlike(), {}), speedup, { context: 256, kv, times }, alone);
+
+	it("is reached with blocks if attention parts alone do not reach it", async () => {
+		expect(await of(1.2)).toMatchObject({ attentions: 3 });
+		const { attentions, time } = await of(2);
+		expect(attentions).toBe(5);
+		expect(time!.reaches([1.25, 3.25, 4.25, 6.25, 7.25])).toBe(false);
+		expect(time!.reaches([1, 3, 4, 6])).toBe(true);
+		await expect(of(2, true)).rejects.toThrow(/by attention parts alone: at most 5 of 8 attention parts can go/);
+		await expect(of(100)).rejects.toThrow(/without all attention parts and blocks that can go .* Give a smaller one/);
 	});
 });
