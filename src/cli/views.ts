@@ -6,7 +6,7 @@ import { formatTable, paint, type TextStyle } from "../report/table.js";
 import { estimateLines } from "./estimate-view.js";
 import { healLine } from "./heal-views.js";
 import { quantizedLine } from "./quantized-views.js";
-import { partsOf } from "../report/curve-columns.js";
+import { countedParts } from "../report/curve-columns.js";
 import { curveTable, factsTable } from "../report/terminal.js";
 import { gateLine, summaryText, wrapped } from "../report/summary.js";
 import type { ApplyResult, CleanResult, CompareResult, InspectResult, Plan, PruneResult, RunFolder, WrittenFile } from "./api.js";
@@ -54,7 +54,7 @@ function curveParts(result: PruneResult, style: TextStyle): string[] {
 			return { ...point, bytes, milliseconds, kvCache, chosen: point.removed.length === chosen };
 		});
 		const shown = curveTable(rows, style, { metric: result.metric, context });
-		parts.push(`What removing ${partsOf(rows)} costs, measured on the validation split:\n${shown}`);
+		parts.push(`What removing ${countedParts(rows)} costs, measured on the validation split:\n${shown}`);
 	}
 	if (result.suggestion) {
 		const { removed, reason } = result.suggestion;

@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { besideAxis, type Chart, color, figure, type LegendEntry, wholeTicks } from "./charts.js";
-import { partsOf, sizeColumns } from "./curve-columns.js";
+import { countedParts, sizeColumns } from "./curve-columns.js";
 import { formatBytes, formatDifference, formatLoss, formatPercent, formatSignificant } from "./format.js";
 import { formatBlocks } from "../notation.js";
 import type { Report, ReportAlternatives, ReportCurve, ReportSurrogate } from "./report-data.js";
@@ -19,7 +19,7 @@ const styleOf = (index: number) => ({ symbol: symbols[index % symbols.length]!, 
 export function curveFigure({ metric, series, context }: ReportCurve, removal: Report["removal"]): Html {
 	const drawn = placed(series);
 	const largest = Math.max(1, ...series.flatMap(({ points }) => points.map(({ removed }) => removed.length)));
-	const parts = partsOf(series.flatMap(({ points }) => points));
+	const parts = countedParts(series.flatMap(({ points }) => points));
 	const unit = metric === "accuracy" ? "nats per question" : "nats per token";
 	const what = metric === "kl" ? "divergence from the original model" : "loss beyond that of the original model";
 	const chosen = series.flatMap(({ points }) => points.filter((point) => point.chosen))[0];

@@ -23,7 +23,7 @@ export function sizeColumns(rows: readonly Sizes[], context: number | undefined)
 }
 
 /** What a curve counts. */
-export function partsOf(rows: readonly { readonly removed: readonly number[] }[]): "blocks" | "attention parts" | "parts" {
+export function countedParts(rows: readonly { readonly removed: readonly number[] }[]): "blocks" | "attention parts" | "parts" {
 	const amounts = rows.map(({ removed }) => amountsOf(removed));
 	if (amounts.every(({ attentions }) => attentions === 0)) return "blocks";
 	return amounts.every(({ blocks }) => blocks === 0) ? "attention parts" : "parts";

@@ -8,7 +8,7 @@ export interface MeasuredPart {
 	readonly name: (block: number) => string;
 }
 
-/** Of the run of a report: blocks, or their attention parts alone. */
+/** What the run of a report measured: blocks, or their attention parts alone. */
 export function measuredPart({ reproduce: { granularity } }: Pick<Report, "reproduce">): MeasuredPart {
 	return granularity?.used === "attention"
 		? { what: "attention part", name: (block) => formatBlocks([block + 0.25]) }

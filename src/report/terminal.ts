@@ -1,5 +1,5 @@
 import { formatDifference, formatInteger, formatLoss, formatPercent, formatPerplexity, formatRatio, formatSigned } from "./format.js";
-import { partsOf, sizeColumns } from "./curve-columns.js";
+import { countedParts, sizeColumns } from "./curve-columns.js";
 import { formatBlocks } from "../notation.js";
 import { formatBar, formatTable, paint, type TextStyle } from "./table.js";
 
@@ -135,7 +135,7 @@ export function curveTable(rows: readonly CurveRow[], style: TextStyle = {}, { m
 		formatBlocks(row.removed),
 	]);
 	const titles = [
-		...[partsOf(rows), curveTitles[metric] ?? "loss (nats)", "change"],
+		...[countedParts(rows), curveTitles[metric] ?? "loss (nats)", "change"],
 		...figures.map((name) => figureTitles[name]!),
 		...sizes.map(({ title }) => title),
 	];

@@ -127,7 +127,7 @@ async function expectSameWithoutFlash(path: string, name: string, removed: reado
 	const pruned = removeBlocks(source, removed, { version: "0.0.0" });
 	const without = await logits("pruned", pruned, "off");
 	expect(without).toBe(await logits("zeroed", zeroedBlocks(source, removed), "off"));
-	// Other sums, so that the option was read and these files tell models apart.
+	// Attention is summed in another order there: the option was read, and another bit would be seen.
 	expect(without).not.toBe(await logits("pruned", pruned, "on"));
 }
 
