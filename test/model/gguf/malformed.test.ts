@@ -198,7 +198,7 @@ describe("a forged size", () => {
 
 	test("of a string that a sparse file does have is read, once", async () => {
 		const size = 48 * 2 ** 20;
-		// Of what is written here the last 64 bytes are the first of the string.
+		// The last 64 bytes that are written here are the first of the string.
 		const start = raw(...head(0, 2), key("k", 8, u64(size)));
 		const path = sparse("sparse-string.gguf", start);
 		const file = openSync(path, "r+");

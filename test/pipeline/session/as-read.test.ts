@@ -22,7 +22,7 @@ const folder = tempFolder();
 const other = join(folder, "other.gguf");
 beforeAll(() => {
 	const bytes = readFileSync(fixturePath);
-	// Of the same shape and size, with other weights.
+	// Other weights, and the same shape and size.
 	for (let at = Math.floor(bytes.length / 2); at < bytes.length; at += 64) bytes[at]! ^= 1;
 	writeFileSync(other, bytes);
 });
