@@ -46,7 +46,7 @@ export async function checkParity(job: Omit<ParityJob, "windows">, options: Load
 	if (devices === undefined) return undefined;
 	const windows = fixedWindows(model.facts, compared.windows, Math.min(compared.length, model.facts.contextLength));
 	const asked = [devices, computingIdentity(model, options), model.file.size];
-	// What a part said must not count once memory holds the whole model.
+	// What a part said must not count once memory holds the original model.
 	const once = async (what: "whole" | "part", measure: () => Promise<Parity[] | undefined>) => {
 		const path = parityPath(folder, hashOf(["parity", version, asked, what]));
 		const kept = await keptParities(path);

@@ -10,7 +10,7 @@ import { useFakeDevices } from "../../helpers/fake-devices.js";
 import { fixturePath, fixtureWindows } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
 
-// What a device hands on from the first block of a graph is wrong. In the whole model that block may lie on the CPU, which is right.
+// What a device hands on from the first block of a graph is wrong. In the original model that block may lie on the CPU, which is right.
 useFakeDevices([64, 64], "block:0");
 ownHomes();
 afterEach(() => void vi.restoreAllMocks());
@@ -43,7 +43,7 @@ it("a part of a model on two devices has blocks of both", async () => {
 });
 
 it("the whole model is compared once memory holds it, whatever a part had said", async () => {
-	// Block 0 is on the CPU here, so the whole model is computed right; a part without the LM head's device would be too.
+	// Only the LM head is on the device here, so block 0 is computed right, in the original model and in a part.
 	await using model = await load({ devices: ["FAKE1"], gpuLayers: 1 });
 	const folder = await newFolder();
 	const events: LogEvent[] = [];
