@@ -6,7 +6,7 @@ import { percentOf } from "../../api/options/shape.js";
 import { type CommandRow, printedRows } from "../../api/options/table.js";
 import type { CalibrationFile } from "../../api/index.js";
 import { weightedFiles } from "../../model/calibration/index.js";
-import { blocksArgument } from "../../notation.js";
+import { amountsOf, blocksArgument } from "../../notation.js";
 import { shellWord } from "../../report/commands.js";
 
 /** @param settings what was given, and what was found for it */
@@ -36,9 +36,14 @@ export function commandToRemove(
 	return commandLine(model, output, { ...asked, ...instead, remove: [...removed] });
 }
 
-/** A name for the file without so many blocks, in the folder that the command is run in. @param type of its weights, where it is another one */
+/**
+ * A name for the file without so many blocks and attention parts, such as `m-minus-2-9a.gguf`, in the folder that the command is run in.
+ * @param type of its weights, where it is another one
+ */
 export function outputWithout(model: string, removed: readonly number[], type?: string): string {
-	const without = removed.length > 0 ? `-minus-${removed.length}` : "";
+	const { blocks, attentions } = amountsOf(removed);
+	const amounts = [...(blocks > 0 ? [blocks] : []), ...(attentions > 0 ? [`${attentions}a`] : [])];
+	const without = removed.length > 0 ? `-minus-${amounts.join("-")}` : "";
 	return `${model.replace(/\.gguf$/i, "").replace(/^.*[\\/]/, "")}${without}${type === undefined ? "" : `-${type}`}.gguf`;
 }
 

@@ -87,3 +87,9 @@ it("tells only the set that was chosen, once there is one", () => {
 		},
 	]);
 });
+
+it("names a file by the blocks and attention parts that it lacks", () => {
+	expect(outputWithout("a/m.gguf", [1.25, 2.25])).toBe("m-minus-2a.gguf");
+	expect(outputWithout("a/m.gguf", [1.25, 2, 3.5], "Q4_0")).toBe("m-minus-2-1a-Q4_0.gguf");
+	expect(outputWithout("a/m.gguf", [])).toBe("m.gguf");
+});
