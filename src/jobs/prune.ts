@@ -288,7 +288,8 @@ async function decide(
 		session,
 		{ ...standingOf(raced), chosen: time ? leastLossOf(raced) : reaches ? fewestOf(raced) : winnerOf(raced) },
 		options,
-		reaches,
+		// Sets that save as much time differ in number.
+		{ reaches, anySize: time !== undefined },
 	);
 }
 

@@ -40,22 +40,30 @@ export interface RacedHealed extends Standing {
 	readonly unhealed?: Finalist | undefined;
 }
 
+/** Sets that may take the place of the chosen one. */
+export interface Alternatives {
+	/** Whether a set makes the file, the KV cache or the time as small as was asked for. @default all do */
+	readonly reaches?: ((removed: readonly number[]) => boolean) | undefined;
+	/** Whether finalists of other sizes do, too. @default false */
+	readonly anySize?: boolean;
+}
+
 /**
  * Heals the best finalists of the size that was asked for, then sets with one run of blocks moved by one, or where half-block cuts are searched by
  * half a block, as long as that helps; all on a part of the text, with the same fit, compared on the validation split. Two sets whose unhealed losses are far apart can heal to the
  * same loss. A set that is better by no more than the standard error does not take the place of the chosen one.
- * @param reaches whether a set makes the file as small as was asked for
+ * @param alternatives which sets reach what was asked for
  * @returns the winner in the place of the set that was chosen; the same where that wins, or nothing is to be healed
  */
 export async function raceHealed(
 	session: Session,
 	won: RacedHealed,
 	options: RacingSettings & Pick<AmountSettings, "remove">,
-	reaches: (removed: readonly number[]) => boolean = () => true,
+	alternatives: Alternatives = {},
 ): Promise<RacedHealed> {
 	// What is compared is the loss: a set that was chosen by something else stays.
 	if (!asksToHeal(options) || options.remove || session.metric !== "loss") return won;
-	return session.timed("healed final comparison", () => new HealedRace(session, options, reaches).run(won));
+	return session.timed("healed final comparison", () => new HealedRace(session, options, alternatives).run(won));
 }
 
 /** Told how far the cuts are healed, 0..1. */
@@ -93,15 +101,17 @@ class HealedRace {
 	readonly #session: Session;
 	readonly #options: RacingSettings;
 	readonly #reaches: (removed: readonly number[]) => boolean;
+	readonly #anySize: boolean;
 	/** By what sets are compared: losses, or divergences from the original model. */
 	readonly #measured = new Map<string, Measurement>();
 	#kept: Promise<KeptHealing> | undefined;
 	#text: Promise<ComparedText | undefined> | undefined;
 
-	constructor(session: Session, options: RacingSettings, reaches: (removed: readonly number[]) => boolean) {
+	constructor(session: Session, options: RacingSettings, { reaches = () => true, anySize = false }: Alternatives) {
 		this.#session = session;
 		this.#options = options;
 		this.#reaches = reaches;
+		this.#anySize = anySize;
 	}
 
 	async run(won: RacedHealed): Promise<RacedHealed> {
@@ -111,7 +121,7 @@ class HealedRace {
 			model.blocks.check(set) === undefined && model.blocks.unwritable(set) === undefined && this.#reaches(set);
 		const { next, last } = runMoves(model.facts.blocks, this.#options.granularity);
 		const best = await walkHealed(ascending(chosen.removed), {
-			starts: firstStarts(chosen.removed, startsOf(won), firstSets),
+			starts: firstStarts(chosen.removed, startsOf(won, this.#anySize), firstSets, this.#anySize),
 			next: (set) => next(set).filter(allowed),
 			last: (set) => last(set).filter(allowed),
 			measure: (set) => this.#measure(set),

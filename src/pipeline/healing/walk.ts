@@ -21,14 +21,18 @@ export const ascending = (blocks: readonly number[]): number[] => [...blocks].so
 /**
  * Other finalists of the size of the chosen one, each once however many methods propose it, ascending: first those tied with it, in their order, then the
  * others by what they add. Those that break the model are left out.
+ * @param anySize whether finalists of other sizes are alternatives too. @default false
  */
-export function startsOf({ chosen, finalists }: { readonly chosen: KnownSet; readonly finalists: readonly KnownSet[] }): number[][] {
+export function startsOf(
+	{ chosen, finalists }: { readonly chosen: KnownSet; readonly finalists: readonly KnownSet[] },
+	anySize = false,
+): number[][] {
 	const keyOf = (removed: readonly number[]) => ascending(removed).join();
 	const tied = (chosen.tied ?? []).map(({ removed }) => keyOf(removed));
 	const place = (key: string) => (tied.includes(key) ? tied.indexOf(key) : tied.length);
 	const others = new Map(
 		finalists
-			.filter(({ removed, added }) => removed.length === chosen.removed.length && Number.isFinite(added))
+			.filter(({ removed, added }) => (anySize || removed.length === chosen.removed.length) && Number.isFinite(added))
 			.map((set) => [keyOf(set.removed), set]),
 	);
 	others.delete(keyOf(chosen.removed));
@@ -40,12 +44,14 @@ export function startsOf({ chosen, finalists }: { readonly chosen: KnownSet; rea
 /**
  * The first of these starts, with the first one without half-block cuts among them where the chosen set has a cut: healing gives back more of whole
  * blocks (docs/research/healing-studies.md).
+ * @param whole whether that one must have no attention parts alone either, as among sets that save as much time. @default false
  */
-export function firstStarts(chosen: readonly number[], starts: readonly number[][], most: number): number[][] {
+export function firstStarts(chosen: readonly number[], starts: readonly number[][], most: number, whole = false): number[][] {
+	const isKept = (set: readonly number[]) => (whole ? set.every(Number.isInteger) : !holdsCut(set));
 	const first = starts.slice(0, most);
-	if (!holdsCut(chosen) || first.some((set) => !holdsCut(set))) return first;
-	const whole = starts.find((set) => !holdsCut(set));
-	return whole ? [...first.slice(0, most - 1), whole] : first;
+	if (isKept(chosen) || first.some(isKept)) return first;
+	const kept = starts.find(isKept);
+	return kept ? [...first.slice(0, most - 1), kept] : first;
 }
 
 /** Where a walk goes. */

@@ -52,6 +52,22 @@ describe("finalists that are healed beside the chosen one", () => {
 		]);
 	});
 
+	it("are of any size where sets save as much time, the best whole blocks among them", () => {
+		const sets = [
+			[1.25, 2.25, 3.25, 4.25],
+			[5.25, 6.25, 7.25],
+			[2, 3.25],
+			[4, 8.25],
+			[6, 7],
+		];
+		const mixed = finalist([1, 2.25, 3.25], 0.1);
+		const finalists = [mixed, ...sets.map((set, i) => finalist(set, 0.2 + i / 10))];
+		const starts = startsOf({ chosen: mixed, finalists }, true);
+		expect(starts).toEqual(sets);
+		expect(firstStarts(mixed.removed, starts, 3, true)).toEqual([sets[0], sets[1], [6, 7]]);
+		expect(firstStarts([1, 2], starts, 3, true)).toEqual(sets.slice(0, 3));
+	});
+
 	it("are of its size, and do not break the model", () => {
 		expect(startsOf({ chosen, finalists: [chosen, finalist([1], 0), finalist([3, 4], Number.NaN), finalist([5, 6], 1)] })).toEqual([
 			[5, 6],
