@@ -88,7 +88,8 @@ describe("on the device", () => {
 		expect(plan.backend).not.toBe("CPU");
 	});
 
-	it("healing lowers the loss of the pruned model", async () => {
+	// 19 minutes on lavapipe with one busy core.
+	it("healing lowers the loss of the pruned model", { timeout: 1_800_000 }, async () => {
 		const output = out();
 		const result = await pruneGguf(fixturePath, output, {
 			...{ ...small, ...onDevice, windowLength: 64, remove: [3, 7, 8] },
