@@ -54,7 +54,7 @@ describe("a run that is limited in time", () => {
 		const task = { ...small, removeBlocks: 1, removeAttention: 2 };
 		await expect(pruneGguf(fixturePath, undefined, { ...task, search })).rejects.toBe(stop);
 		const [, { singles, unsearched }] = vi.mocked(timePlan.planTime).mock.calls[0]!;
-		// Of twelve blocks: a third of the time must hold 13 evaluations, and leave-one-out measures these twice, with 1 and 2 sets beside them.
+		// A third of the time must hold 13 evaluations of twelve blocks. Leave-one-out measures these twice, with 1 and 2 sets beside them.
 		expect(unsearched / singles).toBeCloseTo(29 / 39, 6);
 	});
 
