@@ -18,6 +18,9 @@ export const alone = [
 	"test/storage/ledger.test.ts",
 ];
 
+// How many times as long a test may take: a sanitizer makes it slow (scripts/sanitize).
+const patience = Number(process.env.PRUNE_GGUF_TEST_PATIENCE ?? 1);
+
 // Forks: the addon's state is a process's. Three at a time on two cores, since tests wait for children and files; their threads wait without spinning
 // (scripts/test.mjs). The rest runs one at a time, after them.
 export default defineConfig({
@@ -25,7 +28,7 @@ export default defineConfig({
 		pool: "forks",
 		// Of tests that say so (conformance): a process of its own computes each.
 		maxConcurrency: 2,
-		testTimeout: 120_000,
+		testTimeout: 120_000 * patience,
 		hookTimeout: 120_000,
 		sequence: { sequencer: LongestFirst },
 		coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary"] },
