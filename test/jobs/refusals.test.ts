@@ -218,19 +218,24 @@ describe("pruneGguf refuses", () => {
 		expect(phases).toEqual([]);
 	});
 
-	it.each<[string, (model: string, bytes: Buffer) => void]>([
-		[
-			"replaced by one with other weights",
-			(model, bytes) => writeFileSync(model, Buffer.concat([bytes.subarray(0, -65536), bytes.subarray(-131072, -65536)])),
-		],
-		["cut short", (model, bytes) => writeFileSync(model, bytes.subarray(0, bytes.length / 2))],
-		["deleted", () => {}],
-	])("to write from a model that is %s while it is worked on, and says that", async (_, change) => {
+	const early = { during: "generating text", said: /changed since its header was read.*Run again while nothing changes the file/ };
+	const late = { during: "writing the file", said: /changed while it was worked on.*runs clean --model out-/ };
+	const replaced = (model: string, bytes: Buffer) =>
+		writeFileSync(model, Buffer.concat([bytes.subarray(0, -65536), bytes.subarray(-131072, -65536)]));
+	const cutShort = (model: string, bytes: Buffer) => writeFileSync(model, bytes.subarray(0, bytes.length / 2));
+
+	it.each([
+		["replaced by one with other weights before anything is measured", replaced, early],
+		["replaced by one with other weights before it is written", replaced, late],
+		["cut short before anything is measured", cutShort, early],
+		["cut short before it is written", cutShort, late],
+		["deleted before anything is measured", () => {}, { ...early, said: /cannot be read any more.*It was there when the run began/ }],
+	])("to write from a model that is %s, and says that", async (_, change, { during, said }) => {
 		const model = await changedFixture(out(), (content) => content);
 		const output = out();
 		let changed = false;
 		const onProgress = ({ phase }: { phase: string }) => {
-			if (changed || !phase.startsWith("generating")) return;
+			if (changed || phase !== during) return;
 			changed = true;
 			const bytes = readFileSync(model);
 			// The loaded model has the file that was there.
@@ -239,7 +244,7 @@ describe("pruneGguf refuses", () => {
 		};
 		const attempted = attempt({ remove: [6], onProgress }, output, model);
 		await expect(attempted).rejects.toThrow(FileError);
-		await expect(attempted).rejects.toThrow(/changed while it was worked on.*runs clean --model out-/);
+		await expect(attempted).rejects.toThrow(said);
 		expect(existsSync(output)).toBe(false);
 	});
 
