@@ -52,8 +52,8 @@ const times = { context: 4096, measuredAt: 512, model: 0.02, attention: 0.001, f
 
 const WINDOWS = { seed: 1, count: 2, length: 8 };
 const PURPOSE = { name: "tokens", version: 1, phase: "drawing" };
-/** A model that cannot draw text: what it is asked for comes from the file, or is refused. */
-const noModel = new Proxy({}, { get: refuse });
+/** A model that cannot draw text: tokens come from the file, or are refused. */
+const noModel = new Proxy({ facts: { vocabulary: 100 } }, { get: (model, name) => model[name] ?? refuse() });
 
 async function readWindows(bytes, folder) {
 	const path = samplesPath(folder, WINDOWS, PURPOSE);

@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), "prune-gguf-result-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function counted() {
-	const model = { path: "models/a b.gguf" };
+	const model = { path: "models/a b.gguf", file: { paths: [], states: [] } };
 	const session = { closed: 0, metric: "loss", model, close: async () => void session.closed++ };
 	return session;
 }
