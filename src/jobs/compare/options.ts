@@ -26,6 +26,12 @@ export interface Comparison {
 	readonly limit: number;
 }
 
+function unknownMethod(method: string): string {
+	return method.endsWith(":attention")
+		? `${method} is no method: attention parts are not compared with blocks here. Search for them with prune-gguf MODEL --remove-attention N, and measure sets of either kind with prune-gguf evaluate MODEL --remove BLOCKS`
+		: `${method} is no method; known are ${comparableMethods.join(", ")}`;
+}
+
 /**
  * @param tokens that a mask runs, where that is known; those of the windows where it is not, and for questions no bound at all
  * @throws InvalidOptionError for what the model cannot do, methods named twice, or a budget too small for a method
@@ -34,8 +40,7 @@ export function comparisonOf(blocks: BlockPlan, options: Settings<"compare">, to
 	const list = options.methods ?? comparedMethods;
 	if (list.length === 0) throw new InvalidOptionError("no method to compare: name some, or leave methods out");
 	for (const [i, method] of list.entries()) {
-		if (!comparableMethods.includes(method))
-			throw new InvalidOptionError(`${method} is no method; known are ${comparableMethods.join(", ")}`);
+		if (!comparableMethods.includes(method)) throw new InvalidOptionError(unknownMethod(method));
 		if (list.indexOf(method) !== i) throw new InvalidOptionError(`the method ${method} is named twice`);
 	}
 	for (const name of list) checkGranularity(contenderOf(name), blocks);

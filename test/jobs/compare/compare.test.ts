@@ -156,6 +156,7 @@ describe("compareMethods", () => {
 			/^paper:half-block is no method; known are auto, .* auto:half-block, /,
 		);
 		expect(() => comparisonOf(blocks, named("greedy:block"))).toThrow(/^greedy:block is no method/);
+		expect(() => comparisonOf(blocks, named("auto:attention"))).toThrow(/^auto:attention is no method: .* --remove-attention N/);
 		expect(() => comparisonOf(blocks, named("swap:half-block", "swap", "swap:half-block"))).toThrow("swap:half-block is named twice");
 		expect(() => comparisonOf(blocks, { ...named("swap:half-block"), maxEvaluations: 39 })).toThrow(
 			/^swap:half-block needs at least 40 evaluations/,
