@@ -5,6 +5,7 @@ import { cutVerdicts } from "../game/attribution/cut.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { InvalidOptionError } from "../errors.js";
 import { joinedUnits } from "../game/moves.js";
+import { checkAsRead } from "../model/gguf/index.js";
 import { checkCall } from "../pipeline/preflight/call.js";
 import { type Header, readModelHeader } from "../pipeline/preflight/model-header.js";
 import { logger } from "../api/logger.js";
@@ -54,6 +55,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 			limit: options.maxTime,
 		});
 		const judged = await contributionsOf(session, { method, kmax, masks }, measure);
+		await checkAsRead(session.model);
 		return {
 			model: summarize(session.model),
 			metric: session.metric,

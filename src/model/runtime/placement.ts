@@ -1,5 +1,5 @@
 // Which blocks of a model run on which device, and how that is written.
-import { EvaluationError, ModelLoadError, NotEnoughMemoryError } from "../../errors.js";
+import { DeviceError, EvaluationError, ModelLoadError, NotEnoughMemoryError } from "../../errors.js";
 import type { NativeLoadOptions } from "./addon.js";
 import type { SplitMode } from "./devices.js";
 
@@ -34,12 +34,16 @@ export const isFullyOffloaded = (placement: Placement): boolean =>
 /** Whether these words of a driver or of llama.cpp say that memory was short. */
 export const saysTooSmall = (words: string): boolean => /unable to allocate|failed to allocate|out of memory|OutOf\w*Memory/i.test(words);
 
-/** The error of a device that had less memory than it reported, when a model was loaded or measured; undefined for another error. */
-export function tooSmallAfterAll(error: unknown, placement: Placement, path: string): NotEnoughMemoryError | undefined {
+/**
+ * The error of a device that had less memory than it reported; undefined for another error. If it was measured on, that is the device's fault: a
+ * job may do without what finds no memory, but which set it chooses must not depend on what else used the device for a moment.
+ */
+export function tooSmallAfterAll(error: unknown, placement: Placement, path: string): NotEnoughMemoryError | DeviceError | undefined {
 	if (!(error instanceof ModelLoadError || error instanceof EvaluationError) || placement.devices.length === 0) return undefined;
 	const words = `${error.message}\n${error.cause instanceof Error ? error.cause.message : ""}`;
 	if (!saysTooSmall(words)) return undefined;
-	return new NotEnoughMemoryError(
+	const Kind = error instanceof EvaluationError ? DeviceError : NotEnoughMemoryError;
+	return new Kind(
 		`${path}: the device has too little memory for ${placementText(placement)}, though it reported enough: ${error.message}. ` +
 			`Give a smaller number of --gpu-layers than ${offloaded(placement) + 1}, or close what else uses the device.`,
 		{ cause: error },

@@ -3,7 +3,7 @@ import { DeviceError } from "../../errors.js";
 import type { MaskFigures, ModelFacts, NativeLoadOptions, NativeModel, SweepStats } from "./addon.js";
 import { fromNative } from "./cancel.js";
 import { type Placement, saysTooSmall, tooSmallAfterAll } from "./placement.js";
-import { type AddonProcess, type Held, ProcessEnded, type RemoteCall, type RemoteToken } from "./remote.js";
+import { type AddonProcess, type Held, ProcessEnded, type RemoteCall, type RemoteToken, reasonsIn } from "./remote.js";
 
 /** Called when the process has ended and another one takes over. */
 export type OnRestart = (event: { readonly message: string; readonly log: readonly string[] }) => void;
@@ -265,7 +265,7 @@ function remedyFor(log: readonly string[]): string {
 	const said = log.join("\n");
 	// llama.cpp's words where the connection to a server broke.
 	if (said.includes("Remote RPC server")) return "start the RPC server anew";
-	if (saysTooSmall(said)) return "give a smaller number of --gpu-layers, close what else uses the device";
+	if (reasonsIn(log).some(saysTooSmall)) return "give a smaller number of --gpu-layers, close what else uses the device";
 	if (said.includes("no kernel image is available")) return "build for this card (prune-gguf build --backend cuda)";
 	return "install another version of the driver";
 }

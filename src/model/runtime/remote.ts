@@ -7,8 +7,8 @@ import { childEnv, startTalking, type TalkingChild } from "./child.js";
 const ENTRY = fileURLToPath(new URL("./remote-child.mjs", import.meta.url));
 /** Lines of the log in a message. */
 const SHOWN_LINES = 2;
-/** Lines that say why a process ended: a driver's last lines say where. */
-const saysWhy = /\berror\b|failed|out of memory|OutOf\w*Memory|lost/i;
+/** Lines that say why a process ended: a driver's last lines say where. Without pinned memory llama.cpp goes on. */
+const saysWhy = /^(?!.*pinned memory).*(\berror\b|failed|out of memory|OutOf\w*Memory|lost)/i;
 
 /** The process ended during a call. */
 export class ProcessEnded extends Error {
@@ -20,8 +20,11 @@ export class ProcessEnded extends Error {
 	}
 }
 
+/** The lines of a log that say why, or none. */
+export const reasonsIn = (log: readonly string[]): string[] => log.filter((line) => saysWhy.test(line));
+
 function shownLines(log: readonly string[]): string {
-	const why = log.filter((line) => saysWhy.test(line));
+	const why = reasonsIn(log);
 	return (why.length > 0 ? why : log).slice(-SHOWN_LINES).join("; ");
 }
 

@@ -73,7 +73,8 @@ export function reasonedBlocks(choices: Choices | undefined, granularity: Granul
 }
 
 /** A search says "it" of whatever it removes. */
-const ofAttention = (reason: string) => `its attention part, ${reason.replace("alone it adds", "alone, adds").replace(" a block", "")}`;
+const ofAttention = (reason: string) =>
+	`its attention part, ${reason.replace(/(alone|beside .+?) it adds/, "$1, adds").replace(" a block", "")}`;
 
 /** What decided between sets of the same size; nothing where there were no two. */
 function raceFacts({ races }: Session, { race: { further, byDivergence }, winners, finalists }: Standing): Pick<Plan, "finalComparison"> {

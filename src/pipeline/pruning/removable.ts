@@ -150,7 +150,7 @@ export function candidates(
 /** Which target candidates miss, and what to give instead. */
 function missedTarget({ time, base }: Pick<Removable, "time" | "base">): string {
 	const parts = "or say how many attention parts with --remove-attention";
-	if (time) return `reaches --target-speedup at the context: give a smaller one, ${parts}`;
+	if (time) return `reaches --target-speedup at the context: give a smaller one, more evaluations where these are limited, ${parts}`;
 	if (base !== undefined) return `leaves as little of the KV cache as --target-kv says: give a larger share, ${parts}`;
 	return "makes the file as small as --target-size says: give a larger size, or say how many blocks with --remove-blocks";
 }

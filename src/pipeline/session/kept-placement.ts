@@ -66,16 +66,17 @@ export async function placementOfRun(job: PlacedJob, room: Room, options: LoadSe
 		(text) => parsedAs(placements, text) ?? [],
 		() => [],
 	);
-	const earlier = kept
-		.flatMap((one): Placement[] => {
-			const there = one.flatMap(({ key, blocks }) => devices.filter((_, i) => keys[i] === key).map(({ name }) => ({ name, blocks, key })));
-			return there.length === one.length ? [{ devices: there, blocks: found.blocks, splitMode }] : [];
-		})
-		.sort((a, b) => offloaded(b) - offloaded(a));
+	const known = kept.flatMap((one): Placement[] => {
+		const there = one.flatMap(({ key, blocks }) => devices.filter((_, i) => keys[i] === key).map(({ name }) => ({ name, blocks, key })));
+		return there.length === one.length ? [{ devices: there, blocks: found.blocks, splitMode }] : [];
+	});
+	const earlier = [...known].sort((a, b) => offloaded(b) - offloaded(a));
 	const taken = [...earlier, found].find((one) => placementText(one) === placementText(found) || fitsNow(file, shape, room, one))!;
-	tellPlaced({ taken, found, largest: earlier[0] }, options);
-	if (taken === found && found.devices.length > 0) {
-		const text = JSON.stringify([...kept, found.devices.map(({ name, key = name, blocks }) => ({ key, blocks }))]);
+	tellPlaced({ taken, found, largest: earlier[0], last: known.at(-1) }, options);
+	if (taken.devices.length > 0) {
+		const own = taken.devices.map(({ name, key = name, blocks }) => ({ key, blocks }));
+		const others = kept.filter((one) => JSON.stringify(one) !== JSON.stringify(own));
+		const text = JSON.stringify([...others, own]);
 		await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(text));
 	}
 	return taken;
@@ -83,14 +84,19 @@ export async function placementOfRun(job: PlacedJob, room: Room, options: LoadSe
 
 /** What of the earlier placements people must know. */
 function tellPlaced(
-	{ taken, found, largest }: { readonly taken: Placement; readonly found: Placement; readonly largest: Placement | undefined },
+	{ taken, found, largest, last }: Record<"taken" | "found", Placement> & Record<"largest" | "last", Placement | undefined>,
 	options: LoadSettings,
 ): void {
 	const [now, then] = [placementText(taken), largest && placementText(largest)];
 	if (largest !== undefined && then !== now)
 		logger(options)(
 			"warning",
-			`the device has less free memory than in an earlier run, whose measurements count only with ${then}. To go on from them, free memory there and run again; --gpu-layers ${offloaded(largest) + 1} asks for that placement`,
+			`the device has less free memory than in an earlier run, whose measurements count only with ${then}. To go on from them, free memory there and run again${largest.devices.length === 1 ? `; --gpu-layers ${offloaded(largest) + 1} asks for that placement` : ""}`,
+		);
+	else if (last !== undefined && placementText(last) !== now)
+		logger(options)(
+			"note",
+			`blocks are placed as in the largest of the earlier runs: ${now}. What the last one measured counts only with ${placementText(last)}`,
 		);
 	if (now !== placementText(found))
 		logger(options)(

@@ -18,7 +18,7 @@ import { Coalition } from "../../game/coalition.js";
 import { type Game, meanLoss } from "../../game/game.js";
 import { isStaged } from "../../game/racing.js";
 import { fewestWindows } from "../../game/sources.js";
-import { checkAsRead, type GgufFile } from "../../model/gguf/index.js";
+import type { GgufFile } from "../../model/gguf/index.js";
 import { type Header, readModelHeader } from "../preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { metricOf, questionSplits } from "../preflight/metric.js";
@@ -292,15 +292,11 @@ export class Session {
 		return this.#games.closeSearch();
 	}
 
-	/**
-	 * Closes the ledgers and frees the model. Idempotent.
-	 * @throws FileError if the model changed since its header was read: what was measured may be of two models
-	 */
+	/** Closes the ledgers and frees the model. Idempotent. */
 	close(): Promise<void> {
 		const lock = this.#lock;
 		this.#lock = undefined;
-		const unchanged = lock ? checkAsRead(this.model) : Promise.resolve();
-		return settled([this.#games.close(), this.model.dispose(), unchanged]).finally(() => lock?.release());
+		return settled([this.#games.close(), this.model.dispose()]).finally(() => lock?.release());
 	}
 }
 

@@ -126,6 +126,13 @@ describe("a driver that fails", () => {
 		expect(message).toMatch(advice);
 	});
 
+	it("is not told by memory that llama.cpp does without", () => {
+		const pinned = "failed to allocate 1024.00 MiB of pinned memory: out of memory";
+		const { message } = endedError("X0", "while it measured", new ProcessEnded("SIGSEGV", [pinned, "at 1", "at 2"]));
+		expect(message).toContain("at 1; at 2");
+		expect(message).toMatch(/another version of the driver/);
+	});
+
 	it("without a reason is told by its last lines", () => {
 		expect(new ProcessEnded("SIGABRT", ["a", "b", "c"]).message).toBe("SIGABRT: b; c");
 	});

@@ -12,6 +12,7 @@ import { workingCopy } from "../../../src/model/runtime/working-copy.js";
 import { readModelHeader } from "../../../src/pipeline/preflight/model-header.js";
 import { References } from "../../../src/pipeline/quantizing/reference-logits.js";
 import { Variant } from "../../../src/pipeline/quantizing/variants.js";
+import { measureResult, resultFile } from "../../../src/pipeline/reporting/measured-result.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath, fixtureWindows } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
@@ -123,12 +124,14 @@ describe("a model that is written to in place", () => {
 		expect(losses(keptLines())).toEqual(expect.arrayContaining(kept));
 	});
 
-	it("after the last measurement is told when the session closes", async () => {
+	it("after the last measurement leaves no result", async () => {
 		const header = await readModelHeader(path, {});
 		const session = await Session.open(header, measuring, { masks: 1, weights: "own" });
-		await session.measureOriginal(undefined);
-		overwrite();
-		await expect(session.close()).rejects.toThrow(changed);
-		await session.close();
+		const work = async () => {
+			await session.measureOriginal(undefined);
+			overwrite();
+			return {};
+		};
+		await expect(measureResult(session, await resultFile({}, []), {}, work)).rejects.toThrow(changed);
 	});
 });

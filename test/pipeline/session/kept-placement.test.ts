@@ -77,11 +77,16 @@ describe("a run that goes on with other memory free", () => {
 		expect(events.slice(1).filter(({ level }) => level === "warning")).toEqual([warning, warning]);
 	});
 
-	it("goes back to the first placement once memory allows it again", async () => {
-		const { place } = await runs();
+	it("goes back to the first placement once memory allows it again, and says whose measurements do not count there", async () => {
+		const { place, events } = await runs();
 		const first = await place(total, { seed: 5 });
 		await place(total / 2, { seed: 5 });
 		expect(placementKey(await place(total, { seed: 5 }))).toBe(placementKey(first));
+		const said = events.filter(({ message }) => message.includes("What the last one measured counts only with"));
+		expect(said).toHaveLength(1);
+		// Said once: now the last run had it.
+		expect(placementKey(await place(total, { seed: 5 }))).toBe(placementKey(first));
+		expect(events.filter(({ message }) => message.includes("What the last one measured counts only with"))).toHaveLength(1);
 	});
 
 	it("looks for itself on another card, and does what is asked for", async () => {
