@@ -72,8 +72,8 @@ export class BuildError extends subclass("BUILD_FAILED") {}
 /** The native addon is not there; the message lists what was tried and the command that builds it. */
 export class AddonNotFoundError extends subclass("ADDON_NOT_FOUND") {}
 /**
- * A graphics device was asked for and none can be used, it computes something else than the CPU, it has no memory left to measure in, or its driver
- * ended the process. The message names the device and what to do.
+ * A graphics device was asked for and none can be used, or it computes something else than the CPU. Or it has no memory left to measure in, or its
+ * driver ended the process. The message names the device and what to do.
  */
 export class DeviceError extends subclass("DEVICE_FAILED") {}
 /** A cache file belongs to other windows, another model or another version, or is damaged before its last line. */
