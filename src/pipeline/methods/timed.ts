@@ -46,10 +46,7 @@ export async function withTimed(
 	const found = asked.maxTime === undefined ? await session.timed("search", () => timedParts(search, options)) : undefined;
 	if (!found) {
 		const given = (Object.keys(limits) as (keyof typeof limits)[]).filter((name) => asked[name] !== undefined);
-		logger({ onLog })(
-			"note",
-			`${limits[given[0]!]} leaves out: sets of attention parts together with blocks or half-block cuts. Give more for these`,
-		);
+		logger({ onLog })("note", `${limits[given[0]!]} leaves out: sets of attention parts together with blocks or half-block cuts`);
 		return choices;
 	}
 	if (found.length === 0) logger({ onLog })("note", "no set of attention parts and blocks together was found that reaches the speed-up");
