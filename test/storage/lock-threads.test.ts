@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import type * as files from "node:fs/promises";
-import { hostname, tmpdir } from "node:os";
+import { hostname } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { tempFolder } from "../helpers/temp-folder.js";
 
 // A system without /proc (macOS, Windows), which does not say when a process began.
 vi.mock("../../src/storage/process-space.js", () => ({
@@ -15,13 +16,8 @@ vi.mock("node:fs/promises", async (original) => {
 	return { ...real, unlink: vi.fn(real.unlink) };
 });
 
-let folder: string;
-let path: string;
-beforeEach(() => {
-	folder = mkdtempSync(join(tmpdir(), "prune-gguf-lock-"));
-	path = join(folder, "x.ledger.jsonl");
-});
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+const folder = tempFolder();
+const path = join(folder, "x.ledger.jsonl");
 
 /** The module as another worker thread has it: with a memory of its own. */
 async function thread() {

@@ -75,9 +75,10 @@ export async function placementOfRun(job: PlacedJob, room: Room, options: LoadSe
 	tellPlaced({ taken, found, largest: earlier[0], last: known.at(-1) }, options);
 	if (taken.devices.length > 0) {
 		const own = taken.devices.map(({ name, key = name, blocks }) => ({ key, blocks }));
-		const others = kept.filter((one) => JSON.stringify(one) !== JSON.stringify(own));
-		const text = JSON.stringify([...others, own]);
-		await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(text));
+		const isOther = (one: (typeof kept)[number]) => JSON.stringify(one) !== JSON.stringify(own);
+		const [before, text] = [kept, [...kept.filter(isOther), own]].map((list) => JSON.stringify(list));
+		// As most runs find it.
+		if (text !== before) await writeAtomically(path, { overwrite: true }, (handle) => handle.writeFile(text!));
 	}
 	return taken;
 }

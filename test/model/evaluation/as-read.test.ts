@@ -1,19 +1,20 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { FileError } from "../../../src/errors.js";
 import { measureQuestions } from "../../../src/model/evaluation/multiple-choice.js";
 import { measureText } from "../../../src/model/evaluation/perplexity.js";
 import type { JobProgress } from "../../../src/model/runtime/job-options.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { chatFixture, fixturePath, fixtureWindows } from "../../helpers/fixture.js";
+import { ownModel } from "../../helpers/own-model.js";
 import { watching } from "../../helpers/progress.js";
 import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
-import { tempFolder } from "../../helpers/temp-folder.js";
 
 // Figures of one model never come under the hash of another that takes its name during an evaluation.
 
-const folder = tempFolder();
+const { folder, path, replaceBy, keptLines: linesOf } = ownModel();
+const keptLines = () => linesOf(".evaluation.ledger.jsonl");
 const [text, questions, other] = ["text.txt", "questions.jsonl", "other.gguf"].map((name) => join(folder, name)) as [
 	string,
 	string,
@@ -26,14 +27,6 @@ beforeAll(async () => {
 	await model.dispose();
 	await chatFixture(other);
 });
-let count = 0;
-let home = "";
-let path = "";
-beforeEach(() => {
-	home = process.env.PRUNE_GGUF_HOME = join(folder, `home-${count}`);
-	path = join(folder, `model-${count++}.gguf`);
-	copyFileSync(fixturePath, path);
-});
 
 /** Another model takes the name at a moment. */
 function replacing(when: "it is loaded" | "it is measured"): JobProgress {
@@ -41,8 +34,7 @@ function replacing(when: "it is loaded" | "it is measured"): JobProgress {
 	const replace = (now: boolean) => {
 		if (done || !now) return;
 		done = true;
-		copyFileSync(other, `${path}.other`);
-		renameSync(`${path}.other`, path);
+		replaceBy(other);
 	};
 	return {
 		...watching(() => {}),
@@ -51,43 +43,36 @@ function replacing(when: "it is loaded" | "it is measured"): JobProgress {
 	};
 }
 
-/** Lines of measurements in the caches. */
-function keptLines(): string[] {
-	if (!existsSync(home)) return [];
-	const names = readdirSync(home, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".evaluation.ledger.jsonl"));
-	return names.flatMap((name) => readFileSync(join(home, name), "utf8").split("\n").slice(1)).filter((line) => line !== "");
-}
-
 const shape = { windowLength: 32, threads: 1 };
 const changed = /changed since its header was read/;
 
 describe("a model that is replaced during an evaluation", () => {
 	it.each(["it is loaded", "it is measured"] as const)("leaves no figures of a text when %s", async (when) => {
-		const run = measureText(path, { text, ...shape, remove: [3], progress: replacing(when) });
+		const run = measureText(path(), { text, ...shape, remove: [3], progress: replacing(when) });
 		await expect(run).rejects.toThrow(FileError);
 		await expect(run).rejects.toThrow(changed);
 		expect(keptLines()).toEqual([]);
 	});
 
 	it.each(["it is loaded", "it is measured"] as const)("leaves no figures of questions when %s", async (when) => {
-		await expect(measureQuestions(path, { questions, threads: 1, progress: replacing(when) })).rejects.toThrow(changed);
+		await expect(measureQuestions(path(), { questions, threads: 1, progress: replacing(when) })).rejects.toThrow(changed);
 		expect(keptLines()).toEqual([]);
 	});
 
 	it("leaves none if it is the one that is compared with", async () => {
-		await expect(measureText(fixturePath, { text, ...shape, against: path, progress: replacing("it is measured") })).rejects.toThrow(
+		await expect(measureText(fixturePath, { text, ...shape, against: path(), progress: replacing("it is measured") })).rejects.toThrow(
 			changed,
 		);
 		expect(keptLines()).toEqual([]);
 		// The first model's answers are its own: they stay.
 		await expect(
-			measureQuestions(fixturePath, { questions, threads: 1, against: path, progress: replacing("it is loaded") }),
+			measureQuestions(fixturePath, { questions, threads: 1, against: path(), progress: replacing("it is loaded") }),
 		).rejects.toThrow(changed);
 	});
 
 	it("is what keeps them: undisturbed they are there", async () => {
-		await measureText(path, { text, ...shape });
-		await measureQuestions(path, { questions, threads: 1 });
+		await measureText(path(), { text, ...shape });
+		await measureQuestions(path(), { questions, threads: 1 });
 		expect(keptLines().length).toBeGreaterThan(1);
 	});
 });
