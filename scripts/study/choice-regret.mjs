@@ -1,8 +1,9 @@
 // Regret of what whole jobs choose, on texts that none of them saw: several seeds, and several builds or options side by side.
 //   node scripts/study/choice-regret.mjs MODEL.gguf --folder FOLDER --remove 6 --variant before=DIST --variant "after=DIST --racing"
-//     --text a.txt --text b.txt [--seeds 10] [--windows 48] [--most 40] [--options="--granularity half-block"] [--estimate]
+//     --text a.txt --text b.txt [--seeds 10] [--windows 48] [--most 40] [--judge MODEL] [--threads N] [--options="--granularity half-block"] [--estimate]
 // DIST is a built `dist/`; what follows it are options of that variant, --options are those of all. FOLDER keeps every plan, cache and measurement:
 // a run that is stopped goes on. Candidates are all of that size that any ledger in FOLDER holds; the chosen ones and the --most lowest are measured.
+// --judge MODEL measures on the unseen texts with another file of the same model, one of type Q8_0 for example, and --threads with so many.
 // --estimate says how long it will take, from the runs that are there.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -29,6 +30,8 @@ const { values: given, positionals } = parseArgs({
 		seeds: { type: "string", default: "10" },
 		windows: { type: "string", default: "48" },
 		most: { type: "string", default: "40" },
+		judge: { type: "string" },
+		threads: { type: "string" },
 		estimate: { type: "boolean", default: false },
 	},
 });
@@ -42,6 +45,7 @@ const variants = given.variant.map((text) => {
 	return { name, dist, options };
 });
 const [count, seeds, windows, most] = [given.remove, given.seeds, given.windows, given.most].map(Number);
+const threads = given.threads ? { threads: Number(given.threads) } : {};
 const LENGTH = 256;
 const folder = resolve(given.folder);
 const planPath = ({ name }, seed) => join(folder, `${name}-${count}-${seed}.plan.json`);
@@ -121,7 +125,7 @@ function estimate() {
 }
 
 async function report() {
-	const loaded = await Model.load(model, {});
+	const loaded = await Model.load(given.judge ?? model, threads);
 	const { blocks } = loaded.facts;
 	const chosen = [];
 	for (const variant of variants) {
