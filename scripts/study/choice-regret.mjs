@@ -1,9 +1,10 @@
 // Regret of what whole jobs choose, on texts that none of them saw: several seeds, and several builds or options side by side.
 //   node scripts/study/choice-regret.mjs MODEL.gguf --folder FOLDER --remove 6 --variant before=DIST --variant "after=DIST --racing"
 //     --text a.txt --text b.txt [--seeds 10] [--windows 48] [--most 40] [--judge MODEL] [--threads N] [--options="--granularity half-block"] [--estimate]
-// DIST is a built `dist/`; what follows it are options of that variant, --options are those of all. FOLDER keeps every plan, cache and measurement:
-// a run that is stopped goes on. Candidates are all of that size that any ledger in FOLDER holds; the chosen ones and the --most lowest are measured.
-// --judge MODEL measures on the unseen texts with another file of the same model, one of type Q8_0 for example, and --threads with so many.
+// DIST is a built `dist/`; what follows it are options of that variant, --options are those of all. A name with ":3" has three seeds of its own.
+// FOLDER keeps every plan, cache and measurement: a run that is stopped goes on. Candidates are all of that size that any ledger in FOLDER
+// holds; the chosen ones and the --most lowest are measured. --judge MODEL measures on the unseen texts with another file of the same model,
+// one of type Q8_0 for example, and --threads with so many.
 // --estimate says how long it will take, from the runs that are there.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -40,11 +41,13 @@ if (!model || !given.folder || given.variant.length === 0 || given.text.length =
 	throw new Error("give MODEL.gguf, --folder, and at least one --variant and --text");
 const words = (text) => text.split(" ").filter((word) => word !== "");
 const variants = given.variant.map((text) => {
-	const [name, ...rest] = text.split("=");
+	const [first, ...rest] = text.split("=");
+	const [name, own] = first.split(":");
 	const [dist, ...options] = words(rest.join("="));
-	return { name, dist, options };
+	return { name, dist, options, seeds: Number(own ?? given.seeds) };
 });
-const [count, seeds, windows, most] = [given.remove, given.seeds, given.windows, given.most].map(Number);
+const [count, windows, most] = [given.remove, given.windows, given.most].map(Number);
+const seedsOf = ({ seeds }) => Array.from({ length: seeds }, (_, seed) => seed);
 const threads = given.threads ? { threads: Number(given.threads) } : {};
 const LENGTH = 256;
 const folder = resolve(given.folder);
@@ -106,19 +109,20 @@ async function lossesOn(text, sets, evaluator) {
 }
 
 const secondsOf = (variant) =>
-	Array.from({ length: seeds }, (_, seed) => `${planPath(variant, seed)}.seconds`)
+	seedsOf(variant)
+		.map((seed) => `${planPath(variant, seed)}.seconds`)
 		.filter((path) => existsSync(path))
 		.map((path) => Number(readFileSync(path, "utf8")));
 
 function estimate() {
 	const lines = variants.map((variant) => {
 		const known = secondsOf(variant);
-		const left = seeds - known.length;
+		const left = variant.seeds - known.length;
 		return known.length === 0
 			? `${variant.name}: unknown until one seed has run; ${left} runs left`
 			: `${variant.name}: ${known.length} runs took ${mean(known).toFixed(0)} s each, ${((left * mean(known)) / 60).toFixed(0)} min left`;
 	});
-	const tokens = (most + variants.length * seeds) * given.text.length * windows * LENGTH;
+	const tokens = (most + variants.flatMap(seedsOf).length) * given.text.length * windows * LENGTH;
 	process.stdout.write(
 		`${lines.join("\n")}\nunseen texts: at most ${(tokens / 1e6).toFixed(1)} M prompt tokens, about 0.6 of them with shared work\n`,
 	);
@@ -129,7 +133,7 @@ async function report() {
 	const { blocks } = loaded.facts;
 	const chosen = [];
 	for (const variant of variants) {
-		for (let seed = 0; seed < seeds; seed++) {
+		for (const seed of seedsOf(variant)) {
 			const { removed } = await readPlan(planPath(variant, seed));
 			chosen.push({ variant: variant.name, seed, set: Coalition.ofRemoved(blocks, removed) });
 		}
@@ -153,7 +157,7 @@ async function report() {
 		const each = own.map(
 			({ set, seed }) => `${seed}: ${set.removed().join(" ")} +${(costOf(set) - costOf(best)).toFixed(3)} ± ${errorOf(set).toFixed(3)}`,
 		);
-		const seconds = secondsOf({ name });
+		const seconds = secondsOf(variants.find((one) => one.name === name));
 		return [
 			name,
 			quantile(regrets, 0.5).toFixed(4),
@@ -164,7 +168,7 @@ async function report() {
 		];
 	});
 	process.stdout.write(
-		`${count} of ${blocks} blocks, ${seeds} seeds, ${sets.length} candidates on ${texts.length} unseen texts of ${windows} windows; the best removes ${best.removed().join(", ")}\n\n${table(["variant", "median regret", "worst", "mean", "seconds a job", "each seed"], rows)}\n`,
+		`${count} of ${blocks} blocks, ${variants.map(({ name, seeds }) => `${seeds} seeds of ${name}`).join(", ")}, ${sets.length} candidates on ${texts.length} unseen texts of ${windows} windows; the best removes ${best.removed().join(", ")}\n\n${table(["variant", "median regret", "worst", "mean", "seconds a job", "each seed"], rows)}\n`,
 	);
 }
 
@@ -172,6 +176,7 @@ if (given.estimate) estimate();
 else {
 	mkdirSync(folder, { recursive: true });
 	// Interleaved, so that the machine is the same for all.
-	for (let seed = 0; seed < seeds; seed++) for (const variant of variants) runJob(variant, seed);
+	const all = variants.flatMap((variant) => seedsOf(variant).map((seed) => ({ variant, seed })));
+	for (const { variant, seed } of all.sort((a, b) => a.seed - b.seed)) runJob(variant, seed);
 	await report();
 }
