@@ -40,9 +40,18 @@ export function samplesPath(
 	return windowsPath(folder, hashOf([name, version, llamaPin.commit, count, length, seed, ...kind]));
 }
 
-/** Draws windows, or reads those that an earlier run drew. @param folder of the model's runs */
+/** Whose text it is, and where it is kept. */
+export interface SampleSource {
+	readonly model: Model;
+	/** Of the model's runs. */
+	readonly folder: string;
+	/** What draws it, if that is not the model itself but a copy of it that is faster. @default the model */
+	readonly sampler?: (() => Promise<Model>) | undefined;
+}
+
+/** Draws windows, or reads those that an earlier run drew. Text of a copy counts as the model's own: what is measured on it is kept by what measured it. */
 export async function keptSamples(
-	{ model, folder }: { readonly model: Model; readonly folder: string },
+	{ model, folder, sampler }: SampleSource,
 	request: SampleRequest,
 	purpose: SamplePurpose,
 	options: JobOptions,
@@ -58,7 +67,7 @@ export async function keptSamples(
 	if (kept?.windows && (asDrawn || kept.checked || areSound(model, kept.windows))) return kept.windows;
 	const onProgress = (done: number, total: number) => options.progress?.work({ phase, done, total, unit: "tokens" });
 	const draw = asDrawn ? windowsAsDrawn : selfGeneratedWindows;
-	const windows = await draw(model, { count, length, seed, mix, signal: options.signal, onProgress });
+	const windows = await draw((await sampler?.()) ?? model, { count, length, seed, mix, signal: options.signal, onProgress });
 	const text = JSON.stringify({ [name]: Array.from(windows.tokens), ...(asDrawn ? {} : { checked: true }) });
 	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
 	return windows;

@@ -14,7 +14,7 @@ import {
 import { InvalidOptionError } from "../../errors.js";
 import type { SourceShare } from "../../game/sources.js";
 import { metricOf } from "../preflight/metric.js";
-import { keptSamples, keptWindows } from "./cached-samples.js";
+import { keptSamples, keptWindows, type SampleSource } from "./cached-samples.js";
 import { logger } from "../../api/logger.js";
 import type { Model } from "../../model/runtime/model.js";
 import { llamaPin } from "../../model/runtime/paths.js";
@@ -113,13 +113,13 @@ export async function calibrationOf(
 const mixKey = ({ selfText = "plain" }: SessionSettings): string[] => (selfText === "plain" ? [] : [selfText]);
 
 /** Further windows of the same kind, self-generated text kept in the run folder: an interrupted race goes on with the same. */
-export function furtherOf(model: Model, folder: string, { splits }: Calibration, options: SessionSettings): FurtherText {
+export function furtherOf(source: SampleSource, { splits }: Calibration, options: SessionSettings): FurtherText {
 	const { length, ...counts } = splitCounts(options);
 	const purpose = { name: "further", version: samplerVersion, phase: "generating more text", mix: options.selfText };
-	return furtherText(model, {
+	return furtherText(source.model, {
 		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
 		splits: Object.values(splits),
-		draw: (count, seed) => keptSamples({ model, folder }, { count, length, seed }, purpose, options),
+		draw: (count, seed) => keptSamples(source, { count, length, seed }, purpose, options),
 		onProblem: (problem) => logger(options)("warning", `there is no more text for tied candidates: ${problem}`),
 	});
 }

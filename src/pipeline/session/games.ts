@@ -223,10 +223,10 @@ class GameMaker {
 	}
 
 	/** The search's copy of the model, if its type keeps the order of candidates. Races need hidden states in full precision. */
-	#raceCopy({ settings, evaluator, hasCopy, close }: SearchSetup): RaceCopy | undefined {
+	#raceCopy({ settings, evaluator, model, hasCopy, close }: SearchSetup): RaceCopy | undefined {
 		const type = usualCopies.find((one) => one === settings.weights);
 		if (!type || (this.#options.stateType ?? "F32") !== "F32") return undefined;
-		return { settings, evaluator, close, missingBytes: () => (hasCopy() ? 0 : copyBytes(this.#model, type)) };
+		return { settings, evaluator, model, close, missingBytes: () => (hasCopy() ? 0 : copyBytes(this.#model, type)) };
 	}
 
 	#compared(own: () => Promise<Evaluator>): SessionGames["comparedOn"] {

@@ -41,6 +41,8 @@ export interface RaceCopy {
 	readonly settings: Readonly<Record<string, string | number | boolean | null>>;
 	/** Made when it is first asked for. */
 	readonly evaluator: () => Promise<Evaluator>;
+	/** The copy itself. */
+	readonly model: () => Promise<Model>;
 	/** Bytes that it will take if it is not in memory, else 0. */
 	readonly missingBytes: () => number;
 	readonly close: () => Promise<void>;
@@ -62,8 +64,10 @@ export class RaceGames {
 
 	constructor(setting: RaceSetting) {
 		this.#setting = setting;
-		const { model, folder, calibration, options, make } = setting;
-		const text = furtherOf(model, folder, calibration, options);
+		const { model, folder, calibration, options, copy, make } = setting;
+		// The copy is there for its speed, in sampling too.
+		const sampler = async () => ((await this.#raceWay()).onCopy ? copy!.model() : model);
+		const text = furtherOf({ model, folder, sampler }, calibration, options);
 		// A ledger is opened once: several races of a session share the games.
 		const games = new Once<number, LedgerGame | undefined>();
 		this.#further = (part) =>

@@ -51,6 +51,8 @@ export interface SearchSetup {
 	 * @throws DisposedError after it was closed for good
 	 */
 	evaluator(): Promise<Evaluator>;
+	/** What that evaluator runs. */
+	model(): Promise<Model>;
 	/** Whether there is a copy in memory, or one is being made. */
 	hasCopy(): boolean;
 	/**
@@ -177,6 +179,7 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 			ledger,
 			settings,
 			evaluator: () => evaluators.evaluator(settings.weights as SearchWeights, sweep),
+			model: () => evaluators.model(settings.weights as SearchWeights),
 			hasCopy: () => evaluators.hasCopy,
 			close: (forGood = false) => evaluators.close(forGood),
 		};
@@ -210,20 +213,27 @@ class SearchEvaluators {
 	}
 
 	async evaluator(weights: SearchWeights, sweep: { readonly threads: number; readonly ubatch: number }): Promise<Evaluator> {
-		const { model, windows, shape, folder } = this.#job;
+		const { windows, shape, stateBytes } = this.#job;
 		const { stateType } = this.#options;
+		const model = await this.model(weights);
+		if (weights === "own") return model.createEvaluator({ ...sweep, stateBytes, stateType });
+		// What the copy has left, while the distributions that its sets are compared with are still to be made.
+		const { referencePositions } = searchMemory(windows, this.#options, this.#job.byDivergence);
+		const work = { ubatch: sweep.ubatch, windows: shape.count, windowLength: shape.length, referencePositions };
+		this.#stateBytes ??= memoryBesideWeights(model.file, work, stateBytes);
+		return model.createEvaluator({ ...sweep, stateBytes: this.#stateBytes, stateType });
+	}
+
+	/** The model, or its copy of these weights. */
+	async model(weights: SearchWeights): Promise<Model> {
+		const { model, folder } = this.#job;
 		if (this.#ended) throw new DisposedError("the session is closed: nothing can be measured in its search any more");
-		if (weights === "own") return model.createEvaluator({ ...sweep, stateBytes: this.#job.stateBytes, stateType });
-		const copy = await this.#copies.get("copy", () => {
+		if (weights === "own") return model;
+		return this.#copies.get("copy", () => {
 			this.#stop = new AbortController();
 			const signal = AbortSignal.any([this.#stop.signal, ...(this.#options.signal ? [this.#options.signal] : [])]);
 			return copyAgain(model, weights, folder, { ...this.#options, signal });
 		});
-		// What the copy has left, while the distributions that its sets are compared with are still to be made.
-		const { referencePositions } = searchMemory(windows, this.#options, this.#job.byDivergence);
-		const work = { ubatch: sweep.ubatch, windows: shape.count, windowLength: shape.length, referencePositions };
-		this.#stateBytes ??= memoryBesideWeights(copy.file, work, this.#job.stateBytes);
-		return copy.createEvaluator({ ...sweep, stateBytes: this.#stateBytes, stateType });
 	}
 
 	/** @param forGood no copy is made any more: nobody would free it */

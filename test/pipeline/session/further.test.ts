@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { Session } from "../../../src/pipeline/session/session.js";
@@ -36,6 +36,23 @@ describe("further text of a session", () => {
 		const again = await measured({});
 		expect(again.all.map((part) => part?.known)).toEqual([2, 2]);
 		expect(again.all.map((part) => part?.sets)).toEqual(all.map((part) => part?.sets));
+	});
+
+	it.each([
+		["own", false],
+		["Q8_0", true],
+	] as const)("is drawn by what the search runs on: %s", async (workingWeights, byCopy) => {
+		fresh();
+		const session = await Session.open(fixturePath, { windows: 4, windowLength: 32, threads: 2, workingWeights }, { ...plan, masks: 2 });
+		const sampled = vi.spyOn(Model.prototype, "sample");
+		try {
+			await session.races.further(0);
+			expect(sampled.mock.contexts.length).toBeGreaterThan(0);
+			for (const model of sampled.mock.contexts) expect(model !== session.model).toBe(byCopy);
+		} finally {
+			sampled.mockRestore();
+			await session.close();
+		}
 	});
 
 	it("is one game a part, however often races of a session ask for it", async () => {
