@@ -2,6 +2,7 @@ import type { RankMethod, RankOptions, RankResult } from "../api/index.js";
 import type { MethodSettings, Settings } from "../api/options/settings.js";
 import type { Attribution } from "../game/attribution/attribution.js";
 import { cutVerdicts } from "../game/attribution/cut.js";
+import { reasonedBlocks } from "../pipeline/methods/critical.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { InvalidOptionError } from "../errors.js";
 import { joinedUnits } from "../game/moves.js";
@@ -67,7 +68,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 			...(judged.shiftedPairs ? { shiftedPairs: judged.shiftedPairs } : {}),
 			...(judged.shiftedImportance ? { shiftedImportance: judged.shiftedImportance } : {}),
 			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
-			critical: judged.critical.flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason }))),
+			critical: reasonedBlocks(judged.critical),
 			...cutsOf(judged, removeBlocks ?? [kmax], session.model.blocks, session.seed),
 			interactions: judged.interactions,
 			surrogate: judged.surrogate,

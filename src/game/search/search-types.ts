@@ -47,9 +47,10 @@ export interface CriticalBlock {
 	readonly blocks: readonly number[];
 	/** Nats per token added by its removal alone. */
 	readonly addedLoss: number;
+	/** Nats per token and block beyond which a removal is critical. */
+	readonly limit: number;
 	/** False if it had to be set free because too few other blocks remained. */
 	readonly frozen: boolean;
-	readonly reason: string;
 }
 
 export interface SearchResult {

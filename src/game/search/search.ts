@@ -215,17 +215,12 @@ export class Search {
 	}
 
 	critical(): CriticalBlock[] {
-		return [...this.#critical].map((move) => {
-			const cost = this.singles[move] as number;
-			const dear = `removed alone it adds ${cost.toFixed(3)} nats per token, more than ${this.#criticalLoss.toFixed(3)} a block`;
-			const frozen = !this.#freed.has(move);
-			return {
-				blocks: this.moves[move] as readonly number[],
-				addedLoss: cost,
-				frozen,
-				reason: frozen ? dear : `${dear}; set free to reach the size`,
-			};
-		});
+		return [...this.#critical].map((move) => ({
+			blocks: this.moves[move] as readonly number[],
+			addedLoss: this.singles[move] as number,
+			limit: this.#criticalLoss,
+			frozen: !this.#freed.has(move),
+		}));
 	}
 
 	/** If critical blocks leave too few others for kmax, the least critical are set free. */

@@ -4,7 +4,7 @@ import type { AttentionGame } from "../../game/attention-game.js";
 import { Coalition } from "../../game/coalition.js";
 import { type BatchOptions, type Game, meanLoss } from "../../game/game.js";
 import type { FoundSet, SearchResult, SearchStep } from "../../game/search/search.js";
-import { formatBlocks } from "../../notation.js";
+import { howRemoved } from "./critical.js";
 import type { Choices, ProposedSet } from "./selection-context.js";
 
 /** What a game of attentions calls the original: the model without the blocks that go beside them. */
@@ -27,10 +27,11 @@ export async function measureBeside(game: Game, removed: readonly number[], opti
 /** What a method found in a game of attentions, in positions of the model. */
 export function inPositions(game: AttentionGame, choices: Choices, beside?: Beside): Choices {
 	const { contributions, evidence } = choices;
-	const also = beside ? `, beside ${blocksOf(beside)}` : "";
+	const also = beside ? `, ${howRemoved(beside.removed)}` : "";
 	return {
 		...choices,
 		found: resultOf(game, choices.found, beside),
+		attentions: { beside: beside?.removed ?? [] },
 		rivals: choices.rivals.map((rival): ProposedSet => ({ ...rival, removed: positions(game, rival.removed) })),
 		...(contributions ? { contributions: { ...contributions, estimator: `${contributions.estimator}${also}` } } : {}),
 		...(evidence && beside ? { evidence: { ...evidence, beside: { blocks: beside.removed.length, added: beside.added } } } : {}),
@@ -44,19 +45,16 @@ export function stepInPositions(game: AttentionGame, step: SearchStep, beside?: 
 }
 
 function resultOf(game: AttentionGame, found: SearchResult, beside: Beside | undefined): SearchResult {
+	const removed = beside?.removed ?? [];
 	const sets = [...found.byCount.values()].map((set) => positioned(game, set, beside));
-	const told = (text: string) => (beside ? text.replaceAll(/\balone\b/g, `beside ${blocksOf(beside)}`) : text);
 	return {
 		...found,
 		originalLoss: beside?.originalLoss ?? found.originalLoss,
 		byCount: new Map(sets.map((set) => [set.removed.length, set])),
 		trace: found.trace.map((step) => stepInPositions(game, step, beside)),
-		critical: found.critical.map((block) => ({ ...block, reason: told(block.reason) })),
-		notes: found.notes.map((note) => told(note.replaceAll(/\bblock(s?)\b/g, "attention part$1"))),
+		notes: found.notes.map((note) => note.replaceAll(/\bblock(s?)\b/g, "attention part$1").replaceAll(/\balone\b/g, howRemoved(removed))),
 	};
 }
-
-const blocksOf = ({ removed }: Beside) => `${removed.length === 1 ? "block" : "blocks"} ${formatBlocks(removed)}`;
 
 const positions = (game: AttentionGame, removed: readonly number[]) => game.outer(Coalition.ofRemoved(game.players, removed)).removed();
 

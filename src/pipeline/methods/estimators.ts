@@ -14,6 +14,7 @@ import { Random } from "../../game/random.js";
 import { binomial } from "../../game/strata.js";
 import type { Estimator } from "../../api/methods.js";
 import { Search, type CriticalBlock } from "../../game/search/search.js";
+import { reasonedBlocks } from "./critical.js";
 import { searchBudget } from "./budget.js";
 import type { BudgetSettings } from "../../api/options/settings.js";
 
@@ -57,7 +58,7 @@ export async function estimate(estimator: Estimator, given: Game, options: Estim
 	checkMasks(estimator, single, estimator === "shapley" ? 1 : single.length + 1, options);
 	const meter = new LossMeter(game, { signal });
 	const kept = estimator === "shapley" ? [] : await criticalBlocks(game, meter, options);
-	const reasons = kept.flatMap(({ blocks, reason }) => blocks.map((block) => [block, reason] as const));
+	const reasons = reasonedBlocks(kept).map(({ block, reason }) => [block, reason] as const);
 	const board = new Counting(game, new Map([...game.frozen, ...reasons]));
 	const moves = disjointMovesOf(board, units);
 	const players = moves.length;

@@ -31,6 +31,8 @@ export interface Choices {
 	surrogate?: PlanSurrogate;
 	/** What a surrogate says beside its sets and contributions. */
 	evidence?: Evidence;
+	/** Where attention parts were searched: the blocks that go beside them. Critical is then what has a critical attention part. */
+	attentions?: { readonly beside: readonly number[] };
 	/** What was removed, where that is not what was asked for. */
 	granularity?: GranularityUsed;
 	/** Distinct masks measured. */

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { BlockImportance, GranularityUsed, JobOptions, ShiftedPairCost } from "../../api/index.js";
+import type { BlockImportance, JobOptions, ShiftedPairCost } from "../../api/index.js";
 import type { Attribution } from "../../game/attribution/attribution.js";
 import { metricFigures, textFigures } from "./figures.js";
 import type { Finalist, Race } from "../race/race.js";
@@ -7,6 +7,7 @@ import type { Standing } from "../race/standing.js";
 import type { Session } from "../session/session.js";
 import { finite } from "../../game/statistics.js";
 import { type ImportanceUnit, PLAN_FORMAT, PLAN_VERSION, type Plan, parsePlan } from "../../storage/plan.js";
+import { reasonedBlocks } from "../methods/critical.js";
 import type { Choices } from "../methods/selection-context.js";
 import { amountsOf } from "../../notation.js";
 import { planOrigin } from "./origin.js";
@@ -53,7 +54,7 @@ export async function makePlan(
 		...(choices?.contributions ? { importance: importanceOf(choices.contributions) } : {}),
 		...(choices?.shiftedPairs?.length ? { shiftedPairs: shiftedPairsOf(choices.shiftedPairs) } : {}),
 		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
-		critical: reasonedBlocks(choices, origin.granularity),
+		critical: reasonedBlocks(choices?.found.critical ?? [], choices?.attentions),
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		alternatives: alternativesOf(choices, decided),
 		...raceFacts(session, decided),
@@ -65,16 +66,6 @@ export async function makePlan(
 		command: origin.command,
 	});
 }
-
-/** Critical blocks with their reasons, or those whose attention part is critical. */
-export function reasonedBlocks(choices: Choices | undefined, granularity: GranularityUsed | undefined): Plan["critical"] {
-	const said = (reason: string) => (granularity?.used === "attention" ? ofAttention(reason) : reason);
-	return (choices?.found.critical ?? []).flatMap(({ blocks: list, reason }) => list.map((block) => ({ block, reason: said(reason) })));
-}
-
-/** A search says "it" of whatever it removes. */
-const ofAttention = (reason: string) =>
-	`its attention part, ${reason.replace(/(alone|beside .+?) it adds/, "$1, adds").replace(" a block", "")}`;
 
 /** What decided between sets of the same size; nothing where there were no two. */
 function raceFacts({ races }: Session, { race: { further, byDivergence }, winners, finalists }: Standing): Pick<Plan, "finalComparison"> {

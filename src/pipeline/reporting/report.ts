@@ -5,7 +5,8 @@ import type { WrittenFile } from "../../api/index.js";
 import { fewestWindows } from "../../game/sources.js";
 import { architectureWithout } from "../../model/architectures/attention.js";
 import { splitNames } from "../../model/calibration/index.js";
-import { importanceOf, reasonedBlocks, shiftedPairsOf } from "../planning/plan.js";
+import { reasonedBlocks } from "../methods/critical.js";
+import { importanceOf, shiftedPairsOf } from "../planning/plan.js";
 import { alternativesOf } from "./alternatives.js";
 import { healData } from "./healing.js";
 import { blocksData, curveData, interactionsOf, surrogateData } from "./evidence.js";
@@ -34,7 +35,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	const notes = [...(choices?.found.notes ?? []), ...decided.race.notes];
 	const surrogate = surrogateData(choices);
 	const interactions = interactionsOf(choices);
-	const critical = plan?.critical ?? reasonedBlocks(choices, origin.granularity);
+	const critical = plan?.critical ?? reasonedBlocks(choices?.found.critical ?? [], choices?.attentions);
 	const alternatives = plan && alternativesOf(plan);
 	const curve = curveData(facts, chosen ?? []);
 	const importance = plan?.importance ?? (choices?.contributions && importanceOf(choices.contributions));

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { exactShapley } from "../../../src/game/attribution/exact.js";
-import type { Coalition } from "../../../src/game/coalition.js";
+import { Coalition } from "../../../src/game/coalition.js";
 import { FunctionGame } from "../../../src/game/function-game.js";
-import type { Game } from "../../../src/game/game.js";
+import { type Game, meanLoss } from "../../../src/game/game.js";
 import { LossMeter } from "../../../src/game/loss-meter.js";
 import { contiguous } from "../../../src/game/search/contiguous.js";
 import { greedy, lazyGreedy } from "../../../src/game/search/greedy.js";
@@ -75,8 +75,8 @@ describe("the fixture's measured game", () => {
 
 	test("block 0 is critical and frozen until it must be removed", async () => {
 		const result = await greedy(fixtureGame(), { kmax: 11 });
-		expect(result.critical.map((block) => [block.blocks, block.frozen])).toEqual([[[0], true]]);
-		expect(result.critical[0]!.reason).toMatch(/more than 0\.693/);
+		const [loss] = (await fixtureGame().measure([Coalition.ofRemoved(12, [0])])).map(meanLoss);
+		expect(result.critical).toEqual([{ blocks: [0], addedLoss: loss! - result.originalLoss, limit: Math.LN2, frozen: true }]);
 		expect([...result.byCount.values()].some((choice) => choice.removed.includes(0))).toBe(false);
 		expect(result.notes).toEqual([]);
 	});

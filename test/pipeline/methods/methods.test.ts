@@ -265,7 +265,7 @@ it("says how many blocks the verdicts cut, which are no more than may be removed
 		...{ estimator: "x", contributions: Float64Array.of(1, 2, Number.NaN, 3, Number.NaN, 4), scale: "value", masks: 0, settings: {} },
 		standardErrors: Float64Array.of(0.1, 0.1, Number.NaN, 0.1, Number.NaN, 0.1),
 	};
-	const critical = [{ blocks: [5], addedLoss: 5, frozen: true, reason: "dear" }];
+	const critical = [{ blocks: [5], addedLoss: 5, limit: Math.LN2, frozen: true }];
 	const board = { frozen: new Map([[4, "stays"]]) };
 	const of = (kmax: number) => cutOf({ attribution, critical, unseen: [2] }, kmax, board, 1);
 	expect(of(2)).toMatchObject({ cut: 2, unseen: [2] });

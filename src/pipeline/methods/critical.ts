@@ -1,0 +1,29 @@
+// Why blocks and attention parts are critical, in words.
+import type { CriticalBlock } from "../../game/search/search.js";
+import { removedText } from "../../notation.js";
+import type { Choices } from "./selection-context.js";
+
+/**
+ * Critical blocks with their reasons, one by one.
+ * @param attentions where it is their attention parts that are critical
+ */
+export function reasonedBlocks(
+	critical: readonly CriticalBlock[],
+	attentions?: Choices["attentions"],
+): { readonly block: number; readonly reason: string }[] {
+	return critical.flatMap((one) => {
+		const reason = reasonOf(one, attentions);
+		return one.blocks.map((block) => ({ block, reason }));
+	});
+}
+
+function reasonOf({ addedLoss, limit, frozen }: CriticalBlock, attentions: Choices["attentions"]): string {
+	const [added, most] = [addedLoss.toFixed(3), limit.toFixed(3)];
+	const freed = frozen ? "" : "; set free to reach the size";
+	// Blocks that go only together share what they add.
+	if (!attentions) return `removed alone it adds ${added} nats per token, more than ${most} a block${freed}`;
+	return `its attention part, removed ${howRemoved(attentions.beside)}, adds ${added} nats per token, more than ${most}${freed}`;
+}
+
+/** How something is removed beside these blocks. */
+export const howRemoved = (beside: readonly number[]): string => (beside.length === 0 ? "alone" : `beside ${removedText(beside)}`);
