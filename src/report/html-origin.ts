@@ -25,9 +25,9 @@ export function reproductionSection({ reproduce, model }: Report): Section {
 		["backend", backend],
 		["system", `${system.platform}; ${system.processor}, ${system.cores} cores`],
 	];
-	const texts = calibration.map(({ split, source, sha256, windows, length, drawn }) => [
+	const texts = calibration.map(({ split, source, sha256, windows, length, kinds, drawn }) => [
 		splitTitles[split] ?? split,
-		source,
+		`${source}${kinds ? ` (${kinds.map((one) => `${one.windows} × ${one.kind}`).join(", ")})` : ""}`,
 		`${windows} × ${length}${drawn ? drawnText(drawn) : ""}`,
 		sha256,
 	]);

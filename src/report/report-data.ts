@@ -172,6 +172,10 @@ const reproduce = v.strictObject({
 	calibration: v.array(
 		v.strictObject({
 			...{ split: text, source: text, sha256, windows: positive, length: positive },
+			kinds: says(
+				v.optional(v.array(v.strictObject({ kind: text, windows: positive }))),
+				"If the text is self-generated: windows of each kind, such as `document`, `chat` and `news`. Missing if an earlier version drew it.",
+			),
 			drawn: says(
 				v.optional(v.strictObject({ positions: positive, of: positive, standardError: v.optional(v.nullable(v.number())) })),
 				"If the search scored drawn positions only: how many of how many, and the standard error of the original model's loss on them, nats per token.",

@@ -60,6 +60,8 @@ const split = v.strictObject({
 	length: positiveWhole,
 	/** If there are several calibration texts: theirs, in the order of the windows. */
 	sources: v.optional(v.array(v.strictObject({ ...source, count: positiveWhole }))),
+	/** If the text is self-generated: windows of each kind, such as `document`, `chat` and `news`. Missing if an earlier version drew it. */
+	kinds: v.optional(v.array(v.strictObject({ kind: someText, count: positiveWhole }))),
 	/** If the search scored drawn positions only: how many of how many, and the standard error of the original model's mean loss on them, nats per token. */
 	drawn: v.optional(v.strictObject({ positions: positiveWhole, of: positiveWhole, standardError: v.optional(finiteOrNull) })),
 });

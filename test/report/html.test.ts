@@ -126,6 +126,21 @@ describe("the page", () => {
 		expect(rowOf(undefined)).toBeUndefined();
 	});
 
+	it("says of which kinds self-generated text is", () => {
+		const rowOf = (kinds: (typeof report.reproduce.calibration)[number]["kinds"]) => {
+			const own = { ...report.reproduce.calibration[0]!, source: "self-generated text", kinds };
+			const reproduce = { ...report.reproduce, calibration: [own] };
+			const rows = [...documentOf(reportHtml({ ...report, reproduce })).querySelectorAll("[aria-labelledby=reproduction] tr")];
+			return rows.map(textOf).find((row) => row!.startsWith("searchself"));
+		};
+		const kinds = [
+			{ kind: "document", windows: 6 },
+			{ kind: "chat", windows: 4 },
+		];
+		expect(rowOf(kinds)).toMatch(/^searchself-generated text \(6 × document, 4 × chat\)10 × 128/);
+		expect(rowOf(undefined)).toMatch(/^searchself-generated text10 × 128/);
+	});
+
 	it("quotes what a shell would read otherwise, as the system's shells know it", () => {
 		const words = ["a/b-1.gguf", "my model.gguf", "C:\\models\\a.gguf", "C:\\my models\\a.gguf", "it's.gguf"];
 		expect(words.map((word) => shellWord(word, "linux"))).toEqual([

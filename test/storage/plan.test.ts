@@ -58,6 +58,12 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 describe("parsePlan", () => {
 	it("accepts a complete plan, unchanged", () => {
 		expect(parsePlan(plan)).toEqual(plan);
+		const kinds = [
+			{ kind: "document", count: 1 },
+			{ kind: "news", count: 1 },
+		];
+		const ofKinds = changed(["calibration", "search", "kinds"], kinds);
+		expect(parsePlan(ofKinds)).toEqual(ofKinds);
 	});
 
 	it.each<[(string | number)[], unknown, RegExp]>([

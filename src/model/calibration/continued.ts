@@ -1,6 +1,6 @@
 // Self-generated text that goes on with openings of many kinds. What the model plainly cannot write is drawn again.
 import type { SelfGeneratedOptions } from "./types.js";
-import { type Opening, openings } from "./openings.js";
+import { type Opening, type OpeningKind, openings } from "./openings.js";
 import { isBroken, isForeign, isLoop } from "./sound-text.js";
 
 /** What writes text: a loaded model. */
@@ -15,14 +15,20 @@ const openingShare = 0.4;
 /** How often windows are drawn again with the next openings; what is left then is left to the caller. */
 const tries = 3;
 
+/** A window, and the kind of the opening that it goes on with. */
+export interface ContinuedWindow {
+	readonly tokens: Int32Array;
+	readonly kind: OpeningKind;
+}
+
 /** Windows that go on with openings, one after the other from a place that the seed says. @returns undefined for those that no opening gave */
 export async function continuedWindows(
 	model: TextWriter,
 	count: number,
 	options: SelfGeneratedOptions,
-): Promise<(Int32Array | undefined)[]> {
+): Promise<(ContinuedWindow | undefined)[]> {
 	const { length, seed, signal } = options;
-	const windows = new Array<Int32Array | undefined>(count).fill(undefined);
+	const windows = new Array<ContinuedWindow | undefined>(count).fill(undefined);
 	let next = seed % openings.length;
 	for (let attempt = 0; attempt < tries; attempt++) {
 		const open = [...windows.keys()].filter((i) => windows[i] === undefined);
@@ -31,7 +37,8 @@ export async function continuedWindows(
 		const prompts = used.map((opening) => promptOf(model, opening, length));
 		const onProgress = (done: number) => options.onProgress?.((count - open.length) * length + done, count * length);
 		const drawn = await model.sample(prompts, { length, seed, signal, onProgress });
-		for (const [at, window] of drawn.entries()) if (isSound(model, used[at]!, window, prompts[at]!.length)) windows[open[at]!] = window;
+		for (const [at, tokens] of drawn.entries())
+			if (isSound(model, used[at]!, tokens, prompts[at]!.length)) windows[open[at]!] = { tokens, kind: used[at]!.kind };
 	}
 	return windows;
 }

@@ -3,6 +3,7 @@ import type { TextModel } from "../runtime/text-model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { continuedWindows } from "./continued.js";
 import { isBroken, isLoop } from "./sound-text.js";
+import type { DrawnText, TextKind } from "./text-kinds.js";
 import type { SelfGeneratedOptions } from "./types.js";
 
 /** A user's turn is cut at this share of a window, so that an answer fits too. */
@@ -14,13 +15,23 @@ const userTurnShare = 0.4;
  * is measured on what it believes; see docs/calibration.md. A wide text continues openings in every second window; a continuation that is in another
  * script is drawn again with other openings. Any window that loops, or holds more than 5 % of broken characters, is drawn again, twice at most.
  */
-export function selfGeneratedWindows(model: TextModel, options: SelfGeneratedOptions): Promise<TokenWindows> {
-	return drawWindows(model, options);
+export async function selfGeneratedWindows(model: TextModel, options: SelfGeneratedOptions): Promise<TokenWindows> {
+	return (await selfGeneratedText(model, options)).windows;
+}
+
+/** The same, with the kind of each window. */
+export function selfGeneratedText(model: TextModel, options: SelfGeneratedOptions): Promise<DrawnText> {
+	return drawText(model, options);
 }
 
 /** The same with every window from nothing as it was drawn first: what a plan says to draw again must come out as it did. */
-export function windowsAsDrawn(model: TextModel, options: SelfGeneratedOptions): Promise<TokenWindows> {
-	return drawWindows(model, { ...options, asDrawn: true });
+export async function windowsAsDrawn(model: TextModel, options: SelfGeneratedOptions): Promise<TokenWindows> {
+	return (await drawText(model, { ...options, asDrawn: true })).windows;
+}
+
+interface DrawnWindow {
+	readonly tokens: Int32Array;
+	readonly kind: TextKind;
 }
 
 interface DrawOptions extends SelfGeneratedOptions {
@@ -30,7 +41,7 @@ interface DrawOptions extends SelfGeneratedOptions {
 	readonly answered?: number;
 }
 
-async function drawWindows(model: TextModel, options: DrawOptions): Promise<TokenWindows> {
+async function drawText(model: TextModel, options: DrawOptions): Promise<DrawnText> {
 	const { count, length, mix = "plain" } = options;
 	const total = count * length;
 	const begun =
@@ -40,11 +51,12 @@ async function drawWindows(model: TextModel, options: DrawOptions): Promise<Toke
 	// Where no opening gave a sound text, one from nothing stands in.
 	const continued = begun.filter((window) => window !== undefined);
 	const plain = await plainWindows(model, { ...options, count: count - continued.length, onProgress: toldOf(continued.length) });
+	const drawn = interleave<DrawnWindow>(plain, continued);
 	const tokens = new Int32Array(total);
-	interleave(plain, continued).forEach((window, i) => {
-		tokens.set(window, i * length);
+	drawn.forEach((window, i) => {
+		tokens.set(window.tokens, i * length);
 	});
-	return makeWindows(tokens, length);
+	return { windows: makeWindows(tokens, length), kinds: drawn.map(({ kind }) => kind) };
 
 	function toldOf(before: number) {
 		return (done: number) => options.onProgress?.(before * length + done, total);
@@ -52,9 +64,9 @@ async function drawWindows(model: TextModel, options: DrawOptions): Promise<Toke
 }
 
 /** Documents from the start token, and chats if there is a template, in turns. Loops and broken text are drawn again. */
-async function plainWindows(model: TextModel, options: DrawOptions): Promise<Int32Array[]> {
+async function plainWindows(model: TextModel, options: DrawOptions): Promise<DrawnWindow[]> {
 	const { count, length } = options;
-	const opening = chatOpening(model);
+	const opening = chatOpening(model, length);
 	const chats = opening ? Math.floor(count / 2) : 0;
 	const documents = count - chats;
 	const told = (before: number) => (done: number) => options.onProgress?.(before * length + done, count * length);
@@ -64,7 +76,8 @@ async function plainWindows(model: TextModel, options: DrawOptions): Promise<Int
 				chatWindows(opening, ...asked),
 			)
 		: [];
-	return interleave(sampled, turns);
+	const asKind = (kind: TextKind) => (tokens: Int32Array) => ({ tokens, kind });
+	return interleave(sampled.map(asKind("document")), turns.map(asKind(opening?.fits ? "chat" : "document")));
 }
 
 /** How often windows are drawn again. */
@@ -117,19 +130,33 @@ function documentPrompt(model: TextModel): Int32Array {
 	return Int32Array.of(start);
 }
 
-/** The beginning of a chat up to the user's words: what the template writes before a marker. */
-function chatOpening(model: TextModel): string | undefined {
+/** How a chat begins. */
+interface ChatOpening {
+	/** Up to the user's words. */
+	readonly prompt: Int32Array;
+	/** Tokens with the user's words, and whether they leave room for an answer: documents stand in where they do not. */
+	readonly userLength: number;
+	readonly fits: boolean;
+}
+
+/** What the template writes before a marker; undefined without a template. */
+function chatOpening(model: TextModel, length: number): ChatOpening | undefined {
 	const marker = "\u0001prune-gguf\u0001";
 	const chat = model.applyChatTemplate([{ role: "user", content: marker }], false);
 	const at = chat?.indexOf(marker) ?? -1;
-	return at < 0 ? undefined : chat!.slice(0, at);
+	if (at < 0) return undefined;
+	const prompt = model.tokenize(chat!.slice(0, at), { addSpecial: true, parseSpecial: true });
+	const userLength = Math.max(prompt.length + 1, Math.floor(length * userTurnShare));
+	return { prompt, userLength, fits: userLength < length };
 }
 
-async function chatWindows(opening: string, model: TextModel, options: SelfGeneratedOptions): Promise<Int32Array[]> {
+async function chatWindows(
+	{ prompt, userLength, fits }: ChatOpening,
+	model: TextModel,
+	options: SelfGeneratedOptions,
+): Promise<Int32Array[]> {
 	const { count, length, seed, signal } = options;
-	const prompt = model.tokenize(opening, { addSpecial: true, parseSpecial: true });
-	const userLength = Math.max(prompt.length + 1, Math.floor(length * userTurnShare));
-	if (userLength >= length) return documentWindows(model, { count, length, seed: seed + 1, signal });
+	if (!fits) return documentWindows(model, { count, length, seed: seed + 1, signal });
 	const users = await model.sample(
 		Array.from({ length: count }, () => prompt),
 		{ length: userLength, stopAtEog: true, seed: seed + 1, signal },

@@ -5,7 +5,7 @@ import type { TextModel } from "../runtime/text-model.js";
 import { concatWindows, makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { type CalibrationDocument, readDocuments } from "./documents.js";
 import { type SplitCounts, nameAmong, refuseRepeated, countsForFile, weightedFiles } from "./files.js";
-import { selfGeneratedWindows } from "./self-generated.js";
+import { selfGeneratedText } from "./self-generated.js";
 import { windowsOfDocuments } from "./text-windows.js";
 import type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
 
@@ -27,8 +27,10 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 	const files = weightedFiles(options.files ?? []);
 	const total = splitNames.reduce((sum, name) => sum + options.counts[name], 0);
 	if (files.length === 0) {
-		const windows = await selfGeneratedWindows(model, { ...options, count: total });
-		return oneSource(selfGenerated, deal(windows, options.counts));
+		const { windows, kinds } = await selfGeneratedText(model, { ...options, count: total });
+		const taken = takenBySplits(windows.count, options.counts);
+		const kindsOf = (name: SplitName) => taken[name].map((window) => kinds[window]!);
+		return oneSource(selfGenerated, deal(windows, options.counts), inSplits(kindsOf));
 	}
 	await refuseRepeated(
 		files.map(({ path }) => path),
@@ -49,37 +51,44 @@ export async function calibrate(model: TextModel, options: CalibrationOptions): 
 		const count = splitNames.reduce((sum, name) => sum + counts[name], 0);
 		if (count > 0) dealt.push(deal(windowsOfDocuments(model, documents, { count, length: options.length, name: file }), counts));
 	}
-	const splits = Object.fromEntries(
-		splitNames.map((name) => [name, concatWindows(dealt.map((part) => part[name]).filter((part) => part.count > 0))]),
-	) as Record<SplitName, TokenWindows>;
+	const splits = inSplits((name) => concatWindows(dealt.map((part) => part[name]).filter((part) => part.count > 0)));
 	return { splits, source: files.map(({ path }) => basename(path)).join(", "), sources };
 }
 
+/** Something of each split. */
+export function inSplits<T>(of: (name: SplitName) => T): Record<SplitName, T> {
+	return { search: of("search"), validation: of("validation"), heldOut: of("heldOut") };
+}
+
 /** The splits of one source. */
-export function oneSource(source: string, splits: Calibration["splits"]): Calibration {
-	const counts = { search: splits.search.count, validation: splits.validation.count, heldOut: splits.heldOut.count };
-	return { splits, source, sources: [{ name: source, weight: 1, counts }] };
+export function oneSource(source: string, splits: Calibration["splits"], kinds?: Calibration["kinds"]): Calibration {
+	const counts = inSplits((name) => splits[name].count);
+	return { splits, source, sources: [{ name: source, weight: 1, counts }], kinds };
 }
 
 /** Deals windows to splits so that each split takes its windows evenly from first to last. */
 export function deal(windows: TokenWindows, counts: SplitCounts): Record<SplitName, TokenWindows> {
-	const taken: Record<SplitName, number[]> = { search: [], validation: [], heldOut: [] };
-	for (let i = 0; i < windows.count; i++) {
-		// The split that is furthest behind its share.
-		const name = splitNames.reduce((best, split) => (lag(split) > lag(best) ? split : best));
-		taken[name].push(i);
-		function lag(split: SplitName): number {
-			return taken[split].length >= counts[split]
-				? Number.NEGATIVE_INFINITY
-				: ((i + 1) * counts[split]) / windows.count - taken[split].length;
-		}
-	}
-	const pick = (indices: number[]): TokenWindows => {
+	const taken = takenBySplits(windows.count, counts);
+	return inSplits((name) => {
+		const indices = taken[name];
 		const tokens = new Int32Array(indices.length * windows.length);
 		indices.forEach((index, row) => {
 			tokens.set(windows.tokens.subarray(index * windows.length, (index + 1) * windows.length), row * windows.length);
 		});
 		return indices.length === 0 ? { tokens, count: 0, length: windows.length } : makeWindows(tokens, windows.length);
-	};
-	return { search: pick(taken.search), validation: pick(taken.validation), heldOut: pick(taken.heldOut) };
+	});
+}
+
+/** Which of so many windows each split takes. */
+function takenBySplits(windows: number, counts: SplitCounts): Record<SplitName, number[]> {
+	const taken: Record<SplitName, number[]> = { search: [], validation: [], heldOut: [] };
+	for (let i = 0; i < windows; i++) {
+		// The split that is furthest behind its share.
+		const name = splitNames.reduce((best, split) => (lag(split) > lag(best) ? split : best));
+		taken[name].push(i);
+		function lag(split: SplitName): number {
+			return taken[split].length >= counts[split] ? Number.NEGATIVE_INFINITY : ((i + 1) * counts[split]) / windows - taken[split].length;
+		}
+	}
+	return taken;
 }

@@ -1,5 +1,6 @@
 import type { SplitName } from "../../storage/split-names.js";
 import type { TokenWindows } from "../runtime/windows.js";
+import type { TextKind } from "./text-kinds.js";
 import type { TextMix } from "./text-mix.js";
 import type { CalibrationFile, SplitCounts } from "./files.js";
 
@@ -17,6 +18,8 @@ export interface Calibration {
 	source: string;
 	/** One source, or one per file. */
 	sources: readonly CalibrationSource[];
+	/** Of self-generated text: the kind of each window. Missing if an earlier version drew it. */
+	kinds?: Readonly<Record<SplitName, readonly TextKind[]>> | undefined;
 }
 
 /** Sources and numbers of windows. */

@@ -1,6 +1,6 @@
 // What a plan says of the chosen set on each split: the losses of its text, and the metric where that is something else.
 import type { JobOptions, Metric } from "../../api/index.js";
-import { type SplitName, splitNames } from "../../model/calibration/index.js";
+import { countKinds, type SplitName, splitNames } from "../../model/calibration/index.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
 import { bySource } from "../../game/sources.js";
@@ -19,6 +19,7 @@ export function splitFacts({ calibration, drawn }: Session): Record<SplitName, P
 		return {
 			...{ source: calibration.source, sha256: hashWindows(windows), count: windows.count, length: windows.length },
 			...(sources.length > 1 ? { sources } : {}),
+			...(calibration.kinds ? { kinds: countKinds(calibration.kinds[name]) } : {}),
 		};
 	};
 	const share = drawn();

@@ -164,8 +164,14 @@ function reproduceOf({
 	const splits = splitNames.flatMap((split) => {
 		const facts = calibration[split];
 		if (!facts) return [];
-		const { source, sha256, count, length, drawn } = facts;
-		return [{ split, source, sha256, windows: count, length, ...(drawn ? { drawn: { ...drawn } } : {}) }];
+		const { source, sha256, count, length, kinds, drawn } = facts;
+		return [
+			{
+				...{ split, source, sha256, windows: count, length },
+				...(kinds ? { kinds: kinds.map(({ kind, count: windows }) => ({ kind, windows })) } : {}),
+				...(drawn ? { drawn: { ...drawn } } : {}),
+			},
+		];
 	});
 	const processors = cpus();
 	return {

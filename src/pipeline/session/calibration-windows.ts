@@ -1,15 +1,17 @@
 // The calibration windows of a run: drawn or read, self-generated text kept for the next run.
 import { readFile } from "node:fs/promises";
+import * as v from "valibot";
 import {
 	areSound,
 	type Calibration,
 	calibrate,
+	inSplits,
 	type SplitName,
-	splitNames,
 	type FurtherText,
 	furtherText,
 	oneSource,
 	selfGenerated,
+	textKinds,
 } from "../../model/calibration/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { SourceShare } from "../../game/sources.js";
@@ -104,8 +106,9 @@ export async function calibrationOf(
 	const kept = await readKept(model, file, { ...counts, length });
 	if (kept) return kept;
 	const drawn = await draw();
-	const splits = Object.fromEntries(splitNames.map((split) => [split, Array.from(drawn.splits[split].tokens)]));
-	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify({ splits, checked: true })));
+	const splits = inSplits((split) => Array.from(drawn.splits[split].tokens));
+	const text = JSON.stringify({ splits, kinds: drawn.kinds, checked: true });
+	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
 	return drawn;
 }
 
@@ -128,6 +131,8 @@ export function furtherOf(source: SampleSource, { splits }: Calibration, options
 interface KeptSplits {
 	readonly splits?: Readonly<Record<SplitName, number[]>>;
 	readonly folds?: Readonly<Record<"search" | "validation" | "report", number[]>>;
+	/** The kind of each window; nothing in what an earlier version wrote. */
+	readonly kinds?: unknown;
 	/** Whether loops and broken text were drawn again. Text of an earlier version counts where it has none. */
 	readonly checked?: true;
 }
@@ -145,8 +150,17 @@ async function readKept(
 		if (!search || !validation || !heldOut) return undefined;
 		const windows = { search, validation, heldOut };
 		if (!kept.checked && !Object.values(windows).every((split) => areSound(model, split))) return undefined;
-		return oneSource(selfGenerated, windows);
+		return oneSource(selfGenerated, windows, keptKinds(kept.kinds, counts));
 	} catch {
 		return undefined; // not there, or torn by a crash: drawn again, the same for the same seed
 	}
+}
+
+const knownKinds = v.array(v.picklist(textKinds));
+
+/** Undefined for anything but one known kind a window. */
+function keptKinds(kept: unknown, counts: Readonly<Record<SplitName, number>>): Calibration["kinds"] {
+	const schema = v.object(inSplits((split) => v.pipe(knownKinds, v.length(counts[split]))));
+	const read = v.safeParse(schema, kept);
+	return read.success ? read.output : undefined;
 }

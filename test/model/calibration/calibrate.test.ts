@@ -80,6 +80,22 @@ describe("self-generated text", () => {
 		expect(turns.length).toBeGreaterThan(1);
 	});
 
+	it("are of the kinds that are said, in every split", async () => {
+		const counts = { search: 3, validation: 4, heldOut: 5 };
+		const { splits, kinds } = await calibrate(chat, { counts, length: 160, seed: 4, mix: "wide" });
+		const begun = openings.map(({ text, kind }) => ({
+			kind,
+			start: [...chat.tokenize(text, { addSpecial: true }).subarray(0, 64)].join(),
+		}));
+		const kindOf = (row: readonly number[]) => {
+			const opening = begun.find(({ start }) => row.join().startsWith(start));
+			if (opening) return opening.kind;
+			return chat.detokenize(Int32Array.from(row), { special: true }).includes("<|im_start|>assistant") ? "chat" : "document";
+		};
+		for (const split of splitNames) expect(kinds![split]).toEqual(rows(splits[split]).map(kindOf));
+		expect(new Set(Object.values(kinds!).flat()).size).toBeGreaterThan(3);
+	});
+
 	it.each([
 		["loops", (prompt: Int32Array, length: number) => Int32Array.from({ length }, (_, i) => prompt[i] ?? 7)],
 		["goes on in a foreign script", (prompt: Int32Array, length: number) => Int32Array.from({ length }, (_, i) => prompt[i] ?? 1000 + i)],

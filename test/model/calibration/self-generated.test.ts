@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { areSound, selfGeneratedWindows, windowsAsDrawn } from "../../../src/model/calibration/index.js";
+import { areSound, countKinds, selfGeneratedWindows, windowsAsDrawn } from "../../../src/model/calibration/index.js";
+import { selfGeneratedText } from "../../../src/model/calibration/self-generated.js";
 import type { SampleOptions, TextModel } from "../../../src/model/runtime/text-model.js";
 
 const length = 24;
@@ -61,6 +62,18 @@ describe("windows of self-generated text from nothing", () => {
 		expect(windows.map(kindOf)).toEqual(["text", "text", "text", "text"]);
 		expect(asked.map(({ count }) => count)).toEqual([2, 2, 2, 1, 1]);
 		expect(asked.slice(3).map(({ seed }) => seed)).toEqual([2 ** 44 + 1, 2 ** 44 + 2]);
+	});
+
+	it("are documents where a chat has no room for an answer", async () => {
+		const kindsOf = async (tokens: number) =>
+			(await selfGeneratedText(writer([], { chats: true }).model, { count: 3, length: tokens, seed: 0 })).kinds;
+		expect(await kindsOf(length)).toEqual(["document", "chat", "document"]);
+		expect(await kindsOf(2)).toEqual(["document", "document", "document"]);
+		expect(countKinds(["chat", "news", "document", "news"])).toEqual([
+			{ kind: "document", count: 1 },
+			{ kind: "chat", count: 1 },
+			{ kind: "news", count: 2 },
+		]);
 	});
 
 	it("stay as they were drawn for a plan that says so", async () => {

@@ -72,6 +72,10 @@ describe("the report of a run", () => {
 		expect(report.surrogate).toMatchObject({ name: "mixed-gp", r2: plan.surrogate!.r2 });
 		for (const { low, forecast, high } of report.surrogate!.forecasts ?? []) expect(low < forecast && forecast < high).toBe(true);
 		expect(report.reproduce).toMatchObject({ command: plan.command, seed: 0, machine: plan.machine });
+		for (const { split, windows, kinds } of report.reproduce.calibration) {
+			expect(kinds).toEqual([{ kind: "document", windows }]);
+			expect(plan.calibration[split as "search"]!.kinds).toEqual([{ kind: "document", count: windows }]);
+		}
 		expect(report.timings.map(({ phase }) => phase)).toEqual(expect.arrayContaining(["load", "search", "validation", "figures", "write"]));
 	});
 

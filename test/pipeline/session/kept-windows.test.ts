@@ -22,7 +22,17 @@ it("cached text of another shape is drawn again", async () => {
 	const change = (name: RegExp, to: string) => writeFileSync(cached(), readFileSync(cached(), "utf8").replace(name, to));
 	const options = { windows: 2, windowLength: 8 };
 	const draw = () => calibrationOf(model, folder, { seed: 0 }, options);
-	const straight = (await draw()).splits;
+	const { splits: straight, kinds } = await draw();
+	expect(kinds).toEqual({ search: ["document", "document"], validation: ["document", "document"], heldOut: Array(3).fill("document") });
+	expect((await draw()).kinds).toEqual(kinds);
+	// Text of an earlier version has none.
+	const saved = readFileSync(cached(), "utf8");
+	for (const other of [undefined, { ...kinds, search: ["document"] }, { ...kinds, search: ["document", "other"] }]) {
+		writeFileSync(cached(), JSON.stringify({ ...(JSON.parse(saved) as object), kinds: other }));
+		const read = await draw();
+		expect([read.splits, read.kinds]).toEqual([straight, undefined]);
+	}
+	writeFileSync(cached(), saved);
 	change(/"validation":\[\d+,/, '"validation":[null,');
 	expect((await draw()).splits).toEqual(straight);
 	change(/"heldOut":\[\d+,/, '"heldOut":[');
