@@ -186,7 +186,11 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 		const steps = stepsOf(output, amount === "curve", { ...healable, dryRun: false });
 		return finish(
 			session,
-			{ curve: [], commands: [], estimate: { ...estimate, ...estimatedSteps(steps, times, asksToHeal(healable)) } },
+			{
+				curve: [],
+				commands: [],
+				estimate: { ...estimate, ...estimatedSteps(steps, times, asksToHeal(healable) ? seconds.drawing : undefined) },
+			},
 			run,
 		);
 	}

@@ -36,7 +36,7 @@ export function frontierTimes(work: GridWork, seconds: GridSeconds): ReadonlyMap
 	const times = new Map<StepName, StepTime>();
 	if (!Object.values(planned).every(Number.isFinite)) return times;
 	times.set("Searching", { evaluations: planned.search });
-	times.set("Comparing finalists", { evaluations: planned.compare });
+	times.set("Comparing finalists", { evaluations: planned.compare, other: planned.drawing });
 	if (healing === undefined || quantizing === undefined) return times;
 	const counts = gridEvaluations(work);
 	const evaluations = counts.validation * validation + counts.heldOut * planned.heldOut;

@@ -47,15 +47,25 @@ export function furtherText(model: TextModel, options: FurtherOptions): FurtherT
 	};
 }
 
+/** The draws of further self-generated text, in their order. */
+export function furtherDraws({ counts, seed }: Pick<CalibrationOptions, "counts" | "seed">): { count: number; seed: number }[] {
+	return Array.from({ length: draws }, (_, index) => ({
+		count: 2 ** index * counts.validation,
+		seed: firstSeed + (seed * draws + index) * seedsOfDraw,
+	}));
+}
+
 function ownText(model: TextModel, { calibration, draw }: FurtherOptions): FurtherText {
-	const { counts, seed } = calibration;
+	const { counts } = calibration;
+	const asked = furtherDraws(calibration);
 	const sample = draw ?? ((count, own) => selfGeneratedWindows(model, { ...calibration, count, seed: own }));
 	const drawn = new Map<number, TokenWindows>();
 	return async (part) => {
 		if (part >= furtherParts) return undefined;
 		const index = Math.floor(Math.log2(part + 1));
 		const first = 2 ** index - 1;
-		const windows = drawn.get(index) ?? (await sample((first + 1) * counts.validation, firstSeed + (seed * draws + index) * seedsOfDraw));
+		const { count, seed } = asked[index]!;
+		const windows = drawn.get(index) ?? (await sample(count, seed));
 		drawn.set(index, windows);
 		return sliceOf(windows, (part - first) * counts.validation, counts.validation);
 	};

@@ -3,7 +3,7 @@ export { readDocuments } from "./documents.js";
 export { calibrate, deal, inSplits, oneSource, selfGenerated } from "./splits.js";
 export type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
 export { type SplitName, splitNames, splitTitle } from "../../storage/split-names.js";
-export { type FurtherText, furtherParts, furtherText } from "./further.js";
+export { furtherDraws, type FurtherText, furtherParts, furtherText } from "./further.js";
 export { areSound, selfGeneratedWindows, windowsAsDrawn } from "./self-generated.js";
 export { countKinds, type TextKind, textKinds } from "./text-kinds.js";
 export type { TextMix } from "./text-mix.js";

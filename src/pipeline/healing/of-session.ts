@@ -1,5 +1,4 @@
 // Healing within a run: on the splits of the session, the text to fit to drawn beside them.
-import { splitNames } from "../../model/calibration/index.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import { onSelfGenerated } from "../session/calibration-windows.js";
 import { InvalidPlanError } from "../../errors.js";
@@ -184,12 +183,8 @@ export async function healSecondsOf(
 }
 
 /** What a session has measured of the speed of healing. */
-export function knownSpeed({ secondsPerToken: pass, calibration, textSeconds }: Session): KnownSpeed {
-	if (pass === undefined) return {};
-	const drawn = splitNames.reduce((sum, split) => sum + calibration.splits[split].tokens.length, 0);
-	const draw = textSeconds / drawn;
-	// No text is drawn faster than it is run: an earlier run drew this one, or it comes from files.
-	return { pass, ...(draw > pass ? { draw } : {}) };
+export function knownSpeed({ secondsPerToken: pass, secondsPerDrawn: draw }: Session): KnownSpeed {
+	return pass === undefined ? {} : { pass, ...(draw === undefined ? {} : { draw }) };
 }
 
 function aheadOf(session: Session, removed: readonly number[] | number, { healHeads }: HealSettings, every: boolean) {

@@ -1,7 +1,6 @@
 // The text that matrices are fitted to: self-generated, kept for the next run.
 import type { JobOptions } from "../../api/index.js";
-import { access } from "node:fs/promises";
-import { keptSamples, type SampleRequest, samplesPath } from "../session/cached-samples.js";
+import { hasSamples, keptSamples, type SampleRequest } from "../session/cached-samples.js";
 import type { Model } from "../../model/runtime/model.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 
@@ -34,8 +33,5 @@ export function healWindows(model: Model, folder: string, text: HealText, option
 
 /** Whether an earlier run drew them. */
 export function hasHealWindows(folder: string, text: HealText): Promise<boolean> {
-	return access(samplesPath(folder, text, purpose)).then(
-		() => true,
-		() => false,
-	);
+	return hasSamples(folder, text, purpose);
 }

@@ -40,6 +40,7 @@ export async function askedWork(
 	const effort = effortOf(options);
 	const field = named ? 1 : raceField(method, effort, options.granularity);
 	const singles = singlesOf(model.facts.blocks, removable);
+	const drawing = (await session.races.toDraw()).map((drawn) => drawn * (session.secondsPerDrawn ?? 0));
 	return {
 		masks: planned - known,
 		known,
@@ -51,6 +52,7 @@ export async function askedWork(
 		secondsPerMask,
 		secondsPerToken,
 		secondsPerRacedToken,
+		drawing,
 		maxTime,
 	};
 }

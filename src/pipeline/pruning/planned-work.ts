@@ -23,6 +23,8 @@ export interface WorkAsked {
 	readonly secondsPerToken?: number | undefined;
 	/** Seconds of a token in the final comparison. @default as elsewhere outside the search */
 	readonly secondsPerRacedToken?: number | undefined;
+	/** Seconds in which each draw of further text is sampled, one a round: 0 for what is there. @default none, as for text of files */
+	readonly drawing?: readonly number[] | undefined;
 	/** Seconds that the search may take. */
 	readonly maxTime?: number | undefined;
 }
@@ -59,6 +61,7 @@ export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 	return {
 		search: searched * secondsPerMask,
 		compare: ((raced + further / 2) * racedPerToken(asked) + 3 * perToken) * tokens.validation + 2 * heldOut,
+		drawing: furtherSeconds(asked).drawing / 2,
 		heldOut,
 	};
 }
@@ -69,12 +72,14 @@ export function finalistSeconds(asked: WorkAsked): number {
 	return (countsOf(asked).raced - sizes) * tokens.validation * racedPerToken(asked);
 }
 
-/** Further text of the final comparison at most: seconds of measuring it, and parts as large as the validation split. */
-export function furtherWork(asked: WorkAsked): { readonly seconds: number; readonly parts: number } {
-	const { tokens, effort } = asked;
+/** Seconds of further text in the final comparison at most: of measuring it, and of drawing what is not there. */
+export function furtherSeconds(asked: WorkAsked): { readonly measuring: number; readonly drawing: number } {
+	const { tokens, effort, drawing = [] } = asked;
 	const { further } = countsOf(asked);
+	// A round compares at least two sets.
+	const drawn = drawing.slice(0, tieRounds[effort]).filter((_, round) => further >= 2 * partsAfter(round + 1));
 	return {
-		seconds: further * tokens.validation * racedPerToken(asked),
-		parts: further > 0 ? partsAfter(tieRounds[effort]) : 0,
+		measuring: further * tokens.validation * racedPerToken(asked),
+		drawing: drawn.reduce((sum, seconds) => sum + seconds, 0),
 	};
 }

@@ -35,6 +35,8 @@ export function comparingStep(options: Pick<SteppedSettings, "remove"> & HealSet
 export interface PlannedSeconds {
 	readonly search: number;
 	readonly compare: number;
+	/** Drawing further text for the comparison, which is no evaluation. */
+	readonly drawing: number;
 	/** An evaluation on the held-out split. */
 	readonly heldOut: number;
 }
@@ -60,7 +62,7 @@ export function stepTimes(session: Session, planned: PlannedSeconds, run: Steppe
 	times.set("Searching", { evaluations: planned.search });
 	// Blocks that are named are measured on the search split too, without a step of its own.
 	const compare = planned.compare + (options.remove ? planned.search : 0);
-	if (healing !== undefined) times.set(comparingStep(options), { evaluations: compare, other: healing });
+	if (healing !== undefined) times.set(comparingStep(options), { evaluations: compare, other: planned.drawing + healing });
 	const { proof } = session.model.blocks;
 	const writing = writingTime({ proof, load, evaluation: planned.heldOut, quantizing }, options);
 	if (writing) times.set("Writing and verifying", writing);
@@ -70,19 +72,19 @@ export function stepTimes(session: Session, planned: PlannedSeconds, run: Steppe
 
 /**
  * A run step by step, and the sum of the steps that are known.
- * @param heals whether sets are healed: if they are while they are compared, that has a line of its own
+ * @param drawing if sets are healed: what else than healing takes time beside the evaluations while they are compared. Healing has a line of its own
  */
 export function estimatedSteps(
 	steps: readonly StepName[],
 	times: ReadonlyMap<StepName, StepTime>,
-	heals = false,
+	drawing?: number,
 ): Pick<Estimate, "steps" | "seconds"> {
 	const row = (name: StepName, seconds: number | undefined) => ({ name, ...(seconds === undefined ? {} : { seconds }) });
 	const estimated = steps.flatMap((name) => {
 		const time = times.get(name);
 		const { evaluations = 0, other = 0 } = time ?? {};
-		if (!heals || name !== "Comparing finalists") return [row(name, time && evaluations + other)];
-		return [row(name, time && evaluations), row("Healing", time && other)];
+		if (drawing === undefined || name !== "Comparing finalists") return [row(name, time && evaluations + other)];
+		return [row(name, time && evaluations + drawing), row("Healing", time && other - drawing)];
 	});
 	return { steps: estimated, seconds: estimated.reduce((sum, { seconds = 0 }) => sum + seconds, 0) };
 }

@@ -2,14 +2,13 @@
 import type { Method, StepName } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
-import { onSelfGenerated } from "../session/calibration-windows.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import { jobWith, type PruneJob } from "../preflight/job.js";
 import type { StepTime } from "../../model/runtime/job-options.js";
 import type { Session } from "../session/session.js";
 import { plannedMasks } from "../methods/registry.js";
 import { speedPhase } from "../speed/speed.js";
-import { finalistSeconds, furtherWork, type WorkAsked } from "./planned-work.js";
+import { finalistSeconds, furtherSeconds, type WorkAsked } from "./planned-work.js";
 import { textsPhase } from "./measure-pair.js";
 import type { Removable } from "./removable.js";
 import { fewestSeconds, leftOutLate, type OptionalPart, type PartSeconds, planTime } from "./time-plan.js";
@@ -130,30 +129,23 @@ function partsOf(session: Session, { asked, times, removable }: TimedRun, option
 	const speed = measuring(speedPhase) > 0 ? all - texts : 0;
 	// Both need the models loaded, which is saved with the last of them.
 	const samples = texts > 0 && speed === 0 ? all : texts;
-	const further = furtherSeconds(session, asked, options);
+	const { measuring: measured, drawing } = furtherSeconds(asked);
+	const further = measured + drawing;
 	// Sets that save time are left out of a search that is limited in time.
 	const task = { ...removable, blocks: session.model.facts.blocks, time: undefined };
 	const masksOf = (method: Method) => plannedMasks({ ...task, method }, { ...options, maxTime: undefined }, session.tokens.search);
 	const usual = removable.named ? 0 : masksOf(options.method);
 	const finalists = finalistSeconds(asked);
 	return {
-		fixed: sum(comparing) - finalists - further.measured / 2 + sum(times.get("Writing and verifying")) + reportSeconds,
+		fixed: sum(comparing) - finalists - further / 2 + sum(times.get("Writing and verifying")) + reportSeconds,
 		finalists,
-		optional: { samples, speed, "further text": further.measured + further.drawn },
+		optional: { samples, speed, "further text": further },
 		usual: Math.max(0, usual - known) * secondsPerMask,
 		singles: removable.named ? 0 : Math.max(0, singles - known) * secondsPerMask,
 		late: session.secondsPerMask ?? secondsPerMask,
 		// The hidden states take a pass; attention parts are measured one by one, and blocks beside them before.
 		unsearched: removable.named ? 0 : (options.granularity === "attention" ? masksOf("leave-one-out") : 1 + sizes) * secondsPerMask,
 	};
-}
-
-function furtherSeconds(session: Session, asked: WorkAsked, options: PruneJob): { readonly measured: number; readonly drawn: number } {
-	const { seconds, parts } = furtherWork(asked);
-	const { splits } = session.calibration;
-	const own = onSelfGenerated(options) ? session.textSeconds : 0;
-	const tokens = Object.values(splits).reduce((all, { tokens }) => all + tokens.length, 0);
-	return { measured: seconds, drawn: (own * parts * splits.validation.tokens.length) / tokens };
 }
 
 const sum = ({ evaluations = 0, other = 0 }: StepTime = {}) => evaluations + other;

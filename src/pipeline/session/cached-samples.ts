@@ -1,5 +1,5 @@
 // Self-generated text of a model, kept in its run folder for the next run.
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import type { JobOptions } from "../../api/index.js";
 import { areSound, selfGeneratedWindows, type TextMix, windowsAsDrawn } from "../../model/calibration/index.js";
 import type { Model } from "../../model/runtime/model.js";
@@ -38,6 +38,14 @@ export function samplesPath(
 ): string {
 	const kind = mix === "plain" ? [] : [mix];
 	return windowsPath(folder, hashOf([name, version, llamaPin.commit, count, length, seed, ...kind]));
+}
+
+/** Whether an earlier run drew such windows. */
+export function hasSamples(folder: string, request: SampleRequest, purpose: SamplePurpose): Promise<boolean> {
+	return access(samplesPath(folder, request, purpose)).then(
+		() => true,
+		() => false,
+	);
 }
 
 /** Whose text it is, and where it is kept. */

@@ -7,6 +7,7 @@ import {
 	calibrate,
 	inSplits,
 	type SplitName,
+	furtherDraws,
 	type FurtherText,
 	furtherText,
 	oneSource,
@@ -16,14 +17,16 @@ import {
 import { InvalidOptionError } from "../../errors.js";
 import type { SourceShare } from "../../game/sources.js";
 import { metricOf } from "../preflight/metric.js";
-import { keptSamples, keptWindows, type SampleSource } from "./cached-samples.js";
+import { hasSamples, keptSamples, keptWindows, type SamplePurpose, type SampleSource } from "./cached-samples.js";
 import { logger } from "../../api/logger.js";
+import { computingIdentity } from "../../model/evaluation/kept.js";
 import type { Model } from "../../model/runtime/model.js";
 import { llamaPin } from "../../model/runtime/paths.js";
 import { hashOf } from "../../storage/hash.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { windowsPath } from "../../storage/runs.js";
 import { watchDrawing } from "./text-limit.js";
+import { timed } from "./timings.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
 /** Windows of the search split and of the validation split, and tokens in a window, as the paper has them. */
@@ -71,6 +74,12 @@ export interface TextRequest {
 	readonly until?: number | undefined;
 }
 
+/** The text of a run. */
+export interface SessionText extends Calibration {
+	/** Seconds in which it was drawn as this run computes, by this run or an earlier one. Missing for files, and if nobody knows. */
+	readonly drawnIn?: number | undefined;
+}
+
 /**
  * The windows of the options' files, or self-generated text, which is kept in the run folder.
  * @throws InvalidOptionError for self-generated text that cannot be drawn in time
@@ -80,7 +89,7 @@ export async function calibrationOf(
 	folder: string,
 	{ seed, until }: TextRequest,
 	options: SessionSettings,
-): Promise<Calibration> {
+): Promise<SessionText> {
 	const { length, ...counts } = splitCounts(options);
 	const draw = () => {
 		const watch = watchDrawing(onSelfGenerated(options) ? until : undefined, options.signal);
@@ -103,26 +112,39 @@ export async function calibrationOf(
 	const { heldOut, ...others } = counts;
 	const name = hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed, ...mixKey(options)]);
 	const file = windowsPath(folder, name);
-	const kept = await readKept(model, file, { ...counts, length });
+	const by = hashOf([computingIdentity(model, options), model.threads]);
+	const kept = await readKept(model, file, { ...counts, length, by });
 	if (kept) return kept;
-	const drawn = await draw();
+	const [drawn, drawnIn] = await timed(draw);
 	const splits = inSplits((split) => Array.from(drawn.splits[split].tokens));
-	const text = JSON.stringify({ splits, kinds: drawn.kinds, checked: true });
+	const text = JSON.stringify({ splits, kinds: drawn.kinds, checked: true, drawn: { seconds: drawnIn, by } });
 	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
-	return drawn;
+	return { ...drawn, drawnIn };
 }
 
 /** Text from nothing keeps the names that it had before there was another. */
 const mixKey = ({ selfText = "plain" }: SessionSettings): string[] => (selfText === "plain" ? [] : [selfText]);
 
+const furtherPurpose = ({ selfText }: SessionSettings): SamplePurpose => ({
+	...{ name: "further", version: samplerVersion, phase: "generating more text", mix: selfText },
+});
+
+/** Tokens that each draw of further self-generated text still takes: 0 for what the run folder holds. */
+export function furtherToDraw(folder: string, options: SessionSettings): Promise<number[]> {
+	const { length, ...counts } = splitCounts(options);
+	const left = furtherDraws({ counts, seed: options.seed ?? 0 }).map(async ({ count, seed }) =>
+		(await hasSamples(folder, { count, length, seed }, furtherPurpose(options))) ? 0 : count * length,
+	);
+	return Promise.all(left);
+}
+
 /** Further windows of the same kind, self-generated text kept in the run folder: an interrupted race goes on with the same. */
 export function furtherOf(source: SampleSource, { splits }: Calibration, options: SessionSettings): FurtherText {
 	const { length, ...counts } = splitCounts(options);
-	const purpose = { name: "further", version: samplerVersion, phase: "generating more text", mix: options.selfText };
 	return furtherText(source.model, {
 		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
 		splits: Object.values(splits),
-		draw: (count, seed) => keptSamples(source, { count, length, seed }, purpose, options),
+		draw: (count, seed) => keptSamples(source, { count, length, seed }, furtherPurpose(options), options),
 		onProblem: (problem) => logger(options)("warning", `there is no more text for tied candidates: ${problem}`),
 	});
 }
@@ -135,13 +157,15 @@ interface KeptSplits {
 	readonly kinds?: unknown;
 	/** Whether loops and broken text were drawn again. Text of an earlier version counts where it has none. */
 	readonly checked?: true;
+	/** Seconds in which it was drawn, and by what. */
+	readonly drawn?: { readonly seconds?: unknown; readonly by?: unknown };
 }
 
 async function readKept(
 	model: Model,
 	file: string,
-	{ length, ...counts }: ReturnType<typeof splitCounts>,
-): Promise<Calibration | undefined> {
+	{ length, by, ...counts }: ReturnType<typeof splitCounts> & { readonly by: string },
+): Promise<SessionText | undefined> {
 	try {
 		const kept = JSON.parse(await readFile(file, "utf8")) as KeptSplits;
 		const splits = kept.splits ?? (kept.folds && { ...kept.folds, heldOut: kept.folds.report });
@@ -150,7 +174,9 @@ async function readKept(
 		if (!search || !validation || !heldOut) return undefined;
 		const windows = { search, validation, heldOut };
 		if (!kept.checked && !Object.values(windows).every((split) => areSound(model, split))) return undefined;
-		return oneSource(selfGenerated, windows, keptKinds(kept.kinds, counts));
+		const { seconds } = kept.drawn?.by === by ? kept.drawn : {};
+		const drawnIn = typeof seconds === "number" && seconds > 0 ? { drawnIn: seconds } : {};
+		return { ...oneSource(selfGenerated, windows, keptKinds(kept.kinds, counts)), ...drawnIn };
 	} catch {
 		return undefined; // not there, or torn by a crash: drawn again, the same for the same seed
 	}

@@ -1,6 +1,6 @@
 // What races of a session measure: the validation split, further text of its kind, and by what sets are compared.
 import type { Calibration } from "../../model/calibration/index.js";
-import { furtherOf, onSelfGenerated } from "./calibration-windows.js";
+import { furtherOf, furtherToDraw, onSelfGenerated } from "./calibration-windows.js";
 import { logger } from "../../api/logger.js";
 import { metricOf } from "../preflight/metric.js";
 import { Once } from "./once.js";
@@ -82,6 +82,12 @@ export class RaceGames {
 	/** A part (from 0) of more text of the validation split's kind and size; undefined where there is no more, and of questions. */
 	async further(part: number): Promise<LedgerGame | undefined> {
 		return metricOf(this.#setting.options) === "accuracy" ? undefined : this.#further(part);
+	}
+
+	/** Tokens that each draw of further text is sampled for: 0 for what an earlier run drew, none of files and of questions. */
+	async toDraw(): Promise<number[]> {
+		const { folder, options } = this.#setting;
+		return onSelfGenerated(options) && metricOf(options) !== "accuracy" ? furtherToDraw(folder, options) : [];
 	}
 
 	/** SHA-256 over the tokens of a part that was asked for. */

@@ -1,16 +1,8 @@
 import { basename } from "node:path";
 import type { JobOptions, ModelSummary, Metric } from "../../api/index.js";
 import { type Attribution, shiftedGames } from "../../game/attribution/attribution.js";
-import {
-	type Calibration,
-	type SplitName,
-	splitNames,
-	splitTitle,
-	readDocuments,
-	refuseRepeated,
-	weightedFiles,
-} from "../../model/calibration/index.js";
-import { calibrationOf, splitCounts, onSelfGenerated } from "./calibration-windows.js";
+import { type SplitName, splitNames, splitTitle, readDocuments, refuseRepeated, weightedFiles } from "../../model/calibration/index.js";
+import { calibrationOf, type SessionText, splitCounts, onSelfGenerated } from "./calibration-windows.js";
 import { hashAsRead } from "../../model/evaluation/kept.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { readQuestions } from "../../model/evaluation/questions.js";
@@ -60,7 +52,7 @@ export class Session {
 	readonly folder: string;
 	readonly seed: number;
 	readonly metric: Metric;
-	readonly calibration: Calibration;
+	readonly calibration: SessionText;
 	/** Of the metric `accuracy`. */
 	readonly questions: Record<SplitName, PreparedQuestions> | undefined;
 	/** What is searched and raced: the metric. */
@@ -92,8 +84,6 @@ export class Session {
 	/** How far the device is from the CPU, nothing if it could not be compared; undefined for the CPU. */
 	readonly parity: readonly Parity[] | undefined;
 	readonly timings: Timings = {};
-	/** Seconds in which the calibration text was read or generated; none of it if an earlier run has kept it. */
-	textSeconds = 0;
 	readonly #games: SessionGames;
 	#lock: Lock | undefined;
 
@@ -111,6 +101,13 @@ export class Session {
 		const [game, tokens] = this.exactSearch ? [search, this.tokens.search] : [heldOut, this.tokens.heldOut];
 		const seconds = game.ledger.secondsPerMask;
 		return seconds === undefined ? undefined : seconds / tokens;
+	}
+
+	/** Seconds in which the model draws a token of self-generated text, by this run or an earlier one; undefined for files, and if nobody knows. */
+	get secondsPerDrawn(): number | undefined {
+		const { drawnIn, splits } = this.calibration;
+		if (drawnIn === undefined) return undefined;
+		return drawnIn / splitNames.reduce((sum, split) => sum + splits[split].tokens.length, 0);
 	}
 
 	/** What those of the distributions will take that are not made yet. */
@@ -187,9 +184,7 @@ export class Session {
 			model = await loadAsRead(header, { ...options, placement }, { ...shape, stateBytes });
 			const loaded = Date.now();
 			const parity = await checkParity({ model, sha256, folder }, options);
-			const compared = Date.now();
 			const calibration = await calibrationOf(model, folder, { seed, until: plan.until }, options);
-			const prepared = Date.now();
 			for (const name of splitNames) {
 				const { count, length } = calibration.splits[name];
 				log("debug", `${splitTitle(name)} split: ${count} windows of ${length} tokens from ${calibration.source}`);
@@ -205,7 +200,6 @@ export class Session {
 			const session = new Session({ model, sha256, folder, seed, metric, calibration, questions, games, lock, parity, held: kept });
 			session.timings.load = (loaded - started) / 1000;
 			session.timings.calibration = (Date.now() - loaded) / 1000;
-			session.textSeconds = (prepared - compared) / 1000;
 			return session;
 		} catch (error) {
 			await model?.dispose();

@@ -8,7 +8,7 @@ describe("the work of a frontier", () => {
 		expect(gridEvaluations({ types: 3, sets: 4, healed: true })).toEqual({ validation: 1 + 3 * 9, heldOut: 1 + 9 });
 	});
 
-	const planned = { search: 100, compare: 20, heldOut: 3 };
+	const planned = { search: 100, compare: 20, drawing: 5, heldOut: 3 };
 	const known = { planned, validation: 2, healing: 50, quantizing: 30, loading: 10, speed: 0 };
 
 	const expected = (seconds: Parameters<typeof frontierTimes>[1]) =>
@@ -16,7 +16,7 @@ describe("the work of a frontier", () => {
 
 	it("takes its evaluations, and what is done beside them", () => {
 		expect(expected(known)).toEqual({
-			...{ Searching: { evaluations: 100 }, "Comparing finalists": { evaluations: 20 } },
+			...{ Searching: { evaluations: 100 }, "Comparing finalists": { evaluations: 20, other: 5 } },
 			Measuring: { evaluations: 16 * 2 + 10 * 3, other: 90 },
 		});
 	});

@@ -43,7 +43,7 @@ describe("the time of the steps", () => {
 		model: { blocks: { proof: "bits" } },
 		calibration: { splits: { search: split(10), validation: split(10), heldOut: split(15) } },
 	} as unknown as Session;
-	const planned = { search: 60, compare: 9, heldOut: 1 };
+	const planned = { search: 60, compare: 9, drawing: 0, heldOut: 1 };
 
 	const none: OtherSeconds = { healing: 0, quantizing: 0 };
 
@@ -115,7 +115,7 @@ describe("the time of the steps", () => {
 
 	it("has healing on a line of its own in a dry run, and in the sum", () => {
 		const times = stepTimes(session, planned, { output, options: { heal: true }, healing: 600, quantizing: 0 });
-		const { steps, seconds } = estimatedSteps(["Searching", "Comparing finalists"], times, true);
+		const { steps, seconds } = estimatedSteps(["Searching", "Comparing finalists"], times, 0);
 		expect(steps).toEqual([
 			{ name: "Searching", seconds: 60 },
 			{ name: "Comparing finalists", seconds: 9 },
@@ -123,10 +123,20 @@ describe("the time of the steps", () => {
 		]);
 		expect(seconds).toBe(669);
 		const unknown = stepTimes(session, planned, { output, options: { heal: true }, healing: undefined, quantizing: 0 });
-		expect(estimatedSteps(["Comparing finalists"], unknown, true).steps).toEqual([{ name: "Comparing finalists" }, { name: "Healing" }]);
+		expect(estimatedSteps(["Comparing finalists"], unknown, 0).steps).toEqual([{ name: "Comparing finalists" }, { name: "Healing" }]);
 		// Named blocks have a step for it.
 		const named = stepTimes(session, planned, { output, options: { heal: true, remove: [3] }, healing: 600, quantizing: 0 });
-		expect(estimatedSteps(["Healing"], named, true).steps).toEqual([{ name: "Healing", seconds: 669 }]);
+		expect(estimatedSteps(["Healing"], named, 0).steps).toEqual([{ name: "Healing", seconds: 669 }]);
+	});
+
+	it("has drawing further text in the comparison, and not in healing", () => {
+		const drawn = { ...planned, drawing: 40 };
+		expect(expected({}, { seconds: drawn })["Comparing finalists"]).toEqual({ evaluations: 9, other: 40 });
+		const times = stepTimes(session, drawn, { output, options: { heal: true }, healing: 600, quantizing: 0 });
+		expect(estimatedSteps(["Comparing finalists"], times, drawn.drawing).steps).toEqual([
+			{ name: "Comparing finalists", seconds: 49 },
+			{ name: "Healing", seconds: 600 },
+		]);
 	});
 
 	it("is the same of a plan that is carried out", () => {

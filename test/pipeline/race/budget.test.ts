@@ -5,7 +5,7 @@ import { Coalition } from "../../../src/game/coalition.js";
 import { resolveJob } from "../../../src/pipeline/preflight/job.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
-import { finalistSeconds, furtherWork, plannedSeconds, workOf } from "../../../src/pipeline/pruning/planned-work.js";
+import { finalistSeconds, furtherSeconds, plannedSeconds, workOf } from "../../../src/pipeline/pruning/planned-work.js";
 import type { ProposedSet } from "../../../src/pipeline/methods/selection-context.js";
 import { raceField } from "../../../src/pipeline/methods/budget.js";
 
@@ -164,23 +164,34 @@ describe("the work that is announced", () => {
 	it("is that of the search within its time, single removals at least", () => {
 		const seconds = (asked: Partial<Parameters<typeof workOf>[0]>) => plannedSeconds({ ...base, masks: 800, ...asked });
 		// 4 sets on the validation split, 2 on the held-out split.
-		expect(seconds({})).toEqual({ search: 1600, compare: 2 * (8 + 6), heldOut: 6 });
+		expect(seconds({})).toEqual({ search: 1600, compare: 2 * (8 + 6), drawing: 0, heldOut: 6 });
 		expect(seconds({ maxTime: 60 }).search).toBe(60);
 		expect(seconds({ maxTime: 1e6 }).search).toBe(1600);
 		expect(seconds({ maxTime: 1 }).search).toBe(26);
-		expect(seconds({ maxTime: 1, known: 13 })).toEqual({ search: 0, compare: 28, heldOut: 6 });
+		expect(seconds({ maxTime: 1, known: 13 })).toEqual({ search: 0, compare: 28, drawing: 0, heldOut: 6 });
 		// A search on a copy of a small type is four times as fast as the model itself, which compares.
 		const slow = { secondsPerMask: 0.5, secondsPerToken: 0.02 };
-		expect(seconds(slow)).toEqual({ search: 400, compare: 2 * (8 + 6), heldOut: 6 });
+		expect(seconds(slow)).toEqual({ search: 400, compare: 2 * (8 + 6), drawing: 0, heldOut: 6 });
 		expect(finalistSeconds({ ...base, masks: 800, field: 3, ...slow })).toBe(2 * 4);
-		expect(furtherWork({ ...base, masks: 800, field: 3, ...slow })).toEqual({ seconds: 9 * 4, parts: 3 });
+		expect(furtherSeconds({ ...base, masks: 800, field: 3, ...slow })).toEqual({ measuring: 9 * 4, drawing: 0 });
 		// Sets may be compared on the copy too; the original and the winner are measured on the model then.
 		const copied = { ...slow, secondsPerRacedToken: 0.005 };
-		expect(seconds(copied)).toEqual({ search: 400, compare: 1 + 3 * 4 + 2 * 6, heldOut: 6 });
+		expect(seconds(copied)).toEqual({ search: 400, compare: 1 + 3 * 4 + 2 * 6, drawing: 0, heldOut: 6 });
 		const asked = { ...base, masks: 800, field: 3, ...copied };
 		expect(finalistSeconds(asked)).toBe(2 * 1);
-		expect(furtherWork(asked)).toEqual({ seconds: 9 * 1, parts: 3 });
+		expect(furtherSeconds(asked)).toEqual({ measuring: 9 * 1, drawing: 0 });
 		expect(seconds({ maxTime: 60, secondsPerMask: Number.NaN }).search).toBeNaN();
+	});
+
+	it("draws further text that is not there, as far as the rounds go", () => {
+		const drawingOf = (asked: Partial<Parameters<typeof workOf>[0]>) =>
+			furtherSeconds({ ...base, masks: 800, field: 3, drawing: [10, 20, 40], ...asked }).drawing;
+		expect([drawingOf({ effort: "quick" }), drawingOf({}), drawingOf({ effort: "thorough" })]).toEqual([10, 30, 70]);
+		expect(drawingOf({ drawing: [0, 20, 40] })).toBe(20);
+		// A quarter of the candidates are measured further at most: two sets on the first part, or on no part.
+		expect([drawingOf({ masks: 8 }), drawingOf({ masks: 4 })]).toEqual([10, 0]);
+		expect(drawingOf({ field: 1 })).toBe(0);
+		expect(plannedSeconds({ ...base, masks: 800, field: 3, drawing: [10, 20, 40] }).drawing).toBe(15);
 	});
 });
 

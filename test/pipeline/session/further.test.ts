@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
 import { Model } from "../../../src/model/runtime/model.js";
+import { askedWork } from "../../../src/pipeline/pruning/estimate.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
@@ -42,7 +43,6 @@ describe("further text of a session", () => {
 		["own", false],
 		["Q8_0", true],
 	] as const)("is drawn by what the search runs on: %s", async (workingWeights, byCopy) => {
-		fresh();
 		const session = await Session.open(fixturePath, { windows: 4, windowLength: 32, threads: 2, workingWeights }, { ...plan, masks: 2 });
 		const sampled = vi.spyOn(Model.prototype, "sample");
 		try {
@@ -52,6 +52,43 @@ describe("further text of a session", () => {
 		} finally {
 			sampled.mockRestore();
 			await session.close();
+		}
+	});
+
+	it("that is still to be drawn is known, and how fast that goes by what drew the splits, in the next run too", async () => {
+		const options = { windows: 4, windowLength: 32, threads: 2 };
+		const part = 4 * 32;
+		const first = await Session.open(fixturePath, options, plan);
+		const speed = first.secondsPerDrawn!;
+		try {
+			expect(speed).toBeGreaterThan(0);
+			expect(await first.races.toDraw()).toEqual([part, 2 * part, 4 * part]);
+			await first.races.further(0);
+			expect(await first.races.toDraw()).toEqual([0, 2 * part, 4 * part]);
+		} finally {
+			await first.close();
+		}
+		const again = await Session.open(fixturePath, options, plan);
+		try {
+			expect(again.secondsPerDrawn).toBe(speed);
+			const { drawing } = await askedWork(again, { kmax: 2, named: undefined, planned: 20, sizes: 1 }, { ...options, effort: "standard" });
+			expect(drawing).toEqual([0, 2 * part * speed, 4 * part * speed]);
+		} finally {
+			await again.close();
+		}
+		const text = fresh("prose.txt");
+		writeFileSync(text, "The whale rose out of the sea, and the captain called all hands on deck before the wind turned. ".repeat(40));
+		// Other threads draw in another time, and files are not drawn.
+		for (const [other, left] of [
+			[{ threads: 1 }, 3],
+			[{ calibration: [text] }, 0],
+		] as const) {
+			const session = await Session.open(fixturePath, { ...options, ...other }, plan);
+			try {
+				expect([session.secondsPerDrawn, (await session.races.toDraw()).length]).toEqual([undefined, left]);
+			} finally {
+				await session.close();
+			}
 		}
 	});
 
