@@ -54,6 +54,9 @@ export function askedAmount(positions: readonly number[]): { readonly words: str
 	return { words: [...counted(blocks, "block"), ...counted(attentions, "attention part")].join(" and "), options: options.join(" ") };
 }
 
+/** A text about blocks, of attention parts alone. */
+export const aboutAttention = (text: string): string => text.replaceAll(/\bblock(s?)\b/g, "attention part$1");
+
 /** What is removed, within a sentence: `block 3`, `blocks 3, 12f-15a`; with attention parts only `3, 6-9a`, since these are no blocks. */
 export function removedText(positions: readonly number[]): string {
 	if (amountsOf(positions).attentions > 0) return formatBlocks(positions);

@@ -1,7 +1,7 @@
 import type { FileType } from "../model/runtime/file-type-names.js";
 import type { Speedup } from "./speed.js";
 import type { MeanAndError, ModelFigures } from "../storage/plan-quantized.js";
-import type { SpeedRatio } from "../storage/plan-speed.js";
+import type { PlanContext, SpeedRatio } from "../storage/plan-speed.js";
 import type { Estimate, HealingOptions, TargetSpeedup } from "./prune.js";
 import type { GranularityUsed, MeasureOptions, MetricOptions, ModelSummary } from "./measure.js";
 
@@ -21,15 +21,21 @@ export interface FrontierQuantize {
 export interface FrontierOptions extends Omit<MeasureOptions, keyof MetricOptions>, HealingOptions {
 	/** Bytes that the file may have at most. @default no bound */
 	readonly targetSize?: number | undefined;
-	/** How many times fewer blocks are run at least, above 1; a measured speed-up is smaller than that. @default no bound */
+	/** How many times fewer blocks are run at least, above 1; a measured speed-up is smaller than that. Not with granularity `attention`. @default no bound */
 	readonly targetCompute?: number | undefined;
 	/**
 	 * How many times as fast as the model it is at least, above 1, measured: every combination takes turns with the model. A number is
-	 * taken of generation. @default no bound
+	 * taken of generation. With granularity `attention` it is the generation at the context, derived from measured times of the parts.
+	 * @default no bound
 	 */
 	readonly targetSpeedup?: TargetSpeedup | undefined;
-	/** Blocks to remove at most. @default a third, or what `targetCompute` or `targetSpeedup` may need */
+	/** Blocks, or attention parts, to remove at most. @default a third of the blocks, half of the attention parts, or what a target may need */
 	readonly maxBlocks?: number | undefined;
+	/**
+	 * With granularity `attention`: tokens of context that the model is used at, at least 256. Time per token and the KV cache are those
+	 * there. @default 4096, or what the model was trained on if that is less
+	 */
+	readonly context?: number | undefined;
 	/** Types that are tried, and whose weights are quantized. */
 	readonly quantize?: FrontierQuantize | undefined;
 	/** File that the result is written to, as JSON. */
@@ -46,11 +52,13 @@ export interface Dominated {
 	readonly bytes: boolean;
 	/** By loss and what stands for compute. */
 	readonly compute: boolean;
-	/** By loss, bytes and what stands for compute. */
+	/** By loss and KV cache; only with granularity `attention`. */
+	readonly kvCache?: boolean | undefined;
+	/** By all of these together. */
 	readonly both: boolean;
 }
 
-/** One number of removed blocks in one type of weights, measured on the validation split. */
+/** One number of removed blocks, or of removed attention parts, in one type of weights, measured on the validation split. */
 export interface FrontierCell extends ModelFigures {
 	/** As llama.cpp names it; `own`: the weights as they are. */
 	readonly type: FileType | "own";
@@ -66,6 +74,13 @@ export interface FrontierCell extends ModelFigures {
 	readonly compute: number;
 	/** How many times as fast as the original model; only with `targetSpeedup`. */
 	readonly speedup?: SpeedRatio | undefined;
+	/**
+	 * Milliseconds per generated token at the context, derived from measured times of this type's parts. Only with granularity `attention`,
+	 * and if half of the blocks can be left out to measure them.
+	 */
+	readonly milliseconds?: number | undefined;
+	/** Bytes of the KV cache at the context, in F16; only with granularity `attention`. */
+	readonly kvCache?: number | undefined;
 	/** Whether the targets are met; without one, whether it adds no more than `goal.maxAdded`. */
 	readonly fits: boolean;
 	readonly dominated: Dominated;
@@ -88,14 +103,22 @@ export interface FrontierResult {
 		readonly speedupOf?: Speedup | undefined;
 		/** Nats per token that the best choice may add; only if there is no target. */
 		readonly maxAdded?: number | undefined;
+		/** What the best choice has least of at the context within `maxAdded`, with granularity `attention`. Else it is the smallest file. */
+		readonly least?: "time" | "kvCache" | undefined;
 	};
 	/**
 	 * What stands for compute. `blocks` is the share of the blocks that are run; LM head and embedding are run in any case. With
-	 * `targetSpeedup` it is the speed that was measured, of the prompt or of generation.
+	 * `targetSpeedup` it is the speed that was measured, of the prompt or of generation. With granularity `attention` it is the time per
+	 * token at the context, or the KV cache if no half of the blocks can be left out to measure times.
 	 */
-	readonly computeAxis: "blocks" | Speedup;
-	/** Whether half-block cuts were searched too, and why. */
+	readonly computeAxis: "blocks" | Speedup | "time" | "kvCache";
+	/** Whether half-block cuts were searched too, or attention parts alone, and why. */
 	readonly granularity: GranularityUsed;
+	/**
+	 * With granularity `attention`: tokens of context that time and KV cache are of, times of the parts with the weights as they are, and
+	 * what the search saw. Losses on the validation split are of the positions that it scored, those on the held-out split of all.
+	 */
+	readonly context?: Omit<PlanContext, "milliseconds" | "kvCache"> | undefined;
 	/** Text of the figures: windows of the validation split and of the held-out split, and tokens in each. */
 	readonly text: { readonly source: string; readonly validation: number; readonly heldOut: number; readonly length: number };
 	/** Best choice first, then what fits by loss, then the rest by loss. */

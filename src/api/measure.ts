@@ -39,8 +39,8 @@ export interface BlockSearchOptions {
 	 * What may be removed. `half-block`: also a shifted pair, which is the feed-forward part of a block and the attention part of the next
 	 * one left. What stays of the two is one block again. On validation text such a candidate must beat whole blocks by
 	 * more than its standard error. Methods auto, greedy, beam, swap, evolutionary, contiguous, leave-one-out and random, on architectures
-	 * whose blocks have two parts. Method auto evaluates a quarter more candidates for it. `attention`, to prune: attention parts alone, on
-	 * architectures like llama; the feed-forward parts stay. It pays at a long context. @default "attention" with `removeAttention` and
+	 * whose blocks have two parts. Method auto evaluates a quarter more candidates for it. `attention`, to prune and for a frontier: attention parts
+	 * alone, on architectures like llama; the feed-forward parts stay. It pays at a long context. @default "attention" with `removeAttention` and
 	 * `targetKv`; else "half-block" if the method and the architecture allow it and `rounds` is 1, else "block"
 	 */
 	readonly granularity?: SearchGranularity | undefined;

@@ -1,4 +1,12 @@
-import { formatBytes, formatDifference, formatDuration, formatInteger, formatPercent, formatRatio } from "../report/format.js";
+import {
+	formatBytes,
+	formatDifference,
+	formatDuration,
+	formatInteger,
+	formatPercent,
+	formatRatio,
+	formatSignificant,
+} from "../report/format.js";
 import { formatBlocks } from "../notation.js";
 import { estimateLines } from "./estimate-view.js";
 import { chart, frontierTable } from "../report/frontier.js";
@@ -10,7 +18,7 @@ import type { FrontierCell, FrontierResult, MeanAndError, Quantized } from "./ap
 
 /** A frontier: the verdict, the cells that no other beats, a chart by size and one by blocks; after a dry run how long it would take. */
 export function frontierText(result: FrontierResult, style: TextStyle): string {
-	const { reference, cells, best, verdict, text, computeAxis, estimate, seconds } = result;
+	const { reference, cells, best, verdict, text, estimate, seconds } = result;
 	if (estimate)
 		return `${[...estimateLines(estimate, "Dry run: no combination was measured."), `Time of the dry run: ${formatDuration(seconds)}`].join("\n")}\n`;
 	const rows = shownCells(result).map((cell) => ({ ...cell, type: typeName(cell, result), chosen: sameCell(cell, best) }));
@@ -24,33 +32,41 @@ export function frontierText(result: FrontierResult, style: TextStyle): string {
 		}));
 	const measured = `${text.validation} windows of the validation split`;
 	const lines = wrapped(verdict.text, style.width ?? 80).split("\n");
-	const axes = `by loss and size, or by loss and ${computeAxis === "blocks" ? "blocks kept" : "speed"}`;
+	const axes = ["size", ...axesOf(result)].map((axis) => `by loss and ${axis}`);
+	const told = `${axes.slice(0, -1).join(", ")}, or ${axes.at(-1)}`;
+	const context = result.context?.context;
 	const parts = [
 		`${lines.map((line) => paint("bold", line, style)).join("\n")}\n`,
-		`Best combinations ${axes} (${formatInteger(rows.length)} of ${formatInteger(cells.length)}; --json has all).\nAdded: nats per token above ${reference.name}, on ${measured}.\n${frontierTable(rows, style, missText(result))}`,
+		`Best combinations ${told} (${formatInteger(rows.length)} of ${formatInteger(cells.length)}; --json has all).\nAdded: nats per token above ${reference.name}, on ${measured}.\n${frontierTable(rows, style, { misses: missText(result), context })}`,
 		chart(
 			points(({ bytes }) => bytes),
 			"nats added, by file size",
 			formatBytes,
 			style,
 		),
-		computeChart(result, points, style),
+		...computeCharts(result, points, style),
 	];
 	if (best?.heldOut) parts.push(reportLine(best, typeName(best, result), text.heldOut));
 	parts.push(...nextText(result), `Time: ${formatDuration(seconds)}\n`);
 	return parts.filter((part) => part !== "").join("\n");
 }
 
+/** What cells are compared by beside loss and size. */
+function axesOf({ computeAxis, context }: FrontierResult): string[] {
+	if (!context) return [computeAxis === "blocks" ? "blocks kept" : "speed"];
+	return [...(computeAxis === "time" ? ["time per token"] : []), "KV cache"];
+}
+
 /** Rows above a size: as many are shown, those nearest to it. */
 const mostLarger = 2;
 
 /**
- * Hardly any cell is beaten on all three axes, so those that lead on one of two are shown. If any meets a size, only the nearest larger
+ * Hardly any cell is beaten on all axes, so those that lead on one are shown. If any meets a size, only the nearest larger
  * ones are. What the verdict names is there in any case.
  */
 function shownCells({ cells, best, goal, verdict: { beside } }: FrontierResult): FrontierCell[] {
 	const { targetSize } = goal;
-	const leading = cells.filter((cell) => !cell.dominated.bytes || !cell.dominated.compute);
+	const leading = cells.filter(({ dominated: { bytes, compute, kvCache = true } }) => !bytes || !compute || !kvCache);
 	const larger = best && targetSize !== undefined ? leading.filter(({ bytes }) => bytes > targetSize) : [];
 	const far = new Set([...larger].sort((a, b) => a.bytes - b.bytes).slice(mostLarger));
 	return cells.filter((cell) => sameCell(cell, best) || sameCell(cell, beside) || (leading.includes(cell) && !far.has(cell)));
@@ -73,26 +89,40 @@ function nextText({ commands: [write, heal] }: FrontierResult): string[] {
 	return [`Next:\n  ${write}\n${more}`];
 }
 
-/** Blocks run, or the speed where it was measured. */
-function computeChart(
-	{ model, computeAxis }: FrontierResult,
+/** Blocks run, or the speed where it was measured; at a context time per token, if it is known, and KV cache. */
+function computeCharts(
+	{ model, computeAxis, context }: FrontierResult,
 	points: (x: (cell: FrontierCell) => number) => Parameters<typeof chart>[0],
 	style: TextStyle,
-): string {
-	if (computeAxis === "blocks")
-		return chart(
-			points(({ blocks }) => blocks),
-			`nats added, by blocks kept (of ${model.blocks})`,
-			(blocks) => `${blocks}`,
-			style,
-		);
+): string[] {
+	const drawn = (x: (cell: FrontierCell) => number, by: string, format: (value: number) => string) =>
+		chart(points(x), `nats added, by ${by}`, format, style);
+	if (computeAxis === "blocks") return [drawn(({ blocks }) => blocks, `blocks kept (of ${model.blocks})`, String)];
+	if (context) {
+		const at = `at ${formatInteger(context.context)}`;
+		const timed = computeAxis === "time";
+		return [
+			...(timed
+				? [
+						drawn(
+							({ milliseconds }) => milliseconds!,
+							`ms per token ${at}, derived`,
+							(value) => formatSignificant(value),
+						),
+					]
+				: []),
+			drawn(({ kvCache }) => kvCache!, `KV cache ${at}`, formatBytes),
+		];
+	}
 	const what = computeAxis === "prompt" ? "prompts" : "generation";
-	return chart(
-		points(({ speedup }) => speedup!.value),
-		`nats added, by speed of ${what} (times that of the original model, measured in turns)`,
-		(value) => formatRatio(value),
-		style,
-	);
+	const how = "times that of the original model, measured in turns";
+	return [
+		drawn(
+			({ speedup }) => speedup!.value,
+			`speed of ${what} (${how})`,
+			(value) => formatRatio(value),
+		),
+	];
 }
 
 const sameCell = (a: FrontierCell, b: FrontierCell | undefined) =>

@@ -1,4 +1,5 @@
-import { formatBytes, formatDifference, formatPercent, formatRatio } from "./format.js";
+import { sizeColumns } from "./curve-columns.js";
+import { formatDifference, formatPercent, formatRatio } from "./format.js";
 import { formatBlocks } from "../notation.js";
 import { type Column, formatTable, paint, type TextStyle } from "./table.js";
 
@@ -16,6 +17,9 @@ export interface FrontierRow {
 	/** Blocks kept. */
 	readonly blocks: number;
 	readonly bytes: number;
+	/** Milliseconds per token and bytes of the KV cache at the context, where attention parts are removed. */
+	readonly milliseconds?: number | undefined;
+	readonly kvCache?: number | undefined;
 	/** How many times as fast as the original model, if that was measured. */
 	readonly speedup?: { readonly value: number } | undefined;
 	readonly added: MeanText;
@@ -27,30 +31,39 @@ export interface FrontierRow {
 	readonly chosen?: boolean | undefined;
 }
 
+/** What a table is of. */
+export interface FrontierTableOf {
+	readonly misses?: string | undefined;
+	readonly context?: number | undefined;
+}
+
 const right = "right" as const;
 
 /**
  * Combinations, in the order given. The blocks are cut where the terminal is too narrow.
- * @param misses a line above the first row that does not meet the goal
+ * @param of a line above the first row that does not meet the goal, and the context that time and KV cache are of
  */
-export function frontierTable(rows: readonly FrontierRow[], style: TextStyle = {}, misses?: string): string {
+export function frontierTable(rows: readonly FrontierRow[], style: TextStyle = {}, { misses, context }: FrontierTableOf = {}): string {
 	const measured = rows.some(({ speedup }) => speedup);
+	const sizes = sizeColumns(rows, context);
+	// Without attention parts every block is kept.
+	const counted = context === undefined;
 	const columns: Column[] = [
 		{ title: "" },
 		{ title: "weights" },
 		{ title: "removed", align: right },
-		{ title: "file size", align: right },
-		{ title: "kept", align: right },
+		...sizes.map(({ title }) => ({ title, align: right })),
+		...(counted ? [{ title: "kept", align: right }] : []),
 		...(measured ? [{ title: "speed", align: right }] : []),
 		...figureColumns(rows),
-		{ title: "blocks (from 0)" },
+		{ title: counted ? "blocks (from 0)" : "which (from 0)" },
 	];
 	const cells = rows.map((row) => [
 		row.chosen ? paint("green", ">", style) : "",
 		row.type,
 		`${row.removed.length}`,
-		formatBytes(row.bytes),
-		`${row.blocks}`,
+		...sizes.map(({ text }) => text(row)),
+		...(counted ? [`${row.blocks}`] : []),
 		...(measured ? [row.speedup ? formatRatio(row.speedup.value) : ""] : []),
 		...figureCells(row, rows),
 		row.removed.length === 0 ? "" : `${formatBlocks(row.removed)}${row.healed ? ", healed" : ""}`,

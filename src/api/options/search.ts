@@ -82,10 +82,6 @@ export const searchRows = {
 				value: { kind: "choice", of: granularities },
 				help: "Rank whole blocks (block), or also half-block cuts between neighbors (half-block; leave-one-out, auto)",
 			},
-			frontier: {
-				value: { kind: "choice", of: granularities },
-				help: `Remove only whole blocks (block), or also the second half of one with the first of the next (half-block; ${readers("granularity")})`,
-			},
 		},
 	},
 	effort: {

@@ -4,6 +4,13 @@ import { metrics } from "../measure.js";
 import { presets } from "../text.js";
 import type { OptionRows } from "./row.js";
 
+/** The context of a search of attention parts. */
+const usedAt = {
+	value: { kind: "integer", min: 256, max: 2 ** 30 },
+	help: "Context in tokens that the model is used at: granularity attention counts time and KV cache there",
+	group: "amount",
+} as const;
+
 export const textRows = {
 	text: {
 		flag: "text",
@@ -56,15 +63,9 @@ export const textRows = {
 		help: "Context in tokens that memory is computed for",
 		default: "4096, or the model's own if that is smaller",
 		group: "measure",
-		commands: ["speed", "prune"],
+		commands: ["speed", "prune", "frontier"],
 		plan: "context",
-		per: {
-			prune: {
-				value: { kind: "integer", min: 256, max: 2 ** 30 },
-				help: "Context in tokens that the model is used at: granularity attention counts time and KV cache there",
-				group: "amount",
-			},
-		},
+		per: { prune: usedAt, frontier: usedAt },
 	},
 	calibration: {
 		flag: "calibration",

@@ -2,8 +2,8 @@
 import type { Dominated, FrontierCell, FrontierResult } from "../../api/frontier.js";
 import { lossSentence } from "../../pipeline/reporting/verdict.js";
 import { lower } from "../../pipeline/session/paired-figures.js";
-import { formatBytes, formatDifference, formatSpeedup } from "../../report/format.js";
-import { formatBlocks } from "../../notation.js";
+import { formatBytes, formatDifference, formatSignificant, formatSpeedup } from "../../report/format.js";
+import { aboutAttention, removedText } from "../../notation.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
 
 export type Goal = FrontierResult["goal"];
@@ -31,9 +31,26 @@ export function fits(
 
 const lossOf = ({ loss }: Pick<Cell, "loss">) => loss.mean ?? Number.POSITIVE_INFINITY;
 
-/** The better one of two cells that fit first: by loss where there is a target, else by bytes. */
+/** What the best choice has least of where there is no target, and how it is said. */
+const leasts = {
+	bytes: { of: (cell: Cell) => cell.bytes, goal: "the smallest file", best: "smallest", none: "no smaller file" },
+	time: {
+		of: ({ milliseconds }: Cell) => known(milliseconds),
+		goal: "the fastest at the context",
+		best: "fastest",
+		none: "no faster model",
+	},
+	kvCache: { of: ({ kvCache }: Cell) => known(kvCache), goal: "the smallest KV cache", best: "smallest", none: "no smaller KV cache" },
+} as const;
+
+const known = (cost: number | undefined) => cost ?? Number.POSITIVE_INFINITY;
+
+const leastOf = ({ least }: Goal) => leasts[least ?? "bytes"];
+
+/** The better one of two cells that fit first: by loss where there is a target, else by what is least. */
 export function better(goal: Goal, a: Cell, b: Cell): number {
-	return goal.maxAdded === undefined ? lossOf(a) - lossOf(b) || a.bytes - b.bytes : a.bytes - b.bytes || lossOf(a) - lossOf(b);
+	const { of } = leastOf(goal);
+	return goal.maxAdded === undefined ? lossOf(a) - lossOf(b) || a.bytes - b.bytes : of(a) - of(b) || lossOf(a) - lossOf(b);
 }
 
 /** Of the cells that fit, the best. */
@@ -46,12 +63,15 @@ export function markDominated(cells: readonly Cell[]): FrontierCell[] {
 	const beaten = (cell: Cell, axes: readonly ((one: Cell) => number)[]) =>
 		cells.some((other) => axes.every((axis) => axis(other) <= axis(cell)) && axes.some((axis) => axis(other) < axis(cell)));
 	const bytes = (cell: Cell) => cell.bytes;
-	const compute = (cell: Cell) => (cell.speedup ? 1 / cell.speedup.value : cell.compute);
+	const compute = (cell: Cell) => cell.milliseconds ?? (cell.speedup ? 1 / cell.speedup.value : (cell.kvCache ?? cell.compute));
+	const kvCache = (cell: Cell) => cell.kvCache!;
 	return cells.map((cell) => {
+		const counts = cell.kvCache !== undefined;
 		const dominated: Dominated = {
 			bytes: beaten(cell, [lossOf, bytes]),
 			compute: beaten(cell, [lossOf, compute]),
-			both: beaten(cell, [lossOf, bytes, compute]),
+			...(counts ? { kvCache: beaten(cell, [lossOf, kvCache]) } : {}),
+			both: beaten(cell, [lossOf, bytes, compute, ...(counts ? [kvCache] : [])]),
 		};
 		return { ...cell, dominated };
 	});
@@ -70,26 +90,28 @@ export function kindOf({ type, removed }: Pick<Cell, "type" | "removed">): Kind 
 	return removed.length === 0 ? "quantizing" : "both";
 }
 
-/** `Q4_K_M without blocks 3, 6 (58.9 MB, 1.31 times as fast)`. */
-export function cellText({
-	type,
-	removed,
-	healed,
-	bytes,
-	speedup,
-}: Pick<Cell, "type" | "removed" | "healed" | "bytes" | "speedup">): string {
+type ShownCell = Pick<Cell, "type" | "removed" | "healed" | "bytes" | "speedup" | "milliseconds" | "kvCache">;
+
+/** `Q4_K_M without blocks 3, 6 (58.9 MB, 1.31 times as fast)`; of attention parts `without 6-9a (58.9 MB, 12.3 ms per token, KV cache 63 MB)`. */
+export function cellText({ type, removed, healed, bytes, speedup, milliseconds, kvCache }: ShownCell): string {
 	const weights = type === "own" ? "the original weights" : type;
-	const blocks = removed.length === 0 ? "" : ` without block${removed.length === 1 ? "" : "s"} ${formatBlocks(removed)}`;
-	const speed = speedup && (type !== "own" || removed.length > 0) ? `, ${formatSpeedup(speedup)}` : "";
-	return `${weights}${blocks}${healed ? ", healed" : ""} (${formatBytes(bytes)}${speed})`;
+	const without = removed.length === 0 ? "" : ` without ${removedText(removed)}`;
+	const figures = [
+		formatBytes(bytes),
+		...(speedup && (type !== "own" || removed.length > 0) ? [formatSpeedup(speedup)] : []),
+		...(milliseconds === undefined ? [] : [`${formatSignificant(milliseconds)} ms per token`]),
+		...(kvCache === undefined ? [] : [`KV cache ${formatBytes(kvCache)}`]),
+	];
+	return `${weights}${without}${healed ? ", healed" : ""} (${figures.join(", ")})`;
 }
 
-function goalText({ targetSize, targetCompute, targetSpeedup, speedupOf, maxAdded }: Goal): string {
+function goalText(goal: Goal): string {
+	const { targetSize, targetCompute, targetSpeedup, speedupOf, maxAdded } = goal;
 	const parts = [
 		...(targetSize === undefined ? [] : [`at most ${formatBytes(targetSize)}`]),
 		...(targetCompute === undefined ? [] : [`${targetCompute} times fewer blocks to run`]),
 		...(targetSpeedup === undefined ? [] : [`${speedupOf === "prompt" ? "prompts" : "generation"} ${targetSpeedup} times as fast`]),
-		...(maxAdded === undefined ? [] : [`the smallest file that adds no more than ${maxAdded} nats per token`]),
+		...(maxAdded === undefined ? [] : [`${leastOf(goal).goal} that adds no more than ${maxAdded} nats per token`]),
 	];
 	return parts.join(" and ");
 }
@@ -111,6 +133,17 @@ export interface JudgedCells {
  * @param windows of that split
  */
 export function frontierVerdict(
+	judged: JudgedCells,
+	difference: (first: FrontierCell, second: FrontierCell) => MeanAndError,
+	windows: number,
+): FrontierResult["verdict"] {
+	const verdict = verdictOfBlocks(judged, difference, windows);
+	const isAttention = judged.cells.some(({ kvCache }) => kvCache !== undefined);
+	return isAttention ? { ...verdict, text: aboutAttention(verdict.text) } : verdict;
+}
+
+/** The same in words for blocks. */
+function verdictOfBlocks(
 	{ goal, cells, best, sourceQuantized }: JudgedCells,
 	difference: (first: FrontierCell, second: FrontierCell) => MeanAndError,
 	windows: number,
@@ -202,10 +235,11 @@ function besideText(goal: Goal, cells: readonly FrontierCell[], best: FrontierCe
 
 /** @param pruned whether the best choice has blocks removed */
 function otherText(goal: Goal, pruned: boolean, { cell, more, winner }: Other): string {
+	const { best, none } = leastOf(goal);
 	if (goal.maxAdded !== undefined)
 		return pruned
-			? `The smallest with all blocks is ${cellText(cell)}, which adds ${natsText((cell.heldOut ?? cell).added)}.`
-			: `Removing blocks gives no smaller file here: the smallest that meets it is ${cellText(cell)}. ${computeText}`;
+			? `The ${best} with all blocks is ${cellText(cell)}, which adds ${natsText((cell.heldOut ?? cell).added)}.`
+			: `Removing blocks gives ${none} here: the ${best} that meets it is ${cellText(cell)}. ${computeText}`;
 	const beyond = `${cellText(cell)} adds ${natsText(more)} more`;
 	if (winner === "second") return `On the held-out split the other way is better: ${beyond}.`;
 	if (winner === undefined)

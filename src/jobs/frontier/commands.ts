@@ -47,9 +47,9 @@ function mayHeal({ added, heldOut }: FrontierCell, { options }: CommandParts): b
 function pruneCommand({ type, removed, healed }: FrontierCell, name: string, { model, threads, goal, options }: CommandParts): string {
 	const { quantizeFrom, healTokens, healKind, healType, healHeads } = options;
 	// What its figures are of, and its fit to the same text.
-	const { calibration, windows, windowLength, seed, referenceBytes, allowUnknownArchitecture } = options.asked;
+	const { calibration, windows, windowLength, context, seed, referenceBytes, allowUnknownArchitecture } = options.asked;
 	const machine = deviceChoice(options.asked);
-	const text = { calibration, windows, windowLength, seed, threads, ...machine, referenceBytes, allowUnknownArchitecture };
+	const text = { calibration, windows, windowLength, context, seed, threads, ...machine, referenceBytes, allowUnknownArchitecture };
 	const quantize = type === "own" ? {} : { quantize: type, ...(quantizeFrom === undefined ? {} : { quantizeFrom }) };
 	// Matrices of the file's own type leave its size as it is. What is quantized gets the types of the matrices in their place anyway.
 	const sized = !asksToHeal(options) && type === "own" && goal.targetSize !== undefined;

@@ -11,14 +11,17 @@ import { finalists, sizesFound } from "../../pipeline/race/finalists.js";
 import { bestOf, frontierVerdict, markDominated, sorted } from "./choice.js";
 import { frontierCommands } from "./commands.js";
 import { type Grid, measureGrid } from "./grid.js";
-import { type FrontierRequest, frontierRequest } from "./request.js";
-import { forSpeed, secondsOfSpeed } from "./speed.js";
+import { type FrontierRequest, frontierRequest, namedParts } from "./request.js";
+import { forSpeed, forSpeedAt, secondsOfSpeed } from "./speed.js";
 import { frontierTimes, gridEvaluations } from "./work.js";
 import { quantizingSeconds } from "../../pipeline/quantizing/time.js";
 import { healSecondsOf, withHealTimeOf } from "../../pipeline/healing/of-session.js";
+import { withContext } from "../../pipeline/preflight/context.js";
+import { toldContext } from "../../pipeline/pruning/attention-amount.js";
+import { type AtContext, secondsToTimeParts } from "../../pipeline/speed/at-context.js";
 import { checkHealable } from "../../pipeline/healing/memory.js";
 import { checkCall } from "../../pipeline/preflight/call.js";
-import { readModelHeader } from "../../pipeline/preflight/model-header.js";
+import { type Header, readModelHeader } from "../../pipeline/preflight/model-header.js";
 import { logger } from "../../api/logger.js";
 import { checkRacing } from "../../pipeline/preflight/racing.js";
 import { checkMethodOptions, granularityOf, withGranularity } from "../../pipeline/preflight/method-options.js";
@@ -33,7 +36,7 @@ import { formatDuration } from "../../report/format.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
 import { Session, summarize } from "../../pipeline/session/session.js";
 import { asksToHeal } from "../../pipeline/preflight/heal-options.js";
-import { type FrontierJob, foundHealing, healingOf, resolveJob, settledJob } from "../../pipeline/preflight/job.js";
+import { type FrontierJob, foundHealing, healingOf, jobWith, resolveJob, settledJob } from "../../pipeline/preflight/job.js";
 
 /**
  * Searches block count x quantization: one search finds the set of each number of blocks, then every set is measured in every type of
@@ -54,17 +57,13 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	checkMethodOptions(method, resolved.asked);
 	checkRacing(resolved);
 	const header = await readModelHeader(model, resolved);
-	const options = withGranularity(resolved, header.blocks);
-	const original = options.quantizeFrom === undefined ? undefined : await openOriginal(options.quantizeFrom, header, options);
-	const asked = frontierRequest(header, original ?? header, options);
-	const written = await resultFile(options.dryRun ? {} : options, [
-		...header.file.paths,
-		...inputFiles(options),
-		...(original?.file.paths ?? []),
-	]);
-	options.progress?.plan(options.dryRun ? ["Preparing text"] : frontierSteps);
-	const granularity = granularityOf(resolved, header.blocks);
-	const request = { ...asked, granularity, kmax: await forSpeed(header, asked.kmax, options) };
+	const job = await withContext(withGranularity(resolved, header.blocks), header);
+	const original = job.quantizeFrom === undefined ? undefined : await openOriginal(job.quantizeFrom, header, job);
+	const checked = frontierRequest(header, original ?? header, job);
+	const written = await resultFile(job.dryRun ? {} : job, [...header.file.paths, ...inputFiles(job), ...(original?.file.paths ?? [])]);
+	job.progress?.plan(job.dryRun ? ["Preparing text"] : frontierSteps);
+	const { options, ...sized } = await sizedRequest(header, checked, job);
+	const request = { ...sized, granularity: granularityOf(resolved, header.blocks) };
 	const masks = plannedMasks({ method, blocks: header.blocks.blocks, kmax: request.kmax }, options);
 	const session = await Session.open(header, options, { masks, weights: "auto", dry: options.dryRun, compared: true });
 	return measureResult(session, written, options, async (best) => {
@@ -83,12 +82,21 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	});
 }
 
+/** How many can go at most, where a speed-up says it, and what is known of the context. Both may have to be measured. */
+async function sizedRequest(header: Header, request: FrontierRequest, job: FrontierJob) {
+	// A limit of time is one of the search alone.
+	const at = await toldContext(header, jobWith(job, { maxTime: undefined }));
+	if (!at) return { ...request, at, kmax: await forSpeed(header, request.kmax, job), options: job };
+	const { context, windows, windowLength } = job;
+	return { ...request, at, kmax: forSpeedAt(at, request, job), options: settledJob(job, { context, windows, windowLength }) };
+}
+
 const frontierSteps = ["Preparing text", "Searching", "Comparing finalists", "Measuring"] as const;
 
 /** How long the steps take, which the progress is told. Other weights than the model's take a time that nothing has measured. */
 async function estimateOf(
 	session: Session,
-	{ types, kmax, goal, original }: FrontierRequest & Pick<Found, "original">,
+	{ types, kmax, goal, at, original }: SearchedRequest & Pick<Found, "original">,
 	asked: WorkAsked,
 	options: FrontierJob,
 ): Promise<Estimate> {
@@ -104,13 +112,16 @@ async function estimateOf(
 		validation: asked.tokens.validation * secondsPerTokenOf(asked),
 		// A copy is written, and read back.
 		loading: 2 * types.length * (timings.load ?? 0),
-		speed: goal.targetSpeedup === undefined ? 0 : secondsOfSpeed(work.types, work.sets),
+		speed: at ? copiesTimed(types.length, at) : goal.targetSpeedup === undefined ? 0 : secondsOfSpeed(work.types, work.sets),
 	});
 	for (const [step, time] of times) progress?.expect(step, time);
 	const cells = gridEvaluations(work);
 	const tokens = workOf(asked).tokens + cells.validation * asked.tokens.validation + cells.heldOut * asked.tokens.heldOut;
 	return { evaluations: asked.masks, known: asked.known, tokens, ...estimatedSteps(frontierSteps.slice(1), times) };
 }
+
+/** Seconds that it takes to time the parts of each quantized copy. */
+const copiesTimed = (types: number, { times }: AtContext): number => (times ? types * secondsToTimeParts(times) : 0);
 
 /** What is said before the search. */
 function estimateText({ seconds, steps }: Estimate): string {
@@ -127,10 +138,11 @@ async function settleHealing(session: Session, { kmax }: FrontierRequest, option
 }
 
 function announce(session: Session, { kmax, types }: FrontierRequest, options: FrontierJob): void {
+	const parts = options.granularity === "attention" ? `${namedParts(options)} ` : "";
 	const { blocks } = session.model.facts;
 	const made = types.length > 0 ? `the model's own weights, then ${types.join(", ")}` : "the model's own weights";
 	const healed = asksToHeal(options) ? "; every candidate also healed" : "";
-	logger(options)("note", `${basename(session.model.path)}: ${blocks} blocks, up to ${kmax} removed; ${made}${healed}`);
+	logger(options)("note", `${basename(session.model.path)}: ${blocks} blocks, up to ${kmax} ${parts}removed; ${made}${healed}`);
 }
 
 /** The set of each number of removed blocks, decided by the race. */
@@ -166,11 +178,11 @@ interface Found {
 }
 
 /** What is asked for, and what is searched for it. */
-type SearchedRequest = FrontierRequest & Pick<FrontierResult, "granularity">;
+type SearchedRequest = FrontierRequest & Pick<FrontierResult, "granularity"> & { readonly at: AtContext | undefined };
 
 /** What a result says whatever was measured. */
 function framed(session: Session, { original, request }: Pick<Found, "original" | "request">, loss: MeanAndError) {
-	const { goal, granularity } = request;
+	const { goal, granularity, axis, at } = request;
 	const whole = original ?? weightsOf(session);
 	const { validation, heldOut } = session.calibration.splits;
 	return {
@@ -179,8 +191,9 @@ function framed(session: Session, { original, request }: Pick<Found, "original" 
 		sourceQuantized: isQuantized(whole.file),
 		ownType: fileTypeOf(session.model.file),
 		goal,
-		computeAxis: goal.speedupOf ?? "blocks",
+		computeAxis: axis,
 		granularity,
+		...(at ? { context: { context: at.context, ...(at.times ? { times: at.times } : {}), ...(at.seen ? { seen: at.seen } : {}) } } : {}),
 		text: { source: session.calibration.source, validation: validation.count, heldOut: heldOut.count, length: heldOut.length },
 	} as const;
 }
@@ -195,7 +208,7 @@ function dryResult(
 }
 
 function resultOf(session: Session, { original, grid, request }: Found, options: FrontierJob): Omit<FrontierResult, "seconds"> {
-	const { goal, kmax } = request;
+	const { goal, kmax, most } = request;
 	const sources = splitSources(session.calibration, "heldOut");
 	const frame = framed(session, { original, request }, finiteMean(grid.reference.heldOut.losses, sources));
 	const { sourceQuantized } = frame;
@@ -211,11 +224,12 @@ function resultOf(session: Session, { original, grid, request }: Found, options:
 		...frame,
 		cells: sorted(cells, best),
 		...(best ? { best } : {}),
-		verdict: { ...verdict, text: verdict.text + (best || kmax >= session.model.blocks.maxRemovable ? "" : ` ${allowMore}`) },
+		verdict: {
+			...verdict,
+			text: verdict.text + (best || kmax >= most ? "" : ` More ${namedParts(options)} may be removed with --max-blocks.`),
+		},
 		commands: best
 			? frontierCommands(best, { model: session.model.path, threads: Number(session.settings.threads), goal, sourceQuantized, options })
 			: [],
 	};
 }
-
-const allowMore = "More blocks may be removed with --max-blocks.";

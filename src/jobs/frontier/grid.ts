@@ -9,11 +9,13 @@ import { Variant, type VariantSetting } from "../../pipeline/quantizing/variants
 import { splitSources } from "../../pipeline/session/calibration-windows.js";
 import { figuresOf } from "../../pipeline/session/paired-figures.js";
 import type { Session } from "../../pipeline/session/session.js";
+import type { AtContext } from "../../pipeline/speed/at-context.js";
 import { SpeedComparison } from "../../pipeline/speed/comparison.js";
 import type { ModelWeights } from "../../pipeline/writing/quantize-weights.js";
 import { bestOf, type Cell, fits } from "./choice.js";
 import { HealedSets, healedCells, reportCells } from "./healed.js";
 import type { FrontierRequest } from "./request.js";
+import { CostsAtContext } from "./at-context.js";
 import { speedupsOf } from "./speed.js";
 import type { FrontierJob } from "../../pipeline/preflight/job.js";
 
@@ -34,38 +36,44 @@ export interface Grid {
 
 /** What is measured. */
 export interface GridJob extends Pick<FrontierRequest, "types" | "goal"> {
+	/** The context that attention parts are weighed at. */
+	readonly at: AtContext | undefined;
 	/** Whose weights are quantized, where they are not the model's. */
 	readonly original: ModelWeights | undefined;
 	readonly sets: readonly (readonly number[])[];
 }
 
 /** What every type is measured with. */
-interface GridSetting extends Omit<GridJob, "original" | "types"> {
+interface GridSetting extends Omit<GridJob, "original" | "types" | "at"> {
 	readonly session: Session;
 	readonly reference: Grid["reference"];
 	readonly sources: Readonly<Record<Split, readonly SourceShare[] | undefined>>;
-	/** Where speed is a target. */
+	/** Where speed is a target that is measured. */
 	readonly comparison: SpeedComparison | undefined;
+	/** Where attention parts are removed. */
+	readonly costs: CostsAtContext | undefined;
 	readonly healed: HealedSets | undefined;
 }
 
 /** Measures all cells, type after type. */
 export async function measureGrid(session: Session, job: GridJob, options: FrontierJob): Promise<Grid> {
-	const { original, types, goal, sets } = job;
+	const { original, types, goal, at, sets } = job;
 	const source = weightsOf(session);
 	const whole = original ?? source;
 	const { calibration, folder, settings, evaluator } = session;
 	const { validation, heldOut } = calibration.splits;
-	const windows = { validation, heldOut };
+	const windows = { validation: { ...validation, ...session.scoredOn("validation") }, heldOut };
 	const references = new References<Split>(whole, windows, options, original ? undefined : session);
 	const setting: VariantSetting<Split> = { folder, windows, settings, references, options };
 	const open = (type: FileType | "own", weights: ModelWeights) =>
 		Variant.open(type, weights, setting, weights === source && type === "own" ? evaluator : undefined);
 	const reference = await using(await open("own", whole), wholeOn);
-	const comparison = goal.targetSpeedup === undefined ? undefined : await SpeedComparison.of(session.model, goal.speedupOf!, options);
+	const isTimed = goal.targetSpeedup !== undefined && !at;
+	const comparison = isTimed ? await SpeedComparison.of(session.model, goal.speedupOf!, options) : undefined;
 	const healed = HealedSets.of(session, () => (original ? references.bytesToMake : session.referenceBytes), options);
 	const sources = { validation: splitSources(calibration, "validation"), heldOut: splitSources(calibration, "heldOut") };
-	const shared = { session, goal, sets, reference, sources, comparison, healed };
+	const costs = at && new CostsAtContext(at, { weights: whole, targetSpeedup: goal.targetSpeedup }, options);
+	const shared = { session, goal, sets, reference, sources, comparison, costs, healed };
 	const cells: MeasuredCell[] = [];
 	for (const type of ["own", ...types] as const)
 		cells.push(...(await using(await open(type, type === "own" ? source : whole), (variant) => cellsOf(variant, shared))));
@@ -94,17 +102,18 @@ async function cellsOf(variant: Variant<Split>, setting: GridSetting): Promise<M
 
 /** Every set as it is, and the original model first. */
 async function plainCells(variant: Variant<Split>, setting: GridSetting): Promise<Cell[]> {
-	const { session, sets, goal, reference, sources, comparison } = setting;
+	const { session, sets, goal, reference, sources, comparison, costs } = setting;
 	const { model } = session;
 	const { blocks } = model.facts;
 	const speedups = comparison && (await speedupsOf(model, comparison, variant, sets));
 	const measured = await variant.measure("validation", [[], ...sets]);
+	const costOf = await costs?.of(variant);
 	return measured.map((found, i) => {
 		const removed = i === 0 ? [] : sets[i - 1]!;
 		const figures = figuresOf(found, reference.validation, sources.validation);
 		const kept = blocks - amountsOf(removed).blocks;
 		const speedup = speedups ? { speedup: speedups[i]! } : {};
-		const size = { blocks: kept, bytes: variant.bytes(removed), compute: kept / blocks, ...speedup };
+		const size = { blocks: kept, bytes: variant.bytes(removed), compute: kept / blocks, ...speedup, ...costOf?.(removed) };
 		return { type: variant.type, removed, ...size, ...figures, fits: fits(goal, { ...size, ...figures }) };
 	});
 }

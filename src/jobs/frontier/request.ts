@@ -12,7 +12,10 @@ import type { FileType } from "../../model/runtime/quantize.js";
 import { checkTargetSize } from "../../pipeline/preflight/target-size.js";
 import { checkSpeedup } from "../../pipeline/speed/target.js";
 import type { Settings } from "../../api/options/settings.js";
-import type { JobOptions } from "../../api/index.js";
+import type { FrontierResult, JobOptions } from "../../api/index.js";
+import { removableAttentions, usualAttentions } from "../../pipeline/preflight/method-options.js";
+import { promptAtContext } from "../../pipeline/pruning/attention-amount.js";
+import { canTimeParts } from "../../pipeline/speed/at-context.js";
 
 type FrontierSettings = Settings<"frontier"> & JobOptions;
 
@@ -21,9 +24,11 @@ const usualTypes: readonly FileType[] = ["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3
 
 export interface FrontierRequest {
 	readonly types: readonly FileType[];
-	/** Blocks to remove at most. */
+	/** Blocks, or attention parts, to remove at most, and how many can go. */
 	readonly kmax: number;
+	readonly most: number;
 	readonly goal: Goal;
+	readonly axis: FrontierResult["computeAxis"];
 }
 
 /**
@@ -32,27 +37,42 @@ export interface FrontierRequest {
  */
 export function frontierRequest(header: Header, whole: Pick<ModelWeights, "file">, options: FrontierSettings): FrontierRequest {
 	checkHealingOfFrontier(options);
-	if (options.granularity === "attention")
-		throw new InvalidOptionError(
-			"a frontier counts blocks: attention parts alone are searched by prune-gguf MODEL OUTPUT --remove-attention N; leave out granularity attention",
-		);
-	const goal = goalOf(options);
+	const axis = axisOf(header, options);
+	const goal = goalOf(axis, options);
 	const kmax = kmaxOf(header, options);
 	const types = typesOf(whole, options);
 	if (types.length > 0) warnTwice({ path: whole.file.paths[0]!, file: whole.file }, options);
-	const smallest = smallestOf(header, whole, types, kmax);
+	const smallest = smallestOf(header, whole, { types, kmax }, options);
 	if (goal.targetSize !== undefined && smallest > 1.05 * goal.targetSize) {
+		const parts = namedParts(options);
 		throw new InvalidOptionError(
-			`target-size ${formatBytes(goal.targetSize)} is out of reach: ${kmax} blocks less and the smallest type make about ${formatBytes(smallest)}. Allow more blocks (--max-blocks), name a smaller type (--types), or give a larger size.`,
+			`target-size ${formatBytes(goal.targetSize)} is out of reach: ${kmax} ${parts} less and the smallest type make about ${formatBytes(smallest)}. Allow more ${parts} (--max-blocks), name a smaller type (--types), or give a larger size.`,
 		);
 	}
-	return { types, kmax, goal };
+	return { types, kmax, most: mostOf(header, options), goal, axis };
 }
 
-function goalOf(options: FrontierSettings): Goal {
+type Parts = Pick<FrontierSettings, "granularity">;
+
+/** What is removed, for people. */
+export const namedParts = ({ granularity }: Parts): "attention parts" | "blocks" =>
+	granularity === "attention" ? "attention parts" : "blocks";
+
+/** How many can go at most. */
+const mostOf = ({ blocks }: Header, { granularity }: Parts): number =>
+	granularity === "attention" ? removableAttentions(blocks).length : blocks.maxRemovable;
+
+/** What stands for compute. */
+function axisOf(header: Header, { granularity, targetSpeedup, speedupOf = "generation" }: FrontierSettings): FrontierRequest["axis"] {
+	if (granularity === "attention") return canTimeParts(header) || targetSpeedup !== undefined ? "time" : "kvCache";
+	return targetSpeedup === undefined ? "blocks" : speedupOf;
+}
+
+function goalOf(axis: FrontierRequest["axis"], options: FrontierSettings): Goal {
 	const { targetSize, targetCompute, targetSpeedup, speedupOf = "generation" } = options;
 	checkTargetSize(targetSize);
 	checkSpeedup(options);
+	if (options.granularity === "attention") checkAttentionTargets(options);
 	if (targetCompute !== undefined && !(Number.isFinite(targetCompute) && targetCompute > 1))
 		throw new InvalidOptionError(`target-compute must be above 1, got ${targetCompute}`);
 	const targets = {
@@ -60,14 +80,28 @@ function goalOf(options: FrontierSettings): Goal {
 		...(targetCompute === undefined ? {} : { targetCompute }),
 		...(targetSpeedup === undefined ? {} : { targetSpeedup, speedupOf }),
 	};
-	return Object.keys(targets).length > 0 ? targets : { maxAdded: sensibleLoss };
+	if (Object.keys(targets).length > 0) return targets;
+	return { maxAdded: sensibleLoss, ...(axis === "time" || axis === "kvCache" ? { least: axis } : {}) };
 }
 
-function kmaxOf({ blocks }: Header, { maxBlocks, targetCompute }: FrontierSettings): number {
+/** @throws InvalidOptionError for what counts blocks, and for a speed that is measured with them */
+function checkAttentionTargets({ targetCompute, speedupOf }: FrontierSettings): void {
+	if (targetCompute !== undefined)
+		throw new InvalidOptionError(
+			"target-compute counts blocks, which --granularity attention does not remove: give --target-speedup, which counts time at the context",
+		);
+	if (speedupOf === "prompt") throw new InvalidOptionError(promptAtContext);
+}
+
+function kmaxOf(header: Header, options: FrontierSettings): number {
+	const { blocks } = header;
+	const { maxBlocks, targetCompute } = options;
+	const largest = mostOf(header, options);
 	if (maxBlocks !== undefined && (!Number.isInteger(maxBlocks) || maxBlocks < 1))
 		throw new InvalidOptionError(`max-blocks must be a whole number of at least 1, got ${maxBlocks}`);
-	if (maxBlocks !== undefined && maxBlocks > blocks.maxRemovable)
-		throw new InvalidOptionError(`max-blocks: at most ${blocks.maxRemovable} of ${blocks.blocks} blocks can go, got ${maxBlocks}`);
+	if (maxBlocks !== undefined && maxBlocks > largest)
+		throw new InvalidOptionError(`max-blocks: at most ${largest} of ${blocks.blocks} ${namedParts(options)} can go, got ${maxBlocks}`);
+	if (options.granularity === "attention") return maxBlocks ?? usualAttentions(blocks);
 	const needed = targetCompute === undefined ? 1 : blocksFor(blocks.blocks, targetCompute);
 	const most = maxBlocks ?? blocks.maxRemovable;
 	if (needed > most) {
@@ -92,21 +126,30 @@ function typesOf({ file }: Pick<ModelWeights, "file">, { types, targetSpeedup }:
 	return types;
 }
 
-/** Bytes of the smallest cell, nearly: without the largest blocks, in the smallest type. */
-function smallestOf({ file, blocks }: Header, whole: Pick<ModelWeights, "file">, types: readonly FileType[], kmax: number): number {
+/** Bytes of the smallest cell, nearly: without the largest blocks or attention parts, in the smallest type. */
+function smallestOf(
+	{ file, blocks }: Header,
+	whole: Pick<ModelWeights, "file">,
+	{ types, kmax }: Pick<FrontierRequest, "types" | "kmax">,
+	{ granularity }: Parts,
+): number {
+	const alone = granularity === "attention";
+	const stay = new Set(alone ? Array.from({ length: blocks.blocks }, (_, block) => blocks.view.feedForward(block)).flat() : []);
+	const partOf = (name: string) => (stay.has(name) ? undefined : blockOfTensor(name));
+	const canGo = (block: number) => (alone ? blocks.check([block + 0.25]) === undefined : !blocks.frozen.has(block));
 	const sizes = new Map<number, number>();
 	for (const { name, source } of file.tensors) {
-		const block = blockOfTensor(name);
+		const block = partOf(name);
 		if (block !== undefined) sizes.set(block, (sizes.get(block) ?? 0) + source.size);
 	}
-	const free = [...sizes].filter(([block]) => block < blocks.blocks && !blocks.frozen.has(block));
+	const free = [...sizes].filter(([block]) => block < blocks.blocks && canGo(block));
 	const gone = new Set<number | undefined>(
 		free
 			.sort(([, a], [, b]) => b - a)
 			.slice(0, kmax)
 			.map(([block]) => block),
 	);
-	const stays = ({ name }: { readonly name: string }) => !gone.has(blockOfTensor(name));
+	const stays = ({ name }: { readonly name: string }) => !gone.has(partOf(name));
 	const left = (of: ModelWeights["file"]) => {
 		const content = contentOf(of);
 		return { ...content, tensors: content.tensors.filter(stays) };

@@ -1,4 +1,4 @@
-// Speed in a frontier: how many blocks a target may need, and how fast each combination is.
+// Speed in a frontier: how many blocks or attention parts a target may need, and how fast each combination is.
 import { deviceChoice } from "../../model/runtime/devices.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { Header } from "../../pipeline/preflight/model-header.js";
@@ -6,6 +6,8 @@ import { logger } from "../../api/logger.js";
 import type { Model } from "../../model/runtime/model.js";
 import type { SpeedComparison } from "../../pipeline/speed/comparison.js";
 import type { SpeedRatio } from "../../storage/plan-speed.js";
+import type { AtContext } from "../../pipeline/speed/at-context.js";
+import { attentionsFor } from "../../pipeline/speed/part-times.js";
 import { atSpeed } from "../../pipeline/speed/target.js";
 import type { Variant } from "../../pipeline/quantizing/variants.js";
 import type { FrontierJob } from "../../pipeline/preflight/job.js";
@@ -27,6 +29,19 @@ export async function forSpeed(header: Header, kmax: number, options: FrontierJo
 		logger(options)("note", `with the weights as they are: ${error.message} Another type of weights may still reach it.`);
 		return kmax;
 	}
+}
+
+/** How many attention parts are removed at most where nothing more is asked, and how many can go. */
+interface AttentionCounts {
+	readonly kmax: number;
+	readonly most: number;
+}
+
+/** The same of attention parts: by the times of the weights as they are. */
+export function forSpeedAt({ times, kv }: AtContext, { kmax, most }: AttentionCounts, options: FrontierJob): number {
+	const { targetSpeedup, maxBlocks } = options;
+	if (targetSpeedup === undefined || maxBlocks !== undefined) return kmax;
+	return Math.min(most, Math.max(kmax, attentionsFor(times!, targetSpeedup, { blocks: kv.filter((bytes) => bytes > 0).length })));
 }
 
 /** Seconds that the speed of one combination may take. */

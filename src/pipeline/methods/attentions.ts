@@ -4,6 +4,7 @@ import type { AttentionGame } from "../../game/attention-game.js";
 import { Coalition } from "../../game/coalition.js";
 import { type BatchOptions, type Game, meanLoss } from "../../game/game.js";
 import type { FoundSet, SearchResult, SearchStep } from "../../game/search/search.js";
+import { aboutAttention } from "../../notation.js";
 import { howRemoved } from "./critical.js";
 import type { Choices, ProposedSet } from "./selection-context.js";
 
@@ -52,7 +53,7 @@ function resultOf(game: AttentionGame, found: SearchResult, beside: Beside | und
 		originalLoss: beside?.originalLoss ?? found.originalLoss,
 		byCount: new Map(sets.map((set) => [set.removed.length, set])),
 		trace: found.trace.map((step) => stepInPositions(game, step, beside)),
-		notes: found.notes.map((note) => note.replaceAll(/\bblock(s?)\b/g, "attention part$1").replaceAll(/\balone\b/g, howRemoved(removed))),
+		notes: found.notes.map((note) => aboutAttention(note).replaceAll(/\balone\b/g, howRemoved(removed))),
 	};
 }
 

@@ -19,3 +19,9 @@ export function contextOfPlan({ context, times, kv, seen }: AtContext, removed: 
 		...(seen ? { seen: { windows: seen.windows, windowLength: seen.windowLength, scoreFrom: seen.scoreFrom } } : {}),
 	};
 }
+
+/** Milliseconds per generated token, if times are known, and bytes of the KV cache of what is left, at the context. */
+export function costAt(at: AtContext, removed: readonly number[]): { readonly milliseconds?: number; readonly kvCache: number } {
+	const { milliseconds, kvCache } = contextOfPlan(at, removed);
+	return { ...(milliseconds ? { milliseconds: milliseconds.after } : {}), kvCache: kvCache.after };
+}

@@ -94,7 +94,9 @@ export async function withContext<J extends Contextual>(job: J, header: Pick<Hea
 function checkContextOf({ context, remove }: Contextual, { path, blocks }: Pick<Header, "path" | "blocks">): void {
 	if (context === undefined) return;
 	if (remove === undefined)
-		throw new InvalidOptionError("--context is what attention parts are weighed at: it belongs to --granularity attention or --remove");
+		throw new InvalidOptionError(
+			"--context is what attention parts are weighed at: it belongs to --granularity attention, or to the parts that --remove names",
+		);
 	if (!blocks.attention.allowed)
 		throw new InvalidOptionError(
 			`--context counts time and the KV cache only of models that can lose attention parts alone, not of ${path}: ${blocks.attention.reason}. Leave it out, and measure both with prune-gguf speed (--remove, --prompt-tokens, --context)`,

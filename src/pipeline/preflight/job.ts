@@ -40,7 +40,7 @@ export type Job<Command extends OptionCommand> = Omit<Settings<Command>, keyof D
 
 export type PruneJob = Job<"prune"> & ScoredSettings;
 export type ApplyJob = Job<"apply">;
-export type FrontierJob = Job<"frontier">;
+export type FrontierJob = Job<"frontier"> & ScoredSettings;
 export type CompareJob = Job<"compare">;
 export type RankJob = Omit<Job<"rank">, "method"> & { readonly method: RankMethod };
 

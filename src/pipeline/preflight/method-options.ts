@@ -86,6 +86,10 @@ export function removableAttentions({ blocks, check }: Pick<BlockPlan, "blocks" 
 	return Array.from({ length: blocks }, (_, block) => block).filter((block) => check([block + 0.25]) === undefined);
 }
 
+/** Attention parts that are removed at most if nobody says how many: half of those that can go. */
+export const usualAttentions = (plan: Pick<BlockPlan, "blocks" | "check">): number =>
+	Math.max(1, Math.floor(removableAttentions(plan).length / 2));
+
 /** The job with the granularity that its search has; nothing is searched where blocks are named. @throws InvalidOptionError */
 export function withGranularity<J extends Searching>(job: J, blocks: PlanOfParts): J {
 	if (job.remove === undefined) return jobWith<Searching>(job, { granularity: granularityOf(job, blocks).used }) as J;

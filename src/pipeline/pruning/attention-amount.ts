@@ -6,11 +6,12 @@ import { removedParts } from "../../game/parts.js";
 import { formatBlocks } from "../../notation.js";
 import { formatSignificant } from "../../report/format.js";
 import type { PartTimes } from "../../storage/plan-speed.js";
+import { tellArchitecture } from "../preflight/adapters.js";
 import { contextFor, searchesAttention, seenText } from "../preflight/context.js";
 import { removableAttentions } from "../preflight/method-options.js";
 import type { Header } from "../preflight/model-header.js";
 import type { SizeRange } from "../preflight/target-size.js";
-import { type AtContext, attentionShareOfBytes, canTimeParts, kvBytes, partTimesAt } from "../speed/at-context.js";
+import { type AtContext, attentionShareOfBytes, canTimeParts, kvBytes, partTimesAt, withKeptTimes } from "../speed/at-context.js";
 import { attentionShare, attentionsFor, speedupWithout } from "../speed/part-times.js";
 import type { AskedAmount, AttentionAmount } from "./asked-amount.js";
 import type {
@@ -22,16 +23,20 @@ import type {
 	UnknownSettings,
 } from "../../api/options/settings.js";
 
-type ContextJob = AmountSettings &
-	ContextSettings &
-	MachineSettings &
-	UnknownSettings &
+/** What a search of attention parts sees. */
+type SeenJob = ContextSettings &
 	Pick<TextSettings, "windows" | "windowLength"> &
-	Pick<Settings<"prune">, "granularity" | "metric" | "dryRun" | "maxTime"> &
-	JobOptions;
+	Pick<Settings<"prune">, "granularity" | "metric"> &
+	JobOptions & { readonly remove?: unknown };
+
+type ContextJob = SeenJob & AmountSettings & MachineSettings & UnknownSettings & Pick<Settings<"prune">, "dryRun" | "maxTime">;
 
 /** An attention part of a block's time below which blocks are pointed to: nine attention parts of SmolLM2 cost what six blocks do at 0.64. */
 const worthwhile = 0.4;
+
+/** Why no speed of prompts is a target. */
+export const promptAtContext =
+	"target-speedup prompt:N is measured for blocks; with --granularity attention it is the generation at the context: leave prompt: out";
 
 /** Seconds of a run that is limited in time, from which on times are measured that no target needs. */
 const timedFrom = 600;
@@ -40,17 +45,19 @@ const timedFrom = 600;
  * What is known of the context: of a search of attention parts, and where a context is given for blocks that are named.
  * @throws InvalidOptionError, and the errors of loading and measuring
  */
-export async function atContext(header: Header, job: ContextJob): Promise<AtContext | undefined> {
+async function atContext(header: Header, job: ContextJob): Promise<AtContext | undefined> {
 	const searched = searchesAttention(job);
 	if (!searched && (job.remove === undefined || job.context === undefined)) return undefined;
 	const context = contextFor(header, job);
 	const spared = job.dryRun || (job.maxTime ?? Number.POSITIVE_INFINITY) < timedFrom;
 	const untimed = job.targetSpeedup === undefined && (spared || !canTimeParts(header));
 	const timed = untimed ? undefined : await partTimesAt(header, context, job);
-	const known = { context, kv: kvBytes(header, context), ...(timed ? { times: timed } : {}) };
-	// Questions are seen whole, whatever the windows of the text are.
-	return searched && job.metric !== "accuracy" ? { ...known, seen: seenText(context, job) } : known;
+	return { context, kv: kvBytes(header, context), ...(timed ? { times: timed } : {}), ...seenOf(context, job) };
 }
+
+/** What a search of attention parts sees of its text. Questions are seen whole, whatever the windows of the text are. */
+const seenOf = (context: number, job: SeenJob): Pick<AtContext, "seen"> =>
+	searchesAttention(job) && job.metric !== "accuracy" ? { seen: seenText(context, job) } : {};
 
 /**
  * How much of a model's attention is to go, as far as nothing must be measured for it.
@@ -74,10 +81,7 @@ export function attentionAmount(header: Header, asked: AskedAmount, options: Con
 		return { attentions, range };
 	}
 	if ("speedup" in asked) {
-		if (options.speedupOf === "prompt")
-			throw new InvalidOptionError(
-				"target-speedup prompt:N is measured for blocks; with --granularity attention it is the generation at the context: leave prompt: out",
-			);
+		if (options.speedupOf === "prompt") throw new InvalidOptionError(promptAtContext);
 		return undefined;
 	}
 	if ("size" in asked) throw new InvalidOptionError(sizeText(header));
@@ -168,8 +172,21 @@ function rangeForKv(kv: readonly number[], free: readonly number[], share: numbe
 	};
 }
 
+/**
+ * {@link atContext}, with the times that an earlier run measured if this one spares them. It says what that means for the choice, and which
+ * adapters the file will not take.
+ * @throws InvalidOptionError, and the errors of loading and measuring
+ */
+export async function toldContext(header: Header, job: ContextJob): Promise<AtContext | undefined> {
+	tellArchitecture(header, job);
+	const weighed = await atContext(header, job);
+	const at = weighed && (await withKeptTimes(header, weighed, job));
+	if (at) tellContext(header, at, job);
+	return at;
+}
+
 /** Says what a search of attention parts sees, and where blocks are the better choice, with this model's figures. */
-export function tellContext(header: Header, { context, times, seen }: AtContext, options: ContextJob): void {
+function tellContext(header: Header, { context, times, seen }: Omit<AtContext, "kv">, options: SeenJob): void {
 	const log = logger(options);
 	if (seen && seen.windowLength < context)
 		log(
@@ -184,6 +201,6 @@ export function tellContext(header: Header, { context, times, seen }: AtContext,
 	else
 		log(
 			"warning",
-			`${of}, and they hold ${Math.round(100 * attentionShareOfBytes(header))} % of its bytes. At such a context blocks or half-block cuts cost less for the same speed: -n N removes them`,
+			`${of}, and they hold ${Math.round(100 * attentionShareOfBytes(header))} % of its bytes. At such a context blocks or half-block cuts cost less for the same speed: prune-gguf MODEL OUTPUT -n N removes them`,
 		);
 }

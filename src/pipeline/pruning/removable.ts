@@ -3,7 +3,7 @@ import { defaultMethod, factsOf } from "../../api/methods.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { ProposedSet, Choices } from "../methods/selection-context.js";
 import type { TimeToSave } from "../methods/timed.js";
-import { removableAttentions } from "../preflight/method-options.js";
+import { usualAttentions } from "../preflight/method-options.js";
 import { checkCount, checkedRemoval, type Header, type ReadOnce } from "../preflight/model-header.js";
 import { countsForSize, type SizeRange } from "../preflight/target-size.js";
 import { finalists, sizesFound } from "../race/finalists.js";
@@ -119,7 +119,7 @@ function removableAttention(plan: Header["blocks"], amount: AttentionAmount | "g
 		if (range) return { ...range, count: attentions, kmax: range.counts.at(-1)!, base };
 		return { count: attentions + base, kmax: attentions + base, base, ...(time ? { time, reaches: time.reaches } : {}) };
 	}
-	const kmax = Math.max(1, Math.floor(removableAttentions(plan).length / 2));
+	const kmax = usualAttentions(plan);
 	const counts = Array.from({ length: kmax }, (_, i) => i + 1);
 	return amount === "gate" ? { count: kmax, kmax, counts } : { count: undefined, kmax };
 }

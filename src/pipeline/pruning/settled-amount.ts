@@ -1,12 +1,11 @@
 // The amount as a number, where a speed, or a share of the KV cache, says it.
 import { type PruneJob, settledJob } from "../preflight/job.js";
-import { tellArchitecture } from "../preflight/adapters.js";
 import { searchesAttention } from "../preflight/context.js";
 import type { Header, ReadOnce } from "../preflight/model-header.js";
 import type { TargetSpeeds } from "../reporting/verdict.js";
 import { atSpeed } from "../speed/target.js";
-import { type AtContext, withKeptTimes } from "../speed/at-context.js";
-import { atContext, attentionAmount, attentionsForSpeedup, tellContext } from "./attention-amount.js";
+import type { AtContext } from "../speed/at-context.js";
+import { attentionAmount, attentionsForSpeedup, toldContext } from "./attention-amount.js";
 import type { Amount, AskedAmount } from "./asked-amount.js";
 import { type Removable, removableOf } from "./removable.js";
 
@@ -29,10 +28,7 @@ export interface SettledAmount {
 export async function settledAmount(header: Header, asked: AskedAmount, original: ReadOnce, job: PruneJob): Promise<SettledAmount> {
 	const known = knownAmount(header, asked, job);
 	const checked = known && (await removableOf(known, header, original, job));
-	tellArchitecture(header, job);
-	const weighed = await atContext(header, job);
-	const at = weighed && (await withKeptTimes(header, weighed, job));
-	if (at) tellContext(header, at, job);
+	const at = await toldContext(header, job);
 	const found = known ? { options: job, amount: known, speeds: undefined } : await atTarget(header, asked, at, job);
 	const removable = checked ?? (await removableOf(found.amount, header, original, found.options));
 	return { ...found, options: withSeen(found, at), removable, at };

@@ -9,10 +9,11 @@ import { bytesOfReference, type Reference } from "../../model/runtime/positions.
 import { vocabularyOf } from "../../model/runtime/ubatch.js";
 import type { TokenWindows } from "../../model/runtime/windows.js";
 import type { ComparedSettings } from "../../api/options/settings.js";
+import type { ScoredWindows } from "../session/batch-evaluation.js";
 import { splitTitle } from "../../storage/split-names.js";
 
-/** Sets of windows by name. */
-export type NamedWindows<Name extends string> = Readonly<Record<Name, TokenWindows>>;
+/** Sets of windows by name, each with the first position that is scored. @default 0 */
+export type NamedWindows<Name extends string> = Readonly<Record<Name, TokenWindows & Pick<ScoredWindows, "scoreFrom">>>;
 
 /** A run that makes the distributions of its own model on these windows, once for all that ask. */
 export interface ReferencesOfRun<Name extends string> {
@@ -90,7 +91,8 @@ export class References<Name extends string> {
 			const made = new Map<string, Reference>();
 			const how = { signal, maxBytes: mostReferenceBytes(this.#options) };
 			for (const name of this.#names) {
-				if (this.fits(name)) made.set(name, await evaluator.createReference(full, this.#windows[name], how));
+				const scored = this.#windows[name];
+				if (this.fits(name)) made.set(name, await evaluator.createReference(full, scored, { ...how, scoreFrom: scored.scoreFrom }));
 			}
 			return made;
 		} finally {

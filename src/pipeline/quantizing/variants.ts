@@ -155,7 +155,8 @@ export class Variant<Name extends string> {
 	async #open(name: Name, healed?: HealedWeights): Promise<LedgerGame> {
 		const { folder, settings, windows, references, options } = this.#setting;
 		const { blocks, sha256 } = this.#weights;
-		const splitMetric = windowsMetric(windows[name], options, references.fits(name) ? () => references.of(name) : undefined);
+		const { scoreFrom = 0 } = windows[name];
+		const splitMetric = windowsMetric(windows[name], options, references.fits(name) ? () => references.of(name) : undefined, { scoreFrom });
 		const { backend, llama, addon, level, compiler, processor, gpuLayers, threads } = settings;
 		const kept = {
 			...{
@@ -171,6 +172,7 @@ export class Variant<Name extends string> {
 			...{ ubatch: this.#ubatch, weights: this.type },
 			...(references.fits(name) ? { reference: references.model.sha256 } : {}),
 			...(healed ? { healed: healed.key } : {}),
+			...(scoreFrom > 0 ? { scoreFrom } : {}),
 		};
 		const key = ledgerKey({ model: sha256, windows: splitMetric.hash, backend: String(backend), settings: { ...kept, variant: true } });
 		const header = {

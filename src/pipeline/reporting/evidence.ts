@@ -6,8 +6,7 @@ import type { Report, ReportBlock, ReportCurve, ReportSurrogate } from "../../re
 import { errorOf } from "./quality.js";
 import { finite } from "../../game/statistics.js";
 import type { Plan, PlanImportance, PlanSplit } from "../../storage/plan.js";
-import { contextOfPlan } from "../planning/context.js";
-import type { AtContext } from "../speed/at-context.js";
+import { costAt } from "../planning/context.js";
 import type { Choices } from "../methods/selection-context.js";
 import type { RunFacts } from "./facts.js";
 import type { PlanOrigin } from "../planning/origin.js";
@@ -103,15 +102,6 @@ export function curveData({ choices, decided, metric, sizes, origin, at }: RunFa
 		series.push({ method, split: "validation", points: [start(decided.race.originalLoss), ...bySize(points)] });
 	}
 	return { metric, ...(at ? { context: at.context } : {}), series };
-}
-
-/** Time per token and KV cache of what is left, at the context. */
-function costAt(
-	at: AtContext,
-	removed: readonly number[],
-): Pick<ReportCurve["series"][number]["points"][number], "milliseconds" | "kvCache"> {
-	const { milliseconds, kvCache } = contextOfPlan(at, removed);
-	return { ...(milliseconds ? { milliseconds: milliseconds.after } : {}), kvCache: kvCache.after };
 }
 
 function bySize<P extends { removed: number[] }>(points: P[]): P[] {

@@ -4,6 +4,7 @@ import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
 import { kvHeadsOf } from "../../model/architectures/facts.js";
 import { ModelKeys } from "../../model/architectures/keys.js";
+import type { FileType } from "../../model/runtime/file-type-names.js";
 import { loadAsRead } from "../../model/runtime/load-model.js";
 import { keyValueNumbers } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
@@ -46,34 +47,58 @@ const leastFar = 256;
  * @throws InvalidOptionError where no half of the blocks can be left out, and the errors of loading and measuring
  */
 export async function partTimesAt(header: Header, context: number, options: Measuring): Promise<PartTimes> {
-	const kept = await KeptPartTimes.of(header, context, options);
+	const kept = await KeptPartTimes.of(header, { context }, options);
+	return keptOr(kept, async () => {
+		const model = await loadAsRead(header, options);
+		try {
+			return await measured(model, context, options);
+		} finally {
+			await model.dispose();
+		}
+	});
+}
+
+/**
+ * The same of a copy of these weights in another type.
+ * @param copy makes it, if no earlier run has measured it
+ */
+export async function partTimesOfCopy(
+	weights: Pick<Header, "path" | "file">,
+	copy: { readonly type: FileType; readonly model: () => Promise<Model> },
+	context: number,
+	options: Measuring,
+): Promise<PartTimes> {
+	const kept = await KeptPartTimes.of(weights, { context, type: copy.type }, options);
+	return keptOr(kept, async () => measured(await copy.model(), context, options));
+}
+
+async function keptOr(kept: KeptPartTimes, measure: () => Promise<PartTimes>): Promise<PartTimes> {
 	const earlier = await kept.read();
 	if (earlier) return timesOf(earlier);
-	const model = await loadAsRead(header, options);
-	try {
-		const times = await measured(header, model, context, options);
-		await kept.write(times);
-		return times;
-	} finally {
-		await model.dispose();
-	}
+	const times = await measure();
+	await kept.write(times);
+	return times;
 }
+
+/** Seconds at most that measuring such times again takes, as far as they tell: a token of a prompt takes no longer than a generated one. */
+export const secondsToTimeParts = ({ measuredAt, model }: PartTimes): number =>
+	Math.min(farSeconds, 1.5 * (farShape.repetitions + 1) * measuredAt * model);
 
 const timesOf = ({ measured: _, ...times }: PartTimes & { readonly measured: string }): PartTimes => times;
 
 /** What is known of a context, with the times that an earlier run measured, where this one has no time to measure them. */
 export async function withKeptTimes(header: Header, at: AtContext, options: Measuring): Promise<AtContext> {
 	if (at.times || !canTimeParts(header)) return at;
-	const earlier = await (await KeptPartTimes.of(header, at.context, options)).read();
+	const earlier = await (await KeptPartTimes.of(header, { context: at.context }, options)).read();
 	return earlier ? { ...at, times: timesOf(earlier) } : at;
 }
 
-async function measured(header: Header, model: Model, context: number, options: Measuring): Promise<PartTimes> {
-	const { blocks } = header.blocks;
-	const half = comparedHalf(header);
+async function measured(model: Model, context: number, options: Measuring): Promise<PartTimes> {
+	const { blocks } = model.blocks;
+	const half = comparedHalf(model);
 	if (!half)
 		throw new InvalidOptionError(
-			`${header.path}: no half of the blocks, with attention among them, can be left out, so the time of a part cannot be measured`,
+			`${model.path}: no half of the blocks, with attention among them, can be left out, so the time of a part cannot be measured`,
 		);
 	const { removed, attentions } = half;
 	const { signal, progress } = options;
@@ -104,7 +129,7 @@ async function measured(header: Header, model: Model, context: number, options: 
 	return partTimes(context, {
 		...{ blocks, without: removed.length, attentions, atStart },
 		far: { ...(await turns(far)), tokens: measuredAt },
-		attentionBytes: attentionShareOfBlock(header),
+		attentionBytes: attentionShareOfBlock(model),
 	});
 }
 
@@ -134,15 +159,15 @@ function blocksWithAttention(header: Pick<Header, "file" | "blocks">): ReadonlyS
 }
 
 /** Share of the bytes of a block with attention that the attention part holds, in the mean of such blocks. */
-export function attentionShareOfBlock(header: Header): number {
+export function attentionShareOfBlock(header: Pick<Header, "file" | "blocks">): number {
 	const attending = blocksWithAttention(header);
 	return attentionShareOf(header, (block) => attending.has(block));
 }
 
 /** Share of the blocks' bytes that their attention parts hold. */
-export const attentionShareOfBytes = (header: Header): number => attentionShareOf(header, () => true);
+export const attentionShareOfBytes = (header: Pick<Header, "file" | "blocks">): number => attentionShareOf(header, () => true);
 
-function attentionShareOf(header: Header, counted: (block: number) => boolean): number {
+function attentionShareOf(header: Pick<Header, "file" | "blocks">, counted: (block: number) => boolean): number {
 	const sizes = partSizes(header, storedBytes);
 	const sum = (kind: number) =>
 		sizes.reduce((total, size, part) => total + (part % 2 === kind && counted(Math.floor(part / 2)) ? size : 0), 0);

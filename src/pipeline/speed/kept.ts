@@ -5,6 +5,7 @@ import type { JobOptions } from "../../api/index.js";
 import type { MachineSettings } from "../../api/options/settings.js";
 import type { Speedup } from "../../api/speed.js";
 import { computingIdentity } from "../../model/evaluation/kept.js";
+import type { FileType } from "../../model/runtime/file-type-names.js";
 import { announceMachine, machineSeen } from "../../model/runtime/load-model.js";
 import { availableMemory } from "../../model/runtime/memory.js";
 import { placementFor } from "../../model/runtime/place.js";
@@ -63,7 +64,7 @@ export class KeptSpeed {
 
 /** The file of what was measured for a question about this model, with these threads, where it would be put now. */
 async function pathOf(
-	{ path, file }: Header,
+	{ path, file }: Pick<Header, "path" | "file">,
 	question: Readonly<Record<string, unknown>>,
 	options: MachineSettings & JobOptions,
 ): Promise<string> {
@@ -85,8 +86,13 @@ export class KeptPartTimes {
 		this.path = path;
 	}
 
-	static async of(header: Header, context: number, options: MachineSettings & JobOptions): Promise<KeptPartTimes> {
-		return new KeptPartTimes(await pathOf(header, { partsAt: context, partsVersion }, options));
+	/** @param question whose `type` is that of a copy of these weights. @default the weights as they are */
+	static async of(
+		weights: Pick<Header, "path" | "file">,
+		{ context, ...copy }: { readonly context: number; readonly type?: FileType },
+		options: MachineSettings & JobOptions,
+	): Promise<KeptPartTimes> {
+		return new KeptPartTimes(await pathOf(weights, { partsAt: context, partsVersion, ...copy }, options));
 	}
 
 	/** Undefined if there are none, or the file is torn. */

@@ -101,6 +101,52 @@ describe("dominated", () => {
 	});
 });
 
+describe("with attention parts", () => {
+	const part = (type: Cell["type"], count: number, milliseconds: number, added: number, goal: Goal): Cell => ({
+		...cell(type, 0, type === "own" ? 1000 - count : 600, added, goal),
+		removed: Array.from({ length: count }, (_, i) => i + 3.25),
+		...{ milliseconds, kvCache: 100 - 10 * count },
+	});
+	const cellsFor = (goal: Goal) =>
+		markDominated([
+			part("own", 0, 20, 0, goal),
+			part("own", 2, 15, 0.08, goal),
+			part("Q8_0", 0, 18, 0.001, goal),
+			part("Q8_0", 2, 16, 0.09, goal),
+		]);
+	const judged = (goal: Goal) => {
+		const cells = cellsFor(goal);
+		const best = bestOf(goal, cells);
+		return {
+			best,
+			text: frontierVerdict({ goal, cells, best, sourceQuantized: false }, () => ({ mean: 0.1, standardError: 0.01 }), 10).text,
+		};
+	};
+
+	it("the best choice is the fastest at the context, or has the smallest KV cache, and is told without blocks", () => {
+		const fastest = judged({ maxAdded: 0.1, least: "time" });
+		expect(fastest.best).toMatchObject({ type: "own", removed: [3.25, 4.25] });
+		expect(fastest.text).toContain(
+			"the fastest at the context that adds no more than 0.1 nats per token): the original weights without 3-4a (998 B, 15.0 ms per token, KV cache 80 B).",
+		);
+		expect(fastest.text).toContain("The fastest with all attention parts is Q8_0 (600 B, 18.0 ms per token, KV cache 100 B)");
+		const { best, text } = judged({ maxAdded: 0.05, least: "kvCache" });
+		expect(best).toMatchObject({ type: "own", removed: [] });
+		expect(text).toContain("Nothing with attention parts removed meets it. Only removing attention parts also saves compute");
+	});
+
+	it("time and KV cache are axes", () => {
+		expect(cellsFor({}).map(({ dominated }) => dominated)).toEqual([
+			{ bytes: false, compute: false, kvCache: false, both: false },
+			{ bytes: true, compute: false, kvCache: false, both: false },
+			{ bytes: false, compute: false, kvCache: true, both: false },
+			{ bytes: true, compute: true, kvCache: true, both: false },
+		]);
+		const untimed = cellsFor({}).map(({ milliseconds: _, ...one }) => one);
+		expect(markDominated(untimed).map(({ dominated }) => dominated.compute)).toEqual([false, false, true, true]);
+	});
+});
+
 describe("the verdict", () => {
 	it("says where the held-out split does not confirm the choice", () => {
 		const goal = { targetSize: 500 };

@@ -81,7 +81,7 @@ describe("a job with a context", () => {
 
 	it("is refused where nothing is weighed by it", async () => {
 		await expect(withContext({ granularity: "block", context: 512 } as const, header(2048))).rejects.toThrow(
-			/belongs to --granularity attention or --remove/,
+			/belongs to --granularity attention, or to the parts that --remove names$/,
 		);
 	});
 
