@@ -1,5 +1,5 @@
 import { formatDuration, formatInteger, formatLoss, formatSigned } from "../report/format.js";
-import { formatBlocks } from "../notation.js";
+import { aboutAttention, formatBlocks } from "../notation.js";
 import { halvesNote } from "../report/halves.js";
 import type { TextStyle } from "../report/table.js";
 import { contributionsTable, metricTitles, surrogateLine } from "../report/terminal.js";
@@ -7,6 +7,8 @@ import type { RankResult } from "./api.js";
 
 /** Importance of every block, in order. */
 export function rankText(result: RankResult, style: TextStyle): string {
+	const alone = result.granularity.used === "attention";
+	const told = (text: string) => (alone ? aboutAttention(text) : text);
 	const frozen = new Map(result.frozen.map(({ block, reason }) => [block, reason]));
 	const values = new Map(result.importance.map((one) => [one.block, one]));
 	const critical = new Map(result.critical.map(({ block }) => [block, "critical"]));
@@ -21,7 +23,7 @@ export function rankText(result: RankResult, style: TextStyle): string {
 	const shiftedPairs = shiftedRows(result);
 	const rows = [
 		...Array.from({ length: result.model.blocks }, (_, block) => ({
-			...{ ...values.get(block), block, note: noteOf(block) },
+			...{ ...values.get(block), removed: undefined, block: alone ? block + 0.25 : block, note: noteOf(block) },
 			verdicts: words.map(({ of }) => of.get(block) ?? ""),
 		})),
 		...shiftedPairs,
@@ -31,7 +33,7 @@ export function rankText(result: RankResult, style: TextStyle): string {
 	const { method, estimator } = result;
 	const how = estimator === method ? method : `${method} (${estimator})`;
 	return [
-		`Importance of blocks 0 to ${result.model.blocks - 1}${shiftedPairs.length > 0 ? " and of half-block cuts" : ""} by ${how}; ${original}\n`,
+		`Importance of ${alone ? "the attention parts of " : ""}blocks 0 to ${result.model.blocks - 1}${shiftedPairs.length > 0 ? " and of half-block cuts" : ""} by ${how}; ${original}\n`,
 		contributionsTable(
 			rows,
 			style,
@@ -40,13 +42,15 @@ export function rankText(result: RankResult, style: TextStyle): string {
 		...(shiftedPairs.length > 0 ? [leastText(rows), `${halvesNote([shiftedPairs[0]!.block], result.model.architecture)}\n`] : []),
 		...(judged.length > 0
 			? [
-					legendText(
-						judged.map(({ cut }) => cut),
-						shiftedPairs.length > 0,
+					told(
+						legendText(
+							judged.map(({ cut }) => cut),
+							shiftedPairs.length > 0,
+						),
 					),
 				]
 			: []),
-		...(result.interactions.length > 0 ? [pairsText(result.interactions)] : []),
+		...(result.interactions.length > 0 ? [told(pairsText(result.interactions))] : []),
 		...(result.surrogate ? [surrogateLine(result.surrogate)] : []),
 		`${formatInteger(result.evaluations)} evaluations, ${formatDuration(result.seconds)}\n`,
 	].join("\n");

@@ -5,17 +5,29 @@ import { cutVerdicts } from "../game/attribution/cut.js";
 import { reasonedBlocks } from "../pipeline/methods/critical.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { InvalidOptionError } from "../errors.js";
+import { attentionGame } from "../game/attention-game.js";
+import type { PairInteraction } from "../game/attribution/interactions.js";
 import { joinedUnits } from "../game/moves.js";
 import { checkAsRead } from "../model/gguf/index.js";
+import type { RankedPart } from "../api/rank.js";
+import type { BlockPlan } from "../model/architectures/index.js";
+import { withContext } from "../pipeline/preflight/context.js";
+import { toldSeen } from "../pipeline/pruning/attention-amount.js";
 import { checkCall } from "../pipeline/preflight/call.js";
 import { type Header, readModelHeader } from "../pipeline/preflight/model-header.js";
 import { logger } from "../api/logger.js";
 import { importanceRows } from "../pipeline/planning/plan.js";
 import { checkRacing } from "../pipeline/preflight/racing.js";
-import { checkMethodOptions, granularityOf, withGranularity } from "../pipeline/preflight/method-options.js";
-import { factsOf, isEstimator, methodOptions, rankingMethods, rankMethods } from "../api/methods.js";
+import {
+	checkMethodOptions,
+	granularityOf,
+	removableAttentions,
+	usualAttentions,
+	withGranularity,
+} from "../pipeline/preflight/method-options.js";
+import { factsOf, isEstimator, type MethodOption, methodOptions, rankingMethods, rankMethods } from "../api/methods.js";
 import { estimate, estimatorMasks } from "../pipeline/methods/estimators.js";
-import { formatBlocks } from "../notation.js";
+import { aboutAttention, formatBlocks } from "../notation.js";
 import type { CriticalBlock } from "../game/search/search.js";
 import { usefulMasks } from "../pipeline/pruning/estimate.js";
 import { Session, summarize } from "../pipeline/session/session.js";
@@ -38,12 +50,13 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	resolved.progress?.plan(["Preparing text", "Measuring blocks"]);
 	const header = await readModelHeader(model, resolved);
 	const { blocks } = header;
-	const options = withGranularity(resolved, blocks);
+	const options = await withContext(withGranularity(resolved, blocks), header);
 	const unwritable = blocks.unwritable();
 	if (unwritable)
 		logger(options)("warning", `${model}: this can be measured, but no file without any of its blocks can be written: ${unwritable}`);
 	const kmax = windowOf(blocks, options);
 	const { removeBlocks, method: _, ...measure } = options;
+	const context = toldSeen(header, options);
 	const masks = isEstimator(method)
 		? estimatorMasks(blocks.blocks, kmax, options)
 		: plannedMasks({ method, blocks: blocks.blocks, kmax: searchedTo(method, kmax) }, measure);
@@ -57,6 +70,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 		});
 		const judged = await contributionsOf(session, { method, kmax, masks }, measure);
 		await checkAsRead(session.model);
+		const parts = rankedParts(session.model.blocks, options);
 		return {
 			model: summarize(session.model),
 			metric: session.metric,
@@ -64,13 +78,14 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 			method,
 			estimator: judged.attribution.estimator,
 			granularity: granularityOf(resolved, blocks),
-			importance: importanceRows(judged.attribution),
+			...(context ? { context } : {}),
+			importance: importanceRows(judged.attribution).map((row) => ({ ...row, ...parts.of(row.block) })),
 			...(judged.shiftedPairs ? { shiftedPairs: judged.shiftedPairs } : {}),
 			...(judged.shiftedImportance ? { shiftedImportance: judged.shiftedImportance } : {}),
-			frozen: [...session.model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
-			critical: reasonedBlocks(judged.critical),
-			...cutsOf(judged, removeBlocks ?? [kmax], session.model.blocks, session.seed),
-			interactions: judged.interactions,
+			frozen: [...parts.frozen].map(([block, reason]) => ({ ...parts.of(block), reason })),
+			critical: reasonedBlocks(judged.critical, parts.attentions).map(({ block, reason }) => ({ ...parts.of(block), reason })),
+			...cutsOf(judged, removeBlocks ?? [kmax], parts, session.seed),
+			interactions: judged.interactions.map((pair) => parts.pair(pair)),
 			surrogate: judged.surrogate,
 			evaluations: judged.evaluations,
 			seconds: (Date.now() - started) / 1000,
@@ -80,45 +95,65 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	}
 }
 
-/** Methods that rank shifted pairs too. */
+/** Methods that rank shifted pairs too, and those that play any game of single removals. */
 const rankingHalves: readonly RankMethod[] = rankingMethods.filter((method) => factsOf(method).reads?.includes("granularity"));
+const rankingAttention: readonly RankMethod[] = [...rankingHalves, ...rankMethods.filter((method) => isEstimator(method))];
+
+/** What is ranked: blocks, or their attention parts alone, which no rule ties. */
+function rankedParts({ blocks, check, frozen, units }: BlockPlan, { granularity }: Pick<RankJob, "granularity">) {
+	if (granularity !== "attention")
+		return { frozen, units, attentions: undefined, of: (block: number): RankedPart => ({ block }), pair: (pair: PairInteraction) => pair };
+	const reasons = Array.from({ length: blocks }, (_, block) => [block, check([block + 0.25])] as const);
+	return {
+		frozen: new Map(reasons.flatMap(([block, reason]) => (reason === undefined ? [] : [[block, reason] as const]))),
+		units: undefined,
+		attentions: { beside: [] },
+		of: (block: number): RankedPart => ({ block, removed: [block + 0.25] }),
+		pair: ({ blocks: [a, b], ...pair }: PairInteraction): PairInteraction => ({ ...pair, blocks: [a, b], units: [[a + 0.25], [b + 0.25]] }),
+	};
+}
+
+type RankedParts = ReturnType<typeof rankedParts>;
 
 function checkOptions(method: RankMethod, { method: _, removeBlocks, ...options }: Settings<"rank">): void {
 	for (const count of removeBlocks ?? [])
 		if (!Number.isInteger(count) || count < 1)
 			throw new InvalidOptionError(`remove-blocks must be whole numbers of at least 1, got ${count}`);
-	// The type allows no other; JavaScript does.
-	if ((options.granularity as string | undefined) === "attention")
+	const { granularity = "block" } = options;
+	const rankers = granularity === "attention" ? rankingAttention : rankingHalves;
+	if (granularity !== "block" && !rankers.includes(method))
 		throw new InvalidOptionError(
-			"blocks are ranked whole, or with half-block cuts: prune-gguf MODEL --granularity attention shows what attention parts cost",
-		);
-	if (options.granularity === "half-block" && !rankingHalves.includes(method))
-		throw new InvalidOptionError(
-			`${method} ranks whole blocks only: --granularity half-block needs --method ${rankingHalves.join(" or ")}`,
+			`${method} ranks whole blocks only: --granularity ${granularity} needs --method ${rankers.slice(0, -1).join(", ")} or ${rankers.at(-1)}`,
 		);
 	if (!isEstimator(method)) {
 		checkMethodOptions(method, { ...options, method });
 		return;
 	}
 	const given: MethodSettings = options;
-	const unread = methodOptions.filter((name) => name !== "maxEvaluations" && given[name] !== undefined && given[name] !== "block");
+	const isRead = (name: MethodOption) => name === "maxEvaluations" || (name === "granularity" && granularity !== "half-block");
+	const unread = methodOptions.filter((name) => !isRead(name) && given[name] !== undefined);
 	if (unread.length > 0) throw new InvalidOptionError(`${method} reads --max-evaluations; leave ${unread.join(", ")} out`);
 }
 
 /** Window semivalues and verdicts speak of sets of up to a third of the blocks if nothing is said. */
-function windowOf({ blocks, maxRemovable }: Header["blocks"], { removeBlocks }: RankJob): number {
+function windowOf(plan: Header["blocks"], { removeBlocks, granularity }: RankJob): number {
+	const alone = granularity === "attention";
+	const most = alone ? removableAttentions(plan).length : plan.maxRemovable;
 	const largest = removeBlocks === undefined ? undefined : Math.max(...removeBlocks);
-	if (largest !== undefined && largest > Math.max(1, maxRemovable))
-		throw new InvalidOptionError(`at most ${maxRemovable} of ${blocks} blocks can be removed, got remove-blocks ${largest}`);
-	return largest ?? Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 3)));
+	if (largest !== undefined && largest > Math.max(1, most))
+		throw new InvalidOptionError(
+			`at most ${most} of ${plan.blocks} ${alone ? "attention parts" : "blocks"} can be removed, got remove-blocks ${largest}`,
+		);
+	return largest ?? (alone ? usualAttentions(plan) : Math.max(1, Math.min(most, Math.floor(plan.blocks / 3))));
 }
 
 /** Measured candidates of the kind that the method asks for; Shapley values are of candidates of every size. */
 function knownOf({ games }: Session, { method, kmax }: Omit<RankTask, "masks">, { granularity }: RankJob): number {
 	const { ledger } = games.search;
-	if (method === "shapley") return ledger.size;
+	const alone = granularity === "attention";
+	if (method === "shapley") return alone ? usefulMasks(ledger, { kmax: ledger.header.players }, { granularity }) : ledger.size;
 	return isEstimator(method)
-		? usefulMasks(ledger, { kmax }, {})
+		? usefulMasks(ledger, { kmax }, alone ? { granularity } : {})
 		: usefulMasks(ledger, { kmax: searchedTo(method, kmax) }, { method, granularity });
 }
 
@@ -145,12 +180,15 @@ interface RankTask {
 type RankedOptions = Omit<RankJob, "method" | "removeBlocks">;
 
 async function contributionsOf(session: Session, { method, kmax, masks }: RankTask, options: RankedOptions): Promise<Judged> {
+	const { units } = rankedParts(session.model.blocks, options);
 	if (isEstimator(method)) {
-		const { units } = session.model.blocks;
 		const { signal } = options;
-		const work = () => estimate(method, session.games.search, { kmax, masks, seed: session.seed, signal, ...(units ? { units } : {}) });
+		const { search } = session.games;
+		const game = options.granularity === "attention" ? attentionGame(search) : search;
+		const work = () => estimate(method, game, { kmax, masks, seed: session.seed, signal, ...(units ? { units } : {}) });
 		const estimated = await session.timed("search", work);
-		for (const note of notesOf(estimated)) logger(options)("note", `${method}: ${note}`);
+		const told = (note: string) => (options.granularity === "attention" ? aboutAttention(note) : note);
+		for (const note of notesOf(estimated)) logger(options)("note", `${method}: ${told(note)}`);
 		return { ...estimated, evaluations: estimated.masks, interactions: [] };
 	}
 	const task = { method, blocks: session.model.blocks.blocks, kmax: searchedTo(method, kmax) };
@@ -159,7 +197,7 @@ async function contributionsOf(session: Session, { method, kmax, masks }: RankTa
 	const { found, contributions, shiftedPairs, shiftedImportance, surrogate, masks: measured, evidence } = choices;
 	// Every ranking method gives them.
 	if (!contributions) throw new Error(`${method} gave no contributions`);
-	for (const note of [...found.notes, ...tiedNotes(contributions, session.model.blocks.units)]) logger(options)("note", note);
+	for (const note of [...found.notes, ...tiedNotes(contributions, units)]) logger(options)("note", note);
 	const { originalLoss, critical } = found;
 	const interactions = evidence?.interactions ?? [];
 	return {
@@ -195,11 +233,14 @@ function notesOf({ attribution, unseen }: Pick<Judged, "attribution" | "unseen">
 function cutsOf(
 	judged: Judged,
 	counts: readonly number[],
-	blocks: Parameters<typeof cutOf>[2],
+	parts: RankedParts,
 	seed: number,
 ): Pick<RankResult, "cut" | "cuts" | "verdicts" | "unseen"> {
 	const ascending = [...new Set(counts)].sort((a, b) => a - b);
-	const all = ascending.map((count) => cutOf(judged, count, blocks, seed));
+	const all = ascending.map((count) => {
+		const cut = cutOf(judged, count, parts, seed);
+		return { ...cut, verdicts: cut.verdicts.map((verdict) => ({ ...verdict, ...parts.of(verdict.block) })) };
+	});
 	return { ...all.at(-1)!, cuts: distinctCuts(all) };
 }
 

@@ -7,7 +7,7 @@ export type { TextStyle } from "./table.js";
 
 /** Importance of one block, as measured or estimated. */
 export interface ContributionRow {
-	/** 0-based, as in the tensor names; i + 0.5 is the shifted pair of blocks i and i + 1. */
+	/** 0-based, as in the tensor names; i + 0.25 is the attention part of block i, i + 0.5 the shifted pair of blocks i and i + 1. */
 	readonly block: number;
 	/** Undefined if it was not estimated. */
 	readonly value?: number | undefined;
@@ -85,7 +85,7 @@ export function contributionsTable(rows: readonly ContributionRow[], style: Text
 		];
 	});
 	const columns = [
-		{ title: "block", align: "right" },
+		{ title: rows.some(({ block }) => block % 1 === 0.25) ? "part" : "block", align: "right" },
 		{ title: contributionTitle(rows), align: "right" },
 		{ title: "" },
 		...further.map((title) => ({ title })),

@@ -1,10 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { LogEvent, PruneOptions } from "../../src/api/index.js";
-import { InvalidOptionError } from "../../src/errors.js";
 import { applyPlan } from "../../src/jobs/apply.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
-import { rankBlocks } from "../../src/jobs/rank.js";
 import { summaryText } from "../../src/report/summary.js";
 import { Model } from "../../src/model/runtime/model.js";
 import { readPlan } from "../../src/storage/plan.js";
@@ -188,6 +186,5 @@ describe("a search of attention parts", () => {
 		await refused({ search: { ...attention.search, maxTime: 3600 }, targetSpeedup: 1000 }).toThrow(
 			/cannot be reached at a context of 256 by attention parts alone: at most 11.*Give -n N --remove-attention M .*--granularity half-block/,
 		);
-		await expect(rankBlocks(fixturePath, attention as never)).rejects.toThrow(InvalidOptionError);
 	});
 });

@@ -2,7 +2,6 @@
 import { STRATA_PRESETS } from "../../game/strata.js";
 import { stateTypes } from "../../model/runtime/state-types.js";
 import { efforts, searchGranularities, workingWeights } from "../measure.js";
-import { granularities } from "../../game/pairs.js";
 import {
 	comparableMethods,
 	comparedMethods,
@@ -79,8 +78,7 @@ export const searchRows = {
 		printedAfter: "method",
 		per: {
 			rank: {
-				value: { kind: "choice", of: granularities },
-				help: "Rank whole blocks (block), or also half-block cuts between neighbors (half-block; leave-one-out, auto)",
+				help: "Rank whole blocks (block), also half-block cuts between neighbors (half-block; leave-one-out, auto), or attention parts alone (attention; these methods and the estimators)",
 			},
 		},
 	},

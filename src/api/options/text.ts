@@ -11,6 +11,13 @@ const usedAt = {
 	group: "amount",
 } as const;
 
+/** The same where nothing is weighed. */
+const seenAt = {
+	...usedAt,
+	help: "Context in tokens that the model is used at: granularity attention sees longer windows of a longer one",
+	group: "text",
+} as const;
+
 export const textRows = {
 	text: {
 		flag: "text",
@@ -63,9 +70,9 @@ export const textRows = {
 		help: "Context in tokens that memory is computed for",
 		default: "4096, or the model's own if that is smaller",
 		group: "measure",
-		commands: ["speed", "prune", "frontier"],
+		commands: ["speed", "prune", "rank", "frontier"],
 		plan: "context",
-		per: { prune: usedAt, frontier: usedAt },
+		per: { prune: usedAt, rank: seenAt, frontier: usedAt },
 	},
 	calibration: {
 		flag: "calibration",

@@ -42,7 +42,7 @@ export type PruneJob = Job<"prune"> & ScoredSettings;
 export type ApplyJob = Job<"apply">;
 export type FrontierJob = Job<"frontier"> & ScoredSettings;
 export type CompareJob = Job<"compare">;
-export type RankJob = Omit<Job<"rank">, "method"> & { readonly method: RankMethod };
+export type RankJob = Omit<Job<"rank">, "method"> & ScoredSettings & { readonly method: RankMethod };
 
 /**
  * Resolves the options of a function.

@@ -75,7 +75,7 @@ export function granularityOf(
 /** @throws InvalidOptionError for a method that chooses whole blocks only */
 function checkChoosesAttention(method: RankMethod, asked: string | undefined): void {
 	const chooses = (other: Method) => factsOf(other).reads?.includes("granularity") === true;
-	if (!isEstimator(method) && chooses(method)) return;
+	if (isEstimator(method) || chooses(method)) return;
 	throw new InvalidOptionError(
 		`--method ${method} chooses whole blocks only, and ${asked ?? "--granularity attention"} removes attention parts: use --method ${methods.filter(chooses).join(", ")}`,
 	);

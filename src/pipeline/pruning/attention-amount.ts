@@ -59,6 +59,15 @@ async function atContext(header: Header, job: ContextJob): Promise<AtContext | u
 const seenOf = (context: number, job: SeenJob): Pick<AtContext, "seen"> =>
 	searchesAttention(job) && job.metric !== "accuracy" ? { seen: seenText(context, job) } : {};
 
+/** The same where nothing is weighed by time or keys and values; undefined if no attention parts are searched. It says what is seen. */
+export function toldSeen(header: Header, job: SeenJob): Pick<AtContext, "context" | "seen"> | undefined {
+	if (!searchesAttention(job)) return undefined;
+	const context = contextFor(header, job);
+	const seen = { context, ...seenOf(context, job) };
+	tellContext(header, seen, job);
+	return seen;
+}
+
 /**
  * How much of a model's attention is to go, as far as nothing must be measured for it.
  * @returns what needs no number stays as it is; undefined for a speed-up
