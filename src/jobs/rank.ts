@@ -3,6 +3,7 @@ import type { MethodSettings, Settings } from "../api/options/settings.js";
 import type { Attribution } from "../game/attribution/attribution.js";
 import { cutVerdicts } from "../game/attribution/cut.js";
 import { reasonedBlocks } from "../pipeline/methods/critical.js";
+import type { Choices } from "../pipeline/methods/selection-context.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { InvalidOptionError } from "../errors.js";
 import { attentionGame } from "../game/attention-game.js";
@@ -99,21 +100,23 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 const rankingHalves: readonly RankMethod[] = rankingMethods.filter((method) => factsOf(method).reads?.includes("granularity"));
 const rankingAttention: readonly RankMethod[] = [...rankingHalves, ...rankMethods.filter((method) => isEstimator(method))];
 
-/** What is ranked: blocks, or their attention parts alone, which no rule ties. */
-function rankedParts({ blocks, check, frozen, units }: BlockPlan, { granularity }: Pick<RankJob, "granularity">) {
-	if (granularity !== "attention")
-		return { frozen, units, attentions: undefined, of: (block: number): RankedPart => ({ block }), pair: (pair: PairInteraction) => pair };
+/** What is ranked, and how it is named in a result. */
+interface RankedParts extends Pick<BlockPlan, "frozen" | "units">, Pick<Choices, "attentions"> {
+	readonly of: (block: number) => RankedPart;
+	readonly pair: (pair: PairInteraction) => PairInteraction;
+}
+
+/** Blocks, or their attention parts alone, which no rule ties. */
+function rankedParts({ blocks, check, frozen, units }: BlockPlan, { granularity }: Pick<RankJob, "granularity">): RankedParts {
+	if (granularity !== "attention") return { frozen, ...(units ? { units } : {}), of: (block) => ({ block }), pair: (pair) => pair };
 	const reasons = Array.from({ length: blocks }, (_, block) => [block, check([block + 0.25])] as const);
 	return {
 		frozen: new Map(reasons.flatMap(([block, reason]) => (reason === undefined ? [] : [[block, reason] as const]))),
-		units: undefined,
 		attentions: { beside: [] },
-		of: (block: number): RankedPart => ({ block, removed: [block + 0.25] }),
-		pair: ({ blocks: [a, b], ...pair }: PairInteraction): PairInteraction => ({ ...pair, blocks: [a, b], units: [[a + 0.25], [b + 0.25]] }),
+		of: (block) => ({ block, removed: [block + 0.25] }),
+		pair: ({ blocks: [a, b], ...pair }) => ({ ...pair, blocks: [a, b], units: [[a + 0.25], [b + 0.25]] }),
 	};
 }
-
-type RankedParts = ReturnType<typeof rankedParts>;
 
 function checkOptions(method: RankMethod, { method: _, removeBlocks, ...options }: Settings<"rank">): void {
 	for (const count of removeBlocks ?? [])
