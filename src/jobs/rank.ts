@@ -2,8 +2,7 @@ import type { RankMethod, RankOptions, RankResult } from "../api/index.js";
 import type { MethodSettings, Settings } from "../api/options/settings.js";
 import type { Attribution } from "../game/attribution/attribution.js";
 import { cutVerdicts } from "../game/attribution/cut.js";
-import { reasonedBlocks } from "../pipeline/methods/critical.js";
-import type { Choices } from "../pipeline/methods/selection-context.js";
+import { type AttentionsSearched, reasonedBlocks } from "../pipeline/methods/critical.js";
 import { checkBudget, choose, plannedMasks } from "../pipeline/methods/registry.js";
 import { InvalidOptionError } from "../errors.js";
 import { attentionGame } from "../game/attention-game.js";
@@ -101,7 +100,8 @@ const rankingHalves: readonly RankMethod[] = rankingMethods.filter((method) => f
 const rankingAttention: readonly RankMethod[] = [...rankingHalves, ...rankMethods.filter((method) => isEstimator(method))];
 
 /** What is ranked, and how it is named in a result. */
-interface RankedParts extends Pick<BlockPlan, "frozen" | "units">, Pick<Choices, "attentions"> {
+interface RankedParts extends Pick<BlockPlan, "frozen" | "units"> {
+	readonly attentions?: AttentionsSearched;
 	readonly of: (block: number) => RankedPart;
 	readonly pair: (pair: PairInteraction) => PairInteraction;
 }

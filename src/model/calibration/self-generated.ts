@@ -3,8 +3,14 @@ import type { TextModel } from "../runtime/text-model.js";
 import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { continuedWindows } from "./continued.js";
 import { isBroken, isLoop } from "./sound-text.js";
-import type { DrawnText, TextKind } from "./text-kinds.js";
+import type { TextKind } from "./text-kinds.js";
 import type { SelfGeneratedOptions } from "./types.js";
+
+/** Self-generated text, and the kind of each window. */
+export interface DrawnText {
+	readonly windows: TokenWindows;
+	readonly kinds: readonly TextKind[];
+}
 
 /** A user's turn is cut at this share of a window, so that an answer fits too. */
 const userTurnShare = 0.4;

@@ -1,16 +1,9 @@
 // The kinds of text that a model writes by itself.
-import type { TokenWindows } from "../runtime/windows.js";
 import { openingKinds } from "./openings.js";
 
 /** What a window of self-generated text is: a document from nothing, a chat, or what goes on with an opening of some kind. */
 export const textKinds = ["document", "chat", ...openingKinds] as const;
 export type TextKind = (typeof textKinds)[number];
-
-/** Self-generated text, and the kind of each window. */
-export interface DrawnText {
-	readonly windows: TokenWindows;
-	readonly kinds: readonly TextKind[];
-}
 
 /** The kinds that are there, and how many windows of each. */
 export function countKinds(kinds: readonly TextKind[]): { kind: TextKind; count: number }[] {

@@ -18,7 +18,7 @@ export interface Calibration {
 	source: string;
 	/** One source, or one per file. */
 	sources: readonly CalibrationSource[];
-	/** The kind of each window, for self-generated text. Missing if an earlier version drew it. */
+	/** The kind of each window of self-generated text. Missing if an earlier version drew it. */
 	kinds?: Readonly<Record<SplitName, readonly TextKind[]>> | undefined;
 }
 

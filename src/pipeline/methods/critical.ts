@@ -1,7 +1,11 @@
 // Why blocks and attention parts are critical, in words.
 import type { CriticalBlock } from "../../game/search/search.js";
 import { removedText } from "../../notation.js";
-import type { Choices } from "./selection-context.js";
+
+/** Where attention parts were searched: the blocks that go beside them. */
+export interface AttentionsSearched {
+	readonly beside: readonly number[];
+}
 
 /**
  * Critical blocks with their reasons, one by one.
@@ -9,7 +13,7 @@ import type { Choices } from "./selection-context.js";
  */
 export function reasonedBlocks(
 	critical: readonly CriticalBlock[],
-	attentions?: Choices["attentions"],
+	attentions?: AttentionsSearched,
 ): { readonly block: number; readonly reason: string }[] {
 	return critical.flatMap((one) => {
 		const reason = reasonOf(one, attentions);
@@ -17,7 +21,7 @@ export function reasonedBlocks(
 	});
 }
 
-function reasonOf({ addedLoss, limit, frozen }: CriticalBlock, attentions: Choices["attentions"]): string {
+function reasonOf({ addedLoss, limit, frozen }: CriticalBlock, attentions: AttentionsSearched | undefined): string {
 	const [added, most] = [addedLoss.toFixed(3), limit.toFixed(3)];
 	const freed = frozen ? "" : "; set free to reach the size";
 	// Blocks that go only together share what they add.

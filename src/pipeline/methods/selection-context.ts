@@ -5,6 +5,7 @@ import type { Game } from "../../game/game.js";
 import type { LossMeter } from "../../game/loss-meter.js";
 import type { SearchOptions, SearchResult } from "../../game/search/search.js";
 import type { PlanSurrogate } from "../../storage/plan.js";
+import type { AttentionsSearched } from "./critical.js";
 import type { Session } from "../session/session.js";
 import type { Evidence } from "./evidence.js";
 import type { ChoosingSettings } from "../../api/options/settings.js";
@@ -31,8 +32,8 @@ export interface Choices {
 	surrogate?: PlanSurrogate;
 	/** What a surrogate says beside its sets and contributions. */
 	evidence?: Evidence;
-	/** Where attention parts were searched: the blocks that go beside them. Critical is then what has a critical attention part. */
-	attentions?: { readonly beside: readonly number[] };
+	/** Missing where blocks were searched. Otherwise critical blocks are those whose attention part is critical. */
+	attentions?: AttentionsSearched;
 	/** What was removed, where that is not what was asked for. */
 	granularity?: GranularityUsed;
 	/** Distinct masks measured. */

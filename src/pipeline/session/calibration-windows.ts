@@ -19,7 +19,6 @@ import type { SourceShare } from "../../game/sources.js";
 import { metricOf } from "../preflight/metric.js";
 import { hasSamples, keptSamples, keptWindows, type SamplePurpose, type SampleSource } from "./cached-samples.js";
 import { logger } from "../../api/logger.js";
-import { computingIdentity } from "../../model/evaluation/kept.js";
 import type { Model } from "../../model/runtime/model.js";
 import { llamaPin } from "../../model/runtime/paths.js";
 import { hashOf } from "../../storage/hash.js";
@@ -70,6 +69,8 @@ export const onSelfGenerated = ({ calibration = [] }: Pick<SessionSettings, "cal
 /** Which text a run draws. */
 export interface TextRequest {
 	readonly seed: number;
+	/** Says what computes, and on how many threads: the same draws as fast in the next run. */
+	readonly by: string;
 	/** By when self-generated text must be drawn, milliseconds since 1970. @default no limit */
 	readonly until?: number | undefined;
 }
@@ -87,7 +88,7 @@ export interface SessionText extends Calibration {
 export async function calibrationOf(
 	model: Model,
 	folder: string,
-	{ seed, until }: TextRequest,
+	{ seed, by, until }: TextRequest,
 	options: SessionSettings,
 ): Promise<SessionText> {
 	const { length, ...counts } = splitCounts(options);
@@ -112,7 +113,6 @@ export async function calibrationOf(
 	const { heldOut, ...others } = counts;
 	const name = hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed, ...mixKey(options)]);
 	const file = windowsPath(folder, name);
-	const by = hashOf([computingIdentity(model, options), model.threads]);
 	const kept = await readKept(model, file, { ...counts, length, by });
 	if (kept) return kept;
 	const [drawn, drawnIn] = await timed(draw);

@@ -3,7 +3,7 @@ import type { JobOptions, ModelSummary, Metric } from "../../api/index.js";
 import { type Attribution, shiftedGames } from "../../game/attribution/attribution.js";
 import { type SplitName, splitNames, splitTitle, readDocuments, refuseRepeated, weightedFiles } from "../../model/calibration/index.js";
 import { calibrationOf, type SessionText, splitCounts, onSelfGenerated } from "./calibration-windows.js";
-import { hashAsRead } from "../../model/evaluation/kept.js";
+import { computingIdentity, hashAsRead } from "../../model/evaluation/kept.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { readQuestions } from "../../model/evaluation/questions.js";
 import { Coalition } from "../../game/coalition.js";
@@ -32,6 +32,7 @@ import { openGames, type SessionGames, settled } from "./games.js";
 import { differences, meanAndError } from "../../game/statistics.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
 import type { Lock } from "../../storage/lock.js";
+import { hashOf } from "../../storage/hash.js";
 import { makeRunFolder } from "../../storage/runs.js";
 import { lockRun } from "./run-lock.js";
 import type { SessionSettings } from "../../api/options/settings.js";
@@ -184,7 +185,8 @@ export class Session {
 			model = await loadAsRead(header, { ...options, placement }, { ...shape, stateBytes });
 			const loaded = Date.now();
 			const parity = await checkParity({ model, sha256, folder }, options);
-			const calibration = await calibrationOf(model, folder, { seed, until: plan.until }, options);
+			const by = hashOf([computingIdentity(model, options), model.threads]);
+			const calibration = await calibrationOf(model, folder, { seed, by, until: plan.until }, options);
 			for (const name of splitNames) {
 				const { count, length } = calibration.splits[name];
 				log("debug", `${splitTitle(name)} split: ${count} windows of ${length} tokens from ${calibration.source}`);
