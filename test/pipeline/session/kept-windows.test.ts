@@ -21,7 +21,7 @@ it("cached text of another shape is drawn again", async () => {
 	const cached = () => join(folder, readdirSync(folder).find((name) => name.endsWith(".windows.json"))!);
 	const change = (name: RegExp, to: string) => writeFileSync(cached(), readFileSync(cached(), "utf8").replace(name, to));
 	const options = { windows: 2, windowLength: 8 };
-	const draw = () => calibrationOf(model, folder, { seed: 0 }, options);
+	const draw = () => calibrationOf(model, folder, { seed: 0, by: "this" }, options);
 	const { splits: straight, kinds } = await draw();
 	expect(kinds).toEqual({ search: ["document", "document"], validation: ["document", "document"], heldOut: Array(3).fill("document") });
 	expect((await draw()).kinds).toEqual(kinds);
