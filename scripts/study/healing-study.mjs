@@ -47,7 +47,7 @@ export class Study {
 		await mkdir(folder, { recursive: true });
 		const { splits, seconds } = await this.#timed(
 			["splits"],
-			async () => (await calibrationOf(model, folder, { seed }, {})).splits,
+			async () => (await calibrationOf(model, folder, { seed, by: "study" }, {})).splits,
 			({ search, validation }) => [search, validation],
 		);
 		this.#splits = { ...splits, seconds };

@@ -174,7 +174,7 @@ async function readKept(
 		if (!search || !validation || !heldOut) return undefined;
 		const windows = { search, validation, heldOut };
 		if (!kept.checked && !Object.values(windows).every((split) => areSound(model, split))) return undefined;
-		const { seconds } = kept.drawn?.by === by ? kept.drawn : {};
+		const seconds = kept.drawn?.by === by ? kept.drawn?.seconds : undefined;
 		const drawnIn = typeof seconds === "number" && seconds > 0 ? { drawnIn: seconds } : {};
 		return { ...oneSource(selfGenerated, windows, keptKinds(kept.kinds, counts)), ...drawnIn };
 	} catch {
