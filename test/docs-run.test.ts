@@ -33,6 +33,7 @@ describe("pages", () => {
 			"it is about the shell of who reads it": 1,
 			"it is another program's": 10,
 			"it is run in the checkout, by who works on it": 18,
+			"it needs a model in F16": 1,
 			"it needs the files of the example": 1,
 			"its model is not here": 1,
 		});
@@ -46,6 +47,7 @@ describe("pages", () => {
 			"it measures many combinations": 5,
 			"it measures the speed several times": 5,
 			"it quantizes": 8,
+			"it ranks attention parts": 1,
 			"it runs many methods": 3,
 			"it searches for a given time": 2,
 			"it tries several sizes": 2,
