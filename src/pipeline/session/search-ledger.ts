@@ -36,7 +36,7 @@ export interface SearchPlan {
 	readonly dry?: boolean;
 	/** Whether the splits that decide and report are compared with the original model's distributions, whatever the metric is. @default false */
 	readonly compared?: boolean;
-	/** By when self-generated text must be drawn, milliseconds since 1970. @default no limit */
+	/** When the run must be over, milliseconds since 1970: self-generated text must be drawn by then. @default no limit */
 	readonly until?: number | undefined;
 	/** Whether a quantized file is at last compared with them on the held-out split. @default false */
 	readonly quantized?: boolean;
@@ -159,7 +159,7 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 	try {
 		const begin = async () => {
 			const made = await chooseSweep(
-				{ model, windows, masks: load, folder, backend, wanted, log, byDivergence: job.byDivergence },
+				{ model, windows, masks: load, folder, backend, wanted, log, byDivergence: job.byDivergence, until: plan.until },
 				options,
 			);
 			if (made.copy) await evaluators.take(made.copy);

@@ -32,6 +32,8 @@ export const usualCopies: readonly Exclude<SearchWeights, "own">[] = ["Q8_0", "F
 const worthChoosing = 60;
 /** Seconds of sweeping below which no copy is made. */
 const worthCopying = 45;
+/** Share of the time that a limited run has left after its text, in which it searches. */
+const searchedShare = 0.5;
 /** A copy must run that much faster than the model itself. */
 const worthUsing = 1.2;
 /** Share of the work that is left if candidates share their common leading blocks. */
@@ -93,6 +95,8 @@ export interface SweepJob {
 	readonly log: Log;
 	/** Whether sets are compared with the original model's distributions although the metric is the loss. @default false */
 	readonly byDivergence?: boolean | undefined;
+	/** When the run must be over, milliseconds since 1970. @default no limit */
+	readonly until?: number | undefined;
 }
 
 /** A copy, loaded, and how it is run. */
@@ -116,7 +120,8 @@ export async function chooseSweep(job: SweepJob, options: SessionSettings): Prom
 	log("debug", `${shape.tokensPerSecond.toFixed(0)} tokens/s on the model's own weights`);
 	const better = async (of: Model, start: Shape) => betterShape(of, full, windows, { start, fixed, signal: options.signal });
 	const onOwn = async () => ({ choice: { ...(await better(model, shape)), weights: "own" as const } });
-	const seconds = (sharedTime * masks * windows.tokens.length) / shape.tokensPerSecond;
+	const left = job.until === undefined ? Number.POSITIVE_INFINITY : (searchedShare * (job.until - Date.now())) / 1000;
+	const seconds = Math.min(left, (sharedTime * masks * windows.tokens.length) / shape.tokensPerSecond);
 	if (wanted === "own" || (wanted === "auto" && (seconds < worthCopying || !copyCanPay(model, backend)))) return onOwn();
 	const fastest = await fastestCopy({ ...job, wanted }, shape, options);
 	const gain = (fastest?.choice.tokensPerSecond ?? 0) / shape.tokensPerSecond;

@@ -81,11 +81,11 @@ describe("the choice of a sweep", () => {
 	});
 
 	it("tries copies for a long sweep by itself, and none of weights that are fast already or on a graphics device", async () => {
-		const tried = async (of: Model, backend: string) => {
+		const tried = async (of: Model, backend: string, until?: number) => {
 			const phases = new Set<string>();
 			const progress = watching(({ phase }) => phases.add(phase));
 			const { choice, copy } = await chooseSweep(
-				{ model: of, windows, masks: 1e7, folder, backend: backend, wanted: "auto", log: quiet },
+				{ model: of, windows, masks: 1e7, folder, backend: backend, wanted: "auto", log: quiet, until },
 				{ progress },
 			);
 			// Which one is taken depends on what this machine runs fastest.
@@ -97,6 +97,8 @@ describe("the choice of a sweep", () => {
 		await quantizeFile(fixturePath, path, "Q4_0");
 		const slow = await Model.load(path, { threads: 2 });
 		expect(await tried(slow, "CPU")).toEqual(["making a Q8_0 copy in memory", "making a F16 copy in memory"]);
+		// A run that must soon be over has no time for them.
+		expect(await tried(slow, "CPU", Date.now() + 80_000)).toEqual([]);
 		expect(await tried(slow, "CUDA0").finally(() => slow.dispose())).toEqual([]);
 		// The fixture's own weights are Q8_0.
 		expect(await tried(model, "CPU")).toEqual([]);
