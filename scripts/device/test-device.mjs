@@ -1,4 +1,4 @@
-// npm run test:device -- [--backend cuda|metal|vulkan] [--model FILE]
+// npm run test:device -- [--backend cuda|metal|vulkan] [--model FILE] [FILES of tests]
 //
 // One command for a machine with a device: builds for the device that it finds, runs test/device/, compares the device with the CPU, measures
 // a step of a greedy search, and runs the default job on SmolLM2. Ends with one table, as Markdown. No network once the sources are there.
@@ -13,7 +13,8 @@ import { comparedRows, jobVerdict, reasonOf } from "./rows.mjs";
 import { runDeviceTests } from "./tests.mjs";
 
 const fixture = join(root, "fixture", "fixture-12l.gguf");
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+	allowPositionals: true,
 	options: {
 		backend: { type: "string" },
 		model: { type: "string", default: join(root, "..", "shared", "models", "SmolLM2-135M-Instruct.Q4_1.gguf") },
@@ -70,7 +71,7 @@ async function run() {
 	const backend = options.backend ?? findBackend();
 	await buildGenerator();
 	const { addon, seconds } = await buildFor(backend);
-	const tests = await runDeviceTests({ addon });
+	const tests = await runDeviceTests({ addon, args: positionals });
 	const rows = [
 		[`build for ${backend}`, true, `${Math.round(seconds)} s`],
 		["test/device", tests.ok, tests.line],

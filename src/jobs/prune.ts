@@ -42,6 +42,7 @@ import { comparingStep, estimatedSteps, type PlannedSeconds, stepsOf, stepTimes 
 import type { Amount } from "../pipeline/pruning/asked-amount.js";
 import { amountOf, candidates, type Removable } from "../pipeline/pruning/removable.js";
 import { bytesToDeliver } from "../pipeline/pruning/write-model.js";
+import { openInTime } from "../pipeline/pruning/less-text.js";
 import { type JobInTime, withinTime, withinTimeLeft } from "../pipeline/pruning/within-time.js";
 import type { Choices } from "../pipeline/methods/selection-context.js";
 import { commandsFor, curveOf, suggest } from "../pipeline/race/curve.js";
@@ -64,9 +65,10 @@ import { foundHealing, healingOf, type PruneJob, resolveJob, settledJob } from "
  * console.log(result.plan?.removed);
  */
 export async function pruneGguf(model: string, output: string | undefined, given: PruneOptions = {}): Promise<PruneResult> {
-	const request = await requestOf(model, output, given);
-	const { options, run } = request;
-	const session = await openSession(request);
+	const asked = await requestOf(model, output, given);
+	const { session, options } = await openInTime(asked.options, (job, textSeconds) => openSession({ ...asked, options: job }, textSeconds));
+	const request = { ...asked, options };
+	const { run } = request;
 	const best = new BestSoFar();
 	try {
 		await run.own?.takeOver(session.folder);
@@ -158,14 +160,14 @@ async function checkDisk({ output, options, run, removable, header, original }: 
 	if (!run.own?.isThere) await checkTarget(output, { overwrite: options.overwrite, expectedBytes });
 }
 
-async function openSession({ header, options, removable, run }: Request): Promise<Session> {
+async function openSession({ header, options, removable, run }: Request, textSeconds?: number): Promise<Session> {
 	const { maxTime } = options;
 	const task = { method: options.method, blocks: header.blocks.blocks, ...removable };
 	return Session.open(header, options, {
 		masks: removable.named ? 0 : plannedMasks(task, options),
 		weights: "auto",
 		dry: options.dryRun,
-		until: maxTime === undefined || options.dryRun ? undefined : run.started + 1000 * maxTime,
+		...(maxTime === undefined || options.dryRun ? {} : { until: run.started + 1000 * maxTime, textSeconds }),
 		...{ compared: options.maxKl !== undefined, quantized: options.quantize !== undefined },
 	});
 }

@@ -4,11 +4,13 @@ import { EvaluationError } from "../../src/errors.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
 import { Evaluator } from "../../src/model/runtime/evaluator.js";
 import * as timePlan from "../../src/pipeline/pruning/time-plan.js";
+import * as textLimit from "../../src/pipeline/session/text-limit.js";
 import { f16Fixture } from "../helpers/f16.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 
 vi.mock("../../src/pipeline/pruning/time-plan.js", { spy: true });
+vi.mock("../../src/pipeline/session/text-limit.js", { spy: true });
 const { folder, out } = ownHomes();
 afterEach(() => {
 	vi.mocked(timePlan.planTime).mockReset();
@@ -100,6 +102,33 @@ describe("a run that is limited in time", () => {
 		const { plan } = await run(100);
 		expect(none).toHaveBeenCalledOnce();
 		expect(plan!.removed).toEqual([9, 10]);
+	});
+
+	it("draws half of the text where that takes too much of the time, and repeats so", async () => {
+		const notes: string[] = [];
+		const slow = () =>
+			vi.mocked(textLimit.watchDrawing).mockImplementationOnce((limit) => {
+				expect(limit.most).toBe(600);
+				return { signal: AbortSignal.abort(new textLimit.SlowTextError(700)), onProgress: () => {} };
+			});
+		const search = { maxTime: 3600, effort: "quick" } as const;
+		const prune = () =>
+			pruneGguf(fixturePath, undefined, {
+				removeBlocks: 2,
+				windowLength: 32,
+				speed: false,
+				samples: 0,
+				search,
+				onLog: ({ message }) => notes.push(message),
+			});
+		slow();
+		const { plan } = await prune();
+		expect(plan!.calibration).toMatchObject({ search: { count: 5 }, validation: { count: 5 }, heldOut: { count: 8 } });
+		expect(notes.join("\n")).toContain("--max-time is short: drawing 10 windows");
+		slow();
+		const again = await prune();
+		expect(again.plan!.removed).toEqual(plan!.removed);
+		expect(notes.join("\n")).toContain("candidates are cached from an earlier run");
 	});
 
 	it("leaves out late what no longer fits, also further text for ties", async () => {

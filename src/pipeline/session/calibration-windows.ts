@@ -24,7 +24,7 @@ import { llamaPin } from "../../model/runtime/paths.js";
 import { hashOf } from "../../storage/hash.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { windowsPath } from "../../storage/runs.js";
-import { watchDrawing } from "./text-limit.js";
+import { type DrawingLimit, watchDrawing } from "./text-limit.js";
 import { timed } from "./timings.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
@@ -66,13 +66,11 @@ export function wantsDivergence(options: SessionSettings): boolean {
 /** Whether a run is measured on self-generated text, not on files. */
 export const onSelfGenerated = ({ calibration = [] }: Pick<SessionSettings, "calibration">): boolean => calibration.length === 0;
 
-/** Which text a run draws. */
-export interface TextRequest {
+/** Which text a run draws, and in which time. */
+export interface TextRequest extends DrawingLimit {
 	readonly seed: number;
 	/** Says what computes, and on how many threads: the same draws as fast in the next run. */
 	readonly by: string;
-	/** By when self-generated text must be drawn, milliseconds since 1970. @default no limit */
-	readonly until?: number | undefined;
 }
 
 /** The text of a run. */
@@ -84,16 +82,17 @@ export interface SessionText extends Calibration {
 /**
  * The windows of the options' files, or self-generated text, which is kept in the run folder.
  * @throws InvalidOptionError for self-generated text that cannot be drawn in time
+ * @throws SlowTextError where it takes longer than it should
  */
 export async function calibrationOf(
 	model: Model,
 	folder: string,
-	{ seed, by, until }: TextRequest,
+	{ seed, by, ...limit }: TextRequest,
 	options: SessionSettings,
 ): Promise<SessionText> {
 	const { length, ...counts } = splitCounts(options);
 	const draw = () => {
-		const watch = watchDrawing(onSelfGenerated(options) ? until : undefined, options.signal);
+		const watch = watchDrawing(onSelfGenerated(options) ? limit : {}, options.signal);
 		return calibrate(model, {
 			files: options.calibration,
 			counts,

@@ -38,6 +38,8 @@ export interface SearchPlan {
 	readonly compared?: boolean;
 	/** When the run must be over, milliseconds since 1970: self-generated text must be drawn by then. @default no limit */
 	readonly until?: number | undefined;
+	/** Seconds that drawing that text may take; beyond them it is not drawn (SlowTextError). @default no limit */
+	readonly textSeconds?: number | undefined;
 	/** Whether a quantized file is at last compared with them on the held-out split. @default false */
 	readonly quantized?: boolean;
 }

@@ -150,6 +150,7 @@ export class Session {
 	 * @param source path of the model, or its header where that was read
 	 * @throws UnsupportedArchitectureError where no block can be removed exactly
 	 * @throws FileError where another live process measures the same model on the same text
+	 * @throws SlowTextError where drawing the text takes longer than `plan.textSeconds`
 	 */
 	static async open(source: string | Header, options: SessionSettings, plan: SearchPlan): Promise<Session> {
 		const log = logger(options);
@@ -186,7 +187,7 @@ export class Session {
 			const loaded = Date.now();
 			const parity = await checkParity({ model, sha256, folder }, options);
 			const by = hashOf([computingIdentity(model, options), model.threads]);
-			const calibration = await calibrationOf(model, folder, { seed, by, until: plan.until }, options);
+			const calibration = await calibrationOf(model, folder, { seed, by, until: plan.until, most: plan.textSeconds }, options);
 			for (const name of splitNames) {
 				const { count, length } = calibration.splits[name];
 				log("debug", `${splitTitle(name)} split: ${count} windows of ${length} tokens from ${calibration.source}`);

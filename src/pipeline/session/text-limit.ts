@@ -1,5 +1,22 @@
-// Self-generated text within a limit of time: a run whose text alone takes longer says so before it has drawn it.
+// Self-generated text within a limit of time: a run whose text takes too much of it, or all, says so before it has drawn it.
 import { InvalidOptionError } from "../../errors.js";
+
+/** Drawing the text would take longer than a run has for it. */
+export class SlowTextError extends Error {
+	/** @param seconds of drawing all of it, about */
+	constructor(readonly seconds: number) {
+		super(`drawing the text takes about ${Math.ceil(seconds)}s`);
+		this.name = "SlowTextError";
+	}
+}
+
+/** How long drawing may take. */
+export interface DrawingLimit {
+	/** By when it must be done, milliseconds since 1970. @default no limit */
+	readonly until?: number | undefined;
+	/** Seconds beyond which less text is wanted ({@link SlowTextError}). @default no limit */
+	readonly most?: number | undefined;
+}
 
 /** Seconds of drawing after which its pace is believed. */
 const settled = 1;
@@ -12,10 +29,9 @@ export interface DrawingWatch {
 
 /**
  * Watches how text is drawn; one that will not be drawn in time is given up.
- * @param until milliseconds since 1970; no limit if undefined
  * @param now clock, milliseconds since 1970
  */
-export function watchDrawing(until: number | undefined, signal: AbortSignal | undefined, now = Date.now): DrawingWatch {
+export function watchDrawing({ until, most }: DrawingLimit, signal: AbortSignal | undefined, now = Date.now): DrawingWatch {
 	if (until === undefined) return { signal, onProgress: () => {} };
 	const stop = new AbortController();
 	const begun = now();
@@ -23,6 +39,7 @@ export function watchDrawing(until: number | undefined, signal: AbortSignal | un
 		const seconds = (now() - begun) / 1000;
 		if (done <= 0 || seconds < settled) return;
 		const needed = (seconds * total) / done;
+		if (most !== undefined && needed > most) return stop.abort(new SlowTextError(needed));
 		if (begun + 1000 * needed <= until) return;
 		const least = Math.ceil(needed);
 		stop.abort(
