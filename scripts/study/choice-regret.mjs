@@ -16,6 +16,7 @@ const { Coalition } = await load("game/coalition.js");
 const { meanLoss } = await load("game/game.js");
 const { differences, meanAndError } = await load("game/statistics.js");
 const { windowsOfDocuments, readDocuments } = await load("model/calibration/index.js");
+const { modelHash } = await load("model/evaluation/kept.js");
 const { Model } = await load("model/runtime/model.js");
 const { Ledger } = await load("storage/ledger.js");
 const { readPlan } = await load("storage/plan.js");
@@ -91,9 +92,10 @@ async function measuredSets(blocks) {
 	return [...added].sort(([, a], [, b]) => mean(a) - mean(b)).map(([key]) => Coalition.parse(key));
 }
 
-/** Losses of sets on a text by window, kept in FOLDER. */
+/** Losses of sets on a text by window, kept in FOLDER by the model that judges. */
 async function lossesOn(text, sets, evaluator) {
-	const path = join(folder, `${count}-${text.replaceAll(/[^\w.-]+/g, "_")}-${windows}.json`);
+	const judge = (await modelHash(evaluator.model.file, {})).slice(0, 12);
+	const path = join(folder, `${count}-${text.replaceAll(/[^\w.-]+/g, "_")}-${windows}-${judge}.json`);
 	const kept = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
 	const missing = sets.filter(({ key }) => !kept[key]);
 	if (missing.length > 0) {

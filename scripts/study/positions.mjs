@@ -1,7 +1,7 @@
 // Loss that removals add, by position in the window, on texts that no search saw.
 //   node scripts/study/positions.mjs MODEL.gguf --output OUT.json --text a.txt [--text b.txt ...]
 //     --candidate "name=6-9a,14a" ...  what is removed, in any notation of --remove; nothing after the name: the original model
-//     --candidate "name=@FILE.gguf"    a written model, a healed one for example
+//     --candidate "name=@FILE.gguf"    a written model, a healed one for example. It is counted from MODEL too, so what it was made of is MODEL
 //     [--length 2048] [--windows 8]    windows of each text, spread over it
 //     [--from 1,128,512,1024]          first position of each range; the last range ends with the window
 //     [--threads N]
@@ -14,6 +14,7 @@ import { load, mean, table } from "./lib.mjs";
 
 const { Coalition } = await load("game/coalition.js");
 const { windowsOfDocuments } = await load("model/calibration/index.js");
+const { modelHash } = await load("model/evaluation/kept.js");
 const { Model } = await load("model/runtime/model.js");
 const { hashWindows } = await load("model/runtime/windows.js");
 const { parseBlocks } = await load("notation.js");
@@ -34,12 +35,15 @@ const [model] = positionals;
 if (!model || !given.output || given.text.length === 0) throw new Error("give MODEL.gguf, --output and at least one --text");
 const [length, windows] = [given.length, given.windows].map(Number);
 const from = given.from.split(",").map(Number);
+if (!from.every((first, i) => Number.isInteger(first) && first >= 1 && first < (from[i + 1] ?? length)))
+	throw new Error(`--from ${given.from}: first positions must rise from 1 on, and lie below --length ${length}`);
 const threads = given.threads ? { threads: Number(given.threads) } : {};
 
 const candidates = given.candidate.map((text) => {
 	const at = text.indexOf("=");
 	return at < 0 ? { name: text, removed: "" } : { name: text.slice(0, at), removed: text.slice(at + 1) };
 });
+const isFile = ({ removed }) => removed.startsWith("@");
 const original = { name: "original", removed: "" };
 const ranges = from.map((first, i) => ({ first, end: from[i + 1] ?? length }));
 
@@ -66,12 +70,13 @@ async function measure(path, list) {
 	try {
 		const evaluator = loaded.createEvaluator({});
 		const { blocks } = loaded.facts;
+		const hash = await modelHash(loaded.file, {});
 		for (const text of given.text) {
 			const dealt = windowsOfDocuments(loaded, [{ text: readFileSync(text, "utf8") }], { count: windows, length, name: text });
-			const keyOf = ({ removed }) => JSON.stringify([hashWindows(dealt), from, basename(model), removed]);
+			const keyOf = ({ removed }) => JSON.stringify([hashWindows(dealt), from, hash, isFile({ removed }) ? "" : removed]);
 			const missing = list.filter((one) => !rows.get(keyOf(one)));
 			const sets = missing.map(({ removed }) =>
-				removed.startsWith("@") ? Coalition.full(blocks) : Coalition.ofRemoved(blocks, positionsOf(removed)),
+				isFile({ removed }) ? Coalition.full(blocks) : Coalition.ofRemoved(blocks, positionsOf(removed)),
 			);
 			await evaluator.evaluate(sets, dealt, {
 				perToken: true,
@@ -87,7 +92,6 @@ async function measure(path, list) {
 	}
 }
 
-const isFile = ({ removed }) => removed.startsWith("@");
 await measure(model, [original, ...candidates.filter((one) => !isFile(one))]);
 for (const one of candidates.filter(isFile)) await measure(one.removed.slice(1), [one]);
 
