@@ -83,7 +83,10 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 			...(judged.shiftedPairs ? { shiftedPairs: judged.shiftedPairs } : {}),
 			...(judged.shiftedImportance ? { shiftedImportance: judged.shiftedImportance } : {}),
 			frozen: [...parts.frozen].map(([block, reason]) => ({ ...parts.of(block), reason })),
-			critical: reasonedBlocks(judged.critical, parts.attentions).map(({ block, reason }) => ({ ...parts.of(block), reason })),
+			critical: reasonedBlocks(judged.critical, parts.attentions, session.metric).map(({ block, reason }) => ({
+				...parts.of(block),
+				reason,
+			})),
 			...cutsOf(judged, removeBlocks ?? [kmax], parts, session.seed),
 			interactions: judged.interactions.map((pair) => parts.pair(pair)),
 			surrogate: judged.surrogate,

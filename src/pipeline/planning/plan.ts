@@ -54,7 +54,7 @@ export async function makePlan(
 		...(choices?.contributions ? { importance: importanceOf(choices.contributions) } : {}),
 		...(choices?.shiftedPairs?.length ? { shiftedPairs: shiftedPairsOf(choices.shiftedPairs) } : {}),
 		...(choices?.surrogate ? { surrogate: choices.surrogate } : {}),
-		critical: reasonedBlocks(choices?.found.critical ?? [], choices?.attentions),
+		critical: reasonedBlocks(choices?.found.critical ?? [], choices?.attentions, session.metric),
 		frozen: [...model.blocks.frozen].map(([block, reason]) => ({ block, reason })),
 		alternatives: alternativesOf(choices, decided),
 		...raceFacts(session, decided),

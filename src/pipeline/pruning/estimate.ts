@@ -8,6 +8,7 @@ import type { Ledger } from "../../storage/ledger.js";
 import { effortOf, raceField } from "../methods/budget.js";
 import { plannedMasks } from "../methods/registry.js";
 import type { Session } from "../session/session.js";
+import { drawingPerToken } from "./drawing.js";
 import { plannedSeconds, type WorkAsked, workOf } from "./planned-work.js";
 import type { Removable } from "./removable.js";
 import type { PlannedSeconds } from "./steps.js";
@@ -40,7 +41,7 @@ export async function askedWork(
 	const effort = effortOf(options);
 	const field = named ? 1 : raceField(method, effort, options.granularity);
 	const singles = singlesOf(model.facts.blocks, removable);
-	const drawing = (await session.races.toDraw()).map((drawn) => drawn * (session.secondsPerDrawn ?? 0));
+	const drawing = (await session.races.toDraw()).map((drawn) => drawn * drawingPerToken(session.secondsPerDrawn, secondsPerToken));
 	return {
 		masks: planned - known,
 		known,

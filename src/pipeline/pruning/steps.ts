@@ -7,6 +7,7 @@ import { asksToHeal } from "../preflight/heal-options.js";
 import type { Session } from "../session/session.js";
 import { speedSeconds, textsPhase, wanted } from "./measure-pair.js";
 import { speedPhase } from "../speed/speed.js";
+import { drawingPerToken } from "./drawing.js";
 
 /** What says which steps there are. */
 export type SteppedSettings = Pick<Settings<"prune">, "speed" | "samples" | "dryRun" | "quantizedAlternatives"> &
@@ -58,7 +59,7 @@ export function stepTimes(session: Session, planned: PlannedSeconds, run: Steppe
 	const { output, options, healing, quantizing } = run;
 	const times = new Map<StepName, StepTime>();
 	if (!Object.values(planned).every(Number.isFinite)) return times;
-	const { load = 0, calibration: drawing = 0 } = session.timings;
+	const { load = 0 } = session.timings;
 	times.set("Searching", { evaluations: planned.search });
 	// Blocks that are named are measured on the search split too, without a step of its own.
 	const compare = planned.compare + (options.remove ? planned.search : 0);
@@ -66,7 +67,7 @@ export function stepTimes(session: Session, planned: PlannedSeconds, run: Steppe
 	const { proof } = session.model.blocks;
 	const writing = writingTime({ proof, load, evaluation: planned.heldOut, quantizing }, options);
 	if (writing) times.set("Writing and verifying", writing);
-	if (!options.quantizedAlternatives) times.set("Measuring", measuringTime(session, { load, drawing }, { output, options }));
+	if (!options.quantizedAlternatives) times.set("Measuring", measuringTime(session, load, { output, options }));
 	return times;
 }
 
@@ -131,14 +132,13 @@ export function expectApply(
 }
 
 function measuringTime(
-	{ calibration: { splits } }: Session,
-	{ load, drawing }: { readonly load: number; readonly drawing: number },
+	{ secondsPerDrawn, secondsPerToken = 0 }: Session,
+	load: number,
 	{ output, options }: { readonly output: string | undefined; readonly options: SteppedSettings },
 ): StepTime {
 	const { speed, samples } = wanted(output, options);
-	const drawn = Object.values(splits).reduce((sum, { tokens }) => sum + tokens.length, 0);
 	// Two models write them, each greedily and sampled; a chat turn beside the prompts.
-	const texts = samples === 0 ? 0 : (4 * (samples + 1) * writtenTokens * drawing) / drawn;
+	const texts = 4 * (samples === 0 ? 0 : samples + 1) * writtenTokens * drawingPerToken(secondsPerDrawn, secondsPerToken);
 	const phases = [
 		// The original and the written file.
 		...(output === undefined ? [] : [{ phase: "loading the model", seconds: 2 * load, repeated: true }]),

@@ -35,7 +35,7 @@ export function makeReport(facts: RunFacts, outcome: RunOutcome): Report {
 	const notes = [...(choices?.found.notes ?? []), ...decided.race.notes];
 	const surrogate = surrogateData(choices);
 	const interactions = interactionsOf(choices);
-	const critical = plan?.critical ?? reasonedBlocks(choices?.found.critical ?? [], choices?.attentions);
+	const critical = plan?.critical ?? reasonedBlocks(choices?.found.critical ?? [], choices?.attentions, facts.metric);
 	const alternatives = plan && alternativesOf(plan);
 	const curve = curveData(facts, chosen ?? []);
 	const importance = plan?.importance ?? (choices?.contributions && importanceOf(choices.contributions));

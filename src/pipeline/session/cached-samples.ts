@@ -14,6 +14,8 @@ export interface SampleRequest {
 	readonly seed: number;
 	readonly count: number;
 	readonly length: number;
+	/** Type of the copy of the model that draws them. @default the model itself does */
+	readonly copy?: string | undefined;
 }
 
 /** What they are for. */
@@ -30,14 +32,15 @@ export interface SamplePurpose {
 	readonly asDrawn?: boolean | undefined;
 }
 
-/** Where such windows are kept. Text drawn by another binary is as good: what is measured on it is kept by binary. */
+/** Where such windows are kept. Text drawn by another binary is as good: what is measured on it is kept by binary. Copies draw other text. */
 export function samplesPath(
 	folder: string,
-	{ seed, count, length }: SampleRequest,
+	{ seed, count, length, copy }: SampleRequest,
 	{ name, version, mix = "plain" }: SamplePurpose,
 ): string {
 	const kind = mix === "plain" ? [] : [mix];
-	return windowsPath(folder, hashOf([name, version, llamaPin.commit, count, length, seed, ...kind]));
+	const by = copy === undefined ? [] : [{ copy }];
+	return windowsPath(folder, hashOf([name, version, llamaPin.commit, count, length, seed, ...kind, ...by]));
 }
 
 /** Whether an earlier run drew such windows. */
@@ -53,13 +56,13 @@ export interface SampleSource {
 	readonly model: Model;
 	/** Of the model's runs. */
 	readonly folder: string;
-	/** What draws it, if that is not the model itself but a copy of it that is faster. @default the model */
-	readonly sampler?: (() => Promise<Model>) | undefined;
+	/** The copy of the model that draws what is asked of one. */
+	readonly copy?: (() => Promise<Model>) | undefined;
 }
 
 /** Draws windows, or reads those that an earlier run drew. Text of a copy counts as the model's own: what is measured on it is kept by what measured it. */
 export async function keptSamples(
-	{ model, folder, sampler }: SampleSource,
+	{ model, folder, copy }: SampleSource,
 	request: SampleRequest,
 	purpose: SamplePurpose,
 	options: JobOptions,
@@ -75,7 +78,8 @@ export async function keptSamples(
 	if (kept?.windows && (asDrawn || kept.checked || areSound(model, kept.windows))) return kept.windows;
 	const onProgress = (done: number, total: number) => options.progress?.work({ phase, done, total, unit: "tokens" });
 	const draw = asDrawn ? windowsAsDrawn : selfGeneratedWindows;
-	const windows = await draw((await sampler?.()) ?? model, { count, length, seed, mix, signal: options.signal, onProgress });
+	const sampler = request.copy === undefined ? model : await copy!();
+	const windows = await draw(sampler, { count, length, seed, mix, signal: options.signal, onProgress });
 	const text = JSON.stringify({ [name]: Array.from(windows.tokens), ...(asDrawn ? {} : { checked: true }) });
 	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
 	return windows;

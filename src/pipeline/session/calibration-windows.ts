@@ -128,22 +128,33 @@ const furtherPurpose = ({ selfText }: SessionSettings): SamplePurpose => ({
 	...{ name: "further", version: samplerVersion, phase: "generating more text", mix: selfText },
 });
 
-/** Tokens that each draw of further self-generated text still takes: 0 for what the run folder holds. */
-export function furtherToDraw(folder: string, options: SessionSettings): Promise<number[]> {
+/**
+ * Tokens that each draw of further self-generated text still takes: 0 for what the run folder holds.
+ * @param copy type of the copy that draws it, undefined for the model itself
+ */
+export function furtherToDraw(folder: string, copy: string | undefined, options: SessionSettings): Promise<number[]> {
 	const { length, ...counts } = splitCounts(options);
 	const left = furtherDraws({ counts, seed: options.seed ?? 0 }).map(async ({ count, seed }) =>
-		(await hasSamples(folder, { count, length, seed }, furtherPurpose(options))) ? 0 : count * length,
+		(await hasSamples(folder, { count, length, seed, copy }, furtherPurpose(options))) ? 0 : count * length,
 	);
 	return Promise.all(left);
 }
 
-/** Further windows of the same kind, self-generated text kept in the run folder: an interrupted race goes on with the same. */
-export function furtherOf(source: SampleSource, { splits }: Calibration, options: SessionSettings): FurtherText {
+/**
+ * Further windows of the same kind, self-generated text kept in the run folder: an interrupted race goes on with the same.
+ * @param drawnBy type of the copy that draws it, undefined for the model itself
+ */
+export function furtherOf(
+	source: SampleSource,
+	drawnBy: () => Promise<string | undefined>,
+	{ splits }: Calibration,
+	options: SessionSettings,
+): FurtherText {
 	const { length, ...counts } = splitCounts(options);
 	return furtherText(source.model, {
 		calibration: { files: options.calibration, counts, length, seed: options.seed ?? 0 },
 		splits: Object.values(splits),
-		draw: (count, seed) => keptSamples(source, { count, length, seed }, furtherPurpose(options), options),
+		draw: async (count, seed) => keptSamples(source, { count, length, seed, copy: await drawnBy() }, furtherPurpose(options), options),
 		onProblem: (problem) => logger(options)("warning", `there is no more text for tied candidates: ${problem}`),
 	});
 }

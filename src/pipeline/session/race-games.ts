@@ -66,8 +66,8 @@ export class RaceGames {
 		this.#setting = setting;
 		const { model, folder, calibration, options, copy, make } = setting;
 		// The copy is there for its speed, in sampling too.
-		const sampler = async () => ((await this.#raceWay()).onCopy ? copy!.model() : model);
-		const text = furtherOf({ model, folder, sampler }, calibration, options);
+		const drawnBy = async () => ((await this.#raceWay()).onCopy ? this.#copyType : undefined);
+		const text = furtherOf({ model, folder, copy: copy?.model }, drawnBy, calibration, options);
 		// A ledger is opened once: several races of a session share the games.
 		const games = new Once<number, LedgerGame | undefined>();
 		this.#further = (part) =>
@@ -84,10 +84,16 @@ export class RaceGames {
 		return metricOf(this.#setting.options) === "accuracy" ? undefined : this.#further(part);
 	}
 
-	/** Tokens that each draw of further text is sampled for: 0 for what an earlier run drew, none of files and of questions. */
+	/** Tokens that each draw of further text is sampled for, on the copy if there is one: 0 for what an earlier run drew, none of files and of questions. */
 	async toDraw(): Promise<number[]> {
 		const { folder, options } = this.#setting;
-		return onSelfGenerated(options) && metricOf(options) !== "accuracy" ? furtherToDraw(folder, options) : [];
+		return onSelfGenerated(options) && metricOf(options) !== "accuracy" ? furtherToDraw(folder, this.#copyType, options) : [];
+	}
+
+	/** Type of the copy of the model, where races run on one. */
+	get #copyType(): string | undefined {
+		const { copy } = this.#setting;
+		return copy && String(copy.settings.weights);
 	}
 
 	/** SHA-256 over the tokens of a part that was asked for. */

@@ -78,8 +78,8 @@ interface Shelf {
 /** What a search is to be begun with. */
 interface WantedSearch {
 	readonly wanted: WorkingWeights;
-	/** Masks that it will measure at most, in the time of a mask of text. */
-	readonly load: number;
+	/** Whether ways are tried first. */
+	readonly tries: boolean;
 	readonly plan: SearchPlan;
 }
 
@@ -94,11 +94,11 @@ function subsetsOf(settings: Settings): Settings[] {
 }
 
 /**
- * The key of the ledger that a search goes on with, or begins. A few masks are measured without trying ways first, in a ledger of their
- * own: what they began with binds a long search only where they are a good part of it.
+ * The key of the ledger that a search goes on with, or begins. A few masks, and those of a run that must soon be over, are measured
+ * without trying ways first, in a ledger of their own: what they began with binds a long search only where they are a good part of it.
  * @returns with the settings of another ledger where it is the options that keep the search from going on with that
  */
-async function keyFor({ keyOf, pathOf }: Shelf, { wanted, load, plan }: WantedSearch, options: SessionSettings) {
+async function keyFor({ keyOf, pathOf }: Shelf, { wanted, tries, plan }: WantedSearch, options: SessionSettings) {
 	const named = namedSettings(options);
 	const areOf = (weights: Settings[string], to: WorkingWeights) => to === "auto" || weights === to;
 	const suits = ({ weights, ...settings }: Settings) =>
@@ -120,7 +120,7 @@ async function keyFor({ keyOf, pathOf }: Shelf, { wanted, load, plan }: WantedSe
 	if (long.found) return { key: long.found.key };
 	const short = await kept({ short: true });
 	const goesOn = plan.masks > 0 && (short.found?.measurements?.length ?? 0) >= goodPart * plan.masks;
-	const { found, other = long.other, free } = !isLong(load, wanted) || goesOn ? short : long;
+	const { found, other = long.other, free } = !tries || goesOn ? short : long;
 	return found ? { key: found.key } : { key: free, other };
 }
 
@@ -153,7 +153,8 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 	const keyOf = (more: Settings) => ledgerKey({ ...job.key, settings: { ...job.key.settings, ...more } });
 	const pathOf = (key: string) => ledgerPath(folder, key);
 	const load = Math.ceil(plan.masks * (plan.work ?? 1));
-	const { key, other } = await keyFor({ keyOf, pathOf }, { wanted, load, plan }, options);
+	const tries = isLong(load, wanted, plan.until);
+	const { key, other } = await keyFor({ keyOf, pathOf }, { wanted, tries, plan }, options);
 	if (other && !plan.dry) log("note", anewText(other, options));
 	const header = { key, players: model.blocks.blocks, windows: shape };
 	const settingsFor = ({ threads, ubatch, weights }: SweepChoice) => ({ ...job.settings, threads, ubatch, weights });
@@ -161,7 +162,7 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 	try {
 		const begin = async () => {
 			const made = await chooseSweep(
-				{ model, windows, masks: load, folder, backend, wanted, log, byDivergence: job.byDivergence, until: plan.until },
+				{ model, windows, masks: load, folder, backend, wanted, log, byDivergence: job.byDivergence, long: tries },
 				options,
 			);
 			if (made.copy) await evaluators.take(made.copy);

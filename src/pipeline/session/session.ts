@@ -187,7 +187,9 @@ export class Session {
 			const loaded = Date.now();
 			const parity = await checkParity({ model, sha256, folder }, options);
 			const by = hashOf([computingIdentity(model, options), model.threads]);
+			const compared = Date.now();
 			const calibration = await calibrationOf(model, folder, { seed, by, until: plan.until, most: plan.textSeconds }, options);
+			const calibrated = Date.now();
 			for (const name of splitNames) {
 				const { count, length } = calibration.splits[name];
 				log("debug", `${splitTitle(name)} split: ${count} windows of ${length} tokens from ${calibration.source}`);
@@ -201,8 +203,7 @@ export class Session {
 			if (resumed > 0 && plan.masks > 1) log("note", `${resumed} candidates are cached from an earlier run (${ledger})`);
 			const kept = new Map(held.map((split) => [split, bytesOfReference(positions([split]), vocabularyOf(file))]));
 			const session = new Session({ model, sha256, folder, seed, metric, calibration, questions, games, lock, parity, held: kept });
-			session.timings.load = (loaded - started) / 1000;
-			session.timings.calibration = (Date.now() - loaded) / 1000;
+			Object.assign(session.timings, openingTimes({ started, loaded, compared, calibrated }));
 			return session;
 		} catch (error) {
 			await model?.dispose();
@@ -295,6 +296,16 @@ export class Session {
 		this.#lock = undefined;
 		return settled([this.#games.close(), this.model.dispose()]).finally(() => lock?.release());
 	}
+}
+
+/** Seconds of opening a session, of when each part of it was done in milliseconds. */
+function openingTimes(at: Readonly<Record<"started" | "loaded" | "compared" | "calibrated", number>>): Timings {
+	return {
+		load: (at.loaded - at.started) / 1000,
+		calibration: (at.calibrated - at.compared) / 1000,
+		// Comparing a device with the CPU, and trying what the search runs on.
+		settings: (Date.now() - at.calibrated + at.compared - at.loaded) / 1000,
+	};
 }
 
 /** Splits whose distributions a run holds at the same time. */

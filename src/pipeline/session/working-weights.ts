@@ -46,9 +46,13 @@ export function weightsOption(value: string): WorkingWeights {
 	return known;
 }
 
-/** Whether ways are tried before a search: a named type of weights is made for any number of masks. */
-export function isLong(masks: number, wanted: WorkingWeights): boolean {
-	return masks >= worthChoosing || (wanted !== "auto" && wanted !== "own");
+/**
+ * Whether ways are tried before a search: a named type of weights is made for any number of masks.
+ * @param until when the run must be over, milliseconds since 1970; undefined for no limit
+ */
+export function isLong(masks: number, wanted: WorkingWeights, until?: number): boolean {
+	const left = until === undefined ? Number.POSITIVE_INFINITY : (searchedShare * (until - Date.now())) / 1000;
+	return (masks >= worthChoosing && left >= worthCopying) || (wanted !== "auto" && wanted !== "own");
 }
 
 /** The model's own weights in the shape that the options name, else the usual one: what is measured with where nothing was tried. */
@@ -95,8 +99,8 @@ export interface SweepJob {
 	readonly log: Log;
 	/** Whether sets are compared with the original model's distributions although the metric is the loss. @default false */
 	readonly byDivergence?: boolean | undefined;
-	/** When the run must be over, milliseconds since 1970. @default no limit */
-	readonly until?: number | undefined;
+	/** Whether ways are tried first ({@link isLong}). */
+	readonly long: boolean;
 }
 
 /** A copy, loaded, and how it is run. */
@@ -114,14 +118,13 @@ export async function chooseSweep(job: SweepJob, options: SessionSettings): Prom
 	const full = Coalition.full(model.facts.blocks);
 	const own = ownSweep(model, options);
 	const fixed = { ubatch: options.ubatch !== undefined, threads: options.threads !== undefined };
-	if (!isLong(masks, wanted) || (wanted === "own" && fixed.ubatch && fixed.threads)) return { choice: own };
+	if (!job.long || (wanted === "own" && fixed.ubatch && fixed.threads)) return { choice: own };
 	options.progress?.work({ phase: "finding the fastest settings", done: 0, total: 0, unit: "percent" });
 	const shape = await timeUsualShape(model, full, windows, { ...own, signal: options.signal });
 	log("debug", `${shape.tokensPerSecond.toFixed(0)} tokens/s on the model's own weights`);
 	const better = async (of: Model, start: Shape) => betterShape(of, full, windows, { start, fixed, signal: options.signal });
 	const onOwn = async () => ({ choice: { ...(await better(model, shape)), weights: "own" as const } });
-	const left = job.until === undefined ? Number.POSITIVE_INFINITY : (searchedShare * (job.until - Date.now())) / 1000;
-	const seconds = Math.min(left, (sharedTime * masks * windows.tokens.length) / shape.tokensPerSecond);
+	const seconds = (sharedTime * masks * windows.tokens.length) / shape.tokensPerSecond;
 	if (wanted === "own" || (wanted === "auto" && (seconds < worthCopying || !copyCanPay(model, backend)))) return onOwn();
 	const fastest = await fastestCopy({ ...job, wanted }, shape, options);
 	const gain = (fastest?.choice.tokensPerSecond ?? 0) / shape.tokensPerSecond;

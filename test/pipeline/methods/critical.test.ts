@@ -7,6 +7,12 @@ it("says of a critical block what it adds", () => {
 	expect(reasonedBlocks([dear])).toEqual([{ block: 2, reason: "removed alone it adds 1.500 nats per token, more than 0.693 a block" }]);
 });
 
+it("counts in the unit of the metric", () => {
+	expect(reasonedBlocks([dear], undefined, "accuracy")[0]!.reason).toBe(
+		"removed alone it adds 1.500 nats per question, more than 0.693 a block",
+	);
+});
+
 it("says it of each block that goes only together with others", () => {
 	const reason = "removed alone it adds 1.500 nats per token, more than 0.500 a block; set free to reach the size";
 	expect(reasonedBlocks([{ ...dear, blocks: [2, 3], limit: 0.5, frozen: false }])).toEqual([

@@ -37,11 +37,10 @@ describe("the steps of the main job", () => {
 });
 
 describe("the time of the steps", () => {
-	const split = (count: number) => ({ tokens: new Int32Array(128 * count), count, length: 128 });
 	const session = {
-		timings: { load: 3, calibration: 10 },
+		timings: { load: 3 },
 		model: { blocks: { proof: "bits" } },
-		calibration: { splits: { search: split(10), validation: split(10), heldOut: split(15) } },
+		secondsPerDrawn: 10 / (35 * 128),
 	} as unknown as Session;
 	const planned = { search: 60, compare: 9, drawing: 0, heldOut: 1 };
 
@@ -59,7 +58,7 @@ describe("the time of the steps", () => {
 
 	it("is that of planned evaluations, of loading and of what is drawn, as fast as all that was in this run", () => {
 		// 20 of 64 tokens, at 10 seconds for 35 windows.
-		const texts = (1280 * 10) / (35 * 128);
+		const texts = 1280 * (10 / (35 * 128));
 		expect(expected({})).toEqual({
 			Searching: { evaluations: 60 },
 			"Comparing finalists": { evaluations: 9, other: 0 },

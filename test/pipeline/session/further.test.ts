@@ -4,11 +4,12 @@ import { Coalition } from "../../../src/game/coalition.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { askedWork } from "../../../src/pipeline/pruning/estimate.js";
 import { Session } from "../../../src/pipeline/session/session.js";
+import { f16Fixture } from "../../helpers/f16.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
 import { madeUpQuestions, writeQuestions } from "../../helpers/questions.js";
 
-const { fresh } = ownHomes();
+const { folder, fresh } = ownHomes();
 const plan = { masks: 0, weights: "own" } as const;
 const sets = [Coalition.full(12), Coalition.ofRemoved(12, [5])];
 
@@ -55,6 +56,30 @@ describe("further text of a session", () => {
 		}
 	});
 
+	it("is another one if a copy draws it, whatever was drawn before", async () => {
+		const model = await f16Fixture(folder);
+		const shared = { windows: 4, windowLength: 32, threads: 2 } as const;
+		const hashOf = async (workingWeights: "own" | "Q8_0") => {
+			const session = await Session.open(model, { ...shared, workingWeights }, { ...plan, masks: 2 });
+			try {
+				const [before] = await session.races.toDraw();
+				await session.races.further(0);
+				return { hash: session.races.hashOf(0), before, after: (await session.races.toDraw())[0] };
+			} finally {
+				await session.close();
+			}
+		};
+		const own = await hashOf("own");
+		const copied = await hashOf("Q8_0");
+		expect([own, copied]).toMatchObject([
+			{ before: 128, after: 0 },
+			{ before: 128, after: 0 },
+		]);
+		// In an empty cache it is the same as beside what the model drew.
+		process.env.PRUNE_GGUF_HOME = fresh("home");
+		expect(await hashOf("Q8_0")).toEqual(copied);
+	});
+
 	it("that is still to be drawn is known, and how fast that goes by what drew the splits, in the next run too", async () => {
 		const options = { windows: 4, windowLength: 32, threads: 2 };
 		const part = 4 * 32;
@@ -86,6 +111,9 @@ describe("further text of a session", () => {
 			const session = await Session.open(fixturePath, { ...options, ...other }, plan);
 			try {
 				expect([session.secondsPerDrawn, (await session.races.toDraw()).length]).toEqual([undefined, left]);
+				const { drawing, secondsPerToken } = await askedWork(session, { kmax: 2, named: undefined, planned: 20, sizes: 1 }, options);
+				// Nobody measured it: as long as reading five tokens.
+				expect(drawing).toEqual([0, 2, 4].slice(0, left).map((parts) => parts * part * 5 * secondsPerToken!));
 			} finally {
 				await session.close();
 			}

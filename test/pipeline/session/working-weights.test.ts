@@ -10,7 +10,8 @@ import { Model } from "../../../src/model/runtime/model.js";
 import { quantizeFile } from "../../../src/model/runtime/quantize.js";
 import { betterShape, timeUsualShape } from "../../../src/model/runtime/shape.js";
 import { workingCopy } from "../../../src/model/runtime/working-copy.js";
-import { chooseSweep, weightsOption } from "../../../src/pipeline/session/working-weights.js";
+import { Session } from "../../../src/pipeline/session/session.js";
+import { chooseSweep, isLong, weightsOption } from "../../../src/pipeline/session/working-weights.js";
 import { blocks, fixturePath, fixtureWindows, fullSet, mean, removing } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 import { watching } from "../../helpers/progress.js";
@@ -56,36 +57,45 @@ describe("a working copy", () => {
 
 describe("the choice of a sweep", () => {
 	it("measures nothing for a few masks", async () => {
-		const { choice, copy } = await chooseSweep({ model, windows, masks: 20, folder, backend: "CPU", wanted: "auto", log: quiet }, {});
+		const { choice, copy } = await chooseSweep(
+			{ model, windows, masks: 20, long: isLong(20, "auto"), folder, backend: "CPU", wanted: "auto", log: quiet },
+			{},
+		);
 		expect([choice.weights, choice.tokensPerSecond, copy]).toEqual(["own", 0, undefined]);
 	});
 
 	it("measures nothing where the options name threads, ubatch and weights", async () => {
 		const phases: string[] = [];
 		const options = { threads: 1, ubatch: 64, progress: watching(({ phase }) => phases.push(phase)) };
-		const { choice } = await chooseSweep({ model, windows, masks: 1000, folder, backend: "CPU", wanted: "own", log: quiet }, options);
+		const { choice } = await chooseSweep(
+			{ model, windows, masks: 1000, long: true, folder, backend: "CPU", wanted: "own", log: quiet },
+			options,
+		);
 		expect([choice, phases]).toEqual([{ weights: "own", threads: 1, ubatch: 64, tokensPerSecond: 0 }, []]);
-		const asked = await chooseSweep({ model, windows, masks: 1000, folder, backend: "CPU", wanted: "F16", log: quiet }, options);
+		const asked = await chooseSweep(
+			{ model, windows, masks: 1000, long: true, folder, backend: "CPU", wanted: "F16", log: quiet },
+			options,
+		);
 		expect(asked.choice).toMatchObject({ weights: "F16", threads: 1, ubatch: 64 });
 		await asked.copy?.dispose();
 	});
 
 	it("takes no copy where the sweep is short, and the one that was asked for", async () => {
-		const short = await chooseSweep({ model, windows, masks: 100, folder, backend: "CPU", wanted: "auto", log: quiet }, {});
+		const short = await chooseSweep({ model, windows, masks: 100, long: true, folder, backend: "CPU", wanted: "auto", log: quiet }, {});
 		expect([short.choice.weights, short.copy]).toEqual(["own", undefined]);
 		expect(short.choice.tokensPerSecond).toBeGreaterThan(0);
-		const asked = await chooseSweep({ model, windows, masks: 100, folder, backend: "CPU", wanted: "F16", log: quiet }, {});
+		const asked = await chooseSweep({ model, windows, masks: 100, long: true, folder, backend: "CPU", wanted: "F16", log: quiet }, {});
 		expect(asked.choice.weights).toBe("F16");
 		expect(asked.copy?.facts.blocks).toBe(blocks);
 		await asked.copy?.dispose();
 	});
 
 	it("tries copies for a long sweep by itself, and none of weights that are fast already or on a graphics device", async () => {
-		const tried = async (of: Model, backend: string, until?: number) => {
+		const tried = async (of: Model, backend: string) => {
 			const phases = new Set<string>();
 			const progress = watching(({ phase }) => phases.add(phase));
 			const { choice, copy } = await chooseSweep(
-				{ model: of, windows, masks: 1e7, folder, backend: backend, wanted: "auto", log: quiet, until },
+				{ model: of, windows, masks: 1e7, long: isLong(1e7, "auto"), folder, backend, wanted: "auto", log: quiet },
 				{ progress },
 			);
 			// Which one is taken depends on what this machine runs fastest.
@@ -97,11 +107,26 @@ describe("the choice of a sweep", () => {
 		await quantizeFile(fixturePath, path, "Q4_0");
 		const slow = await Model.load(path, { threads: 2 });
 		expect(await tried(slow, "CPU")).toEqual(["making a Q8_0 copy in memory", "making a F16 copy in memory"]);
-		// A run that must soon be over has no time for them.
-		expect(await tried(slow, "CPU", Date.now() + 80_000)).toEqual([]);
 		expect(await tried(slow, "CUDA0").finally(() => slow.dispose())).toEqual([]);
 		// The fixture's own weights are Q8_0.
 		expect(await tried(model, "CPU")).toEqual([]);
+	});
+
+	it("tries nothing where the run must soon be over, which binds no later search of the text", async () => {
+		const soon = Date.now() + 80_000;
+		expect([isLong(1e7, "auto", soon), isLong(1e7, "own", soon), isLong(1e7, "Q8_0", soon)]).toEqual([false, false, true]);
+		expect(isLong(1e7, "auto", soon + 80_000)).toBe(true);
+		const path = join(folder, "hurried.gguf");
+		await quantizeFile(fixturePath, path, "Q4_0");
+		const tried = async (until?: number) => {
+			const phases = new Set<string>();
+			const options = { windows: 4, windowLength: 32, threads: 2, progress: watching(({ phase }) => phases.add(phase)) };
+			const session = await Session.open(path, options, { masks: 1e7, weights: "auto", until });
+			await session.close();
+			return [...phases].filter((phase) => /copy|settings/.test(phase));
+		};
+		expect(await tried(soon)).toEqual([]);
+		expect(await tried()).toEqual(expect.arrayContaining(["finding the fastest settings", "making a Q8_0 copy in memory"]));
 	});
 
 	it("knows its words", () => {
