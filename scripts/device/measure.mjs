@@ -36,6 +36,7 @@ try {
 		candidates: singles.length,
 		step,
 		bytes: (after.bytesMoved - bytes) / singles.length,
+		logitBytes: 4 * model.facts.vocabulary * windows.count * (windows.length - 1),
 	});
 } finally {
 	await model.dispose();

@@ -32,6 +32,7 @@ export function comparedRows(name, there, cpu, tolerance) {
 	const { parity } = there;
 	const said = parity?.error ?? parity?.text ?? "not compared";
 	const far = finite ? `${loss.toExponential(1)} nats in loss on 10 windows` : `losses that are not finite: ${there.losses.join(", ")}`;
+	const megabytes = (value) => `${(value / 1e6).toFixed(1)} MB`;
 	const seconds = (value) => `${value.toFixed(2)} s`;
 	return [
 		[`parity with the CPU, ${name}`, parity?.text !== undefined && loss <= tolerance.loss, `${there.placement}: ${said}; ${far}`],
@@ -40,7 +41,11 @@ export function comparedRows(name, there, cpu, tolerance) {
 			finite,
 			`${there.candidates} candidates: ${seconds(there.step)}; CPU ${seconds(cpu.step)} (${(cpu.step / there.step).toFixed(2)} times)`,
 		],
-		[`over the bus, ${name}`, finite, `${(there.bytes / 1e6).toFixed(1)} MB for each candidate of the step`],
+		[
+			`over the bus, ${name}`,
+			finite,
+			`${megabytes(there.bytes)} for each candidate of the step, ${megabytes(there.logitBytes)} of them logits`,
+		],
 	];
 }
 

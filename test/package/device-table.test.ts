@@ -17,6 +17,7 @@ interface Measured {
 	readonly candidates?: number;
 	readonly step?: number;
 	readonly bytes?: number;
+	readonly logitBytes?: number;
 }
 const { comparedRows, jobVerdict, reasonOf } = (await import("../../scripts/device/rows.mjs" as string)) as {
 	comparedRows(name: string, there: Measured, cpu: Measured, tolerance: { loss: number }): Row[];
@@ -25,7 +26,7 @@ const { comparedRows, jobVerdict, reasonOf } = (await import("../../scripts/devi
 };
 const measureScript = fileURLToPath(new URL("../../scripts/device/measure.mjs", import.meta.url));
 
-const figures = { placement: "all 12 blocks on X0", losses: [3, 3.1, 3.2], candidates: 12, step: 1, bytes: 1e6 };
+const figures = { placement: "all 12 blocks on X0", losses: [3, 3.1, 3.2], candidates: 12, step: 1, bytes: 1.5e6, logitBytes: 1.2e6 };
 const good: Measured = { ...figures, onDevice: true, parity: { text: "close" } };
 const cpu: Measured = { ...figures, placement: "all 12 blocks on the CPU", onDevice: false, step: 2 };
 const rowsOf = (there: Measured) => comparedRows("m.gguf", there, cpu, { loss: 0.02 });
@@ -34,6 +35,7 @@ const verdicts = (there: Measured) => rowsOf(there).map(([, ok]) => ok);
 describe("the rows of a model", () => {
 	it("pass if the device agrees with the CPU", () => {
 		expect(verdicts(good)).toEqual([true, true, true]);
+		expect(rowsOf(good)[2]![2]).toBe("1.5 MB for each candidate of the step, 1.2 MB of them logits");
 	});
 
 	it.each<[string, Measured, RegExp]>([
