@@ -1,4 +1,4 @@
-// npm run test:device -- [--backend cuda|metal|vulkan] [--model FILE] [FILES of tests]
+// npm run test:device -- [--backend cuda|metal|vulkan] [--model FILE] [-- arguments of vitest]
 //
 // One command for a machine with a device: builds for the device that it finds, runs test/device/, compares the device with the CPU, measures
 // a step of a greedy search, and runs the default job on SmolLM2. Ends with one table, as Markdown. No network once the sources are there.
