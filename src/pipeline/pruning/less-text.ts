@@ -1,7 +1,6 @@
 // A run whose limit of time the usual text takes too much of: it draws half of the text, and has the rest of the time for candidates.
 import { logger } from "../../api/logger.js";
-import type { PruneJob } from "../preflight/job.js";
-import { jobWith } from "../preflight/job.js";
+import { type PruneJob, settledJob } from "../preflight/job.js";
 import { defaultWindows } from "../session/calibration-windows.js";
 import type { Session } from "../session/session.js";
 import { SlowTextError } from "../session/text-limit.js";
@@ -18,7 +17,7 @@ export interface Opened {
 }
 
 /**
- * Opens a session. If drawing its text takes more than a sixth of `maxTime`, and nobody asked for so many windows, it has half of them; a note says so.
+ * Opens a session. If drawing its text takes more than a sixth of `maxTime`, and nobody asked for so many windows, it has half of them; a note says so, and what is written down and printed names them.
  * @param open what opens it, with the seconds that drawing text may take
  */
 export async function openInTime(options: PruneJob, open: (options: PruneJob, textSeconds?: number) => Promise<Session>): Promise<Opened> {
@@ -33,7 +32,7 @@ export async function openInTime(options: PruneJob, open: (options: PruneJob, te
 			"note",
 			`--max-time is short: drawing ${defaultWindows} windows of text for each purpose takes about ${seconds}s, so there are ${fewWindows}`,
 		);
-		const less = jobWith(options, { windows: fewWindows });
+		const less = settledJob(options, { windows: fewWindows });
 		return { session: await open(less), options: less };
 	}
 }

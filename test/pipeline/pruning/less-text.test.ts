@@ -12,7 +12,7 @@ describe("the text of a run that is limited in time", () => {
 		const open = vi.fn<Open>().mockRejectedValueOnce(new SlowTextError(17.5)).mockResolvedValueOnce(session);
 		const options = { maxTime: 60, onLog: ({ message }: { message: string }) => void notes.push(message) };
 		const opened = await openInTime(options as never, open);
-		expect(open.mock.calls).toEqual([[options, 10], [{ ...options, windows: 5 }]]);
+		expect(open.mock.calls).toEqual([[options, 10], [{ ...options, windows: 5, asked: { windows: 5 } }]]);
 		// What comes after goes by the text that there is.
 		expect(opened.options.windows).toBe(5);
 		expect(notes).toEqual(["--max-time is short: drawing 10 windows of text for each purpose takes about 18s, so there are 5"]);
