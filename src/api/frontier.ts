@@ -1,7 +1,7 @@
 import type { FileType } from "../model/runtime/file-type-names.js";
 import type { Speedup } from "./speed.js";
 import type { MeanAndError, ModelFigures } from "../storage/plan-quantized.js";
-import type { PlanContext, SpeedRatio } from "../storage/plan-speed.js";
+import type { MeasuredTimes, PlanContext, SpeedRatio } from "../storage/plan-speed.js";
 import type { Estimate, HealingOptions, TargetSpeedup } from "./prune.js";
 import type { GranularityUsed, MeasureOptions, MetricOptions, ModelSummary } from "./measure.js";
 
@@ -72,7 +72,7 @@ export interface FrontierCell extends ModelFigures {
 	readonly bytes: number;
 	/** Share of the blocks that are run, 0..1. */
 	readonly compute: number;
-	/** How many times as fast as the original model; only with `targetSpeedup`. */
+	/** How many times as fast as the original model; only with `targetSpeedup`. With granularity `attention` it is derived: see `context.times`. */
 	readonly speedup?: SpeedRatio | undefined;
 	/**
 	 * Milliseconds per generated token at the context, derived from measured times of this type's parts. Only with granularity `attention`,
@@ -86,6 +86,23 @@ export interface FrontierCell extends ModelFigures {
 	readonly dominated: Dominated;
 	/** The same figures on the held-out split, which no choice has seen: of the best cell of each type that fits, and of its original model. */
 	readonly heldOut?: ModelFigures | undefined;
+}
+
+/** Times of the parts of one type of weights, in seconds per generated token, and when they were measured. */
+export interface FrontierTimes extends MeasuredTimes {
+	readonly type: FileType | "own";
+}
+
+/** What a frontier of attention parts knows of the context. */
+export interface FrontierContext extends Pick<PlanContext, "context" | "seen"> {
+	/**
+	 * Times that `milliseconds` and `speedup` are derived from, those of the weights as they are first. Each type was measured by itself, not
+	 * in turns with the others, or by an earlier run: how exact a speed-up of one type over another is, is not known. Missing if none were
+	 * measured.
+	 */
+	readonly times?: readonly FrontierTimes[] | undefined;
+	/** For people: which times are extrapolated, and that types were not measured in turns. */
+	readonly notes: readonly string[];
 }
 
 export interface FrontierResult {
@@ -115,10 +132,10 @@ export interface FrontierResult {
 	/** Whether half-block cuts were searched too, or attention parts alone, and why. */
 	readonly granularity: GranularityUsed;
 	/**
-	 * With granularity `attention`: tokens of context that time and KV cache are of, times of the parts with the weights as they are, and
-	 * what the search saw. Losses on the validation split are of the positions that it scored, those on the held-out split of all.
+	 * With granularity `attention`: tokens of context that time and KV cache are of, times of the parts, and what the search saw. All losses
+	 * are of the positions that it scored, those on the held-out split too.
 	 */
-	readonly context?: Omit<PlanContext, "milliseconds" | "kvCache"> | undefined;
+	readonly context?: FrontierContext | undefined;
 	/** Text of the figures: windows of the validation split and of the held-out split, and tokens in each. */
 	readonly text: { readonly source: string; readonly validation: number; readonly heldOut: number; readonly length: number };
 	/** Best choice first, then what fits by loss, then the rest by loss. */

@@ -18,7 +18,7 @@ export type * from "./gate.js";
 export type * from "./compare.js";
 export type * from "./frontier.js";
 export type * from "./rank.js";
-export type { PartTimes, PlanContext, PlanSpeed, SpeedRatio, SpeedSideFigures } from "../storage/plan-speed.js";
+export type { MeasuredTimes, PartTimes, PlanContext, PlanSpeed, SpeedRatio, SpeedSideFigures } from "../storage/plan-speed.js";
 export { type Speedup, speedups } from "./speed.js";
 export type { SpeedOptions, SpeedResult } from "./speed.js";
 export { type FileType, fileTypeNames } from "../model/runtime/file-type-names.js";

@@ -31,13 +31,14 @@ export function frontierText(result: FrontierResult, style: TextStyle): string {
 			chosen: sameCell(cell, best),
 		}));
 	const measured = `${text.validation} windows of the validation split`;
-	const lines = wrapped(verdict.text, style.width ?? 80).split("\n");
+	const wide = (sentence: string) => wrapped(sentence, style.width ?? 80);
+	const lines = wide(verdict.text).split("\n");
 	const axes = ["size", ...axesOf(result)].map((axis) => `by loss and ${axis}`);
 	const told = `${axes.slice(0, -1).join(", ")}, or ${axes.at(-1)}`;
-	const context = result.context?.context;
+	const { context, notes = [] } = result.context ?? {};
 	const parts = [
 		`${lines.map((line) => paint("bold", line, style)).join("\n")}\n`,
-		`Best combinations ${told} (${formatInteger(rows.length)} of ${formatInteger(cells.length)}; --json has all).\nAdded: nats per token above ${reference.name}, on ${measured}.\n${frontierTable(rows, style, { misses: missText(result), context })}`,
+		`Best combinations ${told} (${formatInteger(rows.length)} of ${formatInteger(cells.length)}; --json has all).\nAdded: nats per token above ${reference.name}, on ${measured}.\n${frontierTable(rows, style, { misses: missText(result), context })}${notes.map((note) => `${wide(note)}\n`).join("")}`,
 		chart(
 			points(({ bytes }) => bytes),
 			"nats added, by file size",

@@ -9,7 +9,9 @@ type Context = NonNullable<Report["context"]>;
 /** Time per generated token, if it was derived, and the KV cache, if the figures of the speed do not hold it for the same context. */
 export function contextRows({ context, speed, quality }: Pick<Report, "context" | "speed" | "quality">): FigureText[] {
 	if (!context) return [];
-	const { milliseconds, kvCache } = context;
+	const { milliseconds, kvCache, times } = context;
+	const extrapolated =
+		times && isExtrapolated({ ...context, ...times }) ? `, extrapolated from ${formatInteger(Math.round(times.measuredAt))} tokens` : "";
 	// Times are those of the original's weights, beside figures of the file as written.
 	const unquantized = quality?.quantized ? ", before quantizing" : "";
 	const at = `at ${formatInteger(context.context)}`;
@@ -24,7 +26,7 @@ export function contextRows({ context, speed, quality }: Pick<Report, "context" 
 							after: formatSignificant(milliseconds.after),
 						},
 						...{
-							change: `x ${(milliseconds.before / milliseconds.after).toFixed(2)} as fast, derived${isExtrapolated(context) ? `, extrapolated from ${formatInteger(Math.round(context.times!.measuredAt))} tokens` : ""}`,
+							change: `x ${(milliseconds.before / milliseconds.after).toFixed(2)} as fast, derived${extrapolated}`,
 							interval: "",
 						},
 					},
@@ -41,14 +43,38 @@ export function contextRows({ context, speed, quality }: Pick<Report, "context" 
 	];
 }
 
-/** Whether the time was measured at clearly fewer tokens than the context has. */
-const isExtrapolated = ({ context, times }: Context): boolean => times !== undefined && times.measuredAt < 0.9 * context;
+/** Whether a time was measured at clearly fewer tokens than the context has. */
+export const isExtrapolated = ({ context, measuredAt }: { readonly context: number; readonly measuredAt: number }): boolean =>
+	measuredAt < 0.9 * context;
+
+/** Times of one type of weights. */
+interface TimesOfType {
+	readonly name: string;
+	readonly context: number;
+	readonly measuredAt: number;
+}
+
+/** What to know of times in several types of weights. @param types those of the original model first */
+export function timesNotes(types: readonly TimesOfType[]): string[] {
+	const far = types.filter(isExtrapolated).map(({ name, measuredAt }) => `${name} from ${formatInteger(Math.round(measuredAt))}`);
+	const [own, ...others] = types;
+	return [
+		...(own && far.length > 0
+			? [`Times at ${formatInteger(own.context)} tokens of context are extrapolated in a straight line: ${far.join(", ")} tokens.`]
+			: []),
+		...(own && others.length > 0
+			? [
+					`Times of ${others.map(({ name }) => name).join(", ")} were measured at another moment than those of the original weights (${own.name}), not in turns with them. How exact a speed-up of one type over another is, is not known.`,
+				]
+			: []),
+	];
+}
 
 /** How these figures came about, and what the search saw. */
 export function contextNotes(context: Context): string[] {
 	const { times, seen, kvCache } = context;
 	const far =
-		times && isExtrapolated(context)
+		times && isExtrapolated({ ...context, ...times })
 			? `, at ${formatInteger(Math.round(times.measuredAt))} tokens. What grows with the context is extrapolated from there in a straight line, by a factor of ${formatSignificant(context.context / times.measuredAt)}`
 			: "";
 	return [

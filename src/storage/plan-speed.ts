@@ -93,8 +93,11 @@ export type PartTimes = Readonly<v.InferOutput<typeof partTimesSchema>>;
 
 const keptPartTimes = v.strictObject({ measured: v.pipe(v.string(), v.isoTimestamp()), ...partTimesSchema.entries });
 
+/** Such times, and when they were measured, in ISO 8601. */
+export type MeasuredTimes = Readonly<v.InferOutput<typeof keptPartTimes>>;
+
 /** Undefined for what is torn. */
-export const readKeptPartTimes = (text: string): v.InferOutput<typeof keptPartTimes> | undefined => parsedAs(keptPartTimes, text);
+export const readKeptPartTimes = (text: string): MeasuredTimes | undefined => parsedAs(keptPartTimes, text);
 
 /** What a removal saves at the context that the model is used at. */
 export const contextSchema = v.strictObject({

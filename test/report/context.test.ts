@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { cardText } from "../../src/report/card.js";
-import { contextNotes, contextRows } from "../../src/report/context.js";
+import { contextNotes, contextRows, timesNotes } from "../../src/report/context.js";
 import { reportHtml } from "../../src/report/html.js";
 import { summaryText } from "../../src/report/summary.js";
 import { madeUpReport } from "../helpers/report.js";
@@ -43,6 +43,17 @@ describe("the context in a report", () => {
 		expect(contextRows({ context: near })[0]!.change).toBe("x 1.22 as fast, derived");
 		const { times: _, milliseconds: __, seen: ___, ...bare } = context;
 		expect(contextNotes({ ...bare, kvCache: { before: 5, after: 5 } })).toEqual([]);
+	});
+
+	it("says which times of several types are extrapolated, and that they were not measured in turns", () => {
+		const of = (name: string, measuredAt: number) => ({ name, context: 4096, measuredAt });
+		const [far, apart] = timesNotes([of("F16", 512), of("Q8_0", 1024), of("Q4_0", 4080)]);
+		expect(far).toBe("Times at 4,096 tokens of context are extrapolated in a straight line: F16 from 512, Q8_0 from 1,024 tokens.");
+		expect(apart).toBe(
+			"Times of Q8_0, Q4_0 were measured at another moment than those of the original weights (F16), not in turns with them. How exact a speed-up of one type over another is, is not known.",
+		);
+		expect(timesNotes([of("F16", 4080)])).toEqual([]);
+		expect(timesNotes([])).toEqual([]);
 	});
 
 	it("is in the summary, on the page and in the model card", () => {

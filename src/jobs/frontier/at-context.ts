@@ -3,6 +3,7 @@ import { costAt } from "../../pipeline/planning/context.js";
 import type { Variant } from "../../pipeline/quantizing/variants.js";
 import { type AtContext, partTimesOfCopy } from "../../pipeline/speed/at-context.js";
 import type { ModelWeights } from "../../pipeline/writing/quantize-weights.js";
+import type { FrontierTimes } from "../../api/frontier.js";
 import type { FrontierJob } from "../../pipeline/preflight/job.js";
 import type { Cell } from "./choice.js";
 
@@ -20,11 +21,17 @@ export class CostsAtContext {
 	readonly #at: AtContext;
 	readonly #costed: Costed;
 	readonly #options: FrontierJob;
+	readonly #times: FrontierTimes[] = [];
 
 	constructor(at: AtContext, costed: Costed, options: FrontierJob) {
 		this.#at = at;
 		this.#costed = costed;
 		this.#options = options;
+	}
+
+	/** Times of the types that were asked for. */
+	get times(): readonly FrontierTimes[] {
+		return this.#times;
 	}
 
 	/** A function of what is removed from one type. Its times are measured on the quantized copy, which runs at a speed of its own. */
@@ -34,6 +41,7 @@ export class CostsAtContext {
 		const { type } = variant;
 		const copy = { model: () => variant.model() };
 		const copied = type === "own" || !times ? times : await partTimesOfCopy(weights, { type, ...copy }, context, this.#options);
+		if (copied) this.#times.push({ type, ...copied });
 		const at = { ...this.#at, times: copied };
 		return (removed) => {
 			const cost = costAt(at, removed);

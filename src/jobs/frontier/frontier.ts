@@ -32,6 +32,7 @@ import { openOriginal, type ModelWeights } from "../../pipeline/writing/quantize
 import { race } from "../../pipeline/race/race.js";
 import { measureResult, resultFile } from "../../pipeline/reporting/measured-result.js";
 import { fileTypeOf, isQuantized } from "../../model/runtime/file-types.js";
+import { timesNotes } from "../../report/context.js";
 import { formatDuration } from "../../report/format.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
 import { Session, summarize } from "../../pipeline/session/session.js";
@@ -96,7 +97,7 @@ const frontierSteps = ["Preparing text", "Searching", "Comparing finalists", "Me
 /** How long the steps take, which the progress is told. Other weights than the model's take a time that nothing has measured. */
 async function estimateOf(
 	session: Session,
-	{ types, kmax, goal, at, original }: SearchedRequest & Pick<Found, "original">,
+	{ types, kmax, goal, axis, at, original }: SearchedRequest & Pick<Found, "original">,
 	asked: WorkAsked,
 	options: FrontierJob,
 ): Promise<Estimate> {
@@ -112,7 +113,7 @@ async function estimateOf(
 		validation: asked.tokens.validation * secondsPerTokenOf(asked),
 		// A copy is written, and read back.
 		loading: 2 * types.length * (timings.load ?? 0),
-		speed: at ? copiesTimed(types.length, at) : goal.targetSpeedup === undefined ? 0 : secondsOfSpeed(work.types, work.sets),
+		speed: at ? copiesTimed(types.length, at, axis) : goal.targetSpeedup === undefined ? 0 : secondsOfSpeed(work.types, work.sets),
 	});
 	for (const [step, time] of times) progress?.expect(step, time);
 	const cells = gridEvaluations(work);
@@ -120,8 +121,11 @@ async function estimateOf(
 	return { evaluations: asked.masks, known: asked.known, tokens, ...estimatedSteps(frontierSteps.slice(1), times) };
 }
 
-/** Seconds that it takes to time the parts of each quantized copy. */
-const copiesTimed = (types: number, { times }: AtContext): number => (times ? types * secondsToTimeParts(times) : 0);
+/** Seconds that it takes to time the parts of each quantized copy; undefined if that is not known. */
+function copiesTimed(types: number, { times }: AtContext, axis: FrontierRequest["axis"]): number | undefined {
+	if (types === 0 || axis !== "time") return 0;
+	return times && types * secondsToTimeParts(times);
+}
 
 /** What is said before the search. */
 function estimateText({ seconds, steps }: Estimate): string {
@@ -180,20 +184,26 @@ interface Found {
 /** What is asked for, and what is searched for it. */
 type SearchedRequest = FrontierRequest & Pick<FrontierResult, "granularity"> & { readonly at: AtContext | undefined };
 
+/** What a result says of, whatever was measured. */
+interface Framed extends Pick<Found, "original" | "request">, Pick<Grid, "times"> {}
+
 /** What a result says whatever was measured. */
-function framed(session: Session, { original, request }: Pick<Found, "original" | "request">, loss: MeanAndError) {
+function framed(session: Session, { original, request, times }: Framed, loss: MeanAndError) {
 	const { goal, granularity, axis, at } = request;
 	const whole = original ?? weightsOf(session);
 	const { validation, heldOut } = session.calibration.splits;
+	const ownType = fileTypeOf(session.model.file);
+	const { context, seen } = at ?? {};
+	const notes = timesNotes(times.map((one) => ({ ...one, name: one.type === "own" ? ownType : one.type })));
 	return {
 		model: summarize(session.model),
 		reference: { name: basename(whole.path), sha256: whole.sha256, bytes: whole.file.size, loss },
 		sourceQuantized: isQuantized(whole.file),
-		ownType: fileTypeOf(session.model.file),
+		ownType,
 		goal,
 		computeAxis: axis,
 		granularity,
-		...(at ? { context: { context: at.context, ...(at.times ? { times: at.times } : {}), ...(at.seen ? { seen: at.seen } : {}) } } : {}),
+		...(context ? { context: { context, ...(times.length > 0 ? { times } : {}), ...(seen ? { seen } : {}), notes } } : {}),
 		text: { source: session.calibration.source, validation: validation.count, heldOut: heldOut.count, length: heldOut.length },
 	} as const;
 }
@@ -204,13 +214,22 @@ function dryResult(
 	{ estimate, seconds, ...found }: Pick<Found, "original" | "request"> & Pick<FrontierResult, "seconds"> & { readonly estimate: Estimate },
 ): FrontierResult {
 	const verdict = { text: "Dry run: no combination was measured." };
-	return { ...framed(session, found, { mean: null, standardError: null }), cells: [], verdict, commands: [], estimate, seconds };
+	const { at } = found.request;
+	const times = at?.times ? [{ type: "own" as const, ...at.times }] : [];
+	return {
+		...framed(session, { ...found, times }, { mean: null, standardError: null }),
+		cells: [],
+		verdict,
+		commands: [],
+		estimate,
+		seconds,
+	};
 }
 
 function resultOf(session: Session, { original, grid, request }: Found, options: FrontierJob): Omit<FrontierResult, "seconds"> {
 	const { goal, kmax, most } = request;
 	const sources = splitSources(session.calibration, "heldOut");
-	const frame = framed(session, { original, request }, finiteMean(grid.reference.heldOut.losses, sources));
+	const frame = framed(session, { original, request, times: grid.times }, finiteMean(grid.reference.heldOut.losses, sources));
 	const { sourceQuantized } = frame;
 	const cells = markDominated(grid.cells.map(({ cell }) => cell));
 	const best = bestOf(goal, cells);

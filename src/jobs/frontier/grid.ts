@@ -1,4 +1,5 @@
 // The cells of a frontier, measured: every set in every type of weights.
+import type { FrontierTimes } from "../../api/frontier.js";
 import type { Measurement } from "../../game/game.js";
 import type { SourceShare } from "../../game/sources.js";
 import type { FileType } from "../../model/runtime/quantize.js";
@@ -32,6 +33,8 @@ export interface Grid {
 	readonly cells: readonly MeasuredCell[];
 	/** The original model. */
 	readonly reference: Readonly<Record<Split, Measurement>>;
+	/** What times at a context are derived from. */
+	readonly times: readonly FrontierTimes[];
 }
 
 /** What is measured. */
@@ -77,7 +80,7 @@ export async function measureGrid(session: Session, job: GridJob, options: Front
 	const cells: MeasuredCell[] = [];
 	for (const type of ["own", ...types] as const)
 		cells.push(...(await using(await open(type, type === "own" ? source : whole), (variant) => cellsOf(variant, shared))));
-	return { cells, reference };
+	return { cells, reference, times: costs?.times ?? [] };
 }
 
 async function wholeOn(variant: Variant<Split>): Promise<Grid["reference"]> {

@@ -25,9 +25,10 @@ export interface GridSeconds extends OtherSeconds {
 	readonly planned: PlannedSeconds;
 	/** An evaluation on the validation split. */
 	readonly validation: number;
-	/** To make the quantized copies readable, and to measure speed. */
+	/** To make the quantized copies readable. */
 	readonly loading: number;
-	readonly speed: number;
+	/** To measure speed; undefined if that is not known. */
+	readonly speed: number | undefined;
 }
 
 /** How long the steps take, as far as that is known. */
@@ -37,7 +38,7 @@ export function frontierTimes(work: GridWork, seconds: GridSeconds): ReadonlyMap
 	if (!Object.values(planned).every(Number.isFinite)) return times;
 	times.set("Searching", { evaluations: planned.search });
 	times.set("Comparing finalists", { evaluations: planned.compare, other: planned.drawing });
-	if (healing === undefined || quantizing === undefined) return times;
+	if (healing === undefined || quantizing === undefined || speed === undefined) return times;
 	const counts = gridEvaluations(work);
 	const evaluations = counts.validation * validation + counts.heldOut * planned.heldOut;
 	return times.set("Measuring", { evaluations, other: healing + quantizing + loading + speed });

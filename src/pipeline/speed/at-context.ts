@@ -9,7 +9,8 @@ import { loadAsRead } from "../../model/runtime/load-model.js";
 import { keyValueNumbers } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { runSpeed, type SpeedShape } from "../../model/runtime/speed.js";
-import type { PartTimes } from "../../storage/plan-speed.js";
+import { isExtrapolated } from "../../report/context.js";
+import type { MeasuredTimes, PartTimes } from "../../storage/plan-speed.js";
 import type { SeenText } from "../preflight/context.js";
 import type { Header } from "../preflight/model-header.js";
 import { partSizes, storedBytes } from "../preflight/model-sizes.js";
@@ -24,7 +25,7 @@ import { spreadSet } from "./target.js";
 export interface AtContext {
 	readonly context: number;
 	/** Missing if it was not measured: in a dry run that needs no time. */
-	readonly times?: PartTimes | undefined;
+	readonly times?: MeasuredTimes | undefined;
 	/** Bytes of keys and values of each block there: 0 of one without attention. */
 	readonly kv: readonly number[];
 	/** What the search sees of it; missing where nothing is searched. */
@@ -46,9 +47,9 @@ const leastFar = 256;
  * of its blocks.
  * @throws InvalidOptionError where no half of the blocks can be left out, and the errors of loading and measuring
  */
-export async function partTimesAt(header: Header, context: number, options: Measuring): Promise<PartTimes> {
+export async function partTimesAt(header: Header, context: number, options: Measuring): Promise<MeasuredTimes> {
 	const kept = await KeptPartTimes.of(header, { context }, options);
-	return keptOr(kept, async () => {
+	const times = await keptOr(kept, async () => {
 		const model = await loadAsRead(header, options);
 		try {
 			return await measured(model, context, options);
@@ -56,6 +57,7 @@ export async function partTimesAt(header: Header, context: number, options: Meas
 			await model.dispose();
 		}
 	});
+	return told(options, "", times);
 }
 
 /**
@@ -67,16 +69,22 @@ export async function partTimesOfCopy(
 	copy: { readonly type: FileType; readonly model: () => Promise<Model> },
 	context: number,
 	options: Measuring,
-): Promise<PartTimes> {
+): Promise<MeasuredTimes> {
 	const kept = await KeptPartTimes.of(weights, { context, type: copy.type }, options);
-	return keptOr(kept, async () => measured(await copy.model(), context, options));
+	const times = await keptOr(kept, async () => measured(await copy.model(), context, options));
+	return told(options, ` in ${copy.type}`, times);
 }
 
-async function keptOr(kept: KeptPartTimes, measure: () => Promise<PartTimes>): Promise<PartTimes> {
-	const earlier = await kept.read();
-	if (earlier) return timesOf(earlier);
-	const times = await measure();
-	await kept.write(times);
+const keptOr = async (kept: KeptPartTimes, measure: () => Promise<PartTimes>): Promise<MeasuredTimes> =>
+	(await kept.read()) ?? kept.write(await measure());
+
+/** Says of times, measured now or kept, where they were measured at clearly fewer tokens. @param weights whose they are */
+function told(options: JobOptions, weights: string, times: MeasuredTimes): MeasuredTimes {
+	if (isExtrapolated(times))
+		logger(options)(
+			"note",
+			`time at a context of ${times.context}${weights} is measured at ${times.measuredAt} tokens, and taken to grow in a straight line: a longer prompt would take more than ${farSeconds} s`,
+		);
 	return times;
 }
 
@@ -84,13 +92,11 @@ async function keptOr(kept: KeptPartTimes, measure: () => Promise<PartTimes>): P
 export const secondsToTimeParts = ({ measuredAt, model }: PartTimes): number =>
 	Math.min(farSeconds, 1.5 * (farShape.repetitions + 1) * measuredAt * model);
 
-const timesOf = ({ measured: _, ...times }: PartTimes & { readonly measured: string }): PartTimes => times;
-
 /** What is known of a context, with the times that an earlier run measured, where this one has no time to measure them. */
 export async function withKeptTimes(header: Header, at: AtContext, options: Measuring): Promise<AtContext> {
 	if (at.times || !canTimeParts(header)) return at;
 	const earlier = await (await KeptPartTimes.of(header, { context: at.context }, options)).read();
-	return earlier ? { ...at, times: timesOf(earlier) } : at;
+	return earlier ? { ...at, times: told(options, "", earlier) } : at;
 }
 
 async function measured(model: Model, context: number, options: Measuring): Promise<PartTimes> {
@@ -121,11 +127,6 @@ async function measured(model: Model, context: number, options: Measuring): Prom
 	};
 	const atStart = await turns(startShape);
 	const measuredAt = far.promptTokens + far.generatedTokens / 2;
-	if (measuredAt < 0.9 * context)
-		logger(options)(
-			"note",
-			`time at a context of ${context} is measured at ${measuredAt} tokens, and taken to grow in a straight line: a longer prompt would take more than ${farSeconds} s`,
-		);
 	return partTimes(context, {
 		...{ blocks, without: removed.length, attentions, atStart },
 		far: { ...(await turns(far)), tokens: measuredAt },

@@ -12,7 +12,7 @@ import { placementFor } from "../../model/runtime/place.js";
 import { defaultThreads } from "../../model/runtime/threads.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
-import { type PartTimes, readKeptPartTimes, readKeptSpeed } from "../../storage/plan-speed.js";
+import { type MeasuredTimes, type PartTimes, readKeptPartTimes, readKeptSpeed } from "../../storage/plan-speed.js";
 import { keptSpeedPath, makeRunFolder } from "../../storage/runs.js";
 import type { Header } from "../preflight/model-header.js";
 import { modelIdentity } from "../session/session.js";
@@ -96,14 +96,14 @@ export class KeptPartTimes {
 	}
 
 	/** Undefined if there are none, or the file is torn. */
-	async read(): Promise<KeptTimes | undefined> {
+	async read(): Promise<MeasuredTimes | undefined> {
 		return readFile(this.path, "utf8").then(readKeptPartTimes, () => undefined);
 	}
 
-	async write(times: PartTimes): Promise<void> {
-		const text = JSON.stringify({ measured: new Date().toISOString(), ...times });
-		await writeAtomically(this.path, { overwrite: true }, (handle) => handle.writeFile(text));
+	/** Keeps what was measured just now. */
+	async write(times: PartTimes): Promise<MeasuredTimes> {
+		const dated = { measured: new Date().toISOString(), ...times };
+		await writeAtomically(this.path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(dated)));
+		return dated;
 	}
 }
-
-type KeptTimes = PartTimes & { readonly measured: string };

@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
-import type { FrontierCell, FrontierOptions } from "../../../src/api/index.js";
+import type { FrontierCell, FrontierOptions, FrontierResult, MeasuredTimes } from "../../../src/api/index.js";
 import { frontierText } from "../../../src/cli/quantized-views.js";
 import { InvalidOptionError } from "../../../src/errors.js";
 import { Coalition } from "../../../src/game/coalition.js";
@@ -28,15 +29,19 @@ it("counts attention parts: each row has time and KV cache at the context, and l
 	expect(result).toMatchObject({ computeAxis: "time", goal: { maxAdded: 0.1, least: "time" }, granularity: { used: "attention" } });
 	expect(context).toMatchObject({ context: 256, seen: { windows: 3, windowLength: 64, scoreFrom: 32 } });
 	const cellOf = (type: string, count: number) => cells.find((cell) => cell.type === type && cell.removed.length === count)!;
-	const { model, attention: part } = context!.times!;
+	// A copy runs at a speed of its own, and is timed by itself.
+	const [times, copied] = context!.times!;
+	expect([times!.type, copied!.type, context!.times!.length]).toEqual(["own", "Q4_0", 2]);
+	expect(copied!.attentionBytes).not.toBe(times!.attentionBytes);
+	for (const { measured } of [times!, copied!]) expect(Date.now() - Date.parse(measured)).toBeLessThan(600_000);
+	const { model, attention: part } = times!;
 	for (const count of [0, 1, 2]) {
 		// 12 blocks of 2 pairs of heads of 32 values, in F16.
 		for (const type of ["own", "Q4_0"])
 			expect(cellOf(type, count)).toMatchObject({ kvCache: (12 - count) * 2 * 2 * 32 * 2 * 256, blocks: 12 });
 		expect(cellOf("own", count).milliseconds).toBeCloseTo(1000 * (model - count * part), 9);
+		expect(cellOf("Q4_0", count).milliseconds).toBeCloseTo(1000 * (copied!.model - count * copied!.attention), 9);
 	}
-	// A copy runs at a speed of its own.
-	expect(cellOf("Q4_0", 0).milliseconds).not.toBe(cellOf("own", 0).milliseconds);
 	for (const cell of cells) expect(cell.dominated).toEqual(dominatedOf(cell, cells));
 	const fastest = Math.min(...cells.filter(({ fits }) => fits).map(({ milliseconds }) => milliseconds!));
 	expect(best?.milliseconds ?? Number.POSITIVE_INFINITY).toBe(fastest);
@@ -58,21 +63,52 @@ it("counts attention parts: each row has time and KV cache at the context, and l
 	expect(text).toMatch(/nats added, by ms per token at 256, derived[\s\S]*nats added, by KV cache at 256/);
 	expect(text).not.toMatch(/blocks kept|\bblocks? [^(]*removed/);
 	expect(text).toContain("flatters removing attention parts");
+	expect(text).toContain(
+		`Times of Q4_0 were measured at another moment than those of the original weights (${result.ownType}), not in turns`,
+	);
+	expect(text).not.toContain("extrapolated");
 
-	const faster = await findFrontier(fixturePath, { ...attention, targetSpeedup: 1.02 });
-	// Times are kept.
-	for (const type of ["own", "Q4_0"]) {
-		const again = faster.cells.find((cell) => cell.type === type && cell.removed.length === 0)!;
-		expect(again.milliseconds).toBe(cellOf(type, 0).milliseconds);
+	await keptTimesAreTaken(result);
+});
+
+/** A second run, after times were rewritten as if a slow machine had measured them after fewer tokens. */
+async function keptTimesAreTaken({ context, ownType }: FrontierResult) {
+	const [own, copied] = context!.times!;
+	const rewritten = new Map([
+		[own!.model, { ...slow, model: 0.02 }],
+		[copied!.model, { ...slow, model: 0.019 }],
+	]);
+	for (const { parentPath, name } of readdirSync(join(home(), "runs"), { recursive: true, withFileTypes: true })) {
+		if (!name.endsWith(".speed.json")) continue;
+		const kept = JSON.parse(readFileSync(join(parentPath, name), "utf8")) as MeasuredTimes;
+		writeFileSync(join(parentPath, name), JSON.stringify({ ...kept, ...rewritten.get(kept.model) }));
 	}
-	for (const { speedup, milliseconds, fits } of faster.cells) {
-		expect(speedup!.value).toBeCloseTo((1000 * model) / milliseconds!, 9);
-		expect(fits).toBe(speedup!.value >= 1.02);
+	const notes: string[] = [];
+	const onLog = ({ message }: { message: string }) => notes.push(message);
+	const faster = await findFrontier(fixturePath, { ...attention, targetSpeedup: 1.1, onLog });
+	expect(faster.context!.times).toEqual([
+		{ ...own, ...slow, model: 0.02 },
+		{ ...copied, ...slow, model: 0.019 },
+	]);
+	expect(notes.filter((note) => note.includes("straight line")).map((note) => note.split(",")[0])).toEqual([
+		"time at a context of 256 is measured at 64 tokens",
+		"time at a context of 256 in Q4_0 is measured at 64 tokens",
+	]);
+	expect(frontierText(faster, { width: 400 })).toContain(
+		`Times at 256 tokens of context are extrapolated in a straight line: ${ownType} from 64, Q4_0 from 64 tokens.\n`,
+	);
+	for (const { type, removed, speedup, milliseconds, fits } of faster.cells) {
+		expect(milliseconds).toBeCloseTo((type === "own" ? 20 : 19) - removed.length, 9);
+		expect(speedup!.value).toBeCloseTo(20 / milliseconds!, 9);
+		expect(fits).toBe(milliseconds! < 18.1);
 	}
 	const [command] = faster.commands;
-	const removed = faster.best?.removed ?? [];
-	if (removed.length > 0) expect(command).toContain(` --remove ${blocksArgument(removed)} --context 256 --windows 3 --window-length 64 `);
-});
+	const { removed } = faster.best!;
+	expect(removed.length).toBeGreaterThan(0);
+	expect(command).toContain(` --remove ${blocksArgument(removed)} --context 256 --windows 3 --window-length 64 `);
+}
+
+const slow = { measuredAt: 64, attention: 0.001, feedForward: 0.0005 };
 
 function dominatedOf(cell: FrontierCell, cells: readonly FrontierCell[]) {
 	const axes = {
@@ -90,6 +126,16 @@ function dominatedOf(cell: FrontierCell, cells: readonly FrontierCell[]) {
 		both: beaten([...bytes, ...compute, ...kvCache]),
 	};
 }
+
+it("a dry run does not know how long copies take to be timed, if no run has timed the model", async () => {
+	const stepsOf = async (options: FrontierOptions) =>
+		(await findFrontier(fixturePath, { ...attention, ...options, dryRun: true })).estimate!.steps;
+	const [searching, , measuring] = await stepsOf({});
+	expect(searching!.seconds).toBeGreaterThan(0);
+	expect(measuring).toEqual({ name: "Measuring" });
+	// Without copies nothing is unknown.
+	expect((await stepsOf({ quantize: { types: [] } }))[2]!.seconds).toBeGreaterThan(0);
+});
 
 it.each<[string, FrontierOptions, RegExp]>([
 	["a number of blocks to run", { targetCompute: 1.2 }, /target-compute counts blocks, .* give --target-speedup/],

@@ -24,6 +24,7 @@ describe("the work of a frontier", () => {
 	it("is not estimated where a part of it is unknown", () => {
 		expect(Object.keys(expected({ ...known, healing: undefined }))).toEqual(["Searching", "Comparing finalists"]);
 		expect(Object.keys(expected({ ...known, quantizing: undefined }))).toEqual(["Searching", "Comparing finalists"]);
+		expect(Object.keys(expected({ ...known, speed: undefined }))).toEqual(["Searching", "Comparing finalists"]);
 		expect(expected({ ...known, planned: { ...planned, heldOut: Number.NaN } })).toEqual({});
 	});
 

@@ -1,7 +1,15 @@
 import { expect, it } from "vitest";
 import { contextOfPlan } from "../../../src/pipeline/planning/context.js";
 
-const times = { context: 4096, measuredAt: 4000, model: 0.02, attention: 0.001, feedForward: 0.0005, attentionBytes: 0.3 };
+const times = {
+	measured: "2026-01-02T03:04:05.000Z",
+	context: 4096,
+	measuredAt: 4000,
+	model: 0.02,
+	attention: 0.001,
+	feedForward: 0.0005,
+	attentionBytes: 0.3,
+};
 
 it("a removed block that has no attention saves the time of its feed-forward part alone", () => {
 	const kv = [100, 0, 100, 100];
@@ -11,4 +19,7 @@ it("a removed block that has no attention saves the time of its feed-forward par
 	expect(of([2.25]).milliseconds!.after).toBeCloseTo(19, 9);
 	expect(of([1, 3.25])).toMatchObject({ kvCache: { before: 300, after: 200 } });
 	expect(of([1, 3.25]).milliseconds!.after).toBeCloseTo(18.5, 9);
+	// A plan has no date of theirs.
+	const { measured: _, ...undated } = times;
+	expect(of([1]).times).toEqual(undated);
 });

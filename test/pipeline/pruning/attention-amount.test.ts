@@ -47,7 +47,15 @@ describe.skipIf(!hasTools)("a share of the KV cache where blocks have different 
 
 describe.skipIf(!hasTools)("a speed-up", () => {
 	// Six attention parts of 1 s and eight feed-forward parts of 1 s, and a second beside them; five attention parts can go.
-	const times = { context: 256, measuredAt: 256, model: 15, attention: 1, feedForward: 1, attentionBytes: 0.3 };
+	const times = {
+		measured: "2026-01-02T03:04:05.000Z",
+		context: 256,
+		measuredAt: 256,
+		model: 15,
+		attention: 1,
+		feedForward: 1,
+		attentionBytes: 0.3,
+	};
 	const kv = [2, 4, 0, 2, 1, 0, 4, 2];
 	const of = async (speedup: number, alone = false) =>
 		attentionsForSpeedup(await readModelHeader(await unlike(), {}), speedup, { context: 256, kv, times }, alone);
