@@ -29,7 +29,7 @@ export interface FrontierOptions extends Omit<MeasureOptions, keyof MetricOption
 	 * @default no bound
 	 */
 	readonly targetSpeedup?: TargetSpeedup | undefined;
-	/** Blocks, or attention parts, to remove at most. @default a third of the blocks, half of the attention parts, or what a target may need */
+	/** Blocks, or attention parts, to remove at most. @default a third of the blocks, half of the attention parts that can go, or what a target may need */
 	readonly maxBlocks?: number | undefined;
 	/**
 	 * With granularity `attention`: tokens of context that the model is used at, at least 256. Time per token and the KV cache are those

@@ -1,3 +1,4 @@
+import { positionsText } from "../report/context.js";
 import {
 	formatBytes,
 	formatDifference,
@@ -30,12 +31,13 @@ export function frontierText(result: FrontierResult, style: TextStyle): string {
 			series: cell.healed ? `${typeName(cell, result)} healed` : typeName(cell, result),
 			chosen: sameCell(cell, best),
 		}));
-	const measured = `${text.validation} windows of the validation split`;
+	const { context, seen, notes = [] } = result.context ?? {};
+	const from = seen ? `, ${positionsText(seen)}` : "";
+	const measured = `${text.validation} windows of the validation split${from}`;
 	const wide = (sentence: string) => wrapped(sentence, style.width ?? 80);
 	const lines = wide(verdict.text).split("\n");
 	const axes = ["size", ...axesOf(result)].map((axis) => `by loss and ${axis}`);
 	const told = `${axes.slice(0, -1).join(", ")}, or ${axes.at(-1)}`;
-	const { context, notes = [] } = result.context ?? {};
 	const parts = [
 		`${lines.map((line) => paint("bold", line, style)).join("\n")}\n`,
 		`Best combinations ${told} (${formatInteger(rows.length)} of ${formatInteger(cells.length)}; --json has all).\nAdded: nats per token above ${reference.name}, on ${measured}.\n${frontierTable(rows, style, { misses: missText(result), context })}${notes.map((note) => `${wide(note)}\n`).join("")}`,
@@ -47,7 +49,7 @@ export function frontierText(result: FrontierResult, style: TextStyle): string {
 		),
 		...computeCharts(result, points, style),
 	];
-	if (best?.heldOut) parts.push(reportLine(best, typeName(best, result), text.heldOut));
+	if (best?.heldOut) parts.push(reportLine(best, typeName(best, result), `${text.heldOut} windows${from}`));
 	parts.push(...nextText(result), `Time: ${formatDuration(seconds)}\n`);
 	return parts.filter((part) => part !== "").join("\n");
 }
@@ -129,10 +131,10 @@ function computeCharts(
 const sameCell = (a: FrontierCell, b: FrontierCell | undefined) =>
 	b !== undefined && a.type === b.type && a.healed === b.healed && a.removed.join() === b.removed.join();
 
-function reportLine(best: FrontierCell, type: string, windows: number): string {
+function reportLine(best: FrontierCell, type: string, windows: string): string {
 	const { added } = best.heldOut!;
 	const name = `${type}${best.removed.length > 0 ? ` without ${formatBlocks(best.removed)}` : ""}${best.healed ? ", healed," : ""}`;
-	return `On the held-out split (${windows} windows, not used for any choice): ${name} adds ${natsText(added)} nats per token.\n`;
+	return `On the held-out split (${windows}, not used for any choice): ${name} adds ${natsText(added)} nats per token.\n`;
 }
 
 const natsText = ({ mean, standardError }: MeanAndError) => formatDifference(mean, standardError).replace(/^\+/, "");

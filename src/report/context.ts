@@ -5,6 +5,7 @@ import type { Report } from "./report-data.js";
 // What a removal saves at the context that the model is used at, the same in the terminal, on the page and in the model card.
 
 type Context = NonNullable<Report["context"]>;
+type Seen = NonNullable<Context["seen"]>;
 
 /** Time per generated token, if it was derived, and the KV cache, if the figures of the speed do not hold it for the same context. */
 export function contextRows({ context, speed, quality }: Pick<Report, "context" | "speed" | "quality">): FigureText[] {
@@ -70,6 +71,18 @@ export function timesNotes(types: readonly TimesOfType[]): string[] {
 	];
 }
 
+/** Which positions of a split count. */
+export const positionsText = ({ scoreFrom }: Pick<Seen, "scoreFrom">): string => `positions from ${formatInteger(scoreFrom)} on`;
+
+/** What a frontier's figures are of. @param timed whether times are known */
+export function frontierNote({ context, seen }: { readonly context: number; readonly seen?: Seen | undefined }, timed: boolean): string {
+	const what = timed ? "Time and KV cache are those" : "The KV cache is that";
+	const losses = seen
+		? ` Losses on the validation and held-out splits are of ${positionsText(seen)} of windows of ${formatInteger(seen.windowLength)} tokens.`
+		: "";
+	return `${what} at a context of ${formatInteger(context)} tokens.${losses}`;
+}
+
 /** How these figures came about, and what the search saw. */
 export function contextNotes(context: Context): string[] {
 	const { times, seen, kvCache } = context;
@@ -92,7 +105,7 @@ export function contextNotes(context: Context): string[] {
 			: []),
 		...(seen
 			? [
-					`The search saw ${seen.windows} windows of ${formatInteger(seen.windowLength)} tokens and scored their positions from ${formatInteger(seen.scoreFrom)} on. Figures of the held-out split are of all positions of windows of this length.`,
+					`The search saw ${seen.windows} windows of ${formatInteger(seen.windowLength)} tokens and scored their ${positionsText(seen)}. Figures of the held-out split are of all positions of windows of this length.`,
 				]
 			: []),
 	];

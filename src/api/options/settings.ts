@@ -83,6 +83,8 @@ export type ContextSettings = Of<"context">;
 export interface ScoredSettings {
 	/** First position of a window whose next token counts on the search and validation splits. @default 0 */
 	readonly scoreFrom?: number | undefined;
+	/** Whether the same holds for the held-out split. No text must prove a file then. @default false */
+	readonly scoreHeldOut?: boolean | undefined;
 }
 
 /** What a session measures, on what, and how. */

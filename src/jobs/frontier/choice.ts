@@ -1,7 +1,8 @@
 // Which cell of a frontier is the best for a goal, which are dominated, and what to say of it. Pure: reads cells, measures nothing.
-import type { Dominated, FrontierCell, FrontierResult } from "../../api/frontier.js";
+import type { Dominated, FrontierCell, FrontierContext, FrontierResult } from "../../api/frontier.js";
 import { lossSentence } from "../../pipeline/reporting/verdict.js";
 import { lower } from "../../pipeline/session/paired-figures.js";
+import { frontierNote } from "../../report/context.js";
 import { formatBytes, formatDifference, formatSignificant, formatSpeedup } from "../../report/format.js";
 import { aboutAttention, removedText } from "../../notation.js";
 import type { MeanAndError } from "../../storage/plan-quantized.js";
@@ -125,6 +126,8 @@ export interface JudgedCells {
 	readonly best: FrontierCell | undefined;
 	/** Whether the weights were quantized already. */
 	readonly sourceQuantized: boolean;
+	/** Where attention parts are removed. */
+	readonly context?: Pick<FrontierContext, "context" | "seen"> | undefined;
 }
 
 /**
@@ -138,8 +141,9 @@ export function frontierVerdict(
 	windows: number,
 ): FrontierResult["verdict"] {
 	const verdict = verdictOfBlocks(judged, difference, windows);
-	const isAttention = judged.cells.some(({ kvCache }) => kvCache !== undefined);
-	return isAttention ? { ...verdict, text: aboutAttention(verdict.text) } : verdict;
+	if (!judged.context) return verdict;
+	const timed = judged.cells.some(({ milliseconds }) => milliseconds !== undefined);
+	return { ...verdict, text: `${aboutAttention(verdict.text)} ${frontierNote(judged.context, timed)}` };
 }
 
 /** The same in words for blocks. */

@@ -58,7 +58,8 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	checkMethodOptions(method, resolved.asked);
 	checkRacing(resolved);
 	const header = await readModelHeader(model, resolved);
-	const job = await withContext(withGranularity(resolved, header.blocks), header);
+	// Figures of both splits are of the same positions, so that one limit holds for both.
+	const job = jobWith<FrontierJob>(await withContext(withGranularity(resolved, header.blocks), header), { scoreHeldOut: true });
 	const original = job.quantizeFrom === undefined ? undefined : await openOriginal(job.quantizeFrom, header, job);
 	const checked = frontierRequest(header, original ?? header, job);
 	const written = await resultFile(job.dryRun ? {} : job, [...header.file.paths, ...inputFiles(job), ...(original?.file.paths ?? [])]);
@@ -230,7 +231,7 @@ function resultOf(session: Session, { original, grid, request }: Found, options:
 	const { goal, kmax, most } = request;
 	const sources = splitSources(session.calibration, "heldOut");
 	const frame = framed(session, { original, request, times: grid.times }, finiteMean(grid.reference.heldOut.losses, sources));
-	const { sourceQuantized } = frame;
+	const { sourceQuantized, context } = frame;
 	const cells = markDominated(grid.cells.map(({ cell }) => cell));
 	const best = bestOf(goal, cells);
 	const foundOf = new Map(cells.map((cell, i) => [cell, grid.cells[i]!.reported]));
@@ -238,7 +239,7 @@ function resultOf(session: Session, { original, grid, request }: Found, options:
 		const [one, other] = [foundOf.get(a), foundOf.get(b)];
 		return one && other ? pairedDifference(one, other, sources) : { mean: null, standardError: null };
 	};
-	const verdict = frontierVerdict({ goal, cells, best, sourceQuantized }, difference, frame.text.heldOut);
+	const verdict = frontierVerdict({ goal, cells, best, sourceQuantized, context }, difference, frame.text.heldOut);
 	return {
 		...frame,
 		cells: sorted(cells, best),

@@ -65,7 +65,10 @@ export async function measureGrid(session: Session, job: GridJob, options: Front
 	const whole = original ?? source;
 	const { calibration, folder, settings, evaluator } = session;
 	const { validation, heldOut } = calibration.splits;
-	const windows = { validation: { ...validation, ...session.scoredOn("validation") }, heldOut };
+	const windows = {
+		validation: { ...validation, ...session.scoredOn("validation") },
+		heldOut: { ...heldOut, ...session.scoredOn("heldOut") },
+	};
 	const references = new References<Split>(whole, windows, options, original ? undefined : session);
 	const setting: VariantSetting<Split> = { folder, windows, settings, references, options };
 	const open = (type: FileType | "own", weights: ModelWeights) =>

@@ -9,9 +9,9 @@ export interface SplitPositions {
 	readonly scoreFrom?: number;
 }
 
-/** What of a split counts: the text that proves a file and that figures are reported of is scored at all positions. */
-export function scoredOf(split: SplitName, { scoreFrom }: SessionSettings): SplitPositions {
-	return scoreFrom === undefined || split === "heldOut" ? {} : { scoreFrom };
+/** What of a split counts: the text that proves a file is scored at all positions. */
+export function scoredOf(split: SplitName, { scoreFrom, scoreHeldOut = false }: SessionSettings): SplitPositions {
+	return scoreFrom === undefined || (split === "heldOut" && !scoreHeldOut) ? {} : { scoreFrom };
 }
 
 /** Positions that the search scores, where it does not score all. */

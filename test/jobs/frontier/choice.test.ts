@@ -114,13 +114,11 @@ describe("with attention parts", () => {
 			part("Q8_0", 0, 18, 0.001, goal),
 			part("Q8_0", 2, 16, 0.09, goal),
 		]);
-	const judged = (goal: Goal) => {
-		const cells = cellsFor(goal);
+	const context = { context: 4096, seen: { windows: 5, windowLength: 512, scoreFrom: 256 } };
+	const judged = (goal: Goal, cells: readonly FrontierCell[] = cellsFor(goal)) => {
 		const best = bestOf(goal, cells);
-		return {
-			best,
-			text: frontierVerdict({ goal, cells, best, sourceQuantized: false }, () => ({ mean: 0.1, standardError: 0.01 }), 10).text,
-		};
+		const difference = () => ({ mean: 0.1, standardError: 0.01 });
+		return { best, text: frontierVerdict({ goal, cells, best, sourceQuantized: false, context }, difference, 10).text };
 	};
 
 	it("the best choice is the fastest at the context, or has the smallest KV cache, and is told without blocks", () => {
@@ -133,6 +131,18 @@ describe("with attention parts", () => {
 		const { best, text } = judged({ maxAdded: 0.05, least: "kvCache" });
 		expect(best).toMatchObject({ type: "own", removed: [] });
 		expect(text).toContain("Nothing with attention parts removed meets it. Only removing attention parts also saves compute");
+	});
+
+	it("says at which context, and of which positions, the figures are", () => {
+		const losses = "Losses on the validation and held-out splits are of positions from 256 on of windows of 512 tokens.";
+		expect(
+			judged({ maxAdded: 0.1, least: "time" }).text.endsWith(` Time and KV cache are those at a context of 4,096 tokens. ${losses}`),
+		).toBe(true);
+		const untimed = cellsFor({}).map(({ milliseconds: _, ...one }) => one);
+		expect(judged({ maxAdded: 0.1, least: "kvCache" }, untimed).text).toContain(
+			` The KV cache is that at a context of 4,096 tokens. ${losses}`,
+		);
+		expect(judge({ maxAdded: 0.1 }).verdict.text).not.toContain("context");
 	});
 
 	it("time and KV cache are axes", () => {
