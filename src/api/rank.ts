@@ -35,11 +35,12 @@ export interface RankOptions extends Omit<MeasureOptions, "search"> {
 	readonly search?: RankSearchOptions | undefined;
 	/**
 	 * Numbers of blocks, or attention parts, that the verdicts are about; the largest is also the window of the estimators.
-	 * @default a third of the blocks, half of the attention parts
+	 * @default a third of the blocks, half of the attention parts that can go
 	 */
 	readonly removeBlocks?: number | readonly number[] | undefined;
 	/**
-	 * With granularity `attention`: tokens of context that the model is used at, at least 256. Longer ones are seen on longer windows.
+	 * With granularity `attention`: tokens of context that the model is used at, at least 256. Longer ones are seen on longer windows. It
+	 * changes nothing if `windowLength` is given, and is refused with metric accuracy.
 	 * @default 4096, or what the model was trained on if that is less
 	 */
 	readonly context?: number | undefined;
@@ -74,8 +75,11 @@ export interface RankResult {
 	readonly estimator: string;
 	/** Whether half-block cuts are ranked too, or attention parts alone, and why. */
 	readonly granularity: GranularityUsed;
-	/** With granularity `attention`: tokens of context, and what the search saw of it. */
-	readonly context?: Pick<PlanContext, "context" | "seen"> | undefined;
+	/**
+	 * With granularity `attention`: what the search saw of the context, and its tokens if the length of the windows depends on it. Missing with
+	 * metric accuracy, which sees questions whole.
+	 */
+	readonly context?: (Partial<Pick<PlanContext, "context">> & Pick<PlanContext, "seen">) | undefined;
 	readonly importance: readonly (BlockImportance & RankedPart)[];
 	/** With granularity `half-block`: what each shifted pair adds alone, in order; with method auto of those that were measured. Missing otherwise. */
 	readonly shiftedPairs?: readonly ShiftedPairCost[];
@@ -90,7 +94,7 @@ export interface RankResult {
 	/** The verdicts of every number that was asked for, ascending; the last one holds `cut` and `verdicts`. */
 	readonly cuts: readonly { readonly cut: number; readonly verdicts: readonly BlockVerdict[] }[];
 	/** Blocks that may be removed but that no candidate of the estimator removed: they have no importance, and are undecided. */
-	readonly unseen: readonly number[];
+	readonly unseen: readonly RankedPart[];
 	/**
 	 * One for each block that may be removed, in order. Empty if the importance comes without errors: exact ones, those of a network, whose own
 	 * errors nobody knows, and those of a single window.

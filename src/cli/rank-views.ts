@@ -18,7 +18,7 @@ export function rankText(result: RankResult, style: TextStyle): string {
 		cut,
 		of: new Map(verdicts.map(({ block, verdict }) => [block, verdictWords[verdict]])),
 	}));
-	const unseen = new Set(result.unseen);
+	const unseen = new Set(result.unseen.map(({ block }) => block));
 	const noteOf = (block: number) => frozen.get(block) ?? critical.get(block) ?? (unseen.has(block) ? "never measured" : undefined);
 	const shiftedPairs = shiftedRows(result);
 	const rows = [

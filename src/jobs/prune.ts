@@ -116,7 +116,7 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	resolved.progress?.plan(stepsOf(output, curve, resolved));
 	const own = output === undefined || curve || resolved.dryRun ? undefined : await OwnOutput.of(model, output, resolved.asked);
 	const header = await readModelHeader(model, resolved);
-	const job = await withContext(withGranularity(resolved, header.blocks), header);
+	const job = await withContext(withGranularity(resolved, header.blocks), header, ", or to the parts that --remove names");
 	const originalFile = new ReadOnce(job.quantizeFrom, job);
 	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, job);
 	if (own?.isThere)

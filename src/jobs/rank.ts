@@ -11,7 +11,7 @@ import { joinedUnits } from "../game/moves.js";
 import { checkAsRead } from "../model/gguf/index.js";
 import type { RankedPart } from "../api/rank.js";
 import type { BlockPlan } from "../model/architectures/index.js";
-import { withContext } from "../pipeline/preflight/context.js";
+import { windowsSeeContext, withContext } from "../pipeline/preflight/context.js";
 import { toldSeen } from "../pipeline/pruning/attention-amount.js";
 import { checkCall } from "../pipeline/preflight/call.js";
 import { type Header, readModelHeader } from "../pipeline/preflight/model-header.js";
@@ -27,7 +27,7 @@ import {
 } from "../pipeline/preflight/method-options.js";
 import { factsOf, isEstimator, type MethodOption, methodOptions, rankingMethods, rankMethods } from "../api/methods.js";
 import { estimate, estimatorMasks } from "../pipeline/methods/estimators.js";
-import { aboutAttention, formatBlocks } from "../notation.js";
+import { aboutAttention, formatBlocks, removedText } from "../notation.js";
 import type { CriticalBlock } from "../game/search/search.js";
 import { usefulMasks } from "../pipeline/pruning/estimate.js";
 import { Session, summarize } from "../pipeline/session/session.js";
@@ -51,12 +51,13 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 	const header = await readModelHeader(model, resolved);
 	const { blocks } = header;
 	const options = await withContext(withGranularity(resolved, blocks), header);
+	const seesContext = windowsSeeContext(resolved);
 	const unwritable = blocks.unwritable();
 	if (unwritable)
 		logger(options)("warning", `${model}: this can be measured, but no file without any of its blocks can be written: ${unwritable}`);
 	const kmax = windowOf(blocks, options);
 	const { removeBlocks, method: _, ...measure } = options;
-	const context = toldSeen(header, options);
+	const seen = toldSeen(header, options)?.seen;
 	const masks = isEstimator(method)
 		? estimatorMasks(blocks.blocks, kmax, options)
 		: plannedMasks({ method, blocks: blocks.blocks, kmax: searchedTo(method, kmax) }, measure);
@@ -78,7 +79,7 @@ export async function rankBlocks(model: string, given: RankOptions = {}): Promis
 			method,
 			estimator: judged.attribution.estimator,
 			granularity: granularityOf(resolved, blocks),
-			...(context ? { context } : {}),
+			...(seen ? { context: { ...(seesContext ? { context: options.context! } : {}), seen } } : {}),
 			importance: importanceRows(judged.attribution).map((row) => ({ ...row, ...parts.of(row.block) })),
 			...(judged.shiftedPairs ? { shiftedPairs: judged.shiftedPairs } : {}),
 			...(judged.shiftedImportance ? { shiftedImportance: judged.shiftedImportance } : {}),
@@ -186,7 +187,7 @@ interface RankTask {
 type RankedOptions = Omit<RankJob, "method" | "removeBlocks">;
 
 async function contributionsOf(session: Session, { method, kmax, masks }: RankTask, options: RankedOptions): Promise<Judged> {
-	const { units } = rankedParts(session.model.blocks, options);
+	const { units, of } = rankedParts(session.model.blocks, options);
 	if (isEstimator(method)) {
 		const { signal } = options;
 		const { search } = session.games;
@@ -194,7 +195,8 @@ async function contributionsOf(session: Session, { method, kmax, masks }: RankTa
 		const work = () => estimate(method, game, { kmax, masks, seed: session.seed, signal, ...(units ? { units } : {}) });
 		const estimated = await session.timed("search", work);
 		const told = (note: string) => (options.granularity === "attention" ? aboutAttention(note) : note);
-		for (const note of notesOf(estimated)) logger(options)("note", `${method}: ${told(note)}`);
+		const unseen = estimated.unseen.flatMap((block) => of(block).removed ?? [block]);
+		for (const note of notesOf(estimated.attribution, unseen)) logger(options)("note", `${method}: ${told(note)}`);
 		return { ...estimated, evaluations: estimated.masks, interactions: [] };
 	}
 	const task = { method, blocks: session.model.blocks.blocks, kmax: searchedTo(method, kmax) };
@@ -228,11 +230,11 @@ export function tiedNotes({ contributions, estimator }: Attribution, units: read
 	];
 }
 
-function notesOf({ attribution, unseen }: Pick<Judged, "attribution" | "unseen">): string[] {
-	const notes = [...(attribution.notes ?? [])];
-	if (unseen.length > 0)
-		notes.push(`no candidate removes blocks ${formatBlocks(unseen)}, so their importance is unknown: raise --max-evaluations`);
-	return notes;
+/** @param unseen positions @internal */
+export function notesOf({ notes = [] }: Pick<Attribution, "notes">, unseen: readonly number[]): string[] {
+	if (unseen.length === 0) return [...notes];
+	const whose = unseen.length === 1 ? "its" : "their";
+	return [...notes, `no candidate removes ${removedText(unseen)}, so ${whose} importance is unknown: raise --max-evaluations`];
 }
 
 /** The verdicts of every number of blocks, and those of the largest by themselves. */
@@ -247,7 +249,7 @@ function cutsOf(
 		const cut = cutOf(judged, count, parts, seed);
 		return { ...cut, verdicts: cut.verdicts.map((verdict) => ({ ...verdict, ...parts.of(verdict.block) })) };
 	});
-	return { ...all.at(-1)!, cuts: distinctCuts(all) };
+	return { ...all.at(-1)!, cuts: distinctCuts(all), unseen: judged.unseen.map(parts.of) };
 }
 
 /** Numbers above that of the blocks that can go all mean that one: it is said once. @internal */
@@ -255,18 +257,18 @@ export function distinctCuts(all: RankResult["cuts"]): RankResult["cuts"] {
 	return all.filter(({ cut }, i) => cut !== all[i + 1]?.cut).map(({ cut, verdicts }) => ({ cut, verdicts }));
 }
 
-/** How many blocks the verdicts cut, the verdicts, and the blocks that the estimator never saw. @internal */
+/** How many blocks the verdicts cut, and the verdicts. @internal */
 export function cutOf(
 	{ attribution, critical, unseen }: Pick<Judged, "attribution" | "critical" | "unseen">,
 	kmax: number,
 	{ frozen, units = [] }: Pick<Session["model"]["blocks"], "frozen" | "units">,
 	seed: number,
-): Pick<RankResult, "cut" | "verdicts" | "unseen"> {
+): Pick<RankResult, "cut" | "verdicts"> {
 	const { contributions, standardErrors, drawn } = attribution;
 	const keep = new Set([...frozen.keys(), ...critical.flatMap(({ blocks }) => blocks)]);
 	const open = Array.from(contributions, (value, block) => Number.isFinite(value) && !keep.has(block)).filter(Boolean).length;
 	const cut = Math.min(kmax, open + unseen.length);
 	// Without errors a ranking would look certain: nothing is said then.
 	const silent = cut === 0 || (!standardErrors && !drawn?.length);
-	return { cut, verdicts: silent ? [] : cutVerdicts(attribution, cut, { keep, seed, units: joinedUnits(units), unseen }), unseen };
+	return { cut, verdicts: silent ? [] : cutVerdicts(attribution, cut, { keep, seed, units: joinedUnits(units), unseen }) };
 }

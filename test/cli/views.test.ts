@@ -138,7 +138,7 @@ describe("the other commands", () => {
 		const frozen = [{ block: 0, reason: "critical" }];
 		const granularity = { used: "block", reason: "as given" } as const;
 		const whole = { model, granularity, metric: "loss" as const, loss: 2, evaluations: 5, seconds: 3, cut: 1 };
-		const nothing = { critical: [], cuts: [], verdicts: [], unseen: [2], interactions: [] };
+		const nothing = { critical: [], cuts: [], verdicts: [], unseen: [{ block: 2 }], interactions: [] };
 		const text = rankText({ ...whole, ...nothing, method: "leave-one-out", estimator: "leave-one-out", importance, frozen }, {});
 		expect(text).not.toMatch(/certainty|redundant/i);
 		expect(text).toContain("Importance of blocks 0 to 3 by leave-one-out; loss of the original model 2.000\n");

@@ -38,8 +38,8 @@ export const amountRows = {
 			rank: {
 				value: { kind: "integers", min: 1 },
 				meta: "<N,N>",
-				help: "Numbers of blocks that the verdicts are about, e.g. 3,6; estimators look at sets of up to the largest",
-				default: "a third of the blocks",
+				help: "Numbers of blocks, or attention parts, that the verdicts are about, e.g. 3,6; estimators look at sets of up to the largest",
+				default: "a third of the blocks, half of the attention parts that can go",
 			},
 			compare: {
 				value: { kind: "amounts" },
@@ -109,7 +109,9 @@ export const amountRows = {
 		commands: ["prune", "frontier"],
 		plan: "targetSpeedup",
 		per: {
-			frontier: { help: "Least speed-up, e.g. 1.3 (generation) or prompt:1.3; every combination is timed on this machine" },
+			frontier: {
+				help: "Least speed-up, e.g. 1.3 (generation) or prompt:1.3; every combination is timed on this machine (granularity attention: derived from times of each type's parts)",
+			},
 		},
 	},
 	targetKv: {
@@ -135,7 +137,7 @@ export const amountRows = {
 		path: "maxBlocks",
 		value: { kind: "integer", min: 1 },
 		help: "Most blocks, or attention parts, to remove",
-		default: "a third of the blocks, half of the attention parts, or what the compute or speed-up target needs",
+		default: "a third of the blocks, half of the attention parts that can go, or what the compute or speed-up target needs",
 		group: "amount",
 		commands: ["frontier"],
 	},

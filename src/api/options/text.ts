@@ -14,7 +14,7 @@ const usedAt = {
 /** The same where nothing is weighed. */
 const seenAt = {
 	...usedAt,
-	help: "Context in tokens that the model is used at: granularity attention sees longer windows of a longer one",
+	help: "Context in tokens that the model is used at: granularity attention sees longer windows of a longer one, unless --window-length is given",
 	group: "text",
 } as const;
 

@@ -1,8 +1,10 @@
 // The context that a model is used at, and how much of it a search sees.
 import { stat } from "node:fs/promises";
+import type { JobOptions } from "../../api/job.js";
+import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
 import { weightedFiles } from "../../model/calibration/index.js";
-import type { ContextSettings, MethodSettings, ScoredSettings, TextSettings } from "../../api/options/settings.js";
+import type { ContextSettings, MethodSettings, MetricSettings, ScoredSettings, TextSettings } from "../../api/options/settings.js";
 import type { Header } from "./model-header.js";
 import { jobWith } from "./job.js";
 
@@ -75,10 +77,14 @@ export function seenText(
 	return { windows: count, windowLength: length, scoreFrom: Math.floor(length / 2) };
 }
 
-/** The job with its context, and the windows that see it. Only a search of attention parts has one. @throws InvalidOptionError */
-export async function withContext<J extends Contextual>(job: J, header: Pick<Header, "file" | "path" | "blocks">): Promise<J> {
+/**
+ * The job with its context, and the windows that see it. Only a search of attention parts has one.
+ * @param named what else has a context, for people
+ * @throws InvalidOptionError
+ */
+export async function withContext<J extends Contextual>(job: J, header: Pick<Header, "file" | "path" | "blocks">, named = ""): Promise<J> {
 	if (!searchesAttention(job)) {
-		checkContextOf(job, header);
+		checkContextOf(job, header, named);
 		return job;
 	}
 	const context = contextFor(header, job);
@@ -91,17 +97,32 @@ export async function withContext<J extends Contextual>(job: J, header: Pick<Hea
  * equal; the models whose attention parts can be removed alone have none of these.
  * @throws InvalidOptionError for a context of anything else
  */
-function checkContextOf({ context, remove }: Contextual, { path, blocks }: Pick<Header, "path" | "blocks">): void {
+function checkContextOf({ context, remove }: Contextual, { path, blocks }: Pick<Header, "path" | "blocks">, named: string): void {
 	if (context === undefined) return;
 	if (remove === undefined)
-		throw new InvalidOptionError(
-			"--context is what attention parts are weighed at: it belongs to --granularity attention, or to the parts that --remove names",
-		);
+		throw new InvalidOptionError(`--context is what attention parts are weighed at: it belongs to --granularity attention${named}`);
 	if (!blocks.attention.allowed)
 		throw new InvalidOptionError(
 			`--context counts time and the KV cache only of models that can lose attention parts alone, not of ${path}: ${blocks.attention.reason}. Leave it out, and measure both with prune-gguf speed (--remove, --prompt-tokens, --context)`,
 		);
 }
+
+/**
+ * A context of which only windows depend, since nothing is weighed by it.
+ * @returns whether they do: not if their length was given
+ * @throws InvalidOptionError for a context of questions
+ */
+export function windowsSeeContext({ metric, context, windowLength, ...options }: SeenOnly): boolean {
+	if (context !== undefined && metric === "accuracy")
+		throw new InvalidOptionError(
+			"--context makes windows of text longer, and --metric accuracy sees its questions whole: leave --context out",
+		);
+	if (context !== undefined && windowLength !== undefined)
+		logger(options)("note", `--context ${context} changes nothing: --window-length ${windowLength} says how long the windows are`);
+	return windowLength === undefined;
+}
+
+type SeenOnly = ContextSettings & Pick<MetricSettings, "metric"> & Pick<TextSettings, "windowLength"> & JobOptions;
 
 /** Whether attention parts are searched: blocks that are named take part as they are. */
 export const searchesAttention = ({ granularity, remove }: Pick<MethodSettings, "granularity"> & { readonly remove?: unknown }): boolean =>

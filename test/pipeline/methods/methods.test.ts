@@ -268,7 +268,7 @@ it("says how many blocks the verdicts cut, which are no more than may be removed
 	const critical = [{ blocks: [5], addedLoss: 5, limit: Math.LN2, frozen: true }];
 	const board = { frozen: new Map([[4, "stays"]]) };
 	const of = (kmax: number) => cutOf({ attribution, critical, unseen: [2] }, kmax, board, 1);
-	expect(of(2)).toMatchObject({ cut: 2, unseen: [2] });
+	expect(of(2).cut).toBe(2);
 	expect(of(2).verdicts.map(({ block, verdict }) => [block, verdict])).toEqual([
 		[0, "low"],
 		[1, "undecided"],
@@ -278,7 +278,7 @@ it("says how many blocks the verdicts cut, which are no more than may be removed
 	expect(of(5).cut).toBe(4);
 	const { standardErrors, ...exact } = attribution;
 	expect(standardErrors).toBeDefined();
-	expect(cutOf({ attribution: exact, critical, unseen: [] }, 5, board, 1)).toEqual({ cut: 3, verdicts: [], unseen: [] });
+	expect(cutOf({ attribution: exact, critical, unseen: [] }, 5, board, 1)).toEqual({ cut: 3, verdicts: [] });
 });
 
 it.each<[PruneOptions, RegExp]>([

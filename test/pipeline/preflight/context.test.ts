@@ -80,9 +80,9 @@ describe("a job with a context", () => {
 	});
 
 	it("is refused where nothing is weighed by it", async () => {
-		await expect(withContext({ granularity: "block", context: 512 } as const, header(2048))).rejects.toThrow(
-			/belongs to --granularity attention, or to the parts that --remove names$/,
-		);
+		const refused = (named?: string) => withContext({ granularity: "block", context: 512 } as const, header(2048), named);
+		await expect(refused()).rejects.toThrow(/belongs to --granularity attention$/);
+		await expect(refused(", or to others")).rejects.toThrow(/belongs to --granularity attention, or to others$/);
 	});
 
 	it("is refused where the parts of blocks are not alike, with the reason and what measures it", async () => {
