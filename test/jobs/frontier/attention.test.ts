@@ -75,7 +75,9 @@ it("counts attention parts: each row has time and KV cache at the context, and l
 	expect(text).not.toContain("extrapolated");
 	expect(text).toContain("windows of the validation split, positions from 32 on.\n");
 	expect(text).toMatch(/On the held-out split \(\d+ windows, positions from 32 on, not used/);
-	expect(result.verdict.text).toContain("Losses on the validation and held-out splits are of positions from 32 on of windows of 64 tokens.");
+	expect(result.verdict.text).toContain(
+		"Losses on the validation and held-out splits are of positions from 32 on of windows of 64 tokens.",
+	);
 
 	await keptTimesAreTaken(result);
 });
