@@ -74,7 +74,7 @@ async function run() {
 	const tests = await runDeviceTests({ addon, args: positionals });
 	const rows = [
 		[`build for ${backend}`, true, `${Math.round(seconds)} s`],
-		["test/device", tests.ok, tests.line],
+		[["test/device", ...positionals].join(" "), tests.ok, tests.line],
 	];
 	const small = await compare(addon, fixture);
 	rows.push(...small.rows);

@@ -55,7 +55,7 @@ interface TimesOfType {
 	readonly measuredAt: number;
 }
 
-/** What to know of times in several types of weights. @param types those of the original model first */
+/** What to know of times in several types of weights. @param types the model's own first */
 export function timesNotes(types: readonly TimesOfType[]): string[] {
 	const far = types.filter(isExtrapolated).map(({ name, measuredAt }) => `${name} from ${formatInteger(Math.round(measuredAt))}`);
 	const [own, ...others] = types;

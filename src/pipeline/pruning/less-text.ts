@@ -1,12 +1,10 @@
-// A run whose limit of time the usual text takes too much of: it draws half of the text, and has the rest of the time for candidates.
+// A run whose limit of time the usual text takes too much of: it draws less, and has the rest of the time for candidates.
 import { logger } from "../../api/logger.js";
 import { type PruneJob, settledJob } from "../preflight/job.js";
-import { defaultWindows } from "../session/calibration-windows.js";
+import { fewWindows } from "../session/calibration-windows.js";
 import type { Session } from "../session/session.js";
 import { SlowTextError } from "../session/text-limit.js";
 
-/** Windows of such a run: those that the search has by default. */
-const fewWindows = 5;
 /** What share of the limit drawing the usual text may take. */
 const textShare = 1 / 6;
 
@@ -17,7 +15,8 @@ export interface Opened {
 }
 
 /**
- * Opens a session. If drawing its text takes more than a sixth of `maxTime`, and nobody asked for so many windows, it has half of them; a note says so, and what is written down and printed names them.
+ * Opens a session. If drawing its text takes more than a sixth of `maxTime`, it has fewer windows; a note says so, and what is written down and
+ * printed names them. Windows that were asked for, or that follow from a context, stay.
  * @param open what opens it, with the seconds that drawing text may take
  */
 export async function openInTime(options: PruneJob, open: (options: PruneJob, textSeconds?: number) => Promise<Session>): Promise<Opened> {
@@ -27,11 +26,7 @@ export async function openInTime(options: PruneJob, open: (options: PruneJob, te
 		return { session: await open(options, textShare * maxTime), options };
 	} catch (error) {
 		if (!(error instanceof SlowTextError)) throw error;
-		const seconds = Math.ceil(error.seconds);
-		logger(options)(
-			"note",
-			`--max-time is short: drawing ${defaultWindows} windows of text for each purpose takes about ${seconds}s, so there are ${fewWindows}`,
-		);
+		logger(options)("note", `--max-time is short for the usual amount of self-generated text: the run has --windows ${fewWindows}`);
 		const less = settledJob(options, { windows: fewWindows });
 		return { session: await open(less), options: less };
 	}

@@ -1,4 +1,5 @@
 // The calibration windows of a run: drawn or read, self-generated text kept for the next run.
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import {
@@ -24,7 +25,7 @@ import { llamaPin } from "../../model/runtime/paths.js";
 import { hashOf } from "../../storage/hash.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { windowsPath } from "../../storage/runs.js";
-import { type DrawingLimit, watchDrawing } from "./text-limit.js";
+import { type DrawingLimit, SlowTextError, watchDrawing } from "./text-limit.js";
 import { timed } from "./timings.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
@@ -36,6 +37,8 @@ export const defaultWindows = 10;
  */
 const divergenceWindows = 5;
 export const defaultWindowLength = 128;
+/** Windows of the splits in a run whose limit of time drawing the usual text takes too much of: those that the search has anyway. */
+export const fewWindows = divergenceWindows;
 /** Bumped when self-generated text is drawn differently: kept windows of another version are not used. */
 const samplerVersion = 1;
 
@@ -82,7 +85,7 @@ export interface SessionText extends Calibration {
 /**
  * The windows of the options' files, or self-generated text, which is kept in the run folder.
  * @throws InvalidOptionError for self-generated text that cannot be drawn in time
- * @throws SlowTextError where it takes longer than it should
+ * @throws SlowTextError where it takes longer than it should, or did in an earlier run
  */
 export async function calibrationOf(
 	model: Model,
@@ -108,17 +111,22 @@ export async function calibrationOf(
 	};
 	if (!onSelfGenerated(options)) return draw();
 	// Self-generated text is kept: a resumed run must see the same windows, and drawing them takes a while.
-	// Under the names of version 1 of plans, so that text which it drew is found.
-	const { heldOut, ...others } = counts;
-	const name = hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed, ...mixKey(options)]);
-	const file = windowsPath(folder, name);
+	const file = textPath(folder, seed, options);
 	const kept = await readKept(model, file, { ...counts, length, by });
 	if (kept) return kept;
+	// A run that drew less text goes on with that, however fast the rest would be drawn now.
+	if (limit.most !== undefined && existsSync(textPath(folder, seed, { ...options, windows: fewWindows }))) throw new SlowTextError();
 	const [drawn, drawnIn] = await timed(draw);
 	const splits = inSplits((split) => Array.from(drawn.splits[split].tokens));
 	const text = JSON.stringify({ splits, kinds: drawn.kinds, checked: true, drawn: { seconds: drawnIn, by } });
 	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
 	return { ...drawn, drawnIn };
+}
+
+/** Where the text of the splits is kept: under the names of version 1 of plans, so that text which it drew is found. */
+function textPath(folder: string, seed: number, options: SessionSettings): string {
+	const { length, heldOut, ...others } = splitCounts(options);
+	return windowsPath(folder, hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed, ...mixKey(options)]));
 }
 
 /** Text from nothing keeps the names that it had before there was another. */
@@ -141,7 +149,8 @@ export function furtherToDraw(folder: string, copy: string | undefined, options:
 }
 
 /**
- * Further windows of the same kind, self-generated text kept in the run folder: an interrupted race goes on with the same.
+ * Further windows of the same kind, self-generated text kept in the run folder: an interrupted race goes on with the same, unless memory for the copy
+ * that drew it is missing now.
  * @param drawnBy type of the copy that draws it, undefined for the model itself
  */
 export function furtherOf(

@@ -3,12 +3,14 @@ import { InvalidOptionError } from "../../errors.js";
 
 /** Drawing the text would take longer than a run has for it. */
 export class SlowTextError extends Error {
-	/** @param seconds of drawing all of it, about */
-	constructor(readonly seconds: number) {
-		super(`drawing the text takes about ${Math.ceil(seconds)}s`);
+	constructor() {
+		super("drawing the text would take too long");
 		this.name = "SlowTextError";
 	}
 }
+
+/** Share of the text after which the rest is drawn in any case: drawing less from the beginning would take as long. */
+const nearlyDrawn = 1 / 3;
 
 /** How long drawing may take. */
 export interface DrawingLimit {
@@ -39,7 +41,7 @@ export function watchDrawing({ until, most }: DrawingLimit, signal: AbortSignal 
 		const seconds = (now() - begun) / 1000;
 		if (done <= 0 || seconds < settled) return;
 		const needed = (seconds * total) / done;
-		if (most !== undefined && needed > most) return stop.abort(new SlowTextError(needed));
+		if (most !== undefined && needed > most && done < nearlyDrawn * total) return stop.abort(new SlowTextError());
 		if (begun + 1000 * needed <= until) return;
 		const least = Math.ceil(needed);
 		stop.abort(
