@@ -8,6 +8,7 @@ import { hashWindows } from "../../src/model/runtime/windows.js";
 import { Session } from "../../src/pipeline/session/session.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes } from "../helpers/home.js";
+import { thorough } from "../helpers/slow.js";
 
 // A search of attention parts scores the second half of each window of its splits. Whatever healing measures on them scores the same
 // positions: losses of other positions cannot be compared with these.
@@ -47,7 +48,7 @@ describe("a healed set of attention parts", { timeout: 120_000 }, () => {
 		expect([search, validation, heldOut].map((split) => [...(scored.get(split!.sha256) ?? [])])).toEqual([[32], [32], [0]]);
 	});
 
-	it("is judged by a limit alone", async () => {
+	it.runIf(thorough)("is judged by a limit alone", async () => {
 		const { removeAttention: _, ...asked } = quick;
 		const search = { effort: "quick", granularity: "attention" } as const;
 		const { plan } = await pruneGguf(fixturePath, undefined, { ...asked, search, limits: { maxPplRatio: 1.5, maxKl: 5 } });

@@ -9,6 +9,7 @@ import { readPlan } from "../../src/storage/plan.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes } from "../helpers/home.js";
 import { madeUpQuestions, writeQuestions } from "../helpers/questions.js";
+import { thorough } from "../helpers/slow.js";
 
 const { out, fresh } = ownHomes();
 const plain = { search: { effort: "quick" }, speed: false, samples: 0, report: false } as const satisfies PruneOptions;
@@ -64,7 +65,7 @@ describe("a search of attention parts", () => {
 		expect(await notes({ remove: "3a" }, file)).toEqual([]);
 	});
 
-	it("prints commands that measure the same text, and sees no text where questions decide", async () => {
+	it.runIf(thorough)("prints commands that measure the same text, and sees no text where questions decide", async () => {
 		const search = { ...plain.search, granularity: "attention" } as const;
 		const { commands } = await pruneGguf(fixturePath, undefined, { ...plain, search });
 		expect(commands.length).toBeGreaterThan(0);

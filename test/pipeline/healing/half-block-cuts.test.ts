@@ -18,7 +18,7 @@ import { writePruned } from "../../../src/pipeline/writing/write-pruned.js";
 import { measureZeroed } from "../../../src/pipeline/writing/zeroed-oracle.js";
 import { blocks, fixturePath, fixtureWindows, fullSet, mean, removing } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
-import { firstOf } from "../../helpers/slow.js";
+import { firstOf, thorough } from "../../helpers/slow.js";
 
 // Healing at half-block cuts: what is measured in memory, what is written, and what the original gives with the removed parts zeroed.
 
@@ -243,7 +243,7 @@ describe("a run that heals a half-block cut", () => {
 	});
 });
 
-it.each(firstOf(1, ["greedy", "swap"] as const))("a search for half-block cuts (%s) is healed as it was measured", async (method) => {
+it.runIf(thorough).each(["greedy", "swap"] as const)("a search for half-block cuts (%s) is healed as it was measured", async (method) => {
 	const output = out();
 	const { plan, output: made } = await pruneGguf(fixturePath, output, {
 		...{ ...small, windows: 6, windowLength: 64, removeBlocks: 4, heal: { tokens: 4096 } },
