@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { EvaluationError } from "../../src/errors.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
@@ -11,7 +12,7 @@ import { ownHomes, small } from "../helpers/home.js";
 
 vi.mock("../../src/pipeline/pruning/time-plan.js", { spy: true });
 vi.mock("../../src/pipeline/session/text-limit.js", { spy: true });
-const { folder, out } = ownHomes();
+const { folder, home, out } = ownHomes();
 afterEach(() => {
 	vi.mocked(timePlan.planTime).mockReset();
 	vi.mocked(timePlan.leftOutLate).mockReset();
@@ -127,11 +128,21 @@ describe("a run that is limited in time", () => {
 		expect(notes.join("\n")).toContain("the run has --windows 5");
 		// In another cache, and on another machine, it is the same text.
 		expect(plan!.command).toContain("--windows 5");
-		// The usual text would be drawn in no time now.
+		// As if it had been drawn on busy cores; the usual text would be drawn in no time now.
+		const drawnIn = (seconds: number) => {
+			const runs = join(home(), "runs");
+			const path = readdirSync(runs, { recursive: true, encoding: "utf8" }).find((name) => name.endsWith(".windows.json"))!;
+			const kept = JSON.parse(readFileSync(join(runs, path), "utf8")) as { drawn: { seconds: number; by: string } };
+			writeFileSync(join(runs, path), JSON.stringify({ ...kept, drawn: { ...kept.drawn, seconds } }));
+		};
+		drawnIn(400);
 		const again = await prune();
 		expect(again.plan!.removed).toEqual(plan!.removed);
 		expect(notes.join("\n")).toContain("candidates are cached from an earlier run");
 		expect(notes.join("\n").match(/the run has --windows 5/g)).toHaveLength(2);
+		// A limit that the usual text fits into is not bound by it.
+		drawnIn(20);
+		expect((await prune()).plan!.calibration).toMatchObject({ search: { count: 5 }, validation: { count: 10 }, heldOut: { count: 15 } });
 	});
 
 	it("leaves out late what no longer fits, also further text for ties", async () => {

@@ -1,5 +1,4 @@
 // The calibration windows of a run: drawn or read, self-generated text kept for the next run.
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import {
@@ -114,13 +113,25 @@ export async function calibrationOf(
 	const file = textPath(folder, seed, options);
 	const kept = await readKept(model, file, { ...counts, length, by });
 	if (kept) return kept;
-	// A run that drew less text goes on with that, however fast the rest would be drawn now.
-	if (limit.most !== undefined && existsSync(textPath(folder, seed, { ...options, windows: fewWindows }))) throw new SlowTextError();
+	if (await goesOnWithLess(model, folder, { seed, by, ...limit }, options)) throw new SlowTextError();
 	const [drawn, drawnIn] = await timed(draw);
 	const splits = inSplits((split) => Array.from(drawn.splits[split].tokens));
 	const text = JSON.stringify({ splits, kinds: drawn.kinds, checked: true, drawn: { seconds: drawnIn, by } });
 	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
 	return { ...drawn, drawnIn };
+}
+
+/**
+ * Whether an earlier run drew less text, in a time in which the usual text takes too much of this limit, or nearly: a stopped run goes on with that,
+ * however fast the rest would be drawn now.
+ */
+async function goesOnWithLess(model: Model, folder: string, { seed, by, most }: TextRequest, options: SessionSettings): Promise<boolean> {
+	if (most === undefined) return false;
+	const few = { ...options, windows: fewWindows };
+	const less = await readKept(model, textPath(folder, seed, few), { ...splitCounts(few), by });
+	const windowsOf = ({ search, validation, heldOut }: ReturnType<typeof splitCounts>) => search + validation + heldOut;
+	const usual = ((less?.drawnIn ?? 0) * windowsOf(splitCounts(options))) / windowsOf(splitCounts(few));
+	return usual > most / 2;
 }
 
 /** Where the text of the splits is kept: under the names of version 1 of plans, so that text which it drew is found. */
