@@ -43,5 +43,8 @@ target_link_libraries(test-llama-archs PRIVATE llama llama-common)
 # Our own maker of small random models, for architectures that the generator leaves out, and llama.cpp's reader of GGUF.
 add_executable(fixture-tool EXCLUDE_FROM_ALL ${CMAKE_CURRENT_SOURCE_DIR}/test/conformance/fixture_tool.cpp)
 target_link_libraries(fixture-tool PRIVATE llama)
+# Saves and restores a state, and shifts a context.
+add_executable(continue-text EXCLUDE_FROM_ALL ${CMAKE_CURRENT_SOURCE_DIR}/test/conformance/continue_text.cpp)
+target_link_libraries(continue-text PRIVATE llama)
 # Built whenever the generator is.
-add_dependencies(test-llama-archs fixture-tool)
+add_dependencies(test-llama-archs fixture-tool continue-text)

@@ -131,6 +131,40 @@ async function expectSameWithoutFlash(path: string, name: string, removed: reado
 	expect(without).not.toBe(await logits("pruned", pruned, "on"));
 }
 
+const CONTINUE_TEXT = fileURLToPath(new URL("../../build/cpu/continue-text", import.meta.url));
+
+/** Hashes of the logits of a model behind a text, behind the same from a saved state, and in a shifted context (continue_text.cpp). */
+function continued(model: string, tokens: string, flash: "on" | "off") {
+	const run = spawnSync(CONTINUE_TEXT, [model, tokens, "2", flash], { encoding: "utf8", timeout: 600_000 });
+	expect(run.status, run.stderr).toBe(0);
+	return JSON.parse(run.stdout) as { straight: string; restored: string; shifted: string; stateBytes: number };
+}
+
+/**
+ * That a saved state and a shifted context give the same logits of the file without these parts and of the original with their outputs zeroed. The
+ * state lacks their keys and values.
+ */
+async function expectSameContinued(path: string, name: string, removed: readonly number[], vocabulary: number): Promise<void> {
+	const source = await GgufFile.read(path);
+	const random = new Random("continued");
+	const tokens = join(folder, `${name}-continued.i32`);
+	writeFileSync(
+		tokens,
+		Int32Array.from({ length: 160 }, () => random.integer(vocabulary)),
+	);
+	const zeroed = await written(zeroedBlocks(source, removed), join(folder, `${name}-zeroed-continued.gguf`));
+	const pruned = await written(removeBlocks(source, removed, { version: "0.0.0" }), join(folder, `${name}-pruned-continued.gguf`));
+	for (const flash of ["on", "off"] as const) {
+		const [before, after] = [continued(zeroed, tokens, flash), continued(pruned, tokens, flash)];
+		expect(after.straight).toBe(after.restored);
+		const { stateBytes, ...logits } = after;
+		expect(before).toMatchObject(logits);
+		expect(stateBytes).toBeLessThan(before.stateBytes);
+		// Another text: a hash that says nothing would be the same.
+		expect(after.shifted).not.toBe(after.straight);
+	}
+}
+
 describe.skipIf(!hasTools)("without some attention parts", () => {
 	it.each(ATTENTION_MODELS)("$name: every set is exact", async (model) => {
 		const path = await makeOwnModel(model, join(folder, model.name));
@@ -189,6 +223,15 @@ describe.skipIf(!hasTools)("without some attention parts", () => {
 		it("of SmolLM2", async (context) => {
 			if (!existsSync(SMOLLM)) context.skip(noSmollm);
 			await expectSameWithoutFlash(SMOLLM, "smollm", SOME_OF_SMOLLM);
+		});
+	});
+
+	describe("a saved state and a shifted context compute the same", () => {
+		it("of the fixture", () => expectSameContinued(fixturePath, "fixture", [2.25, 5.25, 6.25, 9], 1024));
+
+		it("of SmolLM2", async (context) => {
+			if (!existsSync(SMOLLM)) context.skip(noSmollm);
+			await expectSameContinued(SMOLLM, "smollm", SOME_OF_SMOLLM, 49_000);
 		});
 	});
 
