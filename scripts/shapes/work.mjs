@@ -21,11 +21,13 @@ export function candidatesOf(blocks, most, effort, granularity) {
 	return Math.round(budgets[effort] * (granularity === "half-block" ? 1.25 : 1));
 }
 
-/** Sets of one size in the final comparison, and parts of further text for those that are tied (budget.ts, race/ties.ts). */
-export const finalists = { quick: 7, standard: 11, thorough: 11 };
+/** Sets of one size in the final comparison, and those of them that are measured on each part of further text (budget.ts, race/ties.ts). */
+export const finalists = { quick: 7, standard: 19, thorough: 19 };
+/** The same where several sizes are compared, at most. */
+const finalistsOfEach = 11;
 /** Further sets of one size, with half-block cuts. */
 const furtherFinalists = { block: 0, "half-block": 2 };
-export const furtherParts = { quick: 1, standard: 3, thorough: 7 };
+export const furtherSets = { quick: [4], standard: [4], thorough: [4, 2, 2, 2, 2, 2, 2] };
 const furtherShare = 0.25;
 
 /**
@@ -43,11 +45,17 @@ export function workOf(blocks, { removed, text = false, ...how }) {
 		heldOut: splits.heldOut * windowLength,
 	};
 	const candidates = candidatesOf(blocks, most, effort, granularity);
-	const field = finalists[effort] + furtherFinalists[granularity];
+	const field = Math.min(finalists[effort], curve ? finalistsOfEach : Number.POSITIVE_INFINITY) + furtherFinalists[granularity];
 	const compared = field * (curve ? most : 1);
-	const further = Math.min(compared * furtherParts[effort], Math.floor(candidates * furtherShare));
-	// Parts that the further evaluations reach: all finalists of a size are measured on the same.
-	const parts = Math.min(furtherParts[effort], Math.floor(further / field));
+	const sizes = curve ? most : 1;
+	const allowed = Math.floor(candidates * furtherShare);
+	// Parts of further text that those evaluations reach.
+	let further = 0;
+	let parts = 0;
+	for (const sets of furtherSets[effort]) {
+		if (further < allowed) parts += 1;
+		further = Math.min(further + sets * sizes, allowed);
+	}
 	return {
 		...{ most, candidates, compared, further, parts, tokens, splits, windowLength },
 		search: candidates * tokens.search,

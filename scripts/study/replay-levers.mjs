@@ -67,6 +67,15 @@ export const levers = {
 	"no further text, a half of the search split": (run) => pooledOf(run, { searched: true, trust: 0.5, rounds: 0 }),
 	"no further text, a quarter of the search split": (run) => pooledOf(run, { searched: true, trust: 0.25, rounds: 0 }),
 	"8 finalists, further text": (run) => pooledOf({ ...run, sets: run.most(8) }, {}),
+	"8 finalists, pooled with a half of the search split": (run) => halved(run, 8, {}),
+	"8 finalists, the best 4 and 2 on further text": (run) => halved(run, 8, { most: (round) => 8 >> round }),
+	"8 finalists, the best 4 on one round": (run) => halved(run, 8, { most: () => 4, rounds: 1 }),
+	"12 finalists, the best 4 on one round": (run) => halved(run, 12, { most: () => 4, rounds: 1 }),
+	"16 finalists, the best 4 on one round": (run) => halved(run, 16, { most: () => 4, rounds: 1 }),
+	"16 finalists, the best 6 on one round": (run) => halved(run, 16, { most: () => 6, rounds: 1 }),
+	"24 finalists, the best 4 on one round": (run) => halved(run, 24, { most: () => 4, rounds: 1 }),
+	"16 finalists, the best 4 and 2 on further text": (run) => halved(run, 16, { most: (round) => 8 >> round }),
+	"16 finalists, the best 6 and 3 on further text": (run) => halved(run, 16, { most: (round) => (round === 1 ? 6 : 3) }),
 	"16 finalists, further text": (run) => pooledOf({ ...run, sets: run.most(16) }, {}),
 	"24 by the search, the 8 best of them with the rest of its split, further text": (run) => screened(run, 24, 8),
 	"the best of 16 finalists": async ({ most, deal }) => ({ set: lowest(await deal.truth.measure(most(16))), passes: 0 }),
@@ -75,15 +84,17 @@ export const levers = {
 	"the best of the finalists": async ({ sets, deal }) => ({ set: lowest(await deal.truth.measure(sets)), passes: 0 }),
 };
 
-async function compared({ sets, deal }, rounds = 2) {
+const halved = (run, count, how) => pooledOf({ ...run, sets: run.most(count) }, { searched: true, trust: 0.5, ...how });
+
+async function compared({ sets, deal }, rounds = 2, most) {
 	const measured = await deal.validation.measure(sets);
-	const { fields, parts } = await tellApart([measured], { further: further(deal), rounds, masks: 1000 });
+	const { fields, parts } = await tellApart([measured], { further: further(deal), rounds, masks: 1000, most });
 	const passes = (sets.length + parts.flat().length) * deal.counts.validation;
 	return { fields, passes };
 }
 
-async function pooledOf(run, { searched = false, predicted = false, rounds = 2, trust = 1 }) {
-	const { fields, passes } = await compared(run, rounds);
+async function pooledOf(run, { searched = false, predicted = false, rounds = 2, trust = 1, most }) {
+	const { fields, passes } = await compared(run, rounds, most);
 	const field = fields[0];
 	const sets = field.map(({ coalition }) => coalition);
 	const texts = [{ losses: field.map(({ losses }) => losses) }];

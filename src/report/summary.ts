@@ -168,7 +168,9 @@ export function tiedText({ removal, curve }: Report, most = Number.POSITIVE_INFI
 	const more = sets.length > most ? `; and ${sets.length - most} more` : "";
 	const { windows } = sets[0]!;
 	const unit = curve?.metric === "accuracy" ? "questions" : "windows";
-	const where = windows === undefined ? "the validation split" : `${formatInteger(windows)} validation ${unit}`;
+	// Those that the race left out for better ones were measured on less text.
+	const reached = sets.every((set) => set.windows === windows) ? "" : "up to ";
+	const where = windows === undefined ? "the validation split" : `${reached}${formatInteger(windows)} validation ${unit}`;
 	return `Statistically tied on ${where}: ${named.join("; ")}${more}`;
 }
 

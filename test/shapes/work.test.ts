@@ -77,7 +77,13 @@ describe("the work of the default job", () => {
 					expect(work.candidates).toBe(masks);
 					const announced = announcedWork({
 						...{ masks, known: 0, singles: blocks + 1, sizes: removed === undefined ? work.most : 1 },
-						...{ field: raceField("auto", effort, granularity), effort, tokens: work.tokens, secondsPerMask: 1, maxTime: undefined },
+						...{
+							field: raceField("auto", { effort, granularity, sizes: removed === undefined ? work.most : 1 }),
+							effort,
+							tokens: work.tokens,
+							secondsPerMask: 1,
+							maxTime: undefined,
+						},
 					});
 					expect(work.search + work.validation + work.figures).toBe(announced.tokens);
 				}

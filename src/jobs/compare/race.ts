@@ -8,7 +8,7 @@ import { countedText, formatBlocks } from "../../notation.js";
 import { bestWhole } from "../../pipeline/methods/searches.js";
 import { holdsCut } from "../../game/parts.js";
 import { race } from "../../pipeline/race/race.js";
-import { partsAfter, tieRounds } from "../../pipeline/race/ties.js";
+import { furtherAtMost, partsAfter, tieRounds } from "../../pipeline/race/ties.js";
 import type { Session } from "../../pipeline/session/session.js";
 import type { ProposedSet } from "../../pipeline/methods/selection-context.js";
 import { raceField } from "../../pipeline/methods/budget.js";
@@ -24,10 +24,9 @@ const tiedSets: Readonly<Partial<Record<Method, number>>> = { auto: 4, swap: 2 }
 /** Masks that are kept for the race of a method: the original model, its sets, further text for some of them; no more than a quarter of all. */
 export function raceReserve({ method, granularity }: Contender, sizes: number, limit: number): number {
 	const effort = effortOfMethod(method);
-	const field = raceField(method, effort, granularity);
+	const field = raceField(method, { effort, sizes, granularity });
 	if (field === 1) return 0;
-	const parts = partsAfter(tieRounds[effort]);
-	return Math.min(1 + (field + (tiedSets[method] ?? 0) * parts) * sizes, Math.floor(limit / 4));
+	return Math.min(1 + (field + furtherAtMost(effort, tiedSets[method] ?? 0)) * sizes, Math.floor(limit / 4));
 }
 
 /** What a race within a budget is given. */

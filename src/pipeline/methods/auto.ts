@@ -42,8 +42,9 @@ export async function chooseAuto({ session, game, search, counts, options, ranki
 	);
 	const { found, contributions, surrogate, interactions, halfBlocks, shifted } = result;
 	const singles = await session.singleRemovals(found.originalLoss, options.signal, game);
+	const raced = racedSets(effortOf(options), counts.length);
 	const tied = [...found.tied.values()]
-		.flatMap((sets) => sets.slice(0, racedSets[effortOf(options)]))
+		.flatMap((sets) => sets.slice(0, raced))
 		.map(({ removed }) => ({ removed: [...removed], method: "auto" }));
 	return {
 		found: { ...found, notes: [...found.notes, ...distrust(surrogate)] },

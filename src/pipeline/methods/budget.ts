@@ -20,18 +20,28 @@ const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>
 const shareOf = (granularity: BudgetSettings["granularity"] = "block") =>
 	({ block: 1, "half-block": 1 + HALF_SHARE, attention: (1 + HALF_SHARE) / 2 })[granularity];
 
+/** The same where several sizes are raced, as for a curve. */
+const RACED_OF_EACH = 8;
+
 /**
  * Most sets of one size, its own among them, that the race decides between if they are tied in the search. The best set that a search has measured is
- * often not its own: in replays eight finalists had a tenth to two fifths less regret than four (docs/research/decisions.md).
+ * often not its own: in replays sixteen finalists, the best four of them on further text, had a fifth less regret than four that all got it
+ * (docs/research/decisions.md).
  */
-export const racedSets: Readonly<Record<Effort, number>> = { quick: 4, standard: 8, thorough: 8 };
+export function racedSets(effort: Effort, sizes: number): number {
+	const most = { quick: 4, standard: 16, thorough: 16 }[effort];
+	return sizes > 1 ? Math.min(most, RACED_OF_EACH) : most;
+}
 
 /**
  * Sets of each size that a method's race holds at most; of auto greedy's, a run of neighbors and leave-one-out's beside its own. With
  * half-block cuts the best ones of auto, and of other methods leave-one-out's and the best set of whole blocks.
  */
-export function raceField(method: Method, effort: Effort, granularity: BudgetSettings["granularity"] = "block"): number {
-	if (method === "auto") return racedSets[effort] + 3 + (granularity === "half-block" ? RACED_HALVES : 0);
+export function raceField(
+	method: Method,
+	{ effort, sizes, granularity = "block" }: Pick<BudgetSettings, "granularity"> & { readonly effort: Effort; readonly sizes: number },
+): number {
+	if (method === "auto") return racedSets(effort, sizes) + 3 + (granularity === "half-block" ? RACED_HALVES : 0);
 	if (granularity === "half-block") return 3;
 	return factsOf(method).raced ? 2 : 1;
 }

@@ -2,7 +2,7 @@
 import type { Effort } from "../../api/index.js";
 import { masksIn } from "../../game/search/time-limit.js";
 import { furtherShare } from "../race/race.js";
-import { partsAfter, tieRounds } from "../race/ties.js";
+import { furtherAtMost, partsAfter, tieRounds } from "../race/ties.js";
 import type { PlannedSeconds } from "./steps.js";
 
 export interface WorkAsked {
@@ -34,7 +34,7 @@ function countsOf({ masks, known, singles, sizes, field, effort, secondsPerMask,
 	const inTime = masksIn(maxTime ?? Number.POSITIVE_INFINITY, secondsPerMask);
 	const searched = Math.min(masks, Math.max(inTime, singles - known));
 	const raced = field * sizes;
-	const most = field === 1 ? 0 : raced * partsAfter(tieRounds[effort]);
+	const most = field === 1 ? 0 : sizes * furtherAtMost(effort, field);
 	return { searched, raced, further: Math.min(most, Math.floor((known + searched) * furtherShare)) };
 }
 

@@ -7,7 +7,7 @@ import { disagreementsOf, disagreementText } from "./by-source.js";
 import { formatBlocks } from "../../notation.js";
 import { holdsCut } from "../../game/parts.js";
 import { above, isTied } from "./beats.js";
-import { type Field, tellApart, tieRounds, type ToldApart } from "./ties.js";
+import { type Field, type LeftOut, mostTied, tellApart, tieRounds, type ToldApart } from "./ties.js";
 import { differences, finite, meanAndError } from "../../game/statistics.js";
 import type { ProposedSet } from "../methods/selection-context.js";
 import { bySupport, supportOf } from "./supported.js";
@@ -105,7 +105,7 @@ export async function race(
 	const winners = new Map(
 		told.fields.map((field) => [
 			field[0].coalition.removed().length,
-			{ ...finalistOf(field[0]), ...tiedOf(field, finalistOf, byDivergence) },
+			{ ...finalistOf(field[0]), ...tiedOf(field, told.leftOut, finalistOf, byDivergence) },
 		]),
 	);
 	const onSplit = new Map(
@@ -168,7 +168,7 @@ async function compareSets(
 	const support = supportOf(session, played);
 	const supported = (field: Field) => bySupport(field, support);
 	const rounds = tieRounds[effortOf(options)];
-	const told = await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, supported, signal });
+	const told = await tellApart(sizesOf(compared), { further, rounds, masks: furtherMasks, most: mostTied, supported, signal });
 	const best = [full, ...told.fields.map(([set]) => set.coalition)];
 	const confirmed = onCopy ? await own.measure(best, { phase: "measuring the best on the model itself", signal }) : [];
 	return { measured, compared, byDivergence, told, confirmed };
@@ -197,21 +197,24 @@ function sizesOf(measured: readonly Measurement[]): Measurement[][] {
 	return [...sizes.values()].map((sets) => [...sets.values()]);
 }
 
-function tiedOf([best, ...others]: Field, choiceOf: (set: Measurement) => ProposedSet, byDivergence: boolean): Pick<Finalist, "tied"> {
-	const tied = others.flatMap((set): TiedFinalist[] => {
+/** Each on all the text that it and the winner were measured on. */
+function tiedOf(
+	[best, ...others]: Field,
+	leftOut: readonly LeftOut[],
+	choiceOf: (set: Measurement) => ProposedSet,
+	byDivergence: boolean,
+): Pick<Finalist, "tied"> {
+	const earlier = leftOut.flatMap(({ set, field }) => {
+		const then = field.find(({ coalition }) => coalition.equals(best.coalition));
+		return then ? [{ set, from: then }] : [];
+	});
+	const pairs = [...others.map((set) => ({ set, from: best })), ...earlier];
+	const tied = pairs.flatMap(({ set, from }): TiedFinalist[] => {
 		const { removed, method } = choiceOf(set);
-		const difference = above(set, best);
-		if (!isTied(difference)) return [];
-		return [
-			{
-				removed,
-				method,
-				above: difference.mean,
-				standardError: difference.standardError ?? 0,
-				windows: best.losses.length,
-				...(byDivergence ? { by: "divergence" as const } : {}),
-			},
-		];
+		const { mean, standardError = 0, t } = above(set, from);
+		if (!isTied({ mean, standardError, t })) return [];
+		const by = byDivergence ? { by: "divergence" as const } : {};
+		return [{ removed, method, above: mean, standardError, windows: from.losses.length, ...by }];
 	});
 	return tied.length > 0 ? { tied } : {};
 }

@@ -5,11 +5,26 @@ import type { Game, Measurement } from "../../game/game.js";
 import { bySource } from "../../game/sources.js";
 import { above, isSound, isWorse, lowest, lowestWithoutCuts, matters, mayWin, meanOf } from "./beats.js";
 
-/** Rounds at most, each of which doubles the text: twice, four times, eight times the validation split's. */
-export const tieRounds: Readonly<Record<Effort, number>> = { quick: 1, standard: 2, thorough: 3 };
+/**
+ * Rounds at most, each of which doubles the text: twice the validation split's, eight times. A second round for the standard effort would take half as
+ * long again as the whole comparison, drawing its text, for a tenth of the regret (docs/research/decisions.md).
+ */
+export const tieRounds: Readonly<Record<Effort, number>> = { quick: 1, standard: 1, thorough: 3 };
 
 /** Parts of further text, each as large as the validation split, that were measured after so many rounds. */
 export const partsAfter = (round: number) => 2 ** round - 1;
+
+/**
+ * Sets of a size that get the further text of a round (from 1) at most: half as many in each (successive halving). In replays of measured games
+ * that chose as well as further text for all that are tied, and took a third less (docs/research/decisions.md).
+ */
+export const mostTied = (round: number) => Math.max(2, 8 >> round);
+
+/** Sets times parts of further text that so many tied sets of a size are measured on at most. */
+export function furtherAtMost(effort: Effort, tied: number): number {
+	const rounds = Array.from({ length: tieRounds[effort] }, (_, i) => i + 1);
+	return rounds.reduce((sum, round) => sum + Math.min(tied, mostTied(round)) * (partsAfter(round) - partsAfter(round - 1)), 0);
+}
 
 export interface TieOptions {
 	/** Gives the parts of further text in their order; undefined where there is no more. */
@@ -18,6 +33,8 @@ export interface TieOptions {
 	readonly rounds: number;
 	/** Sets times parts that are measured at most. */
 	readonly masks: number;
+	/** Sets of a size that get the further text of a round (from 1) at most, the best of them; at least 2. @default all that are tied */
+	readonly most?: ((round: number) => number) | undefined;
 	/** Orders those that are left by what else is known of them, the best one first. @default by the mean on the text of the race */
 	readonly supported?: ((field: Field) => Field) | undefined;
 	readonly signal?: AbortSignal | undefined;
@@ -26,6 +43,8 @@ export interface TieOptions {
 export interface ToldApart {
 	/** The best set of each size and those tied with it, on all the text that these were measured on. */
 	readonly fields: readonly Field[];
+	/** Sets that got no more text though they were not surely worse than the best of their size. */
+	readonly leftOut: readonly LeftOut[];
 	/** What was measured on each part. */
 	readonly parts: readonly (readonly Coalition[])[];
 	/** Why sizes were left undecided: no more text, or no more masks; undefined where all rounds were made, or none was needed. */
@@ -38,6 +57,12 @@ export interface ToldApart {
  */
 export type Field = readonly [best: Measurement, ...tied: Measurement[]];
 
+/** A set and all of its size that were still in the race, on the text that they had then. */
+export interface LeftOut {
+	readonly set: Measurement;
+	readonly field: Field;
+}
+
 /** The sets of one size that are still in the race. */
 interface Contest {
 	readonly field: Field;
@@ -47,7 +72,8 @@ interface Contest {
 
 /**
  * A race by rounds. In each one the sets that are not surely worse than the best of their size (95 % interval of the difference, paired by
- * window) are measured on as much further text as they had, all on the same; those that then are surely worse drop out. A size is decided
+ * window) are measured on as much further text as they had, all on the same; those that then are surely worse drop out, and of the others all but
+ * the best {@link mostTied}, though nothing is known against them. A size is decided
  * when one set is left, or none can be better than another by more than {@link indifference}. Where the masks do not reach for all sizes,
  * those with the fewest sets come first; of the next one the best sets go on, as many as the masks reach for but at least two, and the others
  * drop out though nothing is known against them. The best set without half-block cuts goes on as long as a cut in the race does not beat it: no cut
@@ -57,18 +83,21 @@ interface Contest {
  */
 export async function tellApart(sizes: readonly (readonly Measurement[])[], options: TieOptions): Promise<ToldApart> {
 	const parts: Coalition[][] = [];
+	const leftOut: LeftOut[] = [];
 	let contests = sizes.map(contestOf);
 	let left = options.masks;
 	let stopped: ToldApart["stopped"];
 	for (let round = 1; round <= options.rounds; round++) {
 		const wanted = partsAfter(round) - parts.length;
 		const undecided = contests.filter(({ field }) => isUndecided(field));
-		const open = affordable(undecided, Math.floor(left / wanted));
-		if (undecided.some((contest) => (open.get(contest)?.length ?? 0) < contestants(contest).length)) stopped = "masks";
+		const going = undecided.map((contest) => ({ contest, sets: contestants(contest, options.most?.(round)) }));
+		const open = affordable(going, Math.floor(left / wanted));
+		if (going.some(({ contest, sets }) => (open.get(contest)?.length ?? 0) < sets.length)) stopped = "masks";
 		const sets = [...open.values()].flat().map(({ coalition }) => coalition);
 		if (sets.length === 0) break;
 		const measured = await measureParts(sets, parts.length, wanted, options);
 		for (const _ of measured) parts.push(sets);
+		if (measured.length > 0) leftOut.push(...[...open].flatMap(leftOutOf));
 		left -= measured.length * sets.length;
 		const more = new Map(sets.map(({ key }, i) => [key, measured.map((part) => part[i]!)]));
 		// Sets that were not measured further cannot be compared with those that were, window by window.
@@ -83,10 +112,13 @@ export async function tellApart(sizes: readonly (readonly Measurement[])[], opti
 		}
 	}
 	const { supported = (field) => field } = options;
-	return { fields: contests.map(({ field, whole }) => withTakenFirst(supported(field), whole)), parts, stopped };
+	return { fields: contests.map(({ field, whole }) => withTakenFirst(supported(field), whole)), leftOut, parts, stopped };
 }
 
 const contestOf = (sets: readonly Measurement[]): Contest => ({ field: fieldOf(sets), whole: lowestWithoutCuts(sets) });
+
+const leftOutOf = ([{ field }, going]: readonly [Contest, Field]): LeftOut[] =>
+	field.filter((set) => !going.includes(set)).map((set) => ({ set, field }));
 
 /** A set that breaks the model on the text loses to any that does not. */
 function fieldOf(sets: readonly Measurement[]): Field {
@@ -107,16 +139,17 @@ function withTakenFirst(field: Field, whole: Measurement | undefined): Field {
 const isUndecided = ([best, ...tied]: Field): boolean => tied.some((set) => matters(above(set, best)));
 
 /** Those that need further text: whole blocks that are surely worse than the best set too, if it is not sure that they are worse than all others. */
-function contestants({ field, whole }: Contest): Field {
-	return !whole || field.includes(whole) || field.every((set) => mayWin(set, whole)) ? field : [...field, whole];
+function contestants(contest: Contest, most = Number.POSITIVE_INFINITY): Field {
+	const { field, whole } = contest;
+	const all: Field = !whole || field.includes(whole) || field.every((set) => mayWin(set, whole)) ? field : [...field, whole];
+	return all.length <= most ? all : bestOf(contest, most);
 }
 
 /** What so many masks reach for: the contests with the fewest sets, and the best sets of the next one. */
-function affordable(contests: readonly Contest[], masks: number): Map<Contest, Field> {
+function affordable(going: readonly { readonly contest: Contest; readonly sets: Field }[], masks: number): Map<Contest, Field> {
 	const open = new Map<Contest, Field>();
 	let left = masks;
-	for (const contest of [...contests].sort((a, b) => contestants(a).length - contestants(b).length)) {
-		const all = contestants(contest);
+	for (const { contest, sets: all } of [...going].sort((a, b) => a.sets.length - b.sets.length)) {
 		const reached = all.length <= left ? all : left < 2 ? undefined : bestOf(contest, left);
 		// Where all that is reached is as good, it does not matter which one is taken.
 		if (reached && isUndecided(fieldOf(reached))) open.set(contest, reached);

@@ -122,8 +122,9 @@ describe("methods with half-block cuts", () => {
 	it("take a quarter more evaluations, and more places in the final comparison", () => {
 		expect(searchBudget(30, 6, half)).toBe(135);
 		expect(searchBudget(30, 6, { ...half, maxEvaluations: 50 })).toBe(50);
-		expect(raceField("auto", "standard", "half-block") - raceField("auto", "standard")).toBe(2);
-		expect(raceField("contiguous", "standard", "half-block")).toBe(3);
+		const how = { effort: "standard", sizes: 1 } as const;
+		expect(raceField("auto", { ...how, granularity: "half-block" }) - raceField("auto", how)).toBe(2);
+		expect(raceField("contiguous", { ...how, granularity: "half-block" })).toBe(3);
 		const task = { blocks: 30, kmax: 6 };
 		const planned = (method: Method) =>
 			plannedMasks({ ...task, method }, { removeBlocks: 6, ...half }) - plannedMasks({ ...task, method }, { removeBlocks: 6 });

@@ -181,6 +181,37 @@ describe("a race that the validation split cannot decide", () => {
 		expect(notes.join("\n")).toContain("2 candidates were tied; compared again on");
 	});
 
+	it("names those left out for better ones as tied, with what they add on the text that they had", async () => {
+		// On the split each is 0.01 above the one before; on further text the first is worse than the others by 0.1.
+		const names = ["1,2", "1,3", "1,4", "1,5", "2,3", "2,4"];
+		const close = Object.fromEntries(names.map((name, at) => [name, [0, 1, 2, 3, 4, 5].map((i) => 3 + at / 100 + (i === at ? 0.3 : 0))]));
+		const session = racing({ "": [2, 2, 2, 2, 2, 2], ...close });
+		const asked: string[][] = [];
+		const measure = async (sets: readonly Coalition[]) => {
+			asked.push(sets.map((set) => set.removed().join()));
+			return sets.map((coalition) => ({
+				coalition,
+				losses: Float64Array.from(close[coalition.removed().join()]!, (x) => x + (coalition.has(2) ? 0 : 0.1)),
+			}));
+		};
+		const races = { ...session.races, further: async () => ({ measure }) };
+		const more = { ...session, races, games: { ...session.games, ...played(100) } } as unknown as Session;
+		const decided = await race(
+			more,
+			names.map((name) => set("auto", ...name.split(",").map(Number))),
+			{},
+		);
+		expect(asked).toEqual([["1,2", "1,3", "1,4", "1,5"]]);
+		const winner = decided.winners.get(2)!;
+		expect(winner.removed).toEqual([1, 3]);
+		const tied = winner.tied!.map(({ removed, windows, above }) => [removed.join(), windows, above.toFixed(3)]);
+		expect(tied.filter(([, windows]) => windows === 6)).toEqual([
+			["2,3", 6, "0.030"],
+			["2,4", 6, "0.040"],
+		]);
+		expect(tied.filter(([, windows]) => windows === 12).map(([name]) => name)).toContain("1,4");
+	});
+
 	it("uses the divergence if the text is self-generated, on the split and on further text; losses stay losses", async () => {
 		const { session } = withMore(100);
 		const asked: string[][] = [];

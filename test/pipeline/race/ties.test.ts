@@ -3,7 +3,7 @@ import { Coalition } from "../../../src/game/coalition.js";
 import type { Game, Measurement } from "../../../src/game/game.js";
 import type { SourceShare } from "../../../src/game/sources.js";
 import { beats, replaces } from "../../../src/pipeline/race/beats.js";
-import { type Field, tellApart } from "../../../src/pipeline/race/ties.js";
+import { type Field, furtherAtMost, mostTied, tellApart } from "../../../src/pipeline/race/ties.js";
 
 const players = 6;
 const windows = 10;
@@ -132,6 +132,35 @@ describe("sets that are tied on the validation split", () => {
 		const none = await tellApart([field], { further: async () => undefined, rounds: 1, masks: 3 });
 		expect(none.fields[0]).toHaveLength(4);
 		expect(none.stopped).toBe("text");
+	});
+
+	it("are halved in each round; those left out are named with the field that they left", async () => {
+		const truth = new Map(["1", "2", "3", "4", "5", "1,2"].map((name, i) => [name, 2 + i / 100]));
+		const { asked, further, first } = text(truth, { size: 0.2 });
+		const field = [first(4), first(3), first(2), first(1), first(5)];
+		const order = removedOf([...field].sort((a, b) => mean(a.losses) - mean(b.losses)));
+		const { fields, leftOut, stopped } = await tellApart([field, [first(1, 2)]], { further, rounds: 3, masks: 100, most: mostTied });
+		expect(asked.map((sets) => sets.length)).toEqual([4, 2, 2, 2, 2, 2, 2]);
+		expect([...asked[0]!].sort()).toEqual(order.slice(0, 4).sort());
+		// It was the masks that ended nothing.
+		expect(stopped).toBeUndefined();
+		expect(removedOf(fields[0]!)).toEqual([...asked[6]!].sort());
+		const kept = new Set(asked[6]);
+		expect(removedOf(leftOut.map(({ set }) => set)).sort()).toEqual(order.filter((name) => !kept.has(name)).sort());
+		for (const left of leftOut) {
+			expect(left.field).toContain(left.set);
+			expect(left.field.every(({ losses }) => losses.length === left.set.losses.length)).toBe(true);
+		}
+		expect(leftOut.map(({ set }) => set.losses.length)).toEqual([1, 2, 2].map((parts) => parts * windows));
+		// Without more text nobody is left out.
+		expect((await tellApart([field], { further: async () => undefined, rounds: 3, masks: 100, most: mostTied })).leftOut).toEqual([]);
+	});
+
+	it("take no more than announced", () => {
+		const all = (tied: number) => (["quick", "standard", "thorough"] as const).map((effort) => furtherAtMost(effort, tied));
+		expect(all(11)).toEqual([4, 4, 16]);
+		expect(all(3)).toEqual([3, 3, 15]);
+		expect(all(0)).toEqual([0, 0, 0]);
 	});
 
 	it("keep the best whole blocks among those that they are cut to", async () => {
