@@ -27,7 +27,7 @@ export const finalists = { quick: 7, standard: 19, thorough: 19 };
 const finalistsOfEach = 11;
 /** Further sets of one size, with half-block cuts. */
 const furtherFinalists = { block: 0, "half-block": 2 };
-export const furtherSets = { quick: [4], standard: [4], thorough: [4, 2, 2, 2, 2, 2, 2] };
+export const furtherSets = { quick: [4], standard: [4, 2, 2], thorough: [4, 2, 2, 2, 2, 2, 2] };
 const furtherShare = 0.25;
 
 /**

@@ -4,23 +4,22 @@ import { counted, dealt } from "./replay-game.mjs";
 
 const { auto } = await load("game/search/auto-method.js");
 const { nearRivals } = await load("game/search/rivals.js");
+const { tiedSets } = await load("game/search/tied.js");
 const { pool } = await load("game/search/pooled.js");
 const { Coalition, distinct } = await load("game/coalition.js");
 const { meanLoss } = await load("game/game.js");
 const { lossOfLink } = await load("game/surrogate/surrogate.js");
 const { tellApart } = await load("pipeline/race/ties.js");
 const { meanOf } = await load("pipeline/race/beats.js");
+const { bySupport } = await load("pipeline/race/supported.js");
 
-/** The candidates of one size that the final comparison gets, as the automatic method proposes them: those tied, greedy's, a run, leave-one-out's. */
-function finalistsOf(game, found, size, most) {
-	const lowest = found.evidence.samples
-		.filter(({ coalition }) => coalition.players - coalition.size === size)
-		.sort((a, b) => a.addedLoss - b.addedLoss);
+/** The candidates of one size that the final comparison gets, as the automatic method proposes them: so many of those tied, greedy's, a run, leave-one-out's. */
+async function finalistsOf(game, found, size, most = 4) {
+	const ofSize = found.evidence.samples.map(({ coalition }) => coalition).filter(({ players, size: kept }) => players - kept === size);
+	const tied = tiedSets(await game.measure(ofSize), { limit: most }).get(size) ?? [];
 	const removed = [
 		found.byCount.get(size)?.removed,
-		...(most
-			? lowest.slice(0, most).map(({ coalition }) => coalition.removed())
-			: (found.tied.get(size) ?? []).slice(0, 4).map((set) => set.removed)),
+		...tied.map((set) => set.removed),
 		...nearRivals(game, found, [size]).map((set) => set.removed),
 		...found.ranked.filter((set) => set.length === size),
 	].filter(Boolean);
@@ -66,66 +65,63 @@ export const levers = {
 	"further text, a quarter of the search split": (run) => pooledOf(run, { searched: true, trust: 0.25 }),
 	"no further text, a half of the search split": (run) => pooledOf(run, { searched: true, trust: 0.5, rounds: 0 }),
 	"no further text, a quarter of the search split": (run) => pooledOf(run, { searched: true, trust: 0.25, rounds: 0 }),
-	"8 finalists, further text": (run) => pooledOf({ ...run, sets: run.most(8) }, {}),
-	"8 finalists, pooled with a half of the search split": (run) => halved(run, 8, {}),
-	"8 finalists, the best 4 and 2 on further text": (run) => halved(run, 8, { most: (round) => 8 >> round }),
-	"8 finalists, the best 4 on one round": (run) => halved(run, 8, { most: () => 4, rounds: 1 }),
-	"12 finalists, the best 4 on one round": (run) => halved(run, 12, { most: () => 4, rounds: 1 }),
-	"16 finalists, the best 4 on one round": (run) => halved(run, 16, { most: () => 4, rounds: 1 }),
-	"16 finalists, the best 6 on one round": (run) => halved(run, 16, { most: () => 6, rounds: 1 }),
-	"24 finalists, the best 4 on one round": (run) => halved(run, 24, { most: () => 4, rounds: 1 }),
-	"16 finalists, the best 4 and 2 on further text": (run) => halved(run, 16, { most: (round) => 8 >> round }),
-	"16 finalists, the best 6 and 3 on further text": (run) => halved(run, 16, { most: (round) => (round === 1 ? 6 : 3) }),
-	"16 finalists, further text": (run) => pooledOf({ ...run, sets: run.most(16) }, {}),
-	"24 by the search, the 8 best of them with the rest of its split, further text": (run) => screened(run, 24, 8),
-	"the best of 16 finalists": async ({ most, deal }) => ({ set: lowest(await deal.truth.measure(most(16))), passes: 0 }),
+	"8 finalists, two rounds": (run) => raced(run, 8, {}),
+	"8 finalists, the best 4 and 2": (run) => raced(run, 8, { most: (round) => 8 >> round }),
+	"8 finalists, the best 4 in one round": (run) => raced(run, 8, { most: () => 4, rounds: 1 }),
+	"12 finalists, the best 4 in one round": (run) => raced(run, 12, { most: () => 4, rounds: 1 }),
+	"16 finalists, the best 4 in one round": (run) => raced(run, 16, { most: () => 4, rounds: 1 }),
+	"16 finalists, the best 4 in one round, cut by the race's text alone": (run) =>
+		raced(run, 16, { most: () => 4, rounds: 1, cutBy: "text" }),
+	"16 finalists, the best 6 in one round": (run) => raced(run, 16, { most: () => 6, rounds: 1 }),
+	"16 finalists, the best 4 and 2": (run) => raced(run, 16, { most: (round) => 8 >> round }),
+	"16 finalists, two rounds": (run) => raced(run, 16, {}),
+	"24 finalists, the best 4 in one round": (run) => raced(run, 24, { most: () => 4, rounds: 1 }),
+	"the best of 16 finalists": async ({ most, deal }) => ({ set: lowest(await deal.truth.measure(await most(16))), passes: 0 }),
 	"one round of further text (quick)": (run) => pooledOf(run, { rounds: 1 }),
 	"one round, pooled with the search split": (run) => pooledOf(run, { searched: true, rounds: 1 }),
 	"the best of the finalists": async ({ sets, deal }) => ({ set: lowest(await deal.truth.measure(sets)), passes: 0 }),
 };
 
-const halved = (run, count, how) => pooledOf({ ...run, sets: run.most(count) }, { searched: true, trust: 0.5, ...how });
+/**
+ * As the program decides between so many finalists of the search and the others.
+ * @param cutBy `text`: those that get further text are the best on the race's text, not by all that is known
+ */
+async function raced({ most: finalists, deal }, count, { most, rounds = 2, cutBy }) {
+	const sets = await finalists(count);
+	const searched = new Map((await deal.search.measure(sets)).map((set) => [set.coalition.key, set]));
+	const supported = (field) => bySupport(field, { searched: ({ key }) => searched.get(key), ownError: 0 });
+	const how = { further: further(deal), rounds, masks: 1000, most, ...(cutBy === "text" ? {} : { supported }) };
+	const { fields, parts } = await tellApart([await deal.validation.measure(sets)], how);
+	return { set: supported(fields[0])[0].coalition, passes: (sets.length + parts.flat().length) * deal.counts.validation };
+}
 
-async function compared({ sets, deal }, rounds = 2, most) {
+async function compared({ sets, deal }, rounds = 2) {
 	const measured = await deal.validation.measure(sets);
-	const { fields, parts } = await tellApart([measured], { further: further(deal), rounds, masks: 1000, most });
+	const { fields, parts } = await tellApart([measured], { further: further(deal), rounds, masks: 1000 });
 	const passes = (sets.length + parts.flat().length) * deal.counts.validation;
 	return { fields, passes };
 }
 
-async function pooledOf(run, { searched = false, predicted = false, rounds = 2, trust = 1, most }) {
-	const { fields, passes } = await compared(run, rounds, most);
+async function pooledOf(run, { searched = false, predicted = false, rounds = 2, trust = 1 }) {
+	const { fields, passes } = await compared(run, rounds);
 	const field = fields[0];
 	const sets = field.map(({ coalition }) => coalition);
 	const texts = [{ losses: field.map(({ losses }) => losses) }];
-	if (searched)
-		texts.push({ losses: run.searched ? sets.map(({ key }) => run.searched.get(key)) : await lossesOf(run.deal.search, sets), trust });
+	if (searched) texts.push({ losses: await lossesOf(run.deal.search, sets), trust });
 	const { best } = pool(sets.length, texts, predicted ? expectations(run.found.model, sets) : []);
 	return { set: sets[best], passes };
-}
-
-/** The lowest candidates of a search on a half of its split are measured on the other half; the best of both halves are the finalists. */
-async function screened(run, wide, kept) {
-	const sets = run.most(wide);
-	if (!run.deal.more) return { set: sets[0], passes: 0 };
-	const [first, second] = [await lossesOf(run.deal.search, sets), await lossesOf(run.deal.more, sets)];
-	const both = sets.map((set, i) => ({ set, losses: Float64Array.from([...first[i], ...second[i]]) }));
-	const best = both.sort((a, b) => meanOf(a) - meanOf(b)).slice(0, kept);
-	const searched = new Map(best.map(({ set, losses }) => [set.key, losses]));
-	const { set, passes } = await pooledOf({ ...run, sets: best.map((one) => one.set), searched }, { searched: true, trust: 0.5 });
-	return { set, passes: passes + sets.length * run.deal.counts.more };
 }
 
 const lowest = (measured) => measured.reduce((best, set) => (meanOf(set) < meanOf(best) ? set : best)).coalition;
 
 /** Every lever after one search of one deal. */
-export async function replay(game, { size, seed, search, more, validation, budget, stages }) {
-	const counts = { search, ...(more > 0 ? { more } : {}), validation, further0: validation, further1: validation, further2: validation };
+export async function replay(game, { size, seed, search, validation, budget, stages }) {
+	const counts = { search, validation, further0: validation, further1: validation, further2: validation };
 	const deal = { ...(game.dealt ? game.dealt(counts) : dealt(game, counts, seed)), counts };
 	const played = counted(deal.search, search, stages);
 	const { found } = await auto(played, { kmax: size, counts: [size], budget, seed });
 	const searched = played.passes();
-	const sets = finalistsOf(deal.search, found, size);
+	const sets = await finalistsOf(deal.search, found, size);
 	const most = (count) => finalistsOf(deal.search, found, size, count);
 	const ofSize = ({ players, size: kept }) => players - kept === size;
 	// What the true losses lead to is known too: otherwise a search that finds little would seem to lose little.

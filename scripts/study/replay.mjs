@@ -1,5 +1,5 @@
 // Decisions by each rule on measured games: windows are dealt anew for every seed, and the regret is that on windows that nothing has seen.
-//   node scripts/study/replay.mjs GAME.jsonl.gz... | --made-up BLOCKS [--spread 0.5] [--seeds 20] [--sizes 2,4,6] [--search 10] [--more 0] [--validation 10] [--budget 60] [--stages 4] [--json OUT.json]
+//   node scripts/study/replay.mjs GAME.jsonl.gz... | --made-up BLOCKS [--spread 0.5] [--seeds 20] [--sizes 2,4,6] [--search 10] [--validation 10] [--budget 60] [--stages 4] [--json OUT.json]
 // Games of the same model that are given together are one game with all their windows: lines of {"mask", "seq": [loss of each window]}.
 import { writeFileSync } from "node:fs";
 import { commandArguments, quantile, table } from "./lib.mjs";
@@ -11,11 +11,10 @@ const seeds = Number(take("--seeds", 20));
 const sizes = take("--sizes", "2,4,6").split(",").map(Number);
 const how = {
 	search: Number(take("--search", 10)),
-	more: Number(take("--more", 0)),
 	validation: Number(take("--validation", 10)),
 	budget: Number(take("--budget", 60)),
 };
-// With more windows, the lowest candidates of the search are measured on these too. With stages candidates of the search race by windows.
+// With stages candidates of the search race by windows.
 how.stages = take("--stages", "").split(",").filter(Boolean).map(Number);
 const json = take("--json");
 const players = Number(take("--made-up", 0));

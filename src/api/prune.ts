@@ -141,15 +141,15 @@ export interface CurvePoint {
 	readonly tied?: readonly TiedCandidate[] | undefined;
 }
 
-/** A candidate that is tied with the chosen one: 0 is in the 95 % interval of the difference, paired by window. */
+/** A candidate that is tied with the chosen one: 0 is in the 95 % interval of the difference, paired by window, or it is ahead. */
 export interface TiedCandidate {
 	/** Removed blocks, ascending: i for block i, i + 0.25 for its attention part alone. i + 0.5 is the feed-forward part of block i and the attention part of block i + 1. */
 	readonly removed: readonly number[];
 	/** Who proposed it. */
 	readonly method: string;
 	/**
-	 * Loss above that of the chosen candidate, in the metric's nats; below 0 for half-block cuts that are better than the chosen whole blocks
-	 * by no more than the error.
+	 * Loss above that of the chosen candidate, in the metric's nats. It is below 0 for one that is ahead on this text. The chosen one is better by
+	 * all that was measured then, or is taken since a half-block cut is not better by more than the error.
 	 */
 	readonly above: number;
 	readonly standardError: number;

@@ -91,7 +91,7 @@ function comparisonText({ by, further }: Comparison, metric: ReportCurve["metric
 	const measure = by === "divergence" || metric === "kl" ? "divergence from the original model" : "loss";
 	const [first] = further;
 	const more = further.length === 1 ? "as much further text" : `up to ${further.length} times as much further text`;
-	return `Candidates of the same size were compared by their ${measure} on the validation split.${first ? ` ${first.sets} of them were tied and compared again on ${more}.` : ""}`;
+	return `Candidates of the same size were compared by their ${measure} on the validation split.${first ? ` The best ${first.sets} of those that tied were compared again on ${more}.` : ""}`;
 }
 
 /** One set a size, of two sizes and the original model at least. */

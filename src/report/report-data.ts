@@ -237,7 +237,7 @@ export const reportSchema = v.strictObject({
 								by: v.optional(v.literal("divergence")),
 							}),
 						),
-						"Candidates that tied with it: 0 is in the 95 % interval of the difference, paired by window. `above` is how much higher their loss is, nats, on so many `windows` of the validation split and of further text like it. It is below 0 for half-block cuts that are better than the chosen whole blocks by no more than the error. With `by`, it is how much more they diverge from the original model.",
+						"Candidates that tied with it: 0 is in the 95 % interval of the difference, paired by window, or they are ahead. `above` is how much higher their loss is, nats, on so many `windows` of the validation split and of further text like it. It is below 0 for one that is ahead there. The chosen one is better by all that was measured then, or is taken since a half-block cut is not better by more than the error. With `by`, it is how much more they diverge from the original model.",
 					),
 				),
 			}),

@@ -166,7 +166,7 @@ export function tiedText({ removal, curve }: Report, most = Number.POSITIVE_INFI
 	if (sets.length === 0) return undefined;
 	const named = sets.slice(0, most).map(({ removed }) => formatBlocks(removed));
 	const more = sets.length > most ? `; and ${sets.length - most} more` : "";
-	const { windows } = sets[0]!;
+	const windows = sets[0]!.windows === undefined ? undefined : Math.max(...sets.map((set) => set.windows ?? 0));
 	const unit = curve?.metric === "accuracy" ? "questions" : "windows";
 	// Those that the race left out for better ones were measured on less text.
 	const reached = sets.every((set) => set.windows === windows) ? "" : "up to ";

@@ -3,8 +3,8 @@
 // continue-text MODEL TOKENS THREADS on|off
 //   TOKENS   file of int32, at least 64        on, off   flash attention
 // Reads half of the tokens and saves the state. The third quarter is read in the same context and in a new one with that state; then that
-// context loses its oldest tokens but the first four, and reads the last quarter. Prints one line of JSON: a hash of the logits of each, all
-// of their bits, and the bytes of the state.
+// context loses its oldest tokens but the first four and is shifted, and reads the last quarter. The same without the shift is read behind the
+// state once more. Prints one line of JSON: a hash of the logits of each, all of their bits, and the bytes of the state.
 #include "llama-cpp.h"
 
 #include <cstdint>
@@ -89,15 +89,25 @@ int main(int argc, char ** argv) {
     const uint64_t restored = read(second.get(), tokens, 2 * quarter, quarter, 2 * quarter, n_vocab);
 
     const llama_memory_t memory = llama_get_memory(second.get());
-    const int kept = 4;
-    if (!llama_memory_can_shift(memory) || !llama_memory_seq_rm(memory, 0, kept, kept + quarter)) {
-        std::fprintf(stderr, "continue-text: the context cannot be shifted\n");
-        return 1;
-    }
-    llama_memory_seq_add(memory, 0, kept + quarter, -1, -quarter);
+    const auto drop = [&] {
+        const int kept = 4;
+        if (!llama_memory_can_shift(memory) || !llama_memory_seq_rm(memory, 0, kept, kept + quarter)) {
+            std::fprintf(stderr, "continue-text: the context cannot be shifted\n");
+            std::exit(1);
+        }
+        return kept + quarter;
+    };
+    llama_memory_seq_add(memory, 0, drop(), -1, -quarter);
     const uint64_t shifted = read(second.get(), tokens, 3 * quarter, quarter, 2 * quarter, n_vocab);
 
-    std::printf("{\"straight\":\"%016llx\",\"restored\":\"%016llx\",\"shifted\":\"%016llx\",\"stateBytes\":%zu}\n", (unsigned long long) straight,
-                (unsigned long long) restored, (unsigned long long) shifted, size);
+    // The first four tokens are as far away as they were.
+    llama_memory_clear(memory, true);
+    llama_state_set_data(second.get(), state.data(), size);
+    read(second.get(), tokens, 2 * quarter, quarter, 2 * quarter, n_vocab);
+    drop();
+    const uint64_t dropped = read(second.get(), tokens, 3 * quarter, quarter, 3 * quarter, n_vocab);
+
+    std::printf("{\"straight\":\"%016llx\",\"restored\":\"%016llx\",\"shifted\":\"%016llx\",\"dropped\":\"%016llx\",\"stateBytes\":%zu}\n",
+                (unsigned long long) straight, (unsigned long long) restored, (unsigned long long) shifted, (unsigned long long) dropped, size);
     return 0;
 }

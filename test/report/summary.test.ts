@@ -184,6 +184,9 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 		expect(text(1)).toContain("\nStatistically tied on 40 validation windows: 4, 9-10\n");
 		expect(text(5)).toContain("\nStatistically tied on 40 validation windows: 4, 9-10; 4, 9-10; 4, 9-10; and 2\nmore\n");
 		expect(text(0)).not.toContain("tied");
+		// Those that were left out for better ones were measured on less text.
+		const mixed = { removal: { ...usual.removal!, tied: [{ ...one, windows: 10 }, one] } };
+		expect(summaryText(made(0.05, {}, mixed), places)).toContain("\nStatistically tied on up to 40 validation windows: 4, 9-10; 4, 9-10\n");
 		const { windows, ...old } = one;
 		expect(tiedText({ ...usual, removal: { ...usual.removal!, tied: [old] } })).toBe("Statistically tied on the validation split: 4, 9-10");
 		expect(tiedText({ ...usual, removal: { ...usual.removal!, tied: [one] }, curve: { metric: "accuracy", series: [] } })).toContain(

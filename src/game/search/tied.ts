@@ -11,6 +11,9 @@ export interface TiedSet {
 	readonly standardError: number;
 }
 
+/** Sets of a size that a search names at most. */
+export const TIED_SETS = 16;
+
 /**
  * For each size, the measured sets whose loss is not surely above the best one's: less than `z` standard errors of the paired difference, or
  * less than `eps`. The best one comes first; there are at most `limit` per size.
@@ -19,7 +22,7 @@ export function tiedSets(
 	measurements: Iterable<Measurement>,
 	options: { readonly z?: number; readonly eps?: number; readonly limit?: number } = {},
 ): Map<number, TiedSet[]> {
-	const { z = 1.645, eps = 0.002, limit = 8 } = options;
+	const { z = 1.645, eps = 0.002, limit = TIED_SETS } = options;
 	const bySize = new Map<number, Measurement[]>();
 	for (const measurement of measurements) {
 		const count = measurement.coalition.removals;

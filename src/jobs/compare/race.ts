@@ -21,12 +21,19 @@ export const effortOfMethod = (method: Method): Effort => (factsOf(method).reads
 /** Sets of each size for which all rounds of further text are kept in reserve. @default none: greedy and beam leave masks anyway */
 const tiedSets: Readonly<Partial<Record<Method, number>>> = { auto: 4, swap: 2 };
 
-/** Masks that are kept for the race of a method: the original model, its sets, further text for some of them; no more than a quarter of all. */
+/**
+ * Masks that are kept for the race of a method: the original model, its sets, further text for some of them, what they are compared with on each text, and
+ * the winners on the model itself after a search on its copy; no more than a quarter of all.
+ */
 export function raceReserve({ method, granularity }: Contender, sizes: number, limit: number): number {
 	const effort = effortOfMethod(method);
 	const field = raceField(method, { effort, sizes, granularity });
 	if (field === 1) return 0;
-	return Math.min(1 + (field + furtherAtMost(effort, tiedSets[method] ?? 0)) * sizes, Math.floor(limit / 4));
+	const tied = tiedSets[method] ?? 0;
+	const references = 1 + (tied > 0 ? partsAfter(tieRounds[effort]) : 0);
+	const confirmed = 1 + sizes;
+	const sets = field + furtherAtMost(effort, tied);
+	return Math.min(1 + sets * sizes + references + confirmed, Math.floor(limit / 4));
 }
 
 /** What a race within a budget is given. */

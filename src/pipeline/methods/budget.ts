@@ -3,6 +3,7 @@ import type { Effort } from "../../api/index.js";
 import { factsOf, type Method } from "../../api/methods.js";
 import { HALF_SHARE } from "../../game/search/auto-method.js";
 import { RACED_HALVES } from "../../game/search/rivals.js";
+import { TIED_SETS } from "../../game/search/tied.js";
 import { defaultWindowLength, defaultWindows } from "../session/calibration-windows.js";
 import type { BudgetSettings, EffortSettings } from "../../api/options/settings.js";
 
@@ -25,11 +26,11 @@ const RACED_OF_EACH = 8;
 
 /**
  * Most sets of one size, its own among them, that the race decides between if they are tied in the search. The best set that a search has measured is
- * often not its own: in replays sixteen finalists, the best four of them on further text, had a fifth less regret than four that all got it
+ * often not its own: in replays of made-up games sixteen finalists, the best four of them on further text, had a fifth less regret than four that all got it
  * (docs/research/decisions.md).
  */
 export function racedSets(effort: Effort, sizes: number): number {
-	const most = { quick: 4, standard: 16, thorough: 16 }[effort];
+	const most = { quick: 4, standard: TIED_SETS, thorough: TIED_SETS }[effort];
 	return sizes > 1 ? Math.min(most, RACED_OF_EACH) : most;
 }
 

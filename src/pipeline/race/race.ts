@@ -4,12 +4,11 @@ import type { BatchOptions, Measurement } from "../../game/game.js";
 import { logger } from "../../api/logger.js";
 import type { Session } from "../session/session.js";
 import { disagreementsOf, disagreementText } from "./by-source.js";
-import { formatBlocks } from "../../notation.js";
-import { holdsCut } from "../../game/parts.js";
 import { above, isTied } from "./beats.js";
 import { type Field, type LeftOut, mostTied, tellApart, tieRounds, type ToldApart } from "./ties.js";
 import { differences, finite, meanAndError } from "../../game/statistics.js";
 import type { ProposedSet } from "../methods/selection-context.js";
+import { noteFurther, rivalNotes } from "./notes.js";
 import { bySupport, supportOf } from "./supported.js";
 import { effortOf } from "../methods/budget.js";
 import type { EffortSettings } from "../../api/options/settings.js";
@@ -114,10 +113,11 @@ export async function race(
 			[...best, ...measured].find((set) => set.coalition.equals(coalition))!,
 		]),
 	);
-	const notes = rivalNotes(winners, choices);
+	const notes = rivalNotes(winners, choices, told.fields);
 	for (const note of notes) logger(options)("debug", note);
 	noteFurther(
 		told,
+		winners,
 		limits.furtherMasks === undefined ? "cost above a quarter of the search" : "exceed what this comparison may measure",
 		options,
 	);
@@ -204,8 +204,10 @@ function tiedOf(
 	choiceOf: (set: Measurement) => ProposedSet,
 	byDivergence: boolean,
 ): Pick<Finalist, "tied"> {
-	const earlier = leftOut.flatMap(({ set, field }) => {
-		const then = field.find(({ coalition }) => coalition.equals(best.coalition));
+	// Those that were longest in the race first.
+	const ordered = [...leftOut].sort((a, b) => b.set.losses.length - a.set.losses.length);
+	const earlier = ordered.flatMap(({ set, among }) => {
+		const then = among.find(({ coalition }) => coalition.equals(best.coalition));
 		return then ? [{ set, from: then }] : [];
 	});
 	const pairs = [...others.map((set) => ({ set, from: best })), ...earlier];
@@ -217,49 +219,6 @@ function tiedOf(
 		return [{ removed, method, above: mean, standardError, windows: from.losses.length, ...by }];
 	});
 	return tied.length > 0 ? { tied } : {};
-}
-
-/**
- * Says of each size where another set won than that of the method, which comes first among the choices, where whole blocks won over
- * half-block cuts that are better by no more than the error, and where the winner is not the one that the comparison's text alone would take.
- */
-function rivalNotes(winners: Race["winners"], choices: readonly ProposedSet[]): string[] {
-	const [first] = choices;
-	return [...winners.values()].flatMap(({ method, removed, tied = [] }) => {
-		const what = `${removed.length} block${removed.length === 1 ? "" : "s"}: ${formatBlocks(removed)}`;
-		const overCuts = (cuts: readonly number[]) => `${what} is taken, as ${formatBlocks(cuts)} is not better by more than its error`;
-		const ahead = tied.filter((set) => set.above < 0);
-		const cuts = ahead.find((set) => holdsCut(set.removed));
-		if (cuts && !holdsCut(removed)) return [overCuts(cuts.removed)];
-		if (ahead[0])
-			return [
-				`${what} is taken: ${formatBlocks(ahead[0].removed)} is ahead in the final comparison by less than its error, and worse by all that was measured`,
-			];
-		if (method === first?.method) return [];
-		// A search that was stopped has no set of its own of some sizes.
-		const own = choices.find((choice) => choice.method === first?.method && choice.removed.length === removed.length);
-		if (own === undefined) return [];
-		return !holdsCut(removed) && holdsCut(own.removed)
-			? overCuts(own.removed)
-			: `${what} (${method}) is better on the validation split than the choice of ${first?.method}`;
-	});
-}
-
-/**
- * What further text was measured, and where the race had to end before it was decided.
- * @param limit what more of it would do, where the masks were the limit
- */
-function noteFurther({ fields, parts, stopped }: ToldApart, limit: string, options: JobOptions): void {
-	const ended = { text: "there is no more text of this kind", masks: `more would ${limit}` };
-	const why = stopped && `: ${ended[stopped]}`;
-	const sets = new Set(parts.flat().map(({ key }) => key));
-	const left = fields.filter(([best]) => sets.has(best.coalition.key)).reduce((sum, [, ...tied]) => sum + tied.length, 0);
-	if (sets.size > 0)
-		logger(options)(
-			"note",
-			`${sets.size} candidates were tied; compared again on ${parts.length === 1 ? "" : "up to "}${1 + parts.length} times the text${left === 0 ? "" : `; ${left} tied with the best`}${why ? `; some stay undecided${why}` : ""}`,
-		);
-	else if (why) logger(options)("note", `some candidates stay tied${why}`);
 }
 
 function meansOf({ figures, sources }: Measurement): Finalist["figures"] {

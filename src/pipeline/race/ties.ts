@@ -3,20 +3,18 @@ import type { Effort } from "../../api/index.js";
 import type { Coalition } from "../../game/coalition.js";
 import type { Game, Measurement } from "../../game/game.js";
 import { bySource } from "../../game/sources.js";
+import { isWithoutCuts } from "./kinds.js";
 import { above, isSound, isWorse, lowest, lowestWithoutCuts, matters, mayWin, meanOf } from "./beats.js";
 
-/**
- * Rounds at most, each of which doubles the text: twice the validation split's, eight times. A second round for the standard effort would take half as
- * long again as the whole comparison, drawing its text, for a tenth of the regret (docs/research/decisions.md).
- */
-export const tieRounds: Readonly<Record<Effort, number>> = { quick: 1, standard: 1, thorough: 3 };
+/** Rounds at most, each of which doubles the text: twice, four times, eight times the validation split's. */
+export const tieRounds: Readonly<Record<Effort, number>> = { quick: 1, standard: 2, thorough: 3 };
 
 /** Parts of further text, each as large as the validation split, that were measured after so many rounds. */
 export const partsAfter = (round: number) => 2 ** round - 1;
 
 /**
- * Sets of a size that get the further text of a round (from 1) at most: half as many in each (successive halving). In replays of measured games
- * that chose as well as further text for all that are tied, and took a third less (docs/research/decisions.md).
+ * Sets of a size that get the further text of a round (from 1) at most: half as many in each (successive halving). In replays of made-up games that
+ * chose as well as further text for all that are tied, and took a third less (docs/research/decisions.md).
  */
 export const mostTied = (round: number) => Math.max(2, 8 >> round);
 
@@ -57,10 +55,10 @@ export interface ToldApart {
  */
 export type Field = readonly [best: Measurement, ...tied: Measurement[]];
 
-/** A set and all of its size that were still in the race, on the text that they had then. */
+/** A set that got no more text, and all that were in the race with it, each on the text that it had then. */
 export interface LeftOut {
 	readonly set: Measurement;
-	readonly field: Field;
+	readonly among: readonly Measurement[];
 }
 
 /** The sets of one size that are still in the race. */
@@ -73,7 +71,7 @@ interface Contest {
 /**
  * A race by rounds. In each one the sets that are not surely worse than the best of their size (95 % interval of the difference, paired by
  * window) are measured on as much further text as they had, all on the same; those that then are surely worse drop out, and of the others all but
- * the best {@link mostTied}, though nothing is known against them. A size is decided
+ * the best `most` by all that is known, though nothing is known against them. A size is decided
  * when one set is left, or none can be better than another by more than {@link indifference}. Where the masks do not reach for all sizes,
  * those with the fewest sets come first; of the next one the best sets go on, as many as the masks reach for but at least two, and the others
  * drop out though nothing is known against them. The best set without half-block cuts goes on as long as a cut in the race does not beat it: no cut
@@ -89,22 +87,26 @@ export async function tellApart(sizes: readonly (readonly Measurement[])[], opti
 	let stopped: ToldApart["stopped"];
 	for (let round = 1; round <= options.rounds; round++) {
 		const wanted = partsAfter(round) - parts.length;
-		const undecided = contests.filter(({ field }) => isUndecided(field));
-		const going = undecided.map((contest) => ({ contest, sets: contestants(contest, options.most?.(round)) }));
+		const going = contests.flatMap((contest) => contestantsOf(contest, round, options));
 		const open = affordable(going, Math.floor(left / wanted));
 		if (going.some(({ contest, sets }) => (open.get(contest)?.length ?? 0) < sets.length)) stopped = "masks";
 		const sets = [...open.values()].flat().map(({ coalition }) => coalition);
 		if (sets.length === 0) break;
 		const measured = await measureParts(sets, parts.length, wanted, options);
 		for (const _ of measured) parts.push(sets);
-		if (measured.length > 0) leftOut.push(...[...open].flatMap(leftOutOf));
 		left -= measured.length * sets.length;
 		const more = new Map(sets.map(({ key }, i) => [key, measured.map((part) => part[i]!)]));
 		// Sets that were not measured further cannot be compared with those that were, window by window.
 		if (measured.length > 0)
 			contests = contests.map((contest) => {
 				const further = open.get(contest);
-				return further ? contestOf(further.map((set) => joined([set, ...more.get(set.coalition.key)!]))) : contest;
+				if (!further) return contest;
+				const rest = contest.field.filter((set) => !further.includes(set));
+				const joint = further.map((set) => joined([set, ...more.get(set.coalition.key)!]));
+				// One that breaks on further text loses to those that it is not known of.
+				if (!joint.some(isSound) && rest.some(isSound)) return contestOf(rest);
+				leftOut.push(...rest.map((set) => ({ set, among: [...contest.field, ...further] })));
+				return contestOf(joint);
 			});
 		if (measured.length < wanted) {
 			stopped = "text";
@@ -116,9 +118,6 @@ export async function tellApart(sizes: readonly (readonly Measurement[])[], opti
 }
 
 const contestOf = (sets: readonly Measurement[]): Contest => ({ field: fieldOf(sets), whole: lowestWithoutCuts(sets) });
-
-const leftOutOf = ([{ field }, going]: readonly [Contest, Field]): LeftOut[] =>
-	field.filter((set) => !going.includes(set)).map((set) => ({ set, field }));
 
 /** A set that breaks the model on the text loses to any that does not. */
 function fieldOf(sets: readonly Measurement[]): Field {
@@ -138,33 +137,46 @@ function withTakenFirst(field: Field, whole: Measurement | undefined): Field {
 /** Whether one of the field may be worth more than the first. */
 const isUndecided = ([best, ...tied]: Field): boolean => tied.some((set) => matters(above(set, best)));
 
-/** Those that need further text: whole blocks that are surely worse than the best set too, if it is not sure that they are worse than all others. */
-function contestants(contest: Contest, most = Number.POSITIVE_INFINITY): Field {
+/** A contest, and those of its sets that get further text if it is affordable, the best first. */
+interface Going {
+	readonly contest: Contest;
+	readonly sets: Field;
+}
+
+/**
+ * Those that need further text, the best of them by all that is known: none if it does not matter which of these is taken. Whole blocks that are surely
+ * worse than the best set need it too, if it is not sure that they are worse than all others.
+ */
+function contestantsOf(contest: Contest, round: number, { most, supported = (field) => field }: TieOptions): Going[] {
 	const { field, whole } = contest;
-	const all: Field = !whole || field.includes(whole) || field.every((set) => mayWin(set, whole)) ? field : [...field, whole];
-	return all.length <= most ? all : bestOf(contest, most);
+	if (!isUndecided(field)) return [];
+	const all: Field =
+		!whole || field.includes(whole) || field.every((set) => mayWin(set, whole)) ? supported(field) : [...supported(field), whole];
+	const sets = bestOf(all, whole, most?.(round) ?? all.length);
+	return sets === all || isUndecided(fieldOf(sets)) ? [{ contest, sets }] : [];
 }
 
 /** What so many masks reach for: the contests with the fewest sets, and the best sets of the next one. */
-function affordable(going: readonly { readonly contest: Contest; readonly sets: Field }[], masks: number): Map<Contest, Field> {
+function affordable(going: readonly Going[], masks: number): Map<Contest, Field> {
 	const open = new Map<Contest, Field>();
 	let left = masks;
-	for (const { contest, sets: all } of [...going].sort((a, b) => a.sets.length - b.sets.length)) {
-		const reached = all.length <= left ? all : left < 2 ? undefined : bestOf(contest, left);
+	for (const { contest, sets } of [...going].sort((a, b) => a.sets.length - b.sets.length)) {
+		const reached = left < 2 ? undefined : bestOf(sets, contest.whole, left);
 		// Where all that is reached is as good, it does not matter which one is taken.
-		if (reached && isUndecided(fieldOf(reached))) open.set(contest, reached);
-		if (reached !== all) break;
-		left -= all.length;
+		if (reached && (reached === sets || isUndecided(fieldOf(reached)))) open.set(contest, reached);
+		if (reached !== sets) break;
+		left -= sets.length;
 	}
 	return open;
 }
 
-/** The best sets of a contest, those without half-block cuts that the others must beat among them. */
-function bestOf({ field, whole }: Contest, count: number): Field {
-	const [best, ...others] = field;
+/** So many of the sets, in their order: all if there are no more. The whole blocks that half-block cuts among them must beat are there too. */
+function bestOf(sets: Field, whole: Measurement | undefined, count: number): Field {
+	if (sets.length <= count) return sets;
+	const [best, ...others] = sets;
 	const first: Field = [best, ...others.slice(0, count - 1)];
-	const needed = whole && (field.includes(whole) || !first.every((set) => mayWin(set, whole)));
-	return !needed || first.includes(whole) ? first : [best, ...others.slice(0, count - 2), whole];
+	const needed = whole && sets.includes(whole) && !first.includes(whole) && !first.every(({ coalition }) => isWithoutCuts(coalition));
+	return needed ? [best, ...others.slice(0, count - 2), whole] : first;
 }
 
 async function measureParts(

@@ -7,7 +7,8 @@ import { InvalidOptionError } from "../../../src/errors.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 import { finalistSeconds, furtherSeconds, plannedSeconds, workOf } from "../../../src/pipeline/pruning/planned-work.js";
 import type { ProposedSet } from "../../../src/pipeline/methods/selection-context.js";
-import { raceField } from "../../../src/pipeline/methods/budget.js";
+import { racedSets, raceField } from "../../../src/pipeline/methods/budget.js";
+import { tiedSets } from "../../../src/game/search/tied.js";
 
 const set = (method: string, ...removed: number[]): ProposedSet => ({ method, removed });
 
@@ -16,15 +17,23 @@ describe("masks kept for the race of a comparison", () => {
 		const of = (method: Method, granularity?: "half-block") =>
 			[1, 3].map((sizes) => raceReserve({ method, ...(granularity ? { granularity } : {}) }, sizes, 10_000));
 		// auto: 16 + 3 sets, 4 of them on a part more, 2 on 6 more; swap: 2, both on 7; greedy and beam: 2.
-		expect(of("auto")).toEqual([36, 82]);
-		expect(of("swap")).toEqual([17, 49]);
-		expect([of("greedy"), of("beam")]).toEqual(Array(2).fill([3, 7]));
+		// Beside them what sets are compared with on each text, and the original and the winners on the model itself.
+		expect(of("auto")).toEqual([46, 94]);
+		expect(of("swap")).toEqual([27, 61]);
+		expect([of("greedy"), of("beam")]).toEqual(Array(2).fill([6, 12]));
 		expect(of("random")).toEqual([0, 0]);
 		// Two sets with half-block cuts more; of others the best whole blocks and leave-one-out's beside their own.
-		expect(of("auto", "half-block")).toEqual([38, 88]);
-		expect([of("greedy", "half-block"), of("contiguous", "half-block")]).toEqual(Array(2).fill([4, 10]));
+		expect(of("auto", "half-block")).toEqual([48, 100]);
+		expect([of("greedy", "half-block"), of("contiguous", "half-block")]).toEqual(Array(2).fill([7, 15]));
 		expect(raceReserve({ method: "auto" }, 3, 101)).toBe(25);
 	});
+});
+
+it("gets all tied sets of a search that it may hold", () => {
+	const equal = Array.from({ length: 20 }, (_, block) => ({ coalition: Coalition.ofRemoved(20, [block]), losses: Float64Array.of(2, 2) }));
+	expect(tiedSets(equal).get(1)).toHaveLength(racedSets("standard", 1));
+	expect((["quick", "standard", "thorough"] as const).map((effort) => racedSets(effort, 1))).toEqual([4, 16, 16]);
+	expect(racedSets("standard", 2)).toBe(8);
 });
 
 describe("a race within a budget", () => {
@@ -153,12 +162,12 @@ describe("the work that is announced", () => {
 			(workOf({ ...base, masks: 0, ...asked }).tokens - 4 * tokens.heldOut - 100 * (asked.masks ?? 0)) / tokens.validation;
 		expect(validation({})).toBe(4);
 		expect(validation({ sizes: 5 })).toBe(8);
-		// 2 sets, each on a part more, or on 7.
-		expect(validation({ field: 2, masks: 100 })).toBe(3 + 2 + 2);
+		// 2 sets, each on 3 parts more, or on 7.
+		expect(validation({ field: 2, masks: 100 })).toBe(3 + 2 + 6);
 		expect(validation({ field: 2, masks: 100, effort: "thorough" })).toBe(3 + 2 + 14);
 		expect(validation({ field: 2, masks: 8, known: 8, effort: "thorough" })).toBe(3 + 2 + 4);
-		// 4 of 7, then 2 on 6 parts.
-		expect(validation({ field: 7, sizes: 4, masks: 400 })).toBe(3 + 28 + 16);
+		// 4 of 7, then 2 on 2 parts, and on 4 more.
+		expect(validation({ field: 7, sizes: 4, masks: 400 })).toBe(3 + 28 + 32);
 		expect(validation({ field: 7, sizes: 4, masks: 400, effort: "thorough" })).toBe(3 + 28 + 64);
 		expect((["quick", "thorough"] as const).map((effort) => raceField("auto", { effort, sizes: 1 }))).toEqual([7, 19]);
 		expect((["quick", "standard", "thorough"] as const).map((effort) => raceField("auto", { effort, sizes: 2 }))).toEqual([7, 11, 11]);
@@ -177,25 +186,25 @@ describe("the work that is announced", () => {
 		const slow = { secondsPerMask: 0.5, secondsPerToken: 0.02 };
 		expect(seconds(slow)).toEqual({ search: 400, compare: 2 * (8 + 6), drawing: 0, heldOut: 6 });
 		expect(finalistSeconds({ ...base, masks: 800, field: 3, ...slow })).toBe(2 * 4);
-		expect(furtherSeconds({ ...base, masks: 800, field: 3, ...slow })).toEqual({ measuring: 3 * 4, drawing: 0 });
+		expect(furtherSeconds({ ...base, masks: 800, field: 3, ...slow })).toEqual({ measuring: 7 * 4, drawing: 0 });
 		// Sets may be compared on the copy too; the original and the winner are measured on the model then.
 		const copied = { ...slow, secondsPerRacedToken: 0.005 };
 		expect(seconds(copied)).toEqual({ search: 400, compare: 1 + 3 * 4 + 2 * 6, drawing: 0, heldOut: 6 });
 		const asked = { ...base, masks: 800, field: 3, ...copied };
 		expect(finalistSeconds(asked)).toBe(2 * 1);
-		expect(furtherSeconds(asked)).toEqual({ measuring: 3 * 1, drawing: 0 });
+		expect(furtherSeconds(asked)).toEqual({ measuring: 7 * 1, drawing: 0 });
 		expect(seconds({ maxTime: 60, secondsPerMask: Number.NaN }).search).toBeNaN();
 	});
 
 	it("draws further text that is not there, as far as the rounds go", () => {
 		const drawingOf = (asked: Partial<Parameters<typeof workOf>[0]>) =>
 			furtherSeconds({ ...base, masks: 800, field: 3, drawing: [10, 20, 40], ...asked }).drawing;
-		expect([drawingOf({ effort: "quick" }), drawingOf({}), drawingOf({ effort: "thorough" })]).toEqual([10, 10, 70]);
-		expect([drawingOf({ drawing: [0, 20, 40] }), drawingOf({ drawing: [0, 20, 40], effort: "thorough" })]).toEqual([0, 60]);
+		expect([drawingOf({ effort: "quick" }), drawingOf({}), drawingOf({ effort: "thorough" })]).toEqual([10, 30, 70]);
+		expect([drawingOf({ drawing: [0, 20, 40] }), drawingOf({ drawing: [0, 20, 40], effort: "thorough" })]).toEqual([20, 60]);
 		// A quarter of the candidates are measured further at most: two sets on the first part, or on no part.
 		expect([drawingOf({ masks: 8 }), drawingOf({ masks: 4 })]).toEqual([10, 0]);
 		expect(drawingOf({ field: 1 })).toBe(0);
-		expect(plannedSeconds({ ...base, masks: 800, field: 3, drawing: [10, 20, 40] }).drawing).toBe(5);
+		expect(plannedSeconds({ ...base, masks: 800, field: 3, drawing: [10, 20, 40] }).drawing).toBe(15);
 	});
 });
 
