@@ -14,6 +14,9 @@ import type { Judgement } from "../../game/surrogate/judge.js";
 import type { Choices, SelectionContext } from "./selection-context.js";
 import { effortOf, racedSets, searchBudget } from "./budget.js";
 
+/** Tied sets of each size below the asked ones that are measured where a verdict names fewer blocks. */
+const SMALLER = 4;
+
 /** Sets for every size by the surrogate's active search, its contributions and how good it was. */
 export async function chooseAuto({ session, game, search, counts, options, ranking: asked }: SelectionContext): Promise<Choices> {
 	const budget = searchBudget(game.players, search.kmax, options, session.tokens.search);
@@ -42,9 +45,10 @@ export async function chooseAuto({ session, game, search, counts, options, ranki
 	);
 	const { found, contributions, surrogate, interactions, halfBlocks, shifted } = result;
 	const singles = await session.singleRemovals(found.originalLoss, options.signal, game);
-	const raced = racedSets(effortOf(options), counts.length);
-	const tied = [...found.tied.values()]
-		.flatMap((sets) => sets.slice(0, raced))
+	const raced = racedSets(effortOf(options), { sizes: counts.length, limited: maxTime !== undefined });
+	// Of smaller sizes, which the verdict may name, the best few.
+	const tied = [...found.tied]
+		.flatMap(([size, sets]) => sets.slice(0, counts.includes(size) ? raced : SMALLER))
 		.map(({ removed }) => ({ removed: [...removed], method: "auto" }));
 	return {
 		found: { ...found, notes: [...found.notes, ...distrust(surrogate)] },

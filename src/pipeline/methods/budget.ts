@@ -21,7 +21,7 @@ const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>
 const shareOf = (granularity: BudgetSettings["granularity"] = "block") =>
 	({ block: 1, "half-block": 1 + HALF_SHARE, attention: (1 + HALF_SHARE) / 2 })[granularity];
 
-/** The same where several sizes are raced, as for a curve. */
+/** The same where several sizes are raced, as for a curve, or the time is limited. */
 const RACED_OF_EACH = 8;
 
 /**
@@ -29,9 +29,9 @@ const RACED_OF_EACH = 8;
  * often not its own: in replays of made-up games sixteen finalists, the best four of them on further text, had a fifth less regret than four that all got it
  * (docs/research/decisions.md).
  */
-export function racedSets(effort: Effort, sizes: number): number {
+export function racedSets(effort: Effort, { sizes, limited }: { readonly sizes: number; readonly limited: boolean }): number {
 	const most = { quick: 4, standard: TIED_SETS, thorough: TIED_SETS }[effort];
-	return sizes > 1 ? Math.min(most, RACED_OF_EACH) : most;
+	return sizes > 1 || limited ? Math.min(most, RACED_OF_EACH) : most;
 }
 
 /**
@@ -40,9 +40,14 @@ export function racedSets(effort: Effort, sizes: number): number {
  */
 export function raceField(
 	method: Method,
-	{ effort, sizes, granularity = "block" }: Pick<BudgetSettings, "granularity"> & { readonly effort: Effort; readonly sizes: number },
+	{
+		effort,
+		sizes,
+		limited = false,
+		granularity = "block",
+	}: Pick<BudgetSettings, "granularity"> & { readonly effort: Effort; readonly sizes: number; readonly limited?: boolean },
 ): number {
-	if (method === "auto") return racedSets(effort, sizes) + 3 + (granularity === "half-block" ? RACED_HALVES : 0);
+	if (method === "auto") return racedSets(effort, { sizes, limited }) + 3 + (granularity === "half-block" ? RACED_HALVES : 0);
 	if (granularity === "half-block") return 3;
 	return factsOf(method).raced ? 2 : 1;
 }

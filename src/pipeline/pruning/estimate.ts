@@ -39,7 +39,7 @@ export async function askedWork(
 	const secondsPerToken = await session.timeModel(secondsPerMask, options.signal);
 	const secondsPerRacedToken = session.races.asSearched ? secondsPerMask / tokens.search : secondsPerToken;
 	const effort = effortOf(options);
-	const field = named ? 1 : raceField(method, { effort, sizes, granularity: options.granularity });
+	const field = named ? 1 : raceField(method, { effort, sizes, granularity: options.granularity, limited: maxTime !== undefined });
 	const singles = singlesOf(model.facts.blocks, removable);
 	const drawing = (await session.races.toDraw()).map((drawn) => drawn * drawingPerToken(session.secondsPerDrawn, secondsPerToken));
 	return {

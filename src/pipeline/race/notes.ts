@@ -36,7 +36,7 @@ export function rivalNotes(winners: Winners, choices: readonly ProposedSet[], fi
 		if (own === undefined) return [];
 		return !holdsCut(removed) && holdsCut(own.removed)
 			? overCuts(own.removed)
-			: `${what} (${method}) is better on the validation split than the choice of ${first?.method}`;
+			: `${what} (${method}) is better in the final comparison than the choice of ${first?.method}`;
 	});
 }
 

@@ -13,8 +13,9 @@ export const tieRounds: Readonly<Record<Effort, number>> = { quick: 1, standard:
 export const partsAfter = (round: number) => 2 ** round - 1;
 
 /**
- * Sets of a size that get the further text of a round (from 1) at most: half as many in each (successive halving). In replays of made-up games that
- * chose as well as further text for all that are tied, and took a third less (docs/research/decisions.md).
+ * Sets of a size that get the further text of a round (from 1) at most: half as many in each (successive halving), and one more where half-block cuts
+ * must beat whole blocks. In replays of made-up games that took a third to a half less than further text for all that are tied, and the regret rose by
+ * 0.004 nats at most (docs/research/decisions.md).
  */
 export const mostTied = (round: number) => Math.max(2, 8 >> round);
 
@@ -82,6 +83,9 @@ interface Contest {
 export async function tellApart(sizes: readonly (readonly Measurement[])[], options: TieOptions): Promise<ToldApart> {
 	const parts: Coalition[][] = [];
 	const leftOut: LeftOut[] = [];
+	const { supported = (field: Field) => field } = options;
+	/** Of each size those that were left out last. */
+	const spares: Measurement[][] = [];
 	let contests = sizes.map(contestOf);
 	let left = options.masks;
 	let stopped: ToldApart["stopped"];
@@ -98,13 +102,14 @@ export async function tellApart(sizes: readonly (readonly Measurement[])[], opti
 		const more = new Map(sets.map(({ key }, i) => [key, measured.map((part) => part[i]!)]));
 		// Sets that were not measured further cannot be compared with those that were, window by window.
 		if (measured.length > 0)
-			contests = contests.map((contest) => {
+			contests = contests.map((contest, i) => {
 				const further = open.get(contest);
 				if (!further) return contest;
-				const rest = contest.field.filter((set) => !further.includes(set));
+				const rest = supported(contest.field).filter((set) => !further.includes(set));
+				if (rest.length > 0) spares[i] = rest;
 				const joint = further.map((set) => joined([set, ...more.get(set.coalition.key)!]));
-				// One that breaks on further text loses to those that it is not known of.
-				if (!joint.some(isSound) && rest.some(isSound)) return contestOf(rest);
+				// Those that break on further text lose to those that it is not known of.
+				if (!joint.some(isSound) && spares[i]?.some(isSound)) return contestOf(spares[i]);
 				leftOut.push(...rest.map((set) => ({ set, among: [...contest.field, ...further] })));
 				return contestOf(joint);
 			});
@@ -113,8 +118,8 @@ export async function tellApart(sizes: readonly (readonly Measurement[])[], opti
 			break;
 		}
 	}
-	const { supported = (field) => field } = options;
-	return { fields: contests.map(({ field, whole }) => withTakenFirst(supported(field), whole)), leftOut, parts, stopped };
+	const fields = contests.map(({ field, whole }) => withTakenFirst(supported(field), whole));
+	return { fields, leftOut, parts, stopped: contests.some(({ field }) => isUndecided(field)) ? stopped : undefined };
 }
 
 const contestOf = (sets: readonly Measurement[]): Contest => ({ field: fieldOf(sets), whole: lowestWithoutCuts(sets) });
@@ -150,9 +155,13 @@ interface Going {
 function contestantsOf(contest: Contest, round: number, { most, supported = (field) => field }: TieOptions): Going[] {
 	const { field, whole } = contest;
 	if (!isUndecided(field)) return [];
-	const all: Field =
-		!whole || field.includes(whole) || field.every((set) => mayWin(set, whole)) ? supported(field) : [...supported(field), whole];
-	const sets = bestOf(all, whole, most?.(round) ?? all.length);
+	const [best] = field;
+	const [first, ...others] = supported(field);
+	// All are tied with the lowest mean, which tells whether it matters which one is taken: it is among the first two.
+	const ordered: Field = [first, ...(first === best ? [] : [best]), ...others.filter((set) => set !== best)];
+	const joins = whole && !field.includes(whole) && !field.every((set) => mayWin(set, whole));
+	const all: Field = joins ? [...ordered, whole] : ordered;
+	const sets = bestOf(all, contest, { count: most?.(round) ?? all.length, least: 2 });
 	return sets === all || isUndecided(fieldOf(sets)) ? [{ contest, sets }] : [];
 }
 
@@ -161,7 +170,7 @@ function affordable(going: readonly Going[], masks: number): Map<Contest, Field>
 	const open = new Map<Contest, Field>();
 	let left = masks;
 	for (const { contest, sets } of [...going].sort((a, b) => a.sets.length - b.sets.length)) {
-		const reached = left < 2 ? undefined : bestOf(sets, contest.whole, left);
+		const reached = left < 2 ? undefined : bestOf(sets, contest, { count: left, least: 1 });
 		// Where all that is reached is as good, it does not matter which one is taken.
 		if (reached && (reached === sets || isUndecided(fieldOf(reached)))) open.set(contest, reached);
 		if (reached !== sets) break;
@@ -170,13 +179,17 @@ function affordable(going: readonly Going[], masks: number): Map<Contest, Field>
 	return open;
 }
 
-/** So many of the sets, in their order: all if there are no more. The whole blocks that half-block cuts among them must beat are there too. */
-function bestOf(sets: Field, whole: Measurement | undefined, count: number): Field {
+/**
+ * So many of the sets, in their order: all if there are no more. The whole blocks that half-block cuts among them must beat are there too, in the place of
+ * the last one but for the first `least`, which stay: so there may be one more.
+ */
+function bestOf(sets: Field, { field, whole }: Contest, { count, least }: { readonly count: number; readonly least: number }): Field {
 	if (sets.length <= count) return sets;
 	const [best, ...others] = sets;
 	const first: Field = [best, ...others.slice(0, count - 1)];
-	const needed = whole && sets.includes(whole) && !first.includes(whole) && !first.every(({ coalition }) => isWithoutCuts(coalition));
-	return needed ? [best, ...others.slice(0, count - 2), whole] : first;
+	const isNeeded = whole && sets.includes(whole) && !first.includes(whole) && !first.every(({ coalition }) => isWithoutCuts(coalition));
+	if (!isNeeded || (!field.includes(whole) && first.every((set) => mayWin(set, whole)))) return first;
+	return [best, ...others.slice(0, Math.max(least, count - 1) - 1), whole];
 }
 
 async function measureParts(

@@ -31,9 +31,12 @@ describe("masks kept for the race of a comparison", () => {
 
 it("gets all tied sets of a search that it may hold", () => {
 	const equal = Array.from({ length: 20 }, (_, block) => ({ coalition: Coalition.ofRemoved(20, [block]), losses: Float64Array.of(2, 2) }));
-	expect(tiedSets(equal).get(1)).toHaveLength(racedSets("standard", 1));
-	expect((["quick", "standard", "thorough"] as const).map((effort) => racedSets(effort, 1))).toEqual([4, 16, 16]);
-	expect(racedSets("standard", 2)).toBe(8);
+	expect(tiedSets(equal).get(1)).toHaveLength(racedSets("standard", { sizes: 1, limited: false }));
+	expect((["quick", "standard", "thorough"] as const).map((effort) => racedSets(effort, { sizes: 1, limited: false }))).toEqual([
+		4, 16, 16,
+	]);
+	expect(racedSets("standard", { sizes: 2, limited: false })).toBe(8);
+	expect(racedSets("thorough", { sizes: 1, limited: true })).toBe(8);
 });
 
 describe("a race within a budget", () => {

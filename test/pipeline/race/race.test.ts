@@ -271,7 +271,7 @@ describe("a race that the validation split cannot decide", () => {
 		const onLog = ({ level, message }: { level: string; message: string }) => logged.push(`${level}: ${message}`);
 		const rival = racing({ ...losses, "4": [2.1, 3.1, 2.1, 3.1], "5": [2.2, 3.2, 2.2, 3.2] });
 		const { notes } = await race(rival, [set("auto", 2, 3), set("auto", 4), set("greedy", 1, 2), set("greedy", 5)], { onLog });
-		expect(notes).toEqual(["2 blocks: 1-2 (greedy) is better on the validation split than the choice of auto"]);
+		expect(notes).toEqual(["2 blocks: 1-2 (greedy) is better in the final comparison than the choice of auto"]);
 		expect(logged).toEqual([`debug: ${notes[0]}`]);
 		const halves = racing({ "": [2, 3, 2, 3], "1.5": [2.1, 3.1, 2.1, 3.1], "2": [2.1, 3.1, 2.1, 3.1] });
 		expect((await race(halves, [set("auto", 1.5), set("greedy", 2)], {})).notes).toEqual([
@@ -279,7 +279,7 @@ describe("a race that the validation split cannot decide", () => {
 		]);
 		const parts = racing({ "": [2, 3, 2, 3], "2.25": [2.2, 3.2, 2.2, 3.2], "2": [2.1, 3.1, 2.1, 3.1] });
 		expect((await race(parts, [set("auto", 2.25), set("greedy", 2)], {})).notes).toEqual([
-			"1 block: 2 (greedy) is better on the validation split than the choice of auto",
+			"1 block: 2 (greedy) is better in the final comparison than the choice of auto",
 		]);
 	});
 

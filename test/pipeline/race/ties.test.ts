@@ -170,6 +170,24 @@ describe("sets that are tied on the validation split", () => {
 		expect(leftOut).toHaveLength(3);
 	});
 
+	it("go on beside the lowest mean and the whole blocks that a cut must beat", async () => {
+		const names = ["1.5,3", "2.5,4", "3.5,5", "1,2"];
+		const { asked, further } = text(new Map(names.map((name, i) => [name, 2 + i / 1000])), { size: 0.2 });
+		const first = (removed: number[], at: number) =>
+			measured(
+				removed,
+				noise(0, at, 0.2).map((x) => 2 + x + at / 1000),
+			);
+		const field = [first([1.5, 3], 0), first([2.5, 4], 1), first([3.5, 5], 2), first([1, 2], 3)];
+		// The one with the lowest mean is the last by all that is known.
+		const supported = (sets: Field): Field => [...sets].reverse() as unknown as Field;
+		await tellApart([field], { further, rounds: 2, masks: 100, most: () => 2, supported });
+		const lowest = removedOf([...field].sort((a, b) => mean(a.losses) - mean(b.losses)))[0]!;
+		expect(asked[0]).toContain(lowest);
+		expect(asked[0]).toContain("1,2");
+		for (const sets of asked) expect(sets.length).toBeGreaterThan(1);
+	});
+
 	it("get none where the best of them are as good as each other, and no limit is named", async () => {
 		const { asked, further, first } = text(new Map([["1", 2]]), { size: 0.2 });
 		const like = (block: number, by: number, swing = 0) =>
