@@ -46,7 +46,7 @@ export async function chooseAuto({ session, game, search, counts, options, ranki
 	const { found, contributions, surrogate, interactions, halfBlocks, shifted } = result;
 	const singles = await session.singleRemovals(found.originalLoss, options.signal, game);
 	const raced = racedSets(effortOf(options), { sizes: counts.length, limited: maxTime !== undefined });
-	// Of smaller sizes, which the verdict may name, the best few.
+	// The verdict may name smaller sizes: the best few of each are enough.
 	const tied = [...found.tied]
 		.flatMap(([size, sets]) => sets.slice(0, counts.includes(size) ? raced : SMALLER))
 		.map(({ removed }) => ({ removed: [...removed], method: "auto" }));

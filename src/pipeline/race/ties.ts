@@ -84,7 +84,7 @@ export async function tellApart(sizes: readonly (readonly Measurement[])[], opti
 	const parts: Coalition[][] = [];
 	const leftOut: LeftOut[] = [];
 	const { supported = (field: Field) => field } = options;
-	/** Of each size those that were left out last. */
+	/** Those of each size that were left out last. */
 	const spares: Measurement[][] = [];
 	let contests = sizes.map(contestOf);
 	let left = options.masks;
