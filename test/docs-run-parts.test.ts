@@ -191,6 +191,16 @@ describe("outputs", () => {
 		expect(difference("KV cache  9.0 MB  6.8 MB  -25.0 %\nPerplexity", table)).toBeUndefined();
 	});
 
+	it("of a sample are the same with and without tied candidates, which another text has", () => {
+		const end = "ranges are 95 % intervals.\n";
+		const tied = "Statistically tied on up to 20 validation windows: 4, 9-10; 3, 6, 10; 2,\n9-10\n";
+		const verified = "Verified: llama.cpp computes bit for bit\n";
+		expect(difference(end + verified, end + tied + verified, { sample: true })).toBeUndefined();
+		expect(difference(end + tied + verified, end + verified, { sample: true })).toBeUndefined();
+		expect(difference(end + verified, end + tied + verified)).toContain("Statistically");
+		expect(difference(end + verified, `${end + tied}Report: x\n${verified}`, { sample: true })).toContain("Report:");
+	});
+
 	it("are compared in words", () => {
 		expect(wordsToCompare("Speed: generation x 1.31, prompt x 1.31\nblocks  12")).toEqual([
 			"Speed:",

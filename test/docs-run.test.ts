@@ -32,7 +32,7 @@ describe("pages", () => {
 			"it installs, builds or tests this checkout, which has happened": 15,
 			"it is about the shell of who reads it": 1,
 			"it is another program's": 10,
-			"it is run in the checkout, by who works on it": 18,
+			"it is run in the checkout, by who works on it": 20,
 			"it needs a model in F16": 1,
 			"it needs the files of the example": 1,
 			"its model is not here": 1,

@@ -30,6 +30,9 @@ const blocks = /\b\d+[fa]?(?:-\d+[fa]?)?(?:, \d+[fa]?(?:-\d+[fa]?)?)*/g;
 /** What is said only where a half-block cut was chosen, wrapped or not. */
 const halfBlock = /^\d+f-\d+a is a half-block cut:[\s\S]*?is\s+one\s+block\.\n?/gm;
 
+/** What is said only where candidates tied with the chosen one, wrapped or not. */
+const tied = /^Statistically tied on [\s\S]*?(?=^\S+: )/gm;
+
 const date = /\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?Z?)?)?/g;
 
 /** What a line says whatever the machine and the day. */
@@ -50,7 +53,7 @@ function maskLine(line) {
  * @returns {string[]} what is compared: words, so that it does not matter where a line is wrapped
  */
 export function wordsToCompare(text, { sample = false } = {}) {
-	return (sample ? text.replace(halfBlock, "") : text)
+	return (sample ? text.replace(halfBlock, "").replace(tied, "") : text)
 		.replace(unclear, "")
 		.split("\n")
 		.map(maskLine)
