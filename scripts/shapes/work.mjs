@@ -46,8 +46,8 @@ export function workOf(blocks, { removed, text = false, ...how }) {
 	};
 	const candidates = candidatesOf(blocks, most, effort, granularity);
 	const field = Math.min(finalists[effort], curve ? finalistsOfEach : Number.POSITIVE_INFINITY) + furtherFinalists[granularity];
-	const compared = field * (curve ? most : 1);
 	const sizes = curve ? most : 1;
+	const compared = field * sizes;
 	const allowed = Math.floor(candidates * furtherShare);
 	// Parts of further text that those evaluations reach.
 	let further = 0;

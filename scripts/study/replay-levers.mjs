@@ -86,24 +86,23 @@ export const levers = {
  * As the program decides between so many finalists of the search and the others.
  * @param cutBy `text`: those that get further text are the best on the race's text, not by all that is known
  */
-async function raced({ most: finalists, deal }, count, { most, rounds = 2, cutBy }) {
+async function raced({ most: finalists, deal }, count, { cutBy, ...how }) {
 	const sets = await finalists(count);
 	const searched = new Map((await deal.search.measure(sets)).map((set) => [set.coalition.key, set]));
 	const supported = (field) => bySupport(field, { searched: ({ key }) => searched.get(key), ownError: 0 });
-	const how = { further: further(deal), rounds, masks: 1000, most, ...(cutBy === "text" ? {} : { supported }) };
-	const { fields, parts } = await tellApart([await deal.validation.measure(sets)], how);
-	return { set: supported(fields[0])[0].coalition, passes: (sets.length + parts.flat().length) * deal.counts.validation };
+	const { fields, passes } = await compared({ sets, deal }, cutBy === "text" ? how : { ...how, supported });
+	return { set: supported(fields[0])[0].coalition, passes };
 }
 
-async function compared({ sets, deal }, rounds = 2) {
+async function compared({ sets, deal }, how) {
 	const measured = await deal.validation.measure(sets);
-	const { fields, parts } = await tellApart([measured], { further: further(deal), rounds, masks: 1000 });
+	const { fields, parts } = await tellApart([measured], { further: further(deal), rounds: 2, masks: 1000, ...how });
 	const passes = (sets.length + parts.flat().length) * deal.counts.validation;
 	return { fields, passes };
 }
 
 async function pooledOf(run, { searched = false, predicted = false, rounds = 2, trust = 1 }) {
-	const { fields, passes } = await compared(run, rounds);
+	const { fields, passes } = await compared(run, { rounds });
 	const field = fields[0];
 	const sets = field.map(({ coalition }) => coalition);
 	const texts = [{ losses: field.map(({ losses }) => losses) }];

@@ -12,6 +12,7 @@ import { type KeyValue, rewrite } from "./rewrite.js";
 
 /** Makes models, and reads files with llama.cpp's own reader. */
 export const FIXTURE_TOOL = join(BUILD, "fixture-tool");
+export const CONTINUE_TOOL = join(BUILD, "continue-text");
 
 /** One model to make. */
 export interface OwnModel {

@@ -14,7 +14,7 @@ import { makeWindows } from "../../src/model/runtime/windows.js";
 import { ATTENTION_MODELS, NO_ATTENTION_MODELS } from "../conformance/attention-models.js";
 import { examine } from "../conformance/examine.js";
 import { hasTools, QUANTIZE } from "../conformance/fixtures.js";
-import { FIXTURE_TOOL, makeOwnModel, type OwnModel } from "../conformance/own-fixtures.js";
+import { CONTINUE_TOOL, FIXTURE_TOOL, makeOwnModel, type OwnModel } from "../conformance/own-fixtures.js";
 import { faultsOf } from "../conformance/record.js";
 import { type LoadedTensor, rewrite } from "../conformance/rewrite.js";
 import { attentionSets, type RemovalSet } from "../conformance/sets.js";
@@ -131,12 +131,10 @@ async function expectSameWithoutFlash(path: string, name: string, removed: reado
 	expect(without).not.toBe(await logits("pruned", pruned, "on"));
 }
 
-const CONTINUE_TEXT = fileURLToPath(new URL("../../build/cpu/continue-text", import.meta.url));
-
 /** Hashes of the logits of a model behind a text, behind the same from a saved state, and in a shifted context (continue_text.cpp). */
 function continued(model: string, tokens: string, flash: "on" | "off") {
-	expect(existsSync(CONTINUE_TEXT), "build/cpu/continue-text is missing: run node scripts/build-native.mjs --reference-tools").toBe(true);
-	const run = spawnSync(CONTINUE_TEXT, [model, tokens, "2", flash], { encoding: "utf8", timeout: 600_000 });
+	expect(existsSync(CONTINUE_TOOL), "build/cpu/continue-text is missing: run node scripts/build-native.mjs --reference-tools").toBe(true);
+	const run = spawnSync(CONTINUE_TOOL, [model, tokens, "2", flash], { encoding: "utf8", timeout: 600_000 });
 	expect(run.status, run.stderr).toBe(0);
 	return JSON.parse(run.stdout) as Record<"straight" | "restored" | "shifted" | "dropped", string> & { stateBytes: number };
 }

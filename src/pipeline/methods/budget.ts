@@ -21,7 +21,7 @@ const budgets: Readonly<Record<Effort, (blocks: number, kmax: number) => number>
 const shareOf = (granularity: BudgetSettings["granularity"] = "block") =>
 	({ block: 1, "half-block": 1 + HALF_SHARE, attention: (1 + HALF_SHARE) / 2 })[granularity];
 
-/** The same where several sizes are raced, as for a curve, or the time is limited. */
+/** Tied sets of each size that are raced at most where there are several sizes, as for a curve, or the time is limited. */
 const RACED_OF_EACH = 8;
 
 /**
