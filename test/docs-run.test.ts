@@ -11,6 +11,12 @@ import { tempFolder } from "./helpers/temp-folder.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const folders = tempFolder();
+/** Pages whose commands take long together: only test:full runs them. */
+const LONG = new Set(
+	["recipes", "choosing", "calibration", "attention", "large-models", "pruning-or-quantizing", "research/evaluation"].map(
+		(name) => `docs/${name}.md`,
+	),
+);
 const pages = pagesOf(ROOT).map((file) => ({ file, text: readFileSync(join(ROOT, file), "utf8") }));
 
 describe("pages", () => {
@@ -59,8 +65,8 @@ describe("pages", () => {
 
 describe.skipIf(findAddon() === undefined)("the commands", () => {
 	const runner = new Runner(ROOT, folders);
-	const runnable = ({ text }: { text: string }) =>
-		sortItems(itemsOf(text)).some(({ command, why, full }) => command && !why && (thorough || !full));
+	const runnable = ({ file, text }: { file: string; text: string }) =>
+		!LONG.has(file) && sortItems(itemsOf(text)).some(({ command, why, full }) => command && !why && (thorough || !full));
 
 	it.each(pages.filter((one) => thorough || runnable(one)))(
 		"of $file do what it says",

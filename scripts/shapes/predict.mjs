@@ -13,7 +13,7 @@ const worthCopying = 45;
  * Seconds by step, bytes of memory and of disk.
  * @param facts of the model (facts.mjs)
  * @param how `prompt` and `generation`: tokens a second as llama-bench prints them for pp512 and tg; `removed`: blocks, none for the
- * curve; `chat`: whether half of the text is chats, by default where the file has a template; `text`: whether calibration text is given,
+ * curve; `chat`: whether a chat is among the sample texts, by default where the file has a template; `text`: whether calibration text is given,
  * so that none is drawn; `gpu`: no copies of the weights are tried; `available`: bytes of memory that are free, which decides whether
  * they are tried; `granularity`: `block` for whole blocks only; `correction`: of all seconds that are computed from the speeds
  */
@@ -27,7 +27,7 @@ export function predict(facts, how) {
 	const run = (tokens) => sharedTime * tokens * perToken;
 	// The first sequence costs what one costs alone, where the weights are read for it; the others what they compute.
 	const stepOf = (sequences) => 1 / generation + (sequences - 1) * perToken;
-	const drawn = (count) => drawsOf(count, { windowLength, chat }).reduce((sum, { sequences, steps }) => sum + steps * stepOf(sequences), 0);
+	const drawn = (count) => drawsOf(count, { windowLength }).reduce((sum, { sequences, steps }) => sum + steps * stepOf(sequences), 0);
 	const { search, validation, heldOut } = work.splits;
 	const ownText = text ? 0 : drawn(search + validation + heldOut);
 	// Drawn in pieces that double: one part of further text, then two, then four.

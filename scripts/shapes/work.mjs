@@ -69,13 +69,11 @@ export function workOf(blocks, { removed, text = false, ...how }) {
 
 const defined = (how) => Object.fromEntries(Object.entries(how).filter(([, value]) => value !== undefined));
 
-/** Windows that are drawn at once, and how many tokens one by one (native/sampler.cpp). Chats are drawn after documents. */
-export function drawsOf(count, { windowLength, chat }) {
+/** Windows that are drawn at once, and how many tokens one by one (native/sampler.cpp). */
+export function drawsOf(count, { windowLength }) {
 	const together = Math.max(1, Math.min(64, Math.floor(8192 / windowLength)));
-	const chats = chat ? Math.floor(count / 2) : 0;
 	const draws = [];
-	for (const kind of [count - chats, chats])
-		for (let left = kind; left > 0; left -= together) draws.push({ sequences: Math.min(left, together), steps: windowLength - 1 });
+	for (let left = count; left > 0; left -= together) draws.push({ sequences: Math.min(left, together), steps: windowLength - 1 });
 	return draws;
 }
 

@@ -116,8 +116,9 @@ export interface TextOptions {
 	/** Text files; several count by their weights, 1 if none is given. @default self-generated text */
 	readonly calibration?: readonly (string | CalibrationFile)[] | undefined;
 	/**
-	 * What self-generated text begins with: `plain` from nothing and with chat turns. With `wide` every second window goes on with a short opening:
-	 * an encyclopedia, code, a story, another language and others. A continuation that loops or changes its script is drawn again. @default "plain"
+	 * What self-generated text begins with: `documents` with the start token, `chats` every second window with a user's turn, if the model's file has a
+	 * chat template that llama.cpp knows. With `wide` every second window goes on with a short opening: an encyclopedia, code, a story, another language
+	 * and others. A continuation that loops or changes its script is drawn again. @default "documents"
 	 */
 	readonly selfText?: TextMix | undefined;
 	/** Windows to search on, at least 2. @default 10; with granularity `attention` 5, or more if they are short */

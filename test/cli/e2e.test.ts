@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameS
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type ChildSetup, fixturePath, mainPath, runNode } from "../helpers/fixture.js";
-import { firstOf } from "../helpers/slow.js";
+import { firstOf, thorough } from "../helpers/slow.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
 // The command line as users run it: compiled, in a separate process, on the project's own model.
@@ -90,7 +90,7 @@ describe("exit codes and streams", () => {
 			[[fixturePath, "--remove", "6", "--metric", "accuracy", "--questions", questions, ...small], { metric: "accuracy" }],
 			[[fixturePath, "--remove", "6", "--metric", "kl", "--calibration", `${text}=2`, other, ...small], { metric: "kl" }],
 		];
-		for (const [args, expected] of firstOf(7, cases)) {
+		for (const [args, expected] of firstOf(5, cases)) {
 			const { code, stdout, stderr } = await run([...args, "--json"]);
 			expect(code, stderr).toBe(0);
 			expect(JSON.parse(stdout)).toMatchObject(expected);
@@ -111,7 +111,7 @@ describe("exit codes and streams", () => {
 	});
 });
 
-it("the curve's own commands can be pasted, and write the model", async () => {
+it.runIf(thorough)("the curve's own commands can be pasted, and write the model", async () => {
 	const cwd = at("pasted");
 	mkdirSync(cwd);
 	const curve = await run([fixturePath, ...small, "--json"], { cwd });
@@ -193,7 +193,7 @@ describe("interruption", () => {
 		expect(JSON.parse(again.stdout)).toEqual({ error: { code: "INTERRUPTED", message: "interrupted" } });
 	});
 
-	it("a terminal that is closed stops a run as Ctrl+C does, though nobody reads what it says", async () => {
+	it.runIf(thorough)("a terminal that is closed stops a run as Ctrl+C does, though nobody reads what it says", async () => {
 		const child = spawn(process.execPath, [mainPath, ...sweep], {
 			env: { ...process.env, PRUNE_GGUF_HOME: at("hangup-home"), NO_COLOR: "1" },
 			stdio: ["ignore", "ignore", "pipe"],
@@ -235,10 +235,12 @@ describe("interruption", () => {
 		expect(existsSync(join(cwd, "out.gguf"))).toBe(true);
 	});
 
-	it.each([
-		["own weights", []],
-		["quantized", ["--quantize", "Q4_0"]],
-	])("a process killed between the model and its report: the same command finishes, another is refused (%s)", async (name, more) => {
+	it.each(
+		firstOf<[string, string[]]>(1, [
+			["own weights", []],
+			["quantized", ["--quantize", "Q4_0"]],
+		]),
+	)("a process killed between the model and its report: the same command finishes, another is refused (%s)", async (name, more) => {
 		const cwd = at(`unfinished ${name}`);
 		mkdirSync(cwd);
 		const env = { PRUNE_GGUF_HOME: join(cwd, "home") };

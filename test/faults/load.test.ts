@@ -6,7 +6,7 @@ import { thorough } from "../helpers/slow.js";
 // 1,000 jobs, with narrower limits of memory and delay, outside: node scripts/faults/load.mjs
 
 const script = fileURLToPath(new URL("../../scripts/faults/load.mjs", import.meta.url));
-const [jobs, atOnce] = thorough ? [200, 8] : [20, 4];
+const [jobs, atOnce] = thorough ? [200, 8] : [10, 4];
 /** Loose, for a busy machine: a model that stays with each job would take 480 MB, and 150 candidates in the thread of JavaScript seconds. */
 const limits = thorough ? ["--most-growth", "64e6", "--most-delay", "250"] : [];
 

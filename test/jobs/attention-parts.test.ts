@@ -14,6 +14,7 @@ import { kvBytes } from "../../src/pipeline/speed/at-context.js";
 import { measureSpeed } from "../../src/pipeline/speed/speed.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
+import { thorough } from "../helpers/slow.js";
 
 // Attention parts alone from the options to the file: `2a, 5-6a, 9` leaves eleven of the fixture's twelve blocks, three of them without
 // attention.
@@ -92,7 +93,7 @@ it("memory in memory is that of the file; time is not, so the speed is measured 
 	await expect(measureSpeed(fixturePath, { remove: [1, 2], ...shape })).resolves.toMatchObject({ speed: { through: "memory" } });
 });
 
-it("without an output the speed is left out, and texts are drawn", async () => {
+it.runIf(thorough)("without an output the speed is left out, and texts are drawn", async () => {
 	const notes: string[] = [];
 	const asked = { ...small, speed: true, samples: 1, onLog: ({ message }: LogEvent) => notes.push(message) };
 	const { plan } = await pruneGguf(fixturePath, undefined, { ...asked, remove: "5a" });

@@ -92,7 +92,7 @@ describe("a search of attention parts", () => {
 		expect(warned.filter((message) => /granularity|at a context/.test(message))).toEqual([]);
 	});
 
-	it("measures times of a file that has lost attention parts already", async () => {
+	it.runIf(thorough)("measures times of a file that has lost attention parts already", async () => {
 		const [file, bare] = [out(), out()];
 		await applyPlan(fixturePath, file, { remove: "2-6a", threads: 2 });
 		const told: string[] = [];
@@ -135,7 +135,7 @@ describe("a search of attention parts", () => {
 		expect(plan!.heal!.validation!.difference).toBeLessThan(0.05);
 	});
 
-	it("names no blocks where limits are not met, and what asks for less", async () => {
+	it.runIf(thorough)("names no blocks where limits are not met, and what asks for less", async () => {
 		const attention = { ...quick, search: { ...quick.search, granularity: "attention" } } as const;
 		await expect(pruneGguf(fixturePath, out(), { ...attention, limits: { maxPplRatio: 1.0001 } })).rejects.toThrow(
 			/The smallest one \(\d+a\): max-ppl-ratio/,

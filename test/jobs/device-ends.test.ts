@@ -8,6 +8,7 @@ import { measureSpeed } from "../../src/pipeline/speed/speed.js";
 import { useFakeDevices } from "../helpers/fake-devices.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
+import { thorough } from "../helpers/slow.js";
 
 // A run on a device whose driver ends the process.
 const { folder, out, newHome } = ownHomes();
@@ -61,7 +62,7 @@ describe("a run on devices", () => {
 		expect(again.plan!.losses).toEqual(anew.plan!.losses);
 	});
 
-	it("heals there, and measures speed", async () => {
+	it.runIf(thorough)("heals there, and measures speed", async () => {
 		neverFail();
 		const { plan } = await prune({ heal: { tokens: 1024 } });
 		expect(plan!.heal).toBeDefined();

@@ -88,7 +88,7 @@ describe("the metric kl", () => {
 describe("the metric accuracy", () => {
 	const options: PruneOptions = { ...small, metric: "accuracy", questions };
 
-	it("searches by the loss of the right choices, and reports accuracies", async () => {
+	it.runIf(thorough)("searches by the loss of the right choices, and reports accuracies", async () => {
 		const output = out();
 		const result = await pruneGguf(fixturePath, output, { ...options, removeBlocks: 2 });
 		expect(result.output?.verification).toContain("bit for bit");

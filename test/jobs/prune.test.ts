@@ -177,7 +177,7 @@ describe("pruneGguf", () => {
 	it("continues where it was aborted, measures nothing twice, and ends as an uninterrupted run does", async () => {
 		const straight = await pruneGguf(fixturePath, undefined, { ...small, removeBlocks: 3 });
 		const whole = await measured();
-		for (const stopAfter of [1, 5, 14, 20]) {
+		for (const stopAfter of firstOf(2, [5, 20, 1, 14])) {
 			newHome();
 			const controller = new AbortController();
 			const reason = new Error("stopped");

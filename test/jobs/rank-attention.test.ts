@@ -7,6 +7,7 @@ import { rankBlocks } from "../../src/jobs/rank.js";
 import { blocksAsText, formatBlocks } from "../../src/notation.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
+import { thorough } from "../helpers/slow.js";
 
 ownHomes();
 
@@ -68,19 +69,22 @@ it("names parts that no candidate removes, in its note and in JSON", async () =>
 	expect(rankText(result, {}).match(/never measured/g)).toHaveLength(positions.length);
 });
 
-it("has a context if the length of the windows follows from it, else it says that a given one changes nothing", async () => {
-	const nothing = "--context 256 changes nothing: --window-length 64 says how long the windows are";
-	const quick = { granularity: "attention", method: "permutation", maxEvaluations: 17 } as const;
-	const given = noted();
-	const { context } = await ranked(quick, { onLog: given.onLog, removeBlocks: 2, context: 256 });
-	expect(context).toEqual({ seen: { windows: 3, windowLength: 64, scoreFrom: 32 } });
-	expect(given.notes).toContain(nothing);
-	const { windowLength: _, ...free } = measured;
-	const { onLog, notes } = noted();
-	const result = await rankBlocks(fixturePath, { ...free, windows: 2, removeBlocks: 2, context: 256, search: quick, onLog });
-	expect(result.context).toEqual({ context: 256, seen: { windows: 2, windowLength: 256, scoreFrom: 128 } });
-	expect(notes.join()).not.toContain("changes nothing");
-});
+it.runIf(thorough)(
+	"has a context if the length of the windows follows from it, else it says that a given one changes nothing",
+	async () => {
+		const nothing = "--context 256 changes nothing: --window-length 64 says how long the windows are";
+		const quick = { granularity: "attention", method: "permutation", maxEvaluations: 17 } as const;
+		const given = noted();
+		const { context } = await ranked(quick, { onLog: given.onLog, removeBlocks: 2, context: 256 });
+		expect(context).toEqual({ seen: { windows: 3, windowLength: 64, scoreFrom: 32 } });
+		expect(given.notes).toContain(nothing);
+		const { windowLength: _, ...free } = measured;
+		const { onLog, notes } = noted();
+		const result = await rankBlocks(fixturePath, { ...free, windows: 2, removeBlocks: 2, context: 256, search: quick, onLog });
+		expect(result.context).toEqual({ context: 256, seen: { windows: 2, windowLength: 256, scoreFrom: 128 } });
+		expect(notes.join()).not.toContain("changes nothing");
+	},
+);
 
 function noted() {
 	const notes: string[] = [];

@@ -101,9 +101,8 @@ describe("the work of the default job", () => {
 	});
 
 	it("draws all windows of a kind at once, as far as they fit", () => {
-		expect(drawsOf(35, { windowLength: 128, chat: false })).toEqual([{ sequences: 35, steps: 127 }]);
-		expect(drawsOf(35, { windowLength: 128, chat: true }).map(({ sequences }) => sequences)).toEqual([18, 17]);
-		expect(drawsOf(70, { windowLength: 512, chat: false }).map(({ sequences }) => sequences)).toEqual([16, 16, 16, 16, 6]);
+		expect(drawsOf(35, { windowLength: 128 })).toEqual([{ sequences: 35, steps: 127 }]);
+		expect(drawsOf(70, { windowLength: 512 }).map(({ sequences }) => sequences)).toEqual([16, 16, 16, 16, 6]);
 	});
 
 	it("tries ways only before a long search, each twice where a call is short", () => {

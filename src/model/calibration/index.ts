@@ -6,6 +6,6 @@ export { type SplitName, splitNames, splitTitle } from "../../storage/split-name
 export { furtherDraws, type FurtherText, furtherParts, furtherText } from "./further.js";
 export { areSound, selfGeneratedWindows, windowsAsDrawn } from "./self-generated.js";
 export { countKinds, type TextKind, textKinds } from "./text-kinds.js";
-export type { TextMix } from "./text-mix.js";
+export { defaultMix, type TextMix, textMixes } from "./text-mix.js";
 export { drawnEach, drawPositions } from "./positions.js";
 export { windowsOfDocuments } from "./text-windows.js";

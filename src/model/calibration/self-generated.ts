@@ -4,6 +4,7 @@ import { makeWindows, type TokenWindows } from "../runtime/windows.js";
 import { continuedWindows } from "./continued.js";
 import { isBroken, isLoop } from "./sound-text.js";
 import type { TextKind } from "./text-kinds.js";
+import { defaultMix } from "./text-mix.js";
 import type { SelfGeneratedOptions } from "./types.js";
 
 /** Self-generated text, and the kind of each window. */
@@ -16,9 +17,9 @@ export interface DrawnText {
 const userTurnShare = 0.4;
 
 /**
- * Windows of self-generated text, sampled at temperature 1, so that no other text is needed. They are documents from the start token. If
- * the file has a chat template that llama.cpp knows, every second window is a chat whose user turn is sampled too. So the original model
- * is measured on what it believes; see docs/calibration.md. A wide text continues openings in every second window; a continuation that is in another
+ * Windows of self-generated text, sampled at temperature 1, so that no other text is needed. They are documents from the start token, so the
+ * original model is measured on what it believes; see docs/calibration.md. With `chats` every second window is a chat whose user turn is sampled
+ * too, if the file has a chat template that llama.cpp knows. A wide text continues openings in every second window; a continuation that is in another
  * script is drawn again with other openings. Any window that loops, or holds more than 5 % of broken characters, is drawn again, twice at most.
  */
 export async function selfGeneratedWindows(model: TextModel, options: SelfGeneratedOptions): Promise<TokenWindows> {
@@ -48,7 +49,7 @@ interface DrawOptions extends SelfGeneratedOptions {
 }
 
 async function drawText(model: TextModel, options: DrawOptions): Promise<DrawnText> {
-	const { count, length, mix = "plain" } = options;
+	const { count, length, mix = defaultMix } = options;
 	const total = count * length;
 	const begun =
 		mix === "wide"
@@ -56,8 +57,8 @@ async function drawText(model: TextModel, options: DrawOptions): Promise<DrawnTe
 			: [];
 	// Where no opening gave a sound text, one from nothing stands in.
 	const continued = begun.filter((window) => window !== undefined);
-	const plain = await plainWindows(model, { ...options, count: count - continued.length, onProgress: toldOf(continued.length) });
-	const drawn = interleave<DrawnWindow>(plain, continued);
+	const others = { ...options, count: count - continued.length, onProgress: toldOf(continued.length) };
+	const drawn = interleave<DrawnWindow>(await (mix === "chats" ? halfChats : documentsOnly)(model, others), continued);
 	const tokens = new Int32Array(total);
 	drawn.forEach((window, i) => {
 		tokens.set(window.tokens, i * length);
@@ -69,8 +70,17 @@ async function drawText(model: TextModel, options: DrawOptions): Promise<DrawnTe
 	}
 }
 
-/** Documents from the start token, and chats if there is a template, in turns. Loops and broken text are drawn again. */
-async function plainWindows(model: TextModel, options: DrawOptions): Promise<DrawnWindow[]> {
+const asKind = (kind: TextKind) => (tokens: Int32Array) => ({ tokens, kind });
+
+/** Documents from the start token. Loops and broken text are drawn again. */
+async function documentsOnly(model: TextModel, options: DrawOptions): Promise<DrawnWindow[]> {
+	const { count, length } = options;
+	const onProgress = (done: number) => options.onProgress?.(done, count * length);
+	return (await drawSound(model, { ...options, onProgress }, documentWindows)).map(asKind("document"));
+}
+
+/** The same, and chats if there is a template, in turns. */
+async function halfChats(model: TextModel, options: DrawOptions): Promise<DrawnWindow[]> {
 	const { count, length } = options;
 	const opening = chatOpening(model, length);
 	const chats = opening ? Math.floor(count / 2) : 0;
@@ -82,7 +92,6 @@ async function plainWindows(model: TextModel, options: DrawOptions): Promise<Dra
 				chatWindows(opening, ...asked),
 			)
 		: [];
-	const asKind = (kind: TextKind) => (tokens: Int32Array) => ({ tokens, kind });
 	return interleave(sampled.map(asKind("document")), turns.map(asKind(opening?.fits ? "chat" : "document")));
 }
 

@@ -14,7 +14,7 @@ export const selfGenerated = "self-generated text";
 
 /**
  * Builds the splits. Windows of different splits never share a token position. Every split is spread over the full text of each file,
- * and over both kinds of self-generated text.
+ * and over all kinds of self-generated text.
  * @throws CalibrationError, InvalidOptionError
  */
 export async function calibrate(model: TextModel, options: CalibrationOptions): Promise<Calibration> {

@@ -1,3 +1,7 @@
-/** What self-generated text begins with: `plain` from nothing and with chat turns, `wide` also with openings of many kinds. */
-export const textMixes = ["plain", "wide"] as const;
+/**
+ * What self-generated text begins with: `documents` with the start token, `chats` half of it with a user's turn of a chat, `wide` half of it with
+ * openings of many kinds.
+ */
+export const textMixes = ["documents", "chats", "wide"] as const;
 export type TextMix = (typeof textMixes)[number];
+export const defaultMix: TextMix = "documents";

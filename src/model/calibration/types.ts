@@ -30,7 +30,7 @@ export interface CalibrationOptions {
 	/** Tokens in a window. */
 	length: number;
 	seed: number;
-	/** What self-generated text begins with. @default "plain" */
+	/** What self-generated text begins with. @default "documents" */
 	mix?: TextMix | undefined;
 	signal?: AbortSignal | undefined;
 	onProgress?: ((done: number, total: number) => void) | undefined;
@@ -43,7 +43,10 @@ export interface SelfGeneratedOptions {
 	/** Tokens in each window. */
 	length: number;
 	seed: number;
-	/** `wide`: every second window goes on with an opening: encyclopedia, code, story, another language and others. @default "plain" */
+	/**
+	 * What the text begins with. `chats`: every second window is a chat, if the file has a chat template that llama.cpp knows. `wide`: every second
+	 * window goes on with an opening: encyclopedia, code, story, another language and others. @default "documents"
+	 */
 	mix?: TextMix | undefined;
 	signal?: AbortSignal | undefined;
 	/** Called with tokens done and in total. */

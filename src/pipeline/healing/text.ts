@@ -15,7 +15,7 @@ const firstSeed = 2 ** 31;
 /** Bumped when windows are drawn differently. */
 const version = 1;
 /** Plans hold what was fitted to this text: applied again, it must be the same. */
-const purpose = { name: "heal", version, phase: "generating text for healing", asDrawn: true };
+const purpose = { name: "heal", version, phase: "generating text for healing", mix: "chats", asDrawn: true } as const;
 
 /** Which windows. */
 export type HealText = SampleRequest;

@@ -8,12 +8,14 @@ import { optionsFrom } from "../../api/options/shape.js";
 import { optionTable } from "../../api/options/table.js";
 import { loadedBinary } from "../../model/runtime/load-addon.js";
 import { devicesText } from "../../model/runtime/machine-text.js";
+import { defaultMix } from "../../model/calibration/index.js";
 import { offloaded, placementText } from "../../model/runtime/placement.js";
 import { parityText } from "../session/parity.js";
 import { llamaPin, packageVersion } from "../../model/runtime/paths.js";
 import type { Plan } from "../../storage/plan.js";
 import { commandLine } from "../preflight/command-line.js";
 import { granularityOf } from "../preflight/method-options.js";
+import { onSelfGenerated } from "../session/calibration-windows.js";
 import type { Session } from "../session/session.js";
 import type { SearchWeights } from "../session/working-weights.js";
 import { splitFacts } from "./figures.js";
@@ -115,7 +117,8 @@ export function measuredSpeed(
 /** What a plan keeps of the options: those whose rows say so, in the shape that programs give them. */
 export function planOptions(asked: AskedSettings["asked"]): Plan["options"] {
 	const method = asked.remove ? undefined : (asked.method ?? defaultMethod);
-	const given: Readonly<Record<string, unknown>> = { ...asked, method };
+	const selfText = onSelfGenerated(asked) ? (asked.selfText ?? defaultMix) : undefined;
+	const given: Readonly<Record<string, unknown>> = { ...asked, method, selfText };
 	const kept = Object.entries<Pick<OptionRow, "plan" | "value">>(optionTable).flatMap(([name, { plan, value }]) => {
 		const setting = plan === undefined ? undefined : keptAs(value.kind, name, given[name]);
 		return setting === undefined ? [] : [[name, setting] as const];

@@ -8,6 +8,7 @@ import type { Header } from "../preflight/model-header.js";
 import { checkHealable } from "../healing/memory.js";
 import { logger } from "../../api/logger.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
+import { selfGenerated, type TextMix, textMixes } from "../../model/calibration/index.js";
 import { hashWindows } from "../../model/runtime/windows.js";
 import { Session, summarize } from "../session/session.js";
 import type { Plan } from "../../storage/plan.js";
@@ -108,10 +109,18 @@ function measuringOf({ removed, plan }: GatedJob, options: GatedSettings): Prune
 		remove: [...removed],
 		threads: options.threads,
 		seed: asked.seed ?? plan?.seed ?? undefined,
+		selfText: asked.selfText ?? (asked.calibration ? undefined : mixOf(plan)),
 		windows: asked.windows ?? windows,
 		windowLength: asked.windowLength ?? search?.length,
 	};
 	return jobOf<"prune">(settings, options);
+}
+
+/** What the plan's own text begins with. Plans of earlier versions do not say it, and drew chats for every model that knows them. */
+function mixOf(plan: Plan | undefined): TextMix | undefined {
+	if (!plan) return undefined;
+	const said = textMixes.find((mix) => mix === plan.options.selfText);
+	return said ?? (plan.calibration.heldOut?.source === selfGenerated ? "chats" : undefined);
 }
 
 function noteOtherText(session: Session, plan: Plan, options: JobOptions): void {

@@ -1,7 +1,7 @@
 // Self-generated text of a model, kept in its run folder for the next run.
 import { access, readFile } from "node:fs/promises";
 import type { JobOptions } from "../../api/index.js";
-import { areSound, selfGeneratedWindows, type TextMix, windowsAsDrawn } from "../../model/calibration/index.js";
+import { areSound, defaultMix, selfGeneratedWindows, type TextMix, windowsAsDrawn } from "../../model/calibration/index.js";
 import type { Model } from "../../model/runtime/model.js";
 import { llamaPin } from "../../model/runtime/paths.js";
 import { makeWindows, type TokenWindows } from "../../model/runtime/windows.js";
@@ -26,21 +26,19 @@ export interface SamplePurpose {
 	readonly version: number;
 	/** For people, while they are drawn. */
 	readonly phase: string;
-	/** What it begins with. @default "plain" */
+	/** What it begins with. @default "documents" */
 	readonly mix?: TextMix | undefined;
 	/** Whether loops and broken text stay. @default false */
 	readonly asDrawn?: boolean | undefined;
 }
 
+/** What a mix adds to the names of its text. Half chats were all that there was at first, and wide text held chats too. */
+export const mixKey = (mix = defaultMix): string[] => (mix === "chats" ? [] : [mix === "wide" ? "wide documents" : mix]);
+
 /** Where such windows are kept. Text drawn by another binary is as good: what is measured on it is kept by binary. Copies draw other text. */
-export function samplesPath(
-	folder: string,
-	{ seed, count, length, copy }: SampleRequest,
-	{ name, version, mix = "plain" }: SamplePurpose,
-): string {
-	const kind = mix === "plain" ? [] : [mix];
+export function samplesPath(folder: string, { seed, count, length, copy }: SampleRequest, { name, version, mix }: SamplePurpose): string {
 	const by = copy === undefined ? [] : [{ copy }];
-	return windowsPath(folder, hashOf([name, version, llamaPin.commit, count, length, seed, ...kind, ...by]));
+	return windowsPath(folder, hashOf([name, version, llamaPin.commit, count, length, seed, ...mixKey(mix), ...by]));
 }
 
 /** Whether an earlier run drew such windows. */

@@ -17,7 +17,7 @@ import {
 import { InvalidOptionError } from "../../errors.js";
 import type { SourceShare } from "../../game/sources.js";
 import { metricOf } from "../preflight/metric.js";
-import { hasSamples, keptSamples, keptWindows, type SamplePurpose, type SampleSource } from "./cached-samples.js";
+import { hasSamples, keptSamples, keptWindows, mixKey, type SamplePurpose, type SampleSource } from "./cached-samples.js";
 import { logger } from "../../api/logger.js";
 import type { Model } from "../../model/runtime/model.js";
 import { llamaPin } from "../../model/runtime/paths.js";
@@ -137,11 +137,11 @@ async function goesOnWithLess(model: Model, folder: string, { seed, by, most }: 
 /** Where the text of the splits is kept: under the names of version 1 of plans, so that text which it drew is found. */
 function textPath(folder: string, seed: number, options: SessionSettings): string {
 	const { length, heldOut, ...others } = splitCounts(options);
-	return windowsPath(folder, hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed, ...mixKey(options)]));
+	return windowsPath(
+		folder,
+		hashOf([samplerVersion, llamaPin.commit, { ...others, report: heldOut }, length, seed, ...mixKey(options.selfText)]),
+	);
 }
-
-/** Text from nothing keeps the names that it had before there was another. */
-const mixKey = ({ selfText = "plain" }: SessionSettings): string[] => (selfText === "plain" ? [] : [selfText]);
 
 const furtherPurpose = ({ selfText }: SessionSettings): SamplePurpose => ({
 	...{ name: "further", version: samplerVersion, phase: "generating more text", mix: selfText },

@@ -168,7 +168,7 @@ describe("compareMethods", () => {
 		expect(comparisonOf(whole, named("greedy")).methods).toEqual(["greedy"]);
 	});
 
-	it("scores accuracy beside the losses, as evaluate does", async () => {
+	it.runIf(thorough)("scores accuracy beside the losses, as evaluate does", async () => {
 		const result = await compareMethods(fixturePath, { ...small, methods: ["greedy", "first"], evalQuestions: [questions()] });
 		expect(result).toMatchObject({ metric: "loss", questions: [{ name: "questions.jsonl", count: 28, format: "jsonl" }] });
 		const { rows } = result.sizes[0]!;

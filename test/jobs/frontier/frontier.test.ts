@@ -78,7 +78,7 @@ describe("findFrontier", () => {
 		expect(result.verdict.text).toContain("at most");
 	});
 
-	it("counts blocks for a speed-up, which no type alone reaches", async () => {
+	it.runIf(thorough)("counts blocks for a speed-up, which no type alone reaches", async () => {
 		const result = await findFrontier(f16, { ...options, targetCompute: 1.2 });
 		expect(result.best!.removed).toHaveLength(2);
 		expect(result.cells.filter(({ fits }) => fits).every(({ removed }) => removed.length === 2)).toBe(true);
@@ -104,7 +104,7 @@ describe("findFrontier", () => {
 		expect(frontierText(result, {})).toMatch(/loss and speed \(.*\n.*\n.* speed .*[\s\S]*by speed of prompts/);
 	});
 
-	it("marks what others beat", async () => {
+	it.runIf(thorough)("marks what others beat", async () => {
 		const result = await findFrontier(f16, options);
 		const { cells } = result;
 		for (const cell of cells) {

@@ -58,7 +58,7 @@ describe("windows of self-generated text from nothing", () => {
 	it("are looked at in chats too", async () => {
 		// Documents, users, answers; then users and answers of the one that loops.
 		const { asked, model } = writer([[], [], ["loop", "text"], [], []], { chats: true });
-		const windows = rows(await selfGeneratedWindows(model, { count: 4, length, seed: 0 }));
+		const windows = rows(await selfGeneratedWindows(model, { count: 4, length, seed: 0, mix: "chats" }));
 		expect(windows.map(kindOf)).toEqual(["text", "text", "text", "text"]);
 		expect(asked.map(({ count }) => count)).toEqual([2, 2, 2, 1, 1]);
 		expect(asked.slice(3).map(({ seed }) => seed)).toEqual([2 ** 44 + 1, 2 ** 44 + 2]);
@@ -66,7 +66,7 @@ describe("windows of self-generated text from nothing", () => {
 
 	it("are documents where a chat has no room for an answer", async () => {
 		const kindsOf = async (tokens: number) =>
-			(await selfGeneratedText(writer([], { chats: true }).model, { count: 3, length: tokens, seed: 0 })).kinds;
+			(await selfGeneratedText(writer([], { chats: true }).model, { count: 3, length: tokens, seed: 0, mix: "chats" })).kinds;
 		expect(await kindsOf(length)).toEqual(["document", "chat", "document"]);
 		expect(await kindsOf(2)).toEqual(["document", "document", "document"]);
 		expect(countKinds(["chat", "news", "document", "news"])).toEqual([

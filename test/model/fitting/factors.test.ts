@@ -5,6 +5,7 @@ import { applyFactors, findFactors } from "../../../src/model/fitting/factors.js
 import { restore } from "../../../src/model/fitting/standing.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { blocks, fixturePath, fixtureWindows, fullSet } from "../../helpers/fixture.js";
+import { thorough } from "../../helpers/slow.js";
 
 let model: Model;
 beforeAll(async () => {
@@ -61,7 +62,7 @@ describe("factors behind a cut", () => {
 		expect(new Set(few.tensors.map(({ name }) => name.split(".")[1]))).toEqual(new Set(["4"]));
 	});
 
-	it("leave matrices alone that were healed", async () => {
+	it.runIf(thorough)("leave matrices alone that were healed", async () => {
 		const name = "blk.4.attn_output.weight";
 		const found = await findFactors(model, { ...(await input(1000)), healed: [name] });
 		await restore(model, found.tensors);

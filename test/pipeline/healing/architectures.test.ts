@@ -26,6 +26,7 @@ import { writePruned } from "../../../src/pipeline/writing/write-pruned.js";
 import { hasTools, makeFixtures } from "../../conformance/fixtures.js";
 import { mean } from "../../helpers/fixture.js";
 import { ownHomes } from "../../helpers/home.js";
+import { thorough } from "../../helpers/slow.js";
 
 // Models of other architectures, small and with random weights: healing need not help there, but must give what is written.
 
@@ -112,7 +113,7 @@ describe.skipIf(!hasTools)("a healed model of another architecture", () => {
 		expect(await measured()).toEqual(before);
 	});
 
-	it("of gemma3 has the norms that the loss chose, and again by their recipes", async () => {
+	it.runIf(thorough)("of gemma3 has the norms that the loss chose, and again by their recipes", async () => {
 		await using model = await load("gemma3");
 		const { ubatch, threads } = model.createEvaluator();
 		const input = {

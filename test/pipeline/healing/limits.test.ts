@@ -155,7 +155,7 @@ describe("limits on a plan that heals", { timeout: long }, () => {
 		await stoppedByGate(not, folder, applyPlan(fixturePath, not, { plan, heal: false, limits: { maxKl: healedKl() + 1e-9 }, threads: 2 }));
 	});
 
-	it("are measured on a list of blocks that is healed", async () => {
+	it.runIf(thorough)("are measured on a list of blocks that is healed", async () => {
 		useShared();
 		const made = out();
 		const { windows, windowLength, heal: how } = run;

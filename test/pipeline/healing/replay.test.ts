@@ -10,7 +10,7 @@ import { pruneGguf } from "../../../src/jobs/prune.js";
 import { Model } from "../../../src/model/runtime/model.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
-import { firstOf } from "../../helpers/slow.js";
+import { firstOf, thorough } from "../../helpers/slow.js";
 
 const { out, newHome } = ownHomes();
 const removed = [3, 6, 7];
@@ -42,7 +42,7 @@ describe("a plan that heals", () => {
 		expect(existsSync(output)).toBe(false);
 	});
 
-	it("is carried out with the plan's number of threads where none is given", async () => {
+	it.runIf(thorough)("is carried out with the plan's number of threads where none is given", async () => {
 		const plan = JSON.parse(readFileSync(result.planPath!, "utf8"));
 		expect(plan.machine.threads).toBe(2);
 		plan.machine.threads = 1;

@@ -14,6 +14,7 @@ import type { Plan } from "../../../src/storage/plan.js";
 import { listRuns } from "../../../src/storage/runs.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small as smallSplits } from "../../helpers/home.js";
+import { firstOf } from "../../helpers/slow.js";
 
 ownHomes();
 const small = { ...smallSplits, search: { workingWeights: "own", granularity: "half-block" } } satisfies PruneOptions;
@@ -30,7 +31,7 @@ function expectRule({ removed, tied = [] }: Plan): void {
 }
 
 describe("half-block cuts of a model", () => {
-	it.each(["auto", "greedy", "leave-one-out", "contiguous", "evolutionary", "random"] as const)(
+	it.each(firstOf(3, ["auto", "greedy", "leave-one-out", "contiguous", "evolutionary", "random"] as const))(
 		"%s measures some, and whole blocks win unless one of them is better by more than the error",
 		async (method) => {
 			const { plan } = await pruneGguf(fixturePath, undefined, { ...small, search: { ...small.search, method }, removeBlocks: 3 });

@@ -9,7 +9,7 @@ it("keeps options in the shape that programs give them", () => {
 		...{ heal: true, healTokens: 6144, healType: "F16", quantize: "Q8_0", quantizeFrom: "folder/f16.gguf", threads: 2, overwrite: true },
 	};
 	expect(planOptions(asked)).toEqual({
-		...{ removeBlocks: "25%", targetSpeedup: { prompt: 1.3 }, metric: "kl", windows: 8, windowLength: 64 },
+		...{ removeBlocks: "25%", targetSpeedup: { prompt: 1.3 }, metric: "kl", selfText: "documents", windows: 8, windowLength: 64 },
 		search: { method: "greedy", effort: "quick", scoreShare: 0.5 },
 		limits: { maxPplRatio: 1.2, minAccuracy: { arc: 0.5 }, ignore: true },
 		heal: { tokens: 6144, type: "F16" },
@@ -18,10 +18,11 @@ it("keeps options in the shape that programs give them", () => {
 });
 
 it("keeps the method where blocks are chosen, and what was switched off only of healing", () => {
-	expect(planOptions({})).toEqual({ search: { method: "auto" } });
-	expect(planOptions({ remove: [3], heal: false, healHeads: false, ignoreLimits: false })).toEqual({ heal: false });
-	expect(planOptions({ remove: [3], heal: true })).toEqual({ heal: true });
-	expect(planOptions({ remove: [3], quantizeFrom: "folder/f16.gguf" })).toEqual({ quantize: { from: "f16.gguf" } });
+	expect(planOptions({})).toEqual({ search: { method: "auto" }, selfText: "documents" });
+	expect(planOptions({ remove: [3], heal: false, healHeads: false, ignoreLimits: false })).toEqual({ heal: false, selfText: "documents" });
+	expect(planOptions({ remove: [3], heal: true })).toEqual({ heal: true, selfText: "documents" });
+	expect(planOptions({ remove: [3], calibration: ["a.txt"] })).toEqual({});
+	expect(planOptions({ remove: [3], quantizeFrom: "folder/f16.gguf" })).toEqual({ quantize: { from: "f16.gguf" }, selfText: "documents" });
 });
 
 it("asks for the speed where a number of blocks stands for a target speed-up and no model is written", () => {

@@ -15,6 +15,7 @@ import { chooseSweep, isLong, weightsOption } from "../../../src/pipeline/sessio
 import { blocks, fixturePath, fixtureWindows, fullSet, mean, removing } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 import { watching } from "../../helpers/progress.js";
+import { firstOf } from "../../helpers/slow.js";
 
 const folder = tempFolder();
 let model: Model;
@@ -232,10 +233,12 @@ describe("what a search is measured with", () => {
 		expect(result.plan!.losses.search!.original).toEqual(plain.result.plan!.losses.search!.original);
 	});
 
-	it.each([
-		["F16", true],
-		["Q4_0", false],
-	] as const)("is what a race runs on too, if its type keeps the order: %s", async (workingWeights, races) => {
+	it.each(
+		firstOf(1, [
+			["F16", true],
+			["Q4_0", false],
+		] as const),
+	)("is what a race runs on too, if its type keeps the order: %s", async (workingWeights, races) => {
 		const { result, phases } = await runIn(`race-${workingWeights}`, { removeBlocks: 2, search: { workingWeights } });
 		expect(phases.has("measuring the best on the model itself")).toBe(races);
 		const own = await runIn(`own-${workingWeights}`, {

@@ -11,7 +11,7 @@ import { thorough } from "../../helpers/slow.js";
 ownHomes();
 const { speed: _speed, samples: _samples, ...asUsual } = { ...small, threads: 1, search: { workingWeights: "own" } } satisfies PruneOptions;
 
-it("a target's number of blocks is the one that an earlier run or dry run measured, and the run says when", async () => {
+it.runIf(thorough)("a target's number of blocks is the one that an earlier run or dry run measured, and the run says when", async () => {
 	const run = async (options: PruneOptions) => {
 		const messages: string[] = [];
 		const onLog = ({ message }: LogEvent) => void messages.push(message);
