@@ -57,7 +57,7 @@ async function ownOf(model, kind, count, length, seed) {
 		throw new Error(
 			"the model's file has no chat template: its self-generated text is all documents; leave out the sources documents and chats",
 		);
-	const drawn = await selfGeneratedWindows(model, { count: 2 * count, length, seed });
+	const drawn = await selfGeneratedWindows(model, { count: 2 * count, length, seed, mix: "chats" });
 	const tokens = new Int32Array(count * length);
 	for (let i = 0; i < count; i++) tokens.set(drawn.tokens.subarray((2 * i + kind) * length, (2 * i + kind + 1) * length), i * length);
 	return makeWindows(tokens, length);
@@ -89,7 +89,8 @@ const ofFile = (name) => (model, count, length) => windowsOfDocuments(model, hal
 
 /** Windows to search on. */
 const sources = {
-	own: (model, count, length, seed) => selfGeneratedWindows(model, { count, length, seed }),
+	/** Half documents, half chats. */
+	own: (model, count, length, seed) => selfGeneratedWindows(model, { count, length, seed, mix: "chats" }),
 	documents: (model, count, length, seed) => ownOf(model, 0, count, length, seed),
 	chats: (model, count, length, seed) => ownOf(model, 1, count, length, seed),
 	wide: (model, count, length, seed) => selfGeneratedWindows(model, { count, length, seed, mix: "wide" }),

@@ -33,7 +33,7 @@ if (!path || !given.output || given.judged.length === 0) throw new Error("give M
 const [count, most, seed, draws] = [given.windows, given.most, given.seed, given.draws].map(Number);
 const length = 128;
 const isOpening = (kind) => kind !== "document" && kind !== "chat";
-/** What draws windows of a kind, at least half of which are of it. */
+/** What draws windows of a kind; half of them or more are of it, but for openings that the model cannot go on with. */
 const drawn = {
 	documents: { mix: "documents", is: (kind) => kind === "document" },
 	chats: { mix: "chats", is: (kind) => kind === "chat" },
@@ -64,9 +64,9 @@ const masks = Object.keys(judged[0])
 const removedOf = (mask) => [...mask].flatMap((block, i) => (block === "0" ? [i] : []));
 const regrets = masks.map((mask) => lossOf(mask) - lossOf(masks[0]));
 
-const key = JSON.stringify([count, seed, masks]);
-const known = existsSync(given.output) ? JSON.parse(readFileSync(given.output, "utf8")) : {};
-const kept = known.key === key ? known : { key, kinds: {} };
+const key = JSON.stringify([path, count, seed, masks]);
+const kept = existsSync(given.output) ? JSON.parse(readFileSync(given.output, "utf8")) : { key, kinds: {} };
+if (kept.key !== key) throw new Error(`${given.output} holds another model, other windows or candidates: give another --output`);
 const wanted = given.kinds.split(",");
 if (wanted.some((kind) => !kept.kinds[kind])) {
 	const model = await Model.load(path, { gpuLayers: 0, ...(given.threads ? { threads: Number(given.threads) } : {}) });
@@ -82,6 +82,7 @@ async function windowsOf(model, kind) {
 	const { mix, is } = drawn[kind];
 	const { windows, kinds } = await selfGeneratedText(model, { count: 2 * count, length, seed, mix });
 	const places = kinds.flatMap((one, i) => (is(one) ? [i] : [])).slice(0, count);
+	if (places.length < count) throw new Error(`only ${places.length} windows of ${kind}: give --windows ${places.length} or another --seed`);
 	return makeWindows(Int32Array.from(places.flatMap((i) => Array.from(windows.tokens.subarray(i * length, (i + 1) * length)))), length);
 }
 
@@ -94,7 +95,7 @@ async function divergences(model, windows) {
 	return (await evaluator.evaluate(sets, windows, { reference })).map(({ divergences: each }) => Array.from(each));
 }
 
-/** Regrets of choices by windows that are drawn from those of each kind. */
+/** Candidates (0 to --most - 1) that are chosen by windows that are drawn from those of each kind. */
 function choices(mix) {
 	const random = new Random(1);
 	return Array.from({ length: draws }, () => {
@@ -106,7 +107,7 @@ function choices(mix) {
 				for (const [set, row] of rows.entries()) sums[set] += row[at];
 			}
 		}
-		return regrets[sums.indexOf(Math.min(...sums))];
+		return sums.indexOf(Math.min(...sums));
 	});
 }
 
@@ -117,10 +118,14 @@ const rows = masks.map((mask, i) => [
 	...wanted.map((kind) => nats(mean(kept.kinds[kind][i]) - mean(kept.kinds[kind][0]))),
 ]);
 process.stdout.write(`${table(["removed", "texts of others", ...wanted], rows)}\n\n`);
+// Divergence on all chats above the lowest; the choice may be by some of them.
+const chatMeans = (kept.kinds.chats ?? []).map(mean);
+const onChats = masks.map((_, set) => (chatMeans[set] ?? Number.NaN) - Math.min(...chatMeans));
 const chosen = mixes
 	.filter((mix) => Object.keys(mix).every((kind) => kept.kinds[kind]))
 	.map((mix) => {
-		const found = choices(mix);
+		const sets = choices(mix);
+		const found = sets.map((set) => regrets[set]);
 		const bad = found.filter((regret) => regret > 0.06).length / found.length;
 		return [
 			Object.entries(mix)
@@ -128,6 +133,7 @@ const chosen = mixes
 				.join(", "),
 			...[mean(found), quantile(found, 0.5), Math.max(...found)].map(nats),
 			`${(100 * bad).toFixed(1)} %`,
+			nats(mean(sets.map((set) => onChats[set]))),
 		];
 	});
-process.stdout.write(`${table(["windows", "mean regret", "median", "worst", "above 0.06"], chosen)}\n`);
+process.stdout.write(`${table(["windows", "mean regret", "median", "worst", "above 0.06", "on chats"], chosen)}\n`);

@@ -226,7 +226,14 @@ async function healOnSamples(job: HealPlan, options: ApplyJob): Promise<Healing>
 	const count = judged.search + judged.validation + judged.heldOut;
 	const onProgress = (done: number, total: number) =>
 		options.progress?.work({ phase: "generating text for healing", done, total, unit: "tokens" });
-	const own = await selfGeneratedWindows(model, { count, length, seed: 1, signal: options.signal, onProgress });
+	const own = await selfGeneratedWindows(model, {
+		count,
+		length,
+		seed: 1,
+		mix: options.asked.selfText,
+		signal: options.signal,
+		onProgress,
+	});
 	const { search: tuning, ...splits } = deal(own, judged);
 	const place = { ...job, seed: 0 };
 	const work = {

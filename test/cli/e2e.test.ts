@@ -90,7 +90,7 @@ describe("exit codes and streams", () => {
 			[[fixturePath, "--remove", "6", "--metric", "accuracy", "--questions", questions, ...small], { metric: "accuracy" }],
 			[[fixturePath, "--remove", "6", "--metric", "kl", "--calibration", `${text}=2`, other, ...small], { metric: "kl" }],
 		];
-		for (const [args, expected] of firstOf(5, cases)) {
+		for (const [args, expected] of firstOf(7, cases)) {
 			const { code, stdout, stderr } = await run([...args, "--json"]);
 			expect(code, stderr).toBe(0);
 			expect(JSON.parse(stdout)).toMatchObject(expected);

@@ -94,6 +94,7 @@ export const textRows = {
 		level: "research",
 		commands: ["prune", "rank", "compare", "frontier", "apply"],
 		plan: "selfText",
+		per: { apply: { default: "as the plan says, or documents" } },
 	},
 	metric: {
 		flag: "metric",

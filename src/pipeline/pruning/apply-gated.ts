@@ -10,6 +10,7 @@ import { logger } from "../../api/logger.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
 import { selfGenerated, type TextMix, textMixes } from "../../model/calibration/index.js";
 import { hashWindows } from "../../model/runtime/windows.js";
+import { onSelfGenerated } from "../session/calibration-windows.js";
 import { Session, summarize } from "../session/session.js";
 import type { Plan } from "../../storage/plan.js";
 import { asksToHeal } from "../preflight/heal-options.js";
@@ -109,7 +110,7 @@ function measuringOf({ removed, plan }: GatedJob, options: GatedSettings): Prune
 		remove: [...removed],
 		threads: options.threads,
 		seed: asked.seed ?? plan?.seed ?? undefined,
-		selfText: asked.selfText ?? (asked.calibration ? undefined : mixOf(plan)),
+		selfText: asked.selfText ?? (onSelfGenerated(asked) ? mixOf(plan) : undefined),
 		windows: asked.windows ?? windows,
 		windowLength: asked.windowLength ?? search?.length,
 	};
@@ -118,16 +119,22 @@ function measuringOf({ removed, plan }: GatedJob, options: GatedSettings): Prune
 
 /** What the plan's own text begins with. Plans of earlier versions do not say it, and drew chats for every model that knows them. */
 function mixOf(plan: Plan | undefined): TextMix | undefined {
-	if (!plan) return undefined;
-	const said = textMixes.find((mix) => mix === plan.options.selfText);
-	return said ?? (plan.calibration.heldOut?.source === selfGenerated ? "chats" : undefined);
+	const { source, kinds } = plan?.calibration.heldOut ?? {};
+	if (source !== selfGenerated) return undefined;
+	const said = textMixes.find((mix) => mix === plan?.options.selfText);
+	return said ?? (kinds?.every(({ kind }) => kind === "document") ? "documents" : "chats");
 }
 
 function noteOtherText(session: Session, plan: Plan, options: JobOptions): void {
 	const { heldOut } = plan.calibration;
 	if (!heldOut || heldOut.sha256 === hashWindows(session.calibration.splits.heldOut)) return;
+	const { source } = session.calibration;
+	const alike = source === selfGenerated && heldOut.source === selfGenerated;
+	const advice = alike
+		? "leave out --self-text, --seed, --windows and --window-length (another machine or an earlier version also draws other text)"
+		: "give its files with --calibration";
 	logger(options)(
 		"warning",
-		`the limits are measured on ${session.calibration.source}, the figures of the plan on other text (${shownText(heldOut.source)}): give its files with --calibration`,
+		`the limits are measured on ${source}, the figures of the plan on other text (${shownText(heldOut.source)}): ${advice}`,
 	);
 }

@@ -108,6 +108,7 @@ export async function calibrationOf(
 			},
 		});
 	};
+	noteUnusedMix(model, options);
 	if (!onSelfGenerated(options)) return draw();
 	// Self-generated text is kept: a resumed run must see the same windows, and drawing them takes a while.
 	const file = textPath(folder, seed, options);
@@ -119,6 +120,18 @@ export async function calibrationOf(
 	const text = JSON.stringify({ splits, kinds: drawn.kinds, checked: true, drawn: { seconds: drawnIn, by } });
 	await writeAtomically(file, { overwrite: true }, (handle) => handle.writeFile(text));
 	return { ...drawn, drawnIn };
+}
+
+/** Says that `--self-text` changes nothing: text was given, or the model knows no chats. */
+function noteUnusedMix(model: Model, { selfText, ...options }: SessionSettings): void {
+	if (selfText === undefined) return;
+	if (!onSelfGenerated(options))
+		logger(options)("note", `--self-text ${selfText} changes nothing: the text is that of --calibration. Leave one of them out`);
+	else if (selfText === "chats" && model.applyChatTemplate([{ role: "user", content: "?" }], false) === undefined)
+		logger(options)(
+			"note",
+			"--self-text chats changes nothing: the model's file has no chat template that llama.cpp knows, so that all of its text is documents",
+		);
 }
 
 /**

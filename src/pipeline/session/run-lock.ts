@@ -1,7 +1,7 @@
 // One run at a time measures a model on a text.
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
-import { weightedFiles } from "../../model/calibration/index.js";
+import { defaultMix, weightedFiles } from "../../model/calibration/index.js";
 import { defaultThreads } from "../../model/runtime/threads.js";
 import { hashOf } from "../../storage/hash.js";
 import { type Lock, lockFile } from "../../storage/lock.js";
@@ -25,7 +25,7 @@ export async function runKey(seed: number, options: SessionSettings): Promise<st
 	const files = await Promise.all(weightedFiles(calibration).map(({ path }) => realOf(path)));
 	const asked = questions === undefined ? undefined : await realOf(questions);
 	// A user's text is cut the same for every seed, and questions are dealt the same.
-	const drawn = onSelfGenerated(options) && asked === undefined ? { seed } : {};
+	const drawn = onSelfGenerated(options) && asked === undefined ? { seed, mix: options.selfText ?? defaultMix } : {};
 	const kl = metricOf(options) === "kl";
 	return hashOf([splitCounts(options), drawn, { threads, gpuLayers, devices, splitMode, rpc, files, asked, kl }]);
 }

@@ -2,9 +2,13 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { Model } from "../../../src/model/runtime/model.js";
-import { keptSamples, keptWindows } from "../../../src/pipeline/session/cached-samples.js";
+import type { TextMix } from "../../../src/model/calibration/index.js";
+import { llamaPin } from "../../../src/model/runtime/paths.js";
+import { keptSamples, keptWindows, samplesPath } from "../../../src/pipeline/session/cached-samples.js";
 import { calibrationOf } from "../../../src/pipeline/session/calibration-windows.js";
-import { fixturePath } from "../../helpers/fixture.js";
+import { hashOf } from "../../../src/storage/hash.js";
+import { windowsPath } from "../../../src/storage/runs.js";
+import { chatFixture, fixturePath } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 
 const folder = tempFolder();
@@ -43,4 +47,42 @@ it("cached text of another shape is drawn again", async () => {
 	const path = join(other, readdirSync(other)[0]!);
 	writeFileSync(path, readFileSync(path, "utf8").replace(/\[\d+,/, "[99999999,"));
 	expect(await more()).toEqual(first);
+});
+
+it("text that begins otherwise has a name of its own, half chats the one that all text had at first", async () => {
+	const nameOf = (mix?: TextMix) => samplesPath(folder, { ...shape, seed: 0 }, { name: "more", version: 1, phase: "", mix });
+	expect(nameOf("chats")).toBe(windowsPath(folder, hashOf(["more", 1, llamaPin.commit, 2, 2, 0])));
+	expect(nameOf()).toBe(nameOf("documents"));
+	expect(new Set([nameOf("documents"), nameOf("chats"), nameOf("wide")]).size).toBe(3);
+	const place = mkdtempSync(join(folder, "mixes-"));
+	await using model = await Model.load(await chatFixture(join(place, "chat.gguf")), { threads: 1 });
+	const draw = async (selfText?: TextMix) => {
+		const notes: string[] = [];
+		const onLog = ({ message }: { message: string }) => notes.push(message);
+		const { splits, kinds } = await calibrationOf(model, place, { seed: 0, by: "this" }, { windows: 2, windowLength: 60, selfText, onLog });
+		return { tokens: Array.from(splits.heldOut.tokens), kinds: kinds!.heldOut, notes };
+	};
+	const [documents, chats, wide] = [await draw(), await draw("chats"), await draw("wide")];
+	expect(documents.kinds).toEqual(["document", "document", "document"]);
+	expect(chats.kinds).toContain("chat");
+	expect(wide.kinds.some((kind) => kind !== "document" && kind !== "chat")).toBe(true);
+	for (const [drawn, again] of [
+		[documents, await draw("documents")],
+		[chats, await draw("chats")],
+		[wide, await draw("wide")],
+	] as const)
+		expect([again.tokens, again.notes]).toEqual([drawn.tokens, []]);
+	await using plain = await Model.load(fixturePath, { threads: 1 });
+	const notesOf = async (options: object) => {
+		const notes: string[] = [];
+		const settings = { windows: 2, windowLength: 8, ...options, onLog: ({ message }: { message: string }) => notes.push(message) };
+		await calibrationOf(plain, place, { seed: 0, by: "this" }, settings);
+		return notes;
+	};
+	expect(await notesOf({ selfText: "chats" })).toEqual([expect.stringMatching(/^--self-text chats changes nothing: .* no chat template/)]);
+	const text = join(place, "text.txt");
+	writeFileSync(text, "It was a dark and stormy night. ".repeat(200));
+	expect(await notesOf({ selfText: "wide", calibration: [text] })).toEqual([
+		expect.stringMatching(/^--self-text wide changes .*--calibration/),
+	]);
 });
