@@ -26,7 +26,9 @@ describe("pages", () => {
 
 	// Whoever adds a command that is not run sees it here, and says why in scripts/docs-run/skips.mjs or on the page.
 	it("leave out no more commands than these", () => {
-		const items = pages.flatMap(({ file, text }) => sortItems(itemsOf(text)).map((item) => ({ ...item, file }))).filter(({ command }) => command !== undefined);
+		const items = pages
+			.flatMap(({ file, text }) => sortItems(itemsOf(text)).map((item) => ({ ...item, file })))
+			.filter(({ command }) => command !== undefined);
 		const count = (reasons: (string | undefined)[]) => {
 			const counts: Record<string, number> = {};
 			for (const reason of reasons) if (reason) counts[reason] = (counts[reason] ?? 0) + 1;
