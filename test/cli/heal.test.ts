@@ -19,7 +19,7 @@ beforeAll(() => {
 });
 
 describe("--heal", () => {
-	it("writes a healed model that loads, and a plan that writes it again", async () => {
+	it.runIf(thorough)("writes a healed model that loads, and a plan that writes it again", async () => {
 		const heal = ["--heal=6144", "--heal-type", "F16"];
 		const made = await run(fixturePath, at("healed.gguf"), "--remove", "3,6-7", ...heal, ...text, ...quiet);
 		expect([made.code, made.stderr.includes("rror")], made.stderr).toEqual([0, false]);

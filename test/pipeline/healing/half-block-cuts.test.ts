@@ -53,7 +53,7 @@ const SETS = [
 ].map((removed) => ({ removed, text: formatBlocks(removed) }));
 
 describe("a model that is healed at half-block cuts", () => {
-	it.each(firstOf(3, SETS))("computes in memory, as a file and with zeroed parts the same bits: $text", async ({ removed }) => {
+	it.each(firstOf(1, SETS))("computes in memory, as a file and with zeroed parts the same bits: $text", async ({ removed }) => {
 		const windows = fixtureWindows(2, 64);
 		const { ubatch, threads } = model.createEvaluator();
 		const measured = async () => (await model.createEvaluator().evaluate([removing(...removed)], windows, { digest: true }))[0]!;

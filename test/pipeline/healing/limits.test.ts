@@ -142,7 +142,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 });
 
 describe("limits on a plan that heals", { timeout: long }, () => {
-	it("are measured on the model healed again, and let the same file through", async () => {
+	it.runIf(thorough)("are measured on the model healed again, and let the same file through", async () => {
 		useShared();
 		const again = out();
 		const plan = healed.planPath!;
