@@ -52,7 +52,8 @@ it("text that was drawn is not drawn again", async () => {
 			.sort();
 	const before = drawn();
 	expect(before.length).toBeGreaterThan(0);
-	const text = ["--windows", "3", "--window-length", "32", "--threads", "2"];
+	// It began as half chats do now.
+	const text = ["--self-text", "chats", "--windows", "3", "--window-length", "32", "--threads", "2"];
 	const { code, stderr } = await run(fixturePath, "--remove", "3,6", "--dry-run", ...text);
 	expect([code, stderr.includes("sampling")], stderr).toEqual([0, false]);
 	expect(drawn()).toEqual(before);
