@@ -18,10 +18,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { above, Rows, round } from "./healing-rows.mjs";
-import { load, table } from "./lib.mjs";
+import { load, table, windowsAt } from "./lib.mjs";
 
 const { auto } = await load("game/search/auto-method.js");
-const { windowsOfDocuments, selfGeneratedWindows } = await load("model/calibration/index.js");
+const { knowsChats, windowsOfDocuments, selfGeneratedWindows } = await load("model/calibration/index.js");
 const { searchBudget } = await load("pipeline/methods/budget.js");
 const { modelHash } = await load("model/evaluation/kept.js");
 const { EvaluatorGame } = await load("pipeline/session/evaluator-game.js");
@@ -29,7 +29,7 @@ const { Coalition } = await load("game/coalition.js");
 const { formatBlocks } = await load("notation.js");
 const { Model } = await load("model/runtime/model.js");
 const { quantizeFile } = await load("model/runtime/quantize.js");
-const { concatWindows, hashWindows, makeWindows } = await load("model/runtime/windows.js");
+const { concatWindows, hashWindows } = await load("model/runtime/windows.js");
 
 const { values: given } = parseArgs({
 	options: {
@@ -53,14 +53,15 @@ const files = { prose: "text/moby-dick.txt", facts: "text/factbook-prose.txt", w
 
 /** Self-generated text of one kind: every second window of a draw is a chat. */
 async function ownOf(model, kind, count, length, seed) {
-	if (model.applyChatTemplate([{ role: "user", content: "?" }], false) === undefined)
+	if (!knowsChats(model))
 		throw new Error(
 			"the model's file has no chat template: its self-generated text is all documents; leave out the sources documents and chats",
 		);
 	const drawn = await selfGeneratedWindows(model, { count: 2 * count, length, seed, mix: "chats" });
-	const tokens = new Int32Array(count * length);
-	for (let i = 0; i < count; i++) tokens.set(drawn.tokens.subarray((2 * i + kind) * length, (2 * i + kind + 1) * length), i * length);
-	return makeWindows(tokens, length);
+	return windowsAt(
+		drawn,
+		Array.from({ length: count }, (_, i) => 2 * i + kind),
+	);
 }
 
 /** Questions that are judged as text. */

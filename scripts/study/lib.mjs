@@ -12,6 +12,7 @@ const { meanLoss } = await load("game/game.js");
 const { TableGame } = await load("game/table-game.js");
 const { toSamples } = await load("game/sample.js");
 const { spearman } = await load("game/surrogate/statistics.js");
+const { makeWindows } = await load("model/runtime/windows.js");
 
 /** Most removed blocks in every part of the study. */
 export const kmax = 8;
@@ -54,6 +55,11 @@ export function commandArguments() {
 		return at < 0 ? fallback : paths.splice(at, 2)[1];
 	};
 	return { paths, take };
+}
+
+/** The windows at these places (from 0), in their order. */
+export function windowsAt({ tokens, length }, places) {
+	return makeWindows(Int32Array.from(places.flatMap((i) => Array.from(tokens.subarray(i * length, (i + 1) * length)))), length);
 }
 
 export const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;

@@ -6,13 +6,12 @@
 // and the regret of a choice by so many windows of each kind, drawn again and again (bootstrap).
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { load, mean, quantile, table } from "./lib.mjs";
+import { load, mean, quantile, table, windowsAt } from "./lib.mjs";
 
 const { Coalition } = await load("game/coalition.js");
 const { Random } = await load("game/random.js");
 const { selfGeneratedText } = await load("model/calibration/self-generated.js");
 const { Model } = await load("model/runtime/model.js");
-const { makeWindows } = await load("model/runtime/windows.js");
 const { formatBlocks } = await load("notation.js");
 
 const { values: given, positionals } = parseArgs({
@@ -83,7 +82,7 @@ async function windowsOf(model, kind) {
 	const { windows, kinds } = await selfGeneratedText(model, { count: 2 * count, length, seed, mix });
 	const places = kinds.flatMap((one, i) => (is(one) ? [i] : [])).slice(0, count);
 	if (places.length < count) throw new Error(`only ${places.length} windows of ${kind}: give --windows ${places.length} or another --seed`);
-	return makeWindows(Int32Array.from(places.flatMap((i) => Array.from(windows.tokens.subarray(i * length, (i + 1) * length)))), length);
+	return windowsAt(windows, places);
 }
 
 /** Divergence of each candidate in each window, in nats per token. */

@@ -4,7 +4,7 @@ export { calibrate, deal, inSplits, oneSource, selfGenerated } from "./splits.js
 export type { Calibration, CalibrationOptions, CalibrationSource } from "./types.js";
 export { type SplitName, splitNames, splitTitle } from "../../storage/split-names.js";
 export { furtherDraws, type FurtherText, furtherParts, furtherText } from "./further.js";
-export { areSound, selfGeneratedWindows, windowsAsDrawn } from "./self-generated.js";
+export { areSound, knowsChats, selfGeneratedWindows, windowsAsDrawn } from "./self-generated.js";
 export { countKinds, type TextKind, textKinds } from "./text-kinds.js";
 export { defaultMix, type TextMix, textMixes } from "./text-mix.js";
 export { drawnEach, drawPositions } from "./positions.js";

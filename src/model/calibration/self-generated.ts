@@ -57,8 +57,8 @@ async function drawText(model: TextModel, options: DrawOptions): Promise<DrawnTe
 			: [];
 	// Where no opening gave a sound text, one from nothing stands in.
 	const continued = begun.filter((window) => window !== undefined);
-	const others = { ...options, count: count - continued.length, onProgress: toldOf(continued.length) };
-	const drawn = interleave<DrawnWindow>(await (mix === "chats" ? halfChats : documentsOnly)(model, others), continued);
+	const plain = await plainWindows(model, { ...options, count: count - continued.length, onProgress: toldOf(continued.length) });
+	const drawn = interleave<DrawnWindow>(plain, continued);
 	const tokens = new Int32Array(total);
 	drawn.forEach((window, i) => {
 		tokens.set(window.tokens, i * length);
@@ -70,19 +70,10 @@ async function drawText(model: TextModel, options: DrawOptions): Promise<DrawnTe
 	}
 }
 
-const asKind = (kind: TextKind) => (tokens: Int32Array) => ({ tokens, kind });
-
-/** Documents from the start token. Loops and broken text are drawn again. */
-async function documentsOnly(model: TextModel, options: DrawOptions): Promise<DrawnWindow[]> {
-	const { count, length } = options;
-	const onProgress = (done: number) => options.onProgress?.(done, count * length);
-	return (await drawSound(model, { ...options, onProgress }, documentWindows)).map(asKind("document"));
-}
-
-/** The same, and chats if there is a template, in turns. */
-async function halfChats(model: TextModel, options: DrawOptions): Promise<DrawnWindow[]> {
-	const { count, length } = options;
-	const opening = chatOpening(model, length);
+/** Documents from the start token; chats among them, in turns, if they are to be there and there is a template. Loops and broken text are drawn again. */
+async function plainWindows(model: TextModel, options: DrawOptions): Promise<DrawnWindow[]> {
+	const { count, length, mix } = options;
+	const opening = mix === "chats" ? chatOpening(model, length) : undefined;
 	const chats = opening ? Math.floor(count / 2) : 0;
 	const documents = count - chats;
 	const told = (before: number) => (done: number) => options.onProgress?.(before * length + done, count * length);
@@ -92,6 +83,7 @@ async function halfChats(model: TextModel, options: DrawOptions): Promise<DrawnW
 				chatWindows(opening, ...asked),
 			)
 		: [];
+	const asKind = (kind: TextKind) => (tokens: Int32Array) => ({ tokens, kind });
 	return interleave(sampled.map(asKind("document")), turns.map(asKind(opening?.fits ? "chat" : "document")));
 }
 
@@ -153,6 +145,9 @@ interface ChatOpening {
 	readonly userLength: number;
 	readonly fits: boolean;
 }
+
+/** Whether the file has a chat template that llama.cpp knows: without one `chats` are documents. */
+export const knowsChats = (model: TextModel): boolean => chatOpening(model, model.facts.contextLength) !== undefined;
 
 /** What the template writes before a marker; undefined without a template. */
 function chatOpening(model: TextModel, length: number): ChatOpening | undefined {

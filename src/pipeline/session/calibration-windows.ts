@@ -6,6 +6,7 @@ import {
 	type Calibration,
 	calibrate,
 	inSplits,
+	knowsChats,
 	type SplitName,
 	furtherDraws,
 	type FurtherText,
@@ -127,7 +128,7 @@ function noteUnusedMix(model: Model, { selfText, ...options }: SessionSettings):
 	if (selfText === undefined) return;
 	if (!onSelfGenerated(options))
 		logger(options)("note", `--self-text ${selfText} changes nothing: the text is that of --calibration. Leave one of them out`);
-	else if (selfText === "chats" && model.applyChatTemplate([{ role: "user", content: "?" }], false) === undefined)
+	else if (selfText === "chats" && !knowsChats(model))
 		logger(options)(
 			"note",
 			"--self-text chats changes nothing: the model's file has no chat template that llama.cpp knows, so that all of its text is documents",

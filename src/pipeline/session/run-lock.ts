@@ -1,12 +1,13 @@
 // One run at a time measures a model on a text.
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
-import { defaultMix, weightedFiles } from "../../model/calibration/index.js";
+import { weightedFiles } from "../../model/calibration/index.js";
 import { defaultThreads } from "../../model/runtime/threads.js";
 import { hashOf } from "../../storage/hash.js";
 import { type Lock, lockFile } from "../../storage/lock.js";
 import { runLockPath } from "../../storage/runs.js";
 import { metricOf } from "../preflight/metric.js";
+import { mixKey } from "./cached-samples.js";
 import { splitCounts, onSelfGenerated } from "./calibration-windows.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
@@ -25,7 +26,7 @@ export async function runKey(seed: number, options: SessionSettings): Promise<st
 	const files = await Promise.all(weightedFiles(calibration).map(({ path }) => realOf(path)));
 	const asked = questions === undefined ? undefined : await realOf(questions);
 	// A user's text is cut the same for every seed, and questions are dealt the same.
-	const drawn = onSelfGenerated(options) && asked === undefined ? { seed, mix: options.selfText ?? defaultMix } : {};
+	const drawn = onSelfGenerated(options) && asked === undefined ? { seed, mix: mixKey(options.selfText) } : {};
 	const kl = metricOf(options) === "kl";
 	return hashOf([splitCounts(options), drawn, { threads, gpuLayers, devices, splitMode, rpc, files, asked, kl }]);
 }
