@@ -1,6 +1,6 @@
 // Which kind of self-generated text chooses best on texts of others: candidates whose losses there are known, measured on each kind.
 //   node scripts/study/text-kinds.mjs MODEL.gguf --judged TEXT.json [--judged ...] --output OUT.json [--windows 40] [--most 24] [--seed 4242]
-//     [--kinds documents,chats,openings] [--draws 2000] [--threads N]
+//     [--kinds documents,chats,openings,"half of documents","quarter of documents"] [--draws 2000] [--threads N]
 // TEXT.json is what `choice-regret.mjs` keeps of a text: losses by window of each candidate, by its mask. The --most candidates that are lowest
 // there take part. Windows have 128 tokens; OUT.json keeps a kind as soon as it is measured. Printed are the divergences from the original model,
 // and the regret of a choice by so many windows of each kind, drawn again and again (bootstrap).
@@ -10,6 +10,7 @@ import { load, mean, quantile, table, windowsAt } from "./lib.mjs";
 
 const { Coalition } = await load("game/coalition.js");
 const { Random } = await load("game/random.js");
+const { drawPositions } = await load("model/calibration/positions.js");
 const { selfGeneratedText } = await load("model/calibration/self-generated.js");
 const { Model } = await load("model/runtime/model.js");
 const { formatBlocks } = await load("notation.js");
@@ -37,10 +38,17 @@ const drawn = {
 	documents: { mix: "documents", is: (kind) => kind === "document" },
 	chats: { mix: "chats", is: (kind) => kind === "chat" },
 	openings: { mix: "wide", is: isOpening },
+	// The same windows, of which only a share of the positions is scored: by how much a search would be faster, and less sure.
+	"half of documents": { mix: "documents", is: (kind) => kind === "document", share: 0.5 },
+	"quarter of documents": { mix: "documents", is: (kind) => kind === "document", share: 0.25 },
 };
 /** Numbers of windows of each kind that choose. */
 const mixes = [
 	{ documents: 5 },
+	{ "half of documents": 5 },
+	{ "quarter of documents": 5 },
+	{ documents: 3 },
+	{ "half of documents": 10 },
 	{ documents: 3, chats: 2 },
 	{ documents: 3, openings: 2 },
 	{ openings: 5 },
@@ -70,9 +78,11 @@ const wanted = given.kinds.split(",");
 if (wanted.some((kind) => !kept.kinds[kind])) {
 	const model = await Model.load(path, { gpuLayers: 0, ...(given.threads ? { threads: Number(given.threads) } : {}) });
 	for (const kind of wanted.filter((one) => !kept.kinds[one])) {
-		kept.kinds[kind] = await divergences(model, await windowsOf(model, kind));
+		const windows = await windowsOf(model, kind);
+		const started = performance.now();
+		kept.kinds[kind] = await divergences(model, windows, drawn[kind].share);
 		writeFileSync(given.output, JSON.stringify(kept));
-		process.stderr.write(`${kind} is measured\n`);
+		process.stderr.write(`${kind}: measured in ${((performance.now() - started) / 1000).toFixed(0)} s\n`);
 	}
 	await model.dispose();
 }
@@ -86,12 +96,18 @@ async function windowsOf(model, kind) {
 }
 
 /** Divergence of each candidate in each window, in nats per token. */
-async function divergences(model, windows) {
+async function divergences(model, windows, share) {
 	const players = model.facts.blocks;
 	const evaluator = model.createEvaluator();
-	const reference = await evaluator.createReference(Coalition.full(players), windows, { maxBytes: 2 ** 34 });
+	const positions = share && drawPositions(windows, { share, seed });
+	const reference = await evaluator.createReference(Coalition.full(players), windows, {
+		maxBytes: 2 ** 34,
+		...(positions && { positions }),
+	});
 	const sets = masks.map((mask) => Coalition.ofRemoved(players, removedOf(mask)));
-	return (await evaluator.evaluate(sets, windows, { reference })).map(({ divergences: each }) => Array.from(each));
+	return (await evaluator.evaluate(sets, windows, { reference, ...(positions && { positions }) })).map(({ divergences: each }) =>
+		Array.from(each),
+	);
 }
 
 /** Candidates (0 to --most - 1) that are chosen by windows that are drawn from those of each kind. */
