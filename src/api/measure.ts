@@ -84,7 +84,8 @@ export interface BlockSearchOptions {
 	/**
 	 * Whether candidates are measured window by window. One that is surely worse on the first windows than the best one is not measured on the others,
 	 * nor a block that is surely critical. What is measured on all windows has the same bits. It holds for `auto`, `greedy` and single removals. It
-	 * needs text of one source, the metric `loss` and all positions scored, and windows that do not all run through a block at once. @default false
+	 * needs text of one source, the metric `loss` and all positions scored, and windows that do not all run through a block at once. On self-generated
+	 * text it makes the search go by loss, on 10 windows: that takes longer than without it, on 5 by the divergence. @default false
 	 */
 	readonly racing?: boolean | undefined;
 	/**

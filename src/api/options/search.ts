@@ -237,7 +237,7 @@ export const sweepRows = {
 		flag: "racing",
 		path: "search.racing",
 		value: { kind: "switch" },
-		help: "Measure candidates that are clearly worse on the first windows on no further ones (one source, metric loss)",
+		help: "Measure candidates that are clearly worse on the first windows on no further ones (text of one --calibration file, metric loss)",
 		group: "search",
 		level: "research",
 		commands: ["prune", "rank", "frontier"],

@@ -110,6 +110,7 @@ export async function calibrationOf(
 		});
 	};
 	noteUnusedMix(model, options);
+	noteDearRacing(options);
 	if (!onSelfGenerated(options)) return draw();
 	// Self-generated text is kept: a resumed run must see the same windows, and drawing them takes a while.
 	const file = textPath(folder, seed, options);
@@ -133,6 +134,18 @@ function noteUnusedMix(model: Model, { selfText, ...options }: SessionSettings):
 			"note",
 			"--self-text chats changes nothing: the model's file has no chat template that llama.cpp knows, so that all of its text is documents",
 		);
+}
+
+/** Says that a race costs more than it saves: without it the search of self-generated text goes by the divergence, on half as many windows. */
+function noteDearRacing(options: SessionSettings): void {
+	if (!options.racing || !onSelfGenerated(options)) return;
+	const { search } = splitCounts(options);
+	const without = splitCounts({ ...options, racing: false }).search;
+	if (without >= search) return;
+	logger(options)(
+		"warning",
+		`with --racing the search measures ${search} windows of self-generated text by loss; without it ${without} by the divergence from the original model, which takes less time. Leave it out, or give text with --calibration`,
+	);
 }
 
 /**

@@ -85,4 +85,10 @@ it("text that begins otherwise has a name of its own, half chats the one that al
 	expect(await notesOf({ selfText: "wide", calibration: [text] })).toEqual([
 		expect.stringMatching(/^--self-text wide changes .*--calibration/),
 	]);
+	// A race by loss needs twice the windows of a search by divergence, if nobody says how many.
+	expect(await notesOf({ racing: true, windows: undefined })).toEqual([
+		expect.stringMatching(/^with --racing the search measures 10 windows .* without it 5 by the divergence/),
+	]);
+	expect(await notesOf({ racing: true })).toEqual([]);
+	expect(await notesOf({ racing: true, windows: undefined, calibration: [text] })).toEqual([]);
 });
