@@ -1,6 +1,6 @@
 // Healing within a run: on the splits of the session, the text to fit to drawn beside them.
 import { asksToHeal } from "../preflight/heal-options.js";
-import { onSelfGenerated } from "../session/calibration-windows.js";
+import { onSelfGenerated, splitSources } from "../session/calibration-windows.js";
 import { InvalidPlanError } from "../../errors.js";
 import type { Gate, GateSplit } from "../gate/gate.js";
 import { Coalition } from "../../game/coalition.js";
@@ -73,23 +73,14 @@ async function healedBefore(
 }
 
 async function healAnew(session: Session, removed: readonly number[], options: HealingSettings): Promise<Healing> {
-	const { model, evaluator, folder, seed, calibration, texts, scoredOn } = session;
+	const { model, evaluator, folder, seed, calibration, scoredOn } = session;
 	const { scoreFrom } = scoredOn("validation");
 	const { search: tuning, validation, heldOut } = calibration.splits;
-	const own = onSelfGenerated(options);
-	const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], {
-		phase: "measuring the original model",
-		signal: options.signal,
-	});
-	const [other] = await texts.validation.measure([Coalition.full(texts.validation.players)], {
-		phase: "measuring the original model",
-		signal: options.signal,
-	});
-	const sources = {
-		...(full!.sources ? { heldOut: full!.sources } : {}),
-		...(other!.sources ? { validation: other!.sources } : {}),
-	};
-	const splits = { tuning, own, validation, heldOut, scoreFrom, sources, full: full!.losses };
+	// The healed set is measured at all positions of the held-out split, at which not every run scores it.
+	const whole = await session.gameOn(heldOut);
+	const [full] = await whole.measure([Coalition.full(whole.players)], { phase: "measuring the original model", signal: options.signal });
+	const sources = { heldOut: splitSources(calibration, "heldOut"), validation: splitSources(calibration, "validation") };
+	const splits = { tuning, own: onSelfGenerated(options), validation, heldOut, scoreFrom, sources, full: full!.losses };
 	const job = { model, evaluator, removed: [...removed], folder, seed, ...splits };
 	const healing = await session.timed("healing", () => healModel(job, options));
 	await restore(model, healing.tensors);
