@@ -14,7 +14,6 @@ import { isRefusal } from "../../model/fitting/heal.js";
 import { restore, whileHealed } from "../../model/fitting/standing.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
-import type { Finalist } from "../race/race.js";
 import { replaces } from "../race/beats.js";
 import type { Session } from "../session/session.js";
 import type { PlanLimit } from "../../storage/plan-limits.js";
@@ -91,21 +90,24 @@ async function healAnew(session: Session, removed: readonly number[], options: H
  * Heals the chosen set. Where it won a race of sets that were healed roughly, the set that it took the place of is healed as well, both
  * with all of the text. It keeps the place only if it loses less on the validation split, healed or as it is, by more than the standard error;
  * whole blocks keep that of half-block cuts that are better by no more than the error.
+ * @returns what stands then
  */
 export async function healChosen(
 	session: Session,
-	{ chosen, unhealed }: Pick<RacedHealed, "chosen" | "unhealed">,
+	raced: RacedHealed,
 	options: HealingSettings,
-): Promise<{ chosen: Finalist; healing: Healing }> {
-	const heal = ({ removed }: Finalist, how = options) => healSet(session, ascending(removed), how);
-	if (!unhealed) return { chosen, healing: await heal(chosen) };
+): Promise<RacedHealed & { readonly healing: Healing }> {
+	const heal = ({ chosen }: RacedHealed, how = options) => healSet(session, ascending(chosen.removed), how);
+	const { unhealed, finalists } = raced;
+	if (!unhealed) return { ...raced, healing: await heal(raced) };
 	// Weighing heads takes minutes: it is left to the one that is taken.
 	const rough = options.healHeads ? { ...options, healHeads: false } : options;
-	const [raced, before] = [await heal(chosen, rough), await heal(unhealed, rough)];
-	const losses = (set: Finalist, healing: Healing) => validationLosses(session, set.removed, healing, options);
-	const isBetter = replaces(await losses(chosen, raced), await losses(unhealed, before));
-	const [taken, healing] = isBetter ? [chosen, raced] : [unhealed, before];
-	return { chosen: taken, healing: options.healHeads ? await heal(taken) : healing };
+	const [after, before] = [await heal(raced, rough), await heal(unhealed, rough)];
+	const losses = ({ chosen }: RacedHealed, healing: Healing) => validationLosses(session, chosen.removed, healing, options);
+	const isBetter = replaces(await losses(raced, after), await losses(unhealed, before));
+	// What was measured on the way is known still.
+	const [taken, healing] = isBetter ? [raced, after] : [{ ...unhealed, finalists }, before];
+	return { ...taken, healing: options.healHeads ? await heal(taken) : healing };
 }
 
 /** Losses of a set with its new matrices, or as it is where it was not healed. */
