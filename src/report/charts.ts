@@ -5,7 +5,7 @@ import { Html, html } from "./tags.js";
 // Charts are drawn as SVG when the page is written, so that the page needs no script. Observable Plot draws them into the document of
 // linkedom. Colors are variables of the page's style sheet, which knows the light and the dark ones.
 
-/** Symbols that tell series apart, and how a legend shows them. */
+/** Symbols of series, and how a legend shows them. */
 export const symbols = ["circle", "square", "triangle", "diamond", "star", "cross", "wye"] as const;
 export const glyphs = ["●", "■", "▲", "◆", "★", "✚", "Y"] as const;
 
