@@ -5,6 +5,10 @@ import { Html, html } from "./tags.js";
 // Charts are drawn as SVG when the page is written, so that the page needs no script. Observable Plot draws them into the document of
 // linkedom. Colors are variables of the page's style sheet, which knows the light and the dark ones.
 
+/** Symbols of series, and how a legend shows them. */
+export const symbols = ["circle", "square", "triangle", "diamond", "star", "cross", "wye"] as const;
+export const glyphs = ["●", "■", "▲", "◆", "★", "✚", "Y"] as const;
+
 /** How wide a chart is drawn: for a screen, and once more for a phone, where text in a shrunk picture could not be read. */
 const widths = { wide: 720, narrow: 340 } as const;
 export type ChartWidth = keyof typeof widths;
@@ -27,11 +31,14 @@ export interface LegendEntry {
 	readonly label: string;
 }
 
-/** A chart with its legend, its caption and the same figures as a table. */
-export function figure(chart: Chart, caption: string, legend: readonly LegendEntry[], data: Html): Html {
+/** A chart, or several of the same, with the legend, the caption and the same figures as a table. */
+export function figure(charts: Chart | readonly Chart[], caption: string, legend: readonly LegendEntry[], data: Html): Html {
 	return html`<figure>
-${svgOf(chart, "wide")}
+${[charts].flat().map(
+	(chart) => html`${svgOf(chart, "wide")}
 ${svgOf(chart, "narrow")}
+`,
+)}
 ${legend.length > 0 && html`<ul class="legend">${legend.map(({ glyph, color, label }) => html`<li><span class="glyph c-${color}" aria-hidden="true">${glyph}</span> ${label}</li>`)}</ul>`}
 <figcaption>${caption}</figcaption>
 <details><summary>The same as a table</summary>

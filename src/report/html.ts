@@ -1,5 +1,5 @@
 import { amountText } from "../notation.js";
-import { curveFigure } from "./charts-quality.js";
+import { curveFigure } from "./charts-curve.js";
 import { detailSections } from "./html-details.js";
 import { alternativesSection, contextSection, limitsSection, warningsSection } from "./html-extras.js";
 import { firstScreen, verdictPanel } from "./html-first.js";

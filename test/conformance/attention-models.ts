@@ -7,12 +7,18 @@ import type { OwnModel } from "./own-fixtures.js";
 const extra = /(?:scale|attn_qkv\.\w+)$/;
 const bias = /\.bias$/;
 const factors = /^rope_f/;
+const hasBiases = { without: (_: number, part: string) => extra.test(part) };
 const GQA = { "attention.head_count_kv": u32(2) };
 const LONGROPE = {
 	...GQA,
 	"rope.scaling.type": ["string", "longrope"] as const,
 	"rope.scaling.original_context_length": u32(64),
 	"rope.scaling.attn_factor": f32(1.2),
+};
+const SOME_WITHOUT = {
+	"attention.head_count": u32s(4, 4, 0, 2, 4, 0, 4, 4),
+	"attention.head_count_kv": u32s(2, 4, 0, 2, 1, 0, 4, 2),
+	feed_forward_length: u32s(192, 128, 192, 64, 192, 160, 192, 192),
 };
 
 /** As most files are: nothing optional. */
@@ -28,7 +34,10 @@ export const ATTENTION_MODELS: readonly OwnModel[] = [
 	{ name: "llama-tied", architecture: "llama", keys: GQA, ...tied },
 	{ name: "llama-heads-alike", architecture: "llama", ...plain },
 	{ name: "llama-one-kv-head", architecture: "llama", keys: { "attention.head_count_kv": u32(1) }, ...tied },
-	{ name: "llama-biases", architecture: "llama", keys: GQA, ...plain, without: (_, part) => extra.test(part) },
+	{ name: "llama-biases", architecture: "llama", keys: GQA, ...plain, ...hasBiases },
+	{ name: "llama-fused", architecture: "llama", keys: GQA, ...tied, fused: ["weight"] },
+	{ name: "llama-fused-biases", architecture: "llama", keys: GQA, ...plain, ...hasBiases, fused: ["weight", "bias"] },
+	{ name: "llama-fused-weights-alone", architecture: "llama", keys: GQA, ...plain, ...hasBiases, fused: ["weight"] },
 	{ name: "llama-rope-factors", architecture: "llama", keys: { ...GQA, "rope.freq_base": f32(5e5) }, ...withFactors },
 	{ name: "llama-longrope", architecture: "llama", keys: LONGROPE, ...withFactors },
 	{
@@ -43,16 +52,8 @@ export const ATTENTION_MODELS: readonly OwnModel[] = [
 		},
 		...plain,
 	},
-	{
-		name: "deci-some-without",
-		architecture: "deci",
-		keys: {
-			"attention.head_count": u32s(4, 4, 0, 2, 4, 0, 4, 4),
-			"attention.head_count_kv": u32s(2, 4, 0, 2, 1, 0, 4, 2),
-			feed_forward_length: u32s(192, 128, 192, 64, 192, 160, 192, 192),
-		},
-		...plain,
-	},
+	{ name: "deci-some-without", architecture: "deci", keys: SOME_WITHOUT, ...plain },
+	{ name: "deci-fused-some-without", architecture: "deci", keys: SOME_WITHOUT, ...plain, fused: ["weight"] },
 ];
 
 /** Models that cannot, and why. */
@@ -76,7 +77,7 @@ export const NO_ATTENTION_MODELS: readonly (readonly [OwnModel, RegExp])[] = [
 			name: "qwen2-blocks",
 			architecture: "qwen2",
 			keys: GQA,
-			without: (_, part) => extra.test(part),
+			...hasBiases,
 			withoutOutside: (name) => plain.withoutOutside(name) || name === "output.bias",
 		},
 		/only in the graph of llama and deci, not of qwen2/,

@@ -10,15 +10,15 @@ import { FIXTURE_TOOL, makeOwnModel } from "./own-fixtures.js";
 import { faultsOf } from "./record.js";
 import { attentionSets } from "./sets.js";
 
-// One model that can lose attention parts, in every way, and what is refused. All others run in test/full/attention.test.ts.
+// Two models that can lose attention parts, in every way, and what is refused. All others run in test/full/attention.test.ts.
 
 const folder = tempFolder();
 
 describe.skipIf(!hasTools)("removing the attention part of a block alone", () => {
-	it("is exact: zeroed original, layer view and written file", async () => {
-		const model = ATTENTION_MODELS.find(({ name }) => name === "llama-biases")!;
+	it.each(["llama-biases", "llama-fused"])("is exact in %s: zeroed original, layer view and written file", async (named) => {
+		const model = ATTENTION_MODELS.find(({ name }) => name === named)!;
 		const path = await makeOwnModel(model, join(folder, model.name));
-		const examined = await examine(path, { folder: join(folder, "work"), sets: attentionSets, reader: FIXTURE_TOOL });
+		const examined = await examine(path, { folder: join(folder, `work-${named}`), sets: attentionSets, reader: FIXTURE_TOOL });
 		expect(faultsOf(examined)).toEqual([]);
 		const refused = examined.findings.filter(({ verdict }) => verdict === "refused");
 		expect(refused.map(({ kind }) => kind)).toEqual(["attention of the first block", "attention of the new first block"]);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { encodeEntry, type GgufEntry, writeGguf } from "../../src/model/gguf/index.js";
 import type { ExamineOptions } from "./examine.js";
 import { BUILD } from "./fixtures.js";
-import { type KeyValue, rewrite } from "./rewrite.js";
+import { type KeyValue, type LoadedTensor, type Rewrite, rewrite } from "./rewrite.js";
 
 // Small random models of architectures that llama.cpp's generator leaves out. The metadata comes from here, and the tensors have the shapes
 // that llama.cpp's loader requests (fixture_tool.cpp).
@@ -31,6 +31,8 @@ export interface OwnModel {
 	readonly without?: (block: number, part: string) => boolean;
 	/** The same outside the blocks, by the tensor's name. */
 	readonly withoutOutside?: (name: string) => boolean;
+	/** Tensors of queries, keys and values that are one tensor of a block, rows under rows. @default none */
+	readonly fused?: readonly ("weight" | "bias")[];
 	readonly options?: Partial<ExamineOptions>;
 }
 
@@ -46,13 +48,39 @@ export async function makeOwnModel(model: OwnModel, folder: string): Promise<str
 	const run = spawnSync(FIXTURE_TOOL, ["make", metadata, SEED, all], { encoding: "utf8", timeout: 120_000 });
 	if (run.status !== 0) throw new Error(`no model of ${model.name}: ${run.signal ?? ""} ${run.stderr.slice(-2000)}`);
 	const absent = model.without;
-	return rewrite(all, target, {
+	const { fused = [] } = model;
+	const whole = fused.length > 0 ? join(folder, "whole.gguf") : target;
+	await rewrite(all, whole, {
 		tensor: (tensor) => {
 			const match = /^blk\.(\d+)\.(.+)$/.exec(tensor.name);
 			const gone = match ? absent?.(Number(match[1]), match[2]!) : model.withoutOutside?.(tensor.name);
 			return gone ? null : tensor;
 		},
 	});
+	if (fused.length > 0) await rewrite(whole, target, fusing(fused));
+	return target;
+}
+
+function fusing(kinds: readonly string[]): Rewrite {
+	const rows = new Map<string, LoadedTensor>();
+	const named = (name: string, part: string) => name.replace(".attn_q.", `.attn_${part}.`);
+	return {
+		tensor: (tensor) => {
+			const kind = /\.attn_[qkv]\.(\w+)$/.exec(tensor.name)?.[1];
+			if (kind === undefined || !kinds.includes(kind)) return tensor;
+			rows.set(tensor.name, tensor);
+			return null;
+		},
+		more: () =>
+			[...rows.values()]
+				.filter(({ name }) => name.includes(".attn_q."))
+				.map(({ name, dims, ...queries }) => {
+					const parts = ["q", "k", "v"].map((part) => rows.get(named(name, part))!);
+					const count = parts.reduce((sum, part) => sum + part.dims.at(-1)!, 0);
+					const bytes = Buffer.concat(parts.map((part) => part.bytes));
+					return { ...queries, name: named(name, "qkv"), dims: [...dims.slice(0, -1), count], bytes };
+				}),
+	};
 }
 
 async function writeMetadata(model: OwnModel, path: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { PruneOptions } from "../../src/api/index.js";
 import { Gate } from "../../src/pipeline/gate/gate.js";
+import { findFrontier } from "../../src/jobs/frontier/frontier.js";
 import { healingKey } from "../../src/pipeline/healing/cached.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
 import { Evaluator } from "../../src/model/runtime/evaluator.js";
@@ -58,6 +59,19 @@ describe("a healed set of attention parts", { timeout: 120_000 }, () => {
 		const { validation, heldOut } = plan!.calibration;
 		expect([validation, heldOut].map((split) => [...(scored.get(split!.sha256) ?? [])])).toEqual([[32], [0]]);
 	});
+});
+
+it("that a frontier healed adds to the original model at the positions of a later run, which takes it as it was kept", async () => {
+	const { windows, windowLength, threads, heal } = quick;
+	const search = { effort: "quick", granularity: "attention" } as const;
+	const frontier = { windows, windowLength, threads, heal, search, maxBlocks: 1, quantize: { types: [] } };
+	const { cells, text } = await findFrontier(fixturePath, frontier);
+	const [set] = cells.filter(({ removed }) => removed.length === 1);
+	const { plan } = await pruneGguf(fixturePath, undefined, { ...quick, removeAttention: 1 });
+	expect([plan!.removed, plan!.calibration.heldOut!.count]).toEqual([set!.removed, text.heldOut]);
+	expect(plan!.timings.healing).toBeUndefined();
+	const { added, heldOut } = plan!.heal!;
+	expect(added!.mean).toBeCloseTo(heldOut!.after! - plan!.losses.heldOut!.original.mean!, 9);
 });
 
 it("without a new matrix is measured as it is under its mask, and its healing has a key of its own", async () => {

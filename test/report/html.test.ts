@@ -1,6 +1,7 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
 import { shellWord } from "../../src/report/commands.js";
+import type { Report } from "../../src/report/report-data.js";
 import { reportHtml } from "../../src/report/html.js";
 import { withoutGaps } from "../../src/report/html-texts.js";
 import { overviewRows } from "../../src/report/overview.js";
@@ -8,7 +9,7 @@ import { summaryText } from "../../src/report/summary.js";
 import { printable } from "../../src/cli/printable.js";
 import { shownText } from "../../src/storage/shown-text.js";
 import { escapeHtml, html, visible } from "../../src/report/tags.js";
-import { hostile, madeUpReport } from "../helpers/report.js";
+import { hostile, madeUpReport, timedReport, withAttention } from "../helpers/report.js";
 
 const documentOf = (page: string) => parseHTML(page).document;
 const textOf = (element: { textContent: string | null } | null) => (element?.textContent ?? "").replace(/\s+/g, " ").trim();
@@ -268,6 +269,25 @@ describe("the page", () => {
 		expect(headings.slice(-4)).toEqual(["ms per token at 8,192", "KV cache at 8,192", "file size", "choice"]);
 		expect(textOf(curve.querySelector("section[aria-labelledby=curve] tbody tr"))).toContain("20.588.0 MB");
 		expect(textOf(document.querySelector("section[aria-labelledby=curve] thead"))).not.toContain("KV cache");
+	});
+
+	it("draws quality against time where that is known, first where sets hold blocks and attention parts", () => {
+		const chartsOf = (one: Report) =>
+			[...documentOf(reportHtml(one)).querySelectorAll("section[aria-labelledby=curve] svg.wide")].map((svg) => ({
+				title: textOf(svg.querySelector("title")),
+				points: svg.querySelectorAll("g[fill^='var(--series'] path").length,
+				said: textOf(svg.querySelector("desc")),
+			}));
+		const [amount, ...none] = chartsOf(report);
+		expect([amount!.title, none]).toEqual(["Quality against blocks removed", []]);
+		const time = "Quality against time per token at 8,192";
+		const [first, second] = chartsOf(timedReport());
+		expect([first, second!.title]).toEqual([amount, time]);
+		expect(second!.points).toBe(amount!.points);
+		expect(second!.said).toMatch(/^Lines and points of loss .*, against derived milliseconds per token at 8,192, 2\d to 30\. Chosen: /);
+		const mixed = chartsOf(timedReport(withAttention));
+		expect(mixed.map(({ title }) => title)).toEqual([time, "Quality against parts removed"]);
+		expect(mixed[0]!.said).toMatch(/^Points of loss/);
 	});
 
 	it("gives every table a caption and its cells headings", () => {

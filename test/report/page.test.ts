@@ -9,7 +9,7 @@ import { pruneGguf } from "../../src/jobs/prune.js";
 import { Browser, findChromium, type View } from "../helpers/chromium.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes } from "../helpers/home.js";
-import { hostile, madeUpReport } from "../helpers/report.js";
+import { hostile, madeUpReport, timedReport, withAttention } from "../helpers/report.js";
 import { firstOf } from "../helpers/slow.js";
 
 // The page in a real browser, as a reader's screen, printer or screen reader shows it.
@@ -46,6 +46,7 @@ describe.skipIf(!chromium)("the page in Chromium", () => {
 			pages.set(name, path);
 		};
 		put("made-up", reportHtml(madeUpReport()));
+		put("timed", reportHtml(timedReport(withAttention)));
 		put("hostile", reportHtml(madeUpReport(hostile)));
 		put("long-names", reportHtml(madeUpReport("a-very-long-name-without-any-blank-".repeat(8))));
 		for (const path of others) pages.set(basename(path, ".html"), path);

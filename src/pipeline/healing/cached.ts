@@ -12,7 +12,7 @@ import { keptHealPath } from "../../storage/runs.js";
 import type { HealingSettings } from "../../api/options/settings.js";
 
 /** Bumped when sets are healed differently. */
-const version = 6;
+const version = 7;
 
 /** Key of everything but the set that decides on new matrices and on what is said of them. */
 export function healingKey({ model, seed, sha256, calibration, settings, scoredOn }: Session, options: HealingSettings): string {

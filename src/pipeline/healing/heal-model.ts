@@ -50,8 +50,8 @@ export interface HealJob {
 	/** Says by how much, at all positions. */
 	readonly heldOut: TokenWindows;
 	/** Where the text comes from, by split, where there are several sources. */
-	readonly sources?: Readonly<Partial<Record<"validation" | "heldOut", readonly SourceShare[]>>> | undefined;
-	/** Losses of the original model on the report windows, where they are known. */
+	readonly sources?: Readonly<Partial<Record<"validation" | "heldOut", readonly SourceShare[] | undefined>>> | undefined;
+	/** Losses of the original model on the held-out windows, at all positions, where they are known. */
 	readonly full?: Float64Array | undefined;
 	/** Text to fit to. @default self-generated text */
 	readonly fit?: TokenWindows | undefined;

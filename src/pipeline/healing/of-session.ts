@@ -1,6 +1,6 @@
 // Healing within a run: on the splits of the session, the text to fit to drawn beside them.
 import { asksToHeal } from "../preflight/heal-options.js";
-import { onSelfGenerated } from "../session/calibration-windows.js";
+import { onSelfGenerated, splitSources } from "../session/calibration-windows.js";
 import { InvalidPlanError } from "../../errors.js";
 import type { Gate, GateSplit } from "../gate/gate.js";
 import { Coalition } from "../../game/coalition.js";
@@ -14,7 +14,6 @@ import { isRefusal } from "../../model/fitting/heal.js";
 import { restore, whileHealed } from "../../model/fitting/standing.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
-import type { Finalist } from "../race/race.js";
 import { replaces } from "../race/beats.js";
 import type { Session } from "../session/session.js";
 import type { PlanLimit } from "../../storage/plan-limits.js";
@@ -73,23 +72,14 @@ async function healedBefore(
 }
 
 async function healAnew(session: Session, removed: readonly number[], options: HealingSettings): Promise<Healing> {
-	const { model, evaluator, folder, seed, calibration, texts, scoredOn } = session;
+	const { model, evaluator, folder, seed, calibration, scoredOn } = session;
 	const { scoreFrom } = scoredOn("validation");
 	const { search: tuning, validation, heldOut } = calibration.splits;
-	const own = onSelfGenerated(options);
-	const [full] = await texts.heldOut.measure([Coalition.full(texts.heldOut.players)], {
-		phase: "measuring the original model",
-		signal: options.signal,
-	});
-	const [other] = await texts.validation.measure([Coalition.full(texts.validation.players)], {
-		phase: "measuring the original model",
-		signal: options.signal,
-	});
-	const sources = {
-		...(full!.sources ? { heldOut: full!.sources } : {}),
-		...(other!.sources ? { validation: other!.sources } : {}),
-	};
-	const splits = { tuning, own, validation, heldOut, scoreFrom, sources, full: full!.losses };
+	// The healed set is measured at all positions of the held-out split, at which not every run scores it.
+	const whole = await session.gameOn(heldOut);
+	const [full] = await whole.measure([Coalition.full(whole.players)], { phase: "measuring the original model", signal: options.signal });
+	const sources = { heldOut: splitSources(calibration, "heldOut"), validation: splitSources(calibration, "validation") };
+	const splits = { tuning, own: onSelfGenerated(options), validation, heldOut, scoreFrom, sources, full: full!.losses };
 	const job = { model, evaluator, removed: [...removed], folder, seed, ...splits };
 	const healing = await session.timed("healing", () => healModel(job, options));
 	await restore(model, healing.tensors);
@@ -100,21 +90,24 @@ async function healAnew(session: Session, removed: readonly number[], options: H
  * Heals the chosen set. Where it won a race of sets that were healed roughly, the set that it took the place of is healed as well, both
  * with all of the text. It keeps the place only if it loses less on the validation split, healed or as it is, by more than the standard error;
  * whole blocks keep that of half-block cuts that are better by no more than the error.
+ * @returns what stands then
  */
 export async function healChosen(
 	session: Session,
-	{ chosen, unhealed }: Pick<RacedHealed, "chosen" | "unhealed">,
+	raced: RacedHealed,
 	options: HealingSettings,
-): Promise<{ chosen: Finalist; healing: Healing }> {
-	const heal = ({ removed }: Finalist, how = options) => healSet(session, ascending(removed), how);
-	if (!unhealed) return { chosen, healing: await heal(chosen) };
+): Promise<RacedHealed & { readonly healing: Healing }> {
+	const heal = ({ chosen }: RacedHealed, how = options) => healSet(session, ascending(chosen.removed), how);
+	const { unhealed, finalists } = raced;
+	if (!unhealed) return { ...raced, healing: await heal(raced) };
 	// Weighing heads takes minutes: it is left to the one that is taken.
 	const rough = options.healHeads ? { ...options, healHeads: false } : options;
-	const [raced, before] = [await heal(chosen, rough), await heal(unhealed, rough)];
-	const losses = (set: Finalist, healing: Healing) => validationLosses(session, set.removed, healing, options);
-	const isBetter = replaces(await losses(chosen, raced), await losses(unhealed, before));
-	const [taken, healing] = isBetter ? [chosen, raced] : [unhealed, before];
-	return { chosen: taken, healing: options.healHeads ? await heal(taken) : healing };
+	const [after, before] = [await heal(raced, rough), await heal(unhealed, rough)];
+	const losses = ({ chosen }: RacedHealed, healing: Healing) => validationLosses(session, chosen.removed, healing, options);
+	const isBetter = replaces(await losses(raced, after), await losses(unhealed, before));
+	// What was measured on the way is known still.
+	const [taken, healing] = isBetter ? [raced, after] : [{ ...unhealed, finalists }, before];
+	return { ...taken, healing: options.healHeads ? await heal(taken) : healing };
 }
 
 /** Losses of a set with its new matrices, or as it is where it was not healed. */

@@ -36,8 +36,8 @@ type RacingSettings = HealingSettings & Pick<MethodSettings, "granularity">;
 /** A set that is taken, among the sets that are known. */
 export interface RacedHealed extends Standing {
 	readonly chosen: Finalist;
-	/** The winner among sets as they are, where the chosen one won because it heals better. */
-	readonly unhealed?: Finalist | undefined;
+	/** What stood before, where the chosen set won because it heals better. */
+	readonly unhealed?: RacedHealed | undefined;
 }
 
 /** Sets that may take the place of the chosen one. */
@@ -137,7 +137,7 @@ class HealedRace {
 		const winner: ProposedSet = { removed: [...best], method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
 		const finalist = winnerOf(own);
-		return { ...withWinner(won, finalist, own.finalists), chosen: finalist, unhealed: chosen };
+		return { ...withWinner(won, finalist, own.finalists), chosen: finalist, unhealed: won };
 	}
 
 	/** The validation split, with reference logits if it is self-generated text. Ask for it before anything is healed. */

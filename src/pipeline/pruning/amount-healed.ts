@@ -39,9 +39,9 @@ export async function mostHealedThatMeet(
 	let figures: readonly PlanLimit[] = [];
 	for (const set of sets.slice(0, last + 1).reverse()) {
 		const raced = await raceHealed(session, { ...standingOf(race), chosen: set }, options);
-		const { chosen, healing } = await healChosen(session, raced, options);
-		figures = await figuresOfHealed({ session, gate }, "heldOut", chosen.removed, healing);
-		if (figures.every(({ met }) => met)) return { ...raced, chosen, healing };
+		const decision = await healChosen(session, raced, options);
+		figures = await figuresOfHealed({ session, gate }, "heldOut", decision.chosen.removed, decision.healing);
+		if (figures.every(({ met }) => met)) return decision;
 		log(
 			"warning",
 			`${askedAmount(set.removed).words} meet the limits on the validation split, but not on the held-out split (${missedText(figures)}). Fewer are tried, so their figures are a little optimistic`,

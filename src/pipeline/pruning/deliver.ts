@@ -72,10 +72,14 @@ interface Chosen {
 }
 
 /** Writes what was asked for: the model and its plan where there is an output, else the plan alone. */
-export async function deliver(session: Session, decision: Decision, delivery: Delivery, options: DeliverySettings): Promise<PruneResult> {
-	const { output, original, gate, facts } = delivery;
-	const { plan, healing } = await planOf(session, decision, delivery, options);
-	const check = gate && { gate, session, output, choices: facts.choices, decided: facts.decided, options };
+export async function deliver(session: Session, raced: Decision, given: Delivery, options: DeliverySettings): Promise<PruneResult> {
+	const decided = await healedAsAsked(session, raced, options);
+	const facts = { ...given.facts, decided };
+	const delivery = { ...given, facts };
+	const { output, original, gate } = delivery;
+	const { healing } = decided;
+	const plan = await planOf(session, decided, delivery, options);
+	const check = gate && { gate, session, output, choices: facts.choices, decided, options };
 	if (check && !isJudgedLater(options)) plan.limits = await judgeSet(check, plan.removed, healing);
 	const planPath = options.plan ?? (output === undefined ? keptPlanPath(session.folder, keptName(plan)) : `${output}.plan.json`);
 	const inputs = [...session.model.file.paths, ...(original?.file.paths ?? []), ...inputFiles(options)];
@@ -85,19 +89,18 @@ export async function deliver(session: Session, decision: Decision, delivery: De
 		: deliverModel(session, chosen, { ...delivery, output }, options);
 }
 
-/** The plan of the chosen set, its cuts healed where that is asked for. */
-async function planOf(
-	session: Session,
-	decision: Decision,
-	{ output, facts }: Delivery,
-	options: ChosenSettings,
-): Promise<Pick<Chosen, "plan" | "healing">> {
-	const healed = decision.healing !== undefined || !asksToHeal(options);
-	const { chosen, healing } = healed ? decision : await healChosen(session, decision, options);
-	const plan = await makePlan(session, { output, chosen, choices: facts.choices, decided: decision }, options);
+/** The decision with its cuts healed where that is asked for, which may change it. */
+async function healedAsAsked(session: Session, raced: Decision, options: ChosenSettings): Promise<Decision> {
+	return raced.healing !== undefined || !asksToHeal(options) ? raced : healChosen(session, raced, options);
+}
+
+/** The plan of the chosen set. */
+async function planOf(session: Session, decided: Decision, { output, facts }: Delivery, options: ChosenSettings): Promise<Plan> {
+	const { chosen, healing } = decided;
+	const plan = await makePlan(session, { output, chosen, choices: facts.choices, decided }, options);
 	plan.heal = healing?.section;
 	if (facts.at) plan.context = contextOfPlan(facts.at, plan.removed);
-	return { plan, healing };
+	return plan;
 }
 
 /** Writes the model and, beside it, its plan; then measures what is measured of a written file. */

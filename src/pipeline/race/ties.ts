@@ -82,7 +82,7 @@ interface Contest {
  */
 export async function tellApart(sizes: readonly (readonly Measurement[])[], options: TieOptions): Promise<ToldApart> {
 	const parts: Coalition[][] = [];
-	const leftOut: LeftOut[] = [];
+	let leftOut: LeftOut[] = [];
 	const { supported = (field: Field) => field } = options;
 	/** Those of each size that were left out last. */
 	const spares: Measurement[][] = [];
@@ -109,7 +109,11 @@ export async function tellApart(sizes: readonly (readonly Measurement[])[], opti
 				if (rest.length > 0) spares[i] = rest;
 				const joint = further.map((set) => joined([set, ...more.get(set.coalition.key)!]));
 				// Those that break on further text lose to those that it is not known of.
-				if (!joint.some(isSound) && spares[i]?.some(isSound)) return contestOf(spares[i]);
+				const spare = spares[i] ?? [];
+				if (!joint.some(isSound) && spare.some(isSound)) {
+					leftOut = leftOut.filter(({ set }) => !spare.includes(set));
+					return contestOf(spare);
+				}
 				leftOut.push(...rest.map((set) => ({ set, among: [...contest.field, ...further] })));
 				return contestOf(joint);
 			});

@@ -45,7 +45,7 @@ describe("a race of healed sets", () => {
 			const best = await figure(winner.removed);
 			for (const { removed } of decided.finalists) expect(best).toBeLessThanOrEqual(await figure(removed));
 			expect(winner.removed).not.toEqual(worst.removed);
-			expect(raced.unhealed).toEqual(worst);
+			expect(raced.unhealed!.chosen).toEqual(worst);
 			expect(winner.method).toMatch(/raced healed$/);
 			expect(notes.join("\n")).toContain(
 				`(KL divergence ${best.toFixed(3)} and ${(await figure(worst.removed)).toFixed(3)} nats per token`,

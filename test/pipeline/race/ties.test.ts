@@ -220,6 +220,23 @@ describe("sets that are tied on the validation split", () => {
 		expect(leftOut).toEqual([]);
 	});
 
+	it("come back tied with each other alone where those that went on break in a later round", async () => {
+		const { asked, further, first } = text(new Map(["1", "2", "3", "4"].map((name, i) => [name, 2 + i / 100])), { size: 0.2 });
+		const breaking = async (part: number) => {
+			const game = (await further(part))!;
+			const measure = async (sets: readonly Coalition[]) => {
+				const found = await game.measure(sets);
+				return part === 0 ? found : found.map((set) => ({ ...set, losses: set.losses.fill(Number.POSITIVE_INFINITY) }));
+			};
+			return { measure };
+		};
+		const field = [1, 2, 3, 4].map((block) => first(block));
+		const { fields, leftOut } = await tellApart([field], { further: breaking, rounds: 2, masks: 100, most: () => 2 });
+		expect(asked).toEqual(Array(3).fill(["1", "2"]));
+		expect(fields.map(removedOf)).toEqual([["3", "4"]]);
+		expect(leftOut).toEqual([]);
+	});
+
 	it("take no more than announced", () => {
 		const all = (tied: number) => (["quick", "standard", "thorough"] as const).map((effort) => furtherAtMost(effort, tied));
 		expect(all(11)).toEqual([4, 8, 16]);
