@@ -8,7 +8,7 @@ import type { StepTime } from "../../model/runtime/job-options.js";
 import type { Session } from "../session/session.js";
 import { plannedMasks } from "../methods/registry.js";
 import { speedPhase } from "../speed/speed.js";
-import { finalistSeconds, furtherSeconds, type WorkAsked } from "./planned-work.js";
+import { finalistSeconds, furtherSeconds, secondsPerTokenOf, type WorkAsked } from "./planned-work.js";
 import { textsPhase } from "./measure-pair.js";
 import type { Removable } from "./removable.js";
 import { fewestSeconds, leftOutLate, type OptionalPart, type PartSeconds, planTime } from "./time-plan.js";
@@ -74,16 +74,43 @@ export function withinTime(session: Session, run: TimedRun, options: PruneJob): 
 export function withinTimeLeft(session: Session, run: TimedRun, { options, noFurther }: JobInTime, limit: number | undefined): JobInTime {
 	const parts = limit === undefined ? undefined : partsOf(session, run, options);
 	if (limit === undefined || !parts) return { options, noFurther };
-	const { optional } = parts;
-	// What is left out already takes no time.
-	const still = {
+	const leftOut = leftOutLate(limit - (Date.now() - run.started) / 1000, { ...parts, optional: stillKept(parts, { options, noFurther }) });
+	tell(leftOut, limit, options);
+	return { options: without(leftOut, options), noFurther: noFurther || leftOut.includes("further text") };
+}
+
+/** What is left out already takes no time. */
+function stillKept({ optional }: PartSeconds, { options, noFurther }: JobInTime): PartSeconds["optional"] {
+	return {
 		samples: options.samples === 0 ? 0 : optional.samples,
 		speed: options.speed === false ? 0 : optional.speed,
 		"further text": noFurther ? 0 : optional["further text"],
 	};
-	const leftOut = leftOutLate(limit - (Date.now() - run.started) / 1000, { ...parts, optional: still });
-	tell(leftOut, limit, options);
-	return { options: without(leftOut, options), noFurther: noFurther || leftOut.includes("further text") };
+}
+
+/**
+ * Whether so many more sets can be measured on the validation split once finalists are compared: in the time that is left beside what is still to be done.
+ * A note says if not.
+ * @param healed whether the choice is healed already
+ */
+export function roomForSets(
+	session: Session,
+	run: TimedRun,
+	job: JobInTime,
+	{ limit, healed }: { readonly limit: number | undefined; readonly healed: boolean },
+): (sets: number) => boolean {
+	const { asked, times, started } = run;
+	const parts = limit === undefined ? undefined : partsOf(session, run, job.options);
+	if (limit === undefined || !parts) return () => true;
+	const { samples, speed } = stillKept(parts, job);
+	const evaluations = (sets: number) => (sets * asked.tokens.validation + 2 * asked.tokens.heldOut) * secondsPerTokenOf(asked);
+	const healing = healed ? 0 : (comparingOf(times)?.other ?? 0) - furtherSeconds(asked).drawing / 2;
+	const rest = healing + sum(times.get("Writing and verifying")) + reportSeconds + speed + samples;
+	return (sets) => {
+		const fits = evaluations(sets) + rest <= limit - (Date.now() - started) / 1000;
+		if (!fits) logger(job.options)("note", `--max-time ${text(limit)} leaves out: candidates that remove fewer blocks, for the verdict`);
+		return fits;
+	};
 }
 
 /** Steps whose time is not known before they are done. */
@@ -117,10 +144,14 @@ function tell(leftOut: readonly (OptionalPart | "search")[], limit: number, opti
 	logger(options)("note", `--max-time ${text(limit)} leaves out: ${leftOut.join(", ")}${chosen}`);
 }
 
+/** The step in which finalists are compared, by whatever name; it is missing if healing cannot be estimated. */
+const comparingOf = (times: TimedRun["times"]): StepTime | undefined =>
+	times.get("Comparing finalists") ?? times.get("Comparing with the original") ?? times.get("Healing");
+
 /** Undefined where the time of evaluations is not known. */
 function partsOf(session: Session, { asked, times, removable }: TimedRun, options: PruneJob): PartSeconds | undefined {
 	const { secondsPerMask, singles, sizes, known } = asked;
-	const comparing = times.get("Comparing finalists") ?? times.get("Comparing with the original") ?? times.get("Healing");
+	const comparing = comparingOf(times);
 	if (!Number.isFinite(secondsPerMask) || !comparing) return undefined;
 	const phases = times.get("Measuring")?.phases ?? [];
 	const measuring = (name: string) => phases.filter(({ phase }) => phase === name).reduce((sum, { seconds }) => sum + seconds, 0);
