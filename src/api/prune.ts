@@ -229,4 +229,9 @@ export interface Estimate {
 	 * happens while finalists are compared.
 	 */
 	readonly steps: readonly { readonly name: StepName; readonly seconds?: number | undefined }[];
+	/** What `search.maxTime` leaves out; missing if that is nothing. */
+	readonly leftOut?: readonly LeftOutPart[] | undefined;
 }
+
+/** A part of a run that is left out if its time is short, in this order. */
+export type LeftOutPart = "samples" | "speed" | "further text" | "search";

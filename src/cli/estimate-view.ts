@@ -7,7 +7,7 @@ type Estimate = NonNullable<PruneResult["estimate"]>;
  * What a run would do, after a dry run.
  * @param end what it did not do
  */
-export function estimateLines({ evaluations, known, tokens, seconds, steps }: Estimate, end: string): string[] {
+export function estimateLines({ evaluations, known, tokens, seconds, steps, leftOut = [] }: Estimate, end: string): string[] {
 	const width = Math.max(...steps.map(({ name }) => name.length));
 	const isWhole = steps.every((step) => step.seconds !== undefined);
 	return [
@@ -15,6 +15,7 @@ export function estimateLines({ evaluations, known, tokens, seconds, steps }: Es
 		...steps.map((step) => `  ${step.name.padEnd(width)}  ${step.seconds === undefined ? "not known" : formatDuration(step.seconds)}`),
 		`It would measure ${evaluations === 1 ? "1 candidate" : `up to ${formatInteger(evaluations)} candidates`}, in all about ${formatCount(tokens)} tokens.`,
 		...(known > 0 ? [`${formatInteger(known)} more are known from earlier runs.`] : []),
+		...(leftOut.length > 0 ? [`--max-time leaves out: ${leftOut.join(", ")}.`] : []),
 		end,
 	];
 }

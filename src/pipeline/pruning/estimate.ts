@@ -1,6 +1,5 @@
 // How much a run has to measure, before it does.
 import { basename } from "node:path";
-import type { Estimate } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { defaultMethod } from "../../api/methods.js";
 import { Coalition } from "../../game/coalition.js";
@@ -9,10 +8,9 @@ import { effortOf, raceField } from "../methods/budget.js";
 import { plannedMasks } from "../methods/registry.js";
 import { smallerAtMost } from "../race/smaller.js";
 import type { Session } from "../session/session.js";
+import type { Removable } from "./asked-amount.js";
 import { drawingPerToken } from "./drawing.js";
-import { plannedSeconds, type WorkAsked, workOf } from "./planned-work.js";
-import type { Removable } from "./removable.js";
-import type { PlannedSeconds } from "./steps.js";
+import type { WorkAsked } from "./planned-work.js";
 import type { AmountSettings, ChoosingSettings, MethodSettings, MetricSettings } from "../../api/options/settings.js";
 
 /** What chooses the blocks: a method, or nobody where they are named. */
@@ -71,12 +69,12 @@ export function singlesOf(blocks: number, { kmax, base = 0 }: Pick<Removable, "k
 	return Math.ceil((blocks + 1) / least);
 }
 
-/** Says what is known and what is left to measure at most. @returns how long the evaluations of each step take as well */
+/** Says what is known and what is left to measure at most. */
 export async function announceWork(
 	session: Session,
 	{ kmax, count, counts, named, base, time }: Removable,
 	options: ChoosingSettings & NamedSettings & Pick<MetricSettings, "questions">,
-): Promise<{ readonly estimate: Omit<Estimate, "seconds" | "steps">; readonly seconds: PlannedSeconds; readonly asked: WorkAsked }> {
+): Promise<WorkAsked> {
 	const { model, calibration, tokens } = session;
 	const { blocks } = model.facts;
 	const { method = defaultMethod } = options;
@@ -86,13 +84,12 @@ export async function announceWork(
 	const least = named || count === undefined || session.metric === "accuracy" ? 1 : (counts?.[0] ?? count);
 	const smaller = smallerAtMost(least);
 	const asked = await askedWork(session, { kmax, named, base, time, planned, sizes, smaller }, options);
-	const { masks, known } = asked;
-	const estimate = { evaluations: masks, known, ...workOf(asked) };
+	const { known } = asked;
 	const cached = known > 0 ? `, ${known} of them cached` : "";
 	const candidates = planned === 1 ? "1 candidate" : `up to ${planned} candidates`;
 	const source = options.questions === undefined ? calibration.source : basename(options.questions);
 	logger(options)("note", `${basename(model.path)}: ${blocks} blocks; ${candidates} on ${tokens.search} tokens each (${source})${cached}`);
-	return { estimate, seconds: plannedSeconds(asked), asked };
+	return asked;
 }
 
 /** What positions of each granularity are beside whole numbers. */

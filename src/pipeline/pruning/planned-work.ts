@@ -36,6 +36,8 @@ export interface WorkAsked {
 	readonly drawing?: readonly number[] | undefined;
 	/** Seconds that the search may take. */
 	readonly maxTime?: number | undefined;
+	/** Whether tied finalists get no further text. @default false */
+	readonly noFurther?: boolean | undefined;
 }
 
 /** Evaluations at most. */
@@ -43,7 +45,7 @@ interface Counts {
 	readonly searched: number;
 	/** The finalists; the original model is compared too. */
 	readonly raced: number;
-	/** Of further text for those that are tied. */
+	/** Those that are tied, on further text. */
 	readonly further: number;
 	/** What the model itself measures on the validation split: sets once more, and fewer blocks than were chosen. */
 	readonly again: number;
@@ -58,7 +60,7 @@ function countsOf(asked: WorkAsked): Counts {
 	const made = (split: SplitName, isRead = true) => (isRead && references.includes(split) ? 1 : 0);
 	const searching = (maxTime ?? Number.POSITIVE_INFINITY) - made("search") * passSeconds(asked);
 	const searched = Math.min(masks, Math.max(masksIn(searching, asked.secondsPerMask), singles - known));
-	const most = field === 1 ? 0 : sizes * furtherAtMost(effort, field, cuts);
+	const most = field === 1 || asked.noFurther ? 0 : sizes * furtherAtMost(effort, field, cuts);
 	const further = Math.min(most, Math.floor((known + searched) * furtherShare));
 	// One set is compared with nothing, unless the divergence is the metric, which all splits are measured by.
 	const isCompared = field > 1 || references.includes("heldOut");
@@ -79,11 +81,12 @@ function roundsOf(further: number, effort: Effort): number {
 	return rounds;
 }
 
-/** Tokens of all splits at most; a search that is limited in time is raced for as much less. */
-export function workOf(asked: WorkAsked): { readonly tokens: number } {
+/** Candidates of the search, and tokens of all splits at most; a search that is limited in time is raced for as much less. */
+export function workOf(asked: WorkAsked): { readonly evaluations: number; readonly tokens: number } {
 	const { tokens } = asked;
 	const { searched, raced, further, again, smaller, references, ofParts } = countsOf(asked);
 	return {
+		evaluations: searched,
 		tokens:
 			(searched + references.search) * tokens.search +
 			(1 + raced + further + again + smaller + references.validation + ofParts) * tokens.validation +

@@ -3,7 +3,7 @@ import type { StepName } from "../../../src/api/index.js";
 import type { StepTime } from "../../../src/model/runtime/job-options.js";
 import { resolveJob } from "../../../src/pipeline/preflight/job.js";
 import { plannedSeconds, type WorkAsked } from "../../../src/pipeline/pruning/planned-work.js";
-import { roomForSets, withinTime } from "../../../src/pipeline/pruning/within-time.js";
+import { roomForSets, withinTime, withinTimeLeft } from "../../../src/pipeline/pruning/within-time.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 
 it("leaves further text out if drawing it takes longer than there is, also where the text of the splits was cached", () => {
@@ -25,6 +25,42 @@ it("leaves further text out if drawing it takes longer than there is, also where
 	};
 	expect(notesOf([0, 0, 0])).toEqual({ noFurther: false, notes: [] });
 	expect(notesOf([20, 40, 80])).toEqual({ noFurther: true, notes: ["--max-time 30s leaves out: further text"] });
+});
+
+it("reserves after the search what the finalists that there are take, not the most that there may be", () => {
+	const tokens = { search: 100, validation: 200, heldOut: 300 };
+	const session = { model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 1 } as unknown as Session;
+	const asked: WorkAsked = {
+		...{ masks: 80, known: 0, singles: 13, sizes: 1, field: 19, effort: "standard", tokens, secondsPerMask: 1 },
+	};
+	const planned = plannedSeconds(asked);
+	const times = new Map<StepName, StepTime>([
+		["Comparing finalists", { evaluations: planned.compare, other: 0 }],
+		["Measuring", { other: 10, phases: [{ phase: "writing sample texts", seconds: 10 }] }],
+	]);
+	const steps: StepName[] = ["Preparing text", "Searching", "Comparing finalists", "Measuring"];
+	const sets = (count: number) => Array.from({ length: count }, (_, i) => ({ removed: [i] }));
+	const leftOut = (limit: number, field: readonly { readonly removed: readonly number[] }[]) => {
+		const notes: string[] = [];
+		const options = resolveJob("prune", { samples: 1, onLog: ({ message }) => notes.push(message) });
+		const run = { started: Date.now(), removable: { kmax: 3, count: 3, named: undefined }, asked, times, steps, limited: false };
+		withinTimeLeft(session, run, { options, noFurther: false, asked, leftOut: [] }, { limit, field });
+		return notes;
+	};
+	vi.useFakeTimers({ toFake: ["Date"] });
+	try {
+		// A set takes 2 seconds. In any case: the original model, one set and what is measured again, 8; the held-out split, 6; the report, a half.
+		// Beside those 18 more sets, 36; further text, 16; samples, 10.
+		expect(leftOut(76.5, sets(19))).toEqual([]);
+		expect(leftOut(76, sets(19))).toEqual(["--max-time 76s leaves out: samples"]);
+		// Three sets take 4 more, and 14 on further text. A set that is proposed twice is measured once.
+		expect(leftOut(48.5, [...sets(3), ...sets(2)])).toEqual([]);
+		expect(leftOut(42, sets(3))).toEqual(["--max-time 42s leaves out: samples"]);
+		// One alone needs no further text.
+		expect(leftOut(24.5, sets(1))).toEqual([]);
+	} finally {
+		vi.useRealTimers();
+	}
 });
 
 it("has room for fewer blocks only beside what is still to be done", () => {

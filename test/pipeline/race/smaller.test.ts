@@ -107,10 +107,13 @@ describe("measuring them", () => {
 			losses: Float64Array.of(2 + by, 3 + by),
 		});
 		// As the default method proposes them: the best four that are tied, and leave-one-out's. Those near the best after a search on a copy are among them.
-		const tiedOf = (count: number) => [0, 1, 2, 3, 4].map((i) => Array.from({ length: count }, (_, k) => (i + k) % 6).sort((a, b) => a - b));
+		const tiedOf = (count: number) =>
+			[0, 1, 2, 3, 4].map((i) => Array.from({ length: count }, (_, k) => (i + k) % 6).sort((a, b) => a - b));
 		const played = [1, 2, 3].flatMap((count) => tiedOf(count).map((removed, i) => loss(removed, 0.001 * i)));
 		const rivals = [1, 2, 3].flatMap((count) => [
-			...tiedOf(count).slice(0, 4).map((removed) => ({ removed, method: "auto" })),
+			...tiedOf(count)
+				.slice(0, 4)
+				.map((removed) => ({ removed, method: "auto" })),
 			{ removed: [5, 2, 0].slice(0, count).reverse(), method: "leave-one-out" },
 		]);
 		const byCount = new Map([1, 2, 3, 4].map((count) => [count, { removed: tiedOf(count)[0]!, loss: 2.05, addedLoss: 0.05 }]));
