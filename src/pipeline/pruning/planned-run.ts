@@ -1,14 +1,17 @@
 // What a run is going to do, how long its steps take, and what its limit of time leaves out. A dry run ends here.
-import type { Estimate, StepName } from "../../api/index.js";
+import type { Estimate, JobOptions, StepName } from "../../api/index.js";
 import type { StepTime } from "../../model/runtime/job-options.js";
+import type { Model } from "../../model/runtime/model.js";
 import { healSecondsOf, withHealTimeOf } from "../healing/of-session.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import { foundHealing, healingOf, jobWith, type PruneJob, settledJob } from "../preflight/job.js";
 import { quantizingSeconds } from "../quantizing/time.js";
 import type { Session } from "../session/session.js";
+import { promptSpeed } from "../speed/prompt.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
 import type { Amount, Removable } from "./asked-amount.js";
 import { announceWork } from "./estimate.js";
+import { attempt } from "./measure-pair.js";
 import { plannedSeconds, type WorkAsked, workOf } from "./planned-work.js";
 import { estimatedSteps, type OtherSeconds, stepsOf, stepTimes } from "./steps.js";
 import { type JobInTime, type TimedRun, withinTime } from "./within-time.js";
@@ -62,7 +65,13 @@ export async function planRun(session: Session, request: RunToPlan, options: Pru
 	const drawing = asksToHeal(options) ? plannedSeconds(begun.asked).drawing : undefined;
 	const left = begun.leftOut.length > 0 ? { leftOut: begun.leftOut } : {};
 	const estimate = { known: asked.known, ...workOf(begun.asked), ...estimatedSteps(shown, times, drawing), ...left };
-	return { timed, begun, times, estimate };
+	return { timed, begun, times, estimate: options.dryRun ? await asPrompt(session.model, estimate, options) : estimate };
+}
+
+/** With the time as the length of a prompt: what does not depend on how fast the machine is. */
+export async function asPrompt(model: Model, estimate: Estimate, options: JobOptions): Promise<Estimate> {
+	const speed = await attempt("the prompt speed was", options, () => promptSpeed(model, options), undefined);
+	return speed === undefined ? estimate : { ...estimate, promptTokens: estimate.seconds * speed };
 }
 
 /** Measured as far as somebody wants to know. Limits decide while they heal how many sets that is. */
