@@ -44,8 +44,8 @@ export function predict(facts, how) {
 	const steps = {
 		load: (2 * facts.bytes) / disk,
 		calibration: correction * (ownText + ways) + copied,
-		search: correction * (run(work.search) + (text ? 0 : work.searchReference * perToken)),
-		validation: correction * (run(work.validation) + (text ? 0 : work.references * perToken) + further),
+		search: correction * (run(work.search) + work.searchReference * perToken),
+		validation: correction * (run(work.validation) + work.references * perToken + further),
 		figures: correction * run(work.figures),
 	};
 	if (written > 0)

@@ -27,8 +27,14 @@ export const finalists = { quick: 7, standard: 19, thorough: 19 };
 const finalistsOfEach = 11;
 /** Further sets of one size, with half-block cuts. */
 const furtherFinalists = { block: 0, "half-block": 2 };
-export const furtherSets = { quick: [4], standard: [4, 2, 2], thorough: [4, 2, 2, 2, 2, 2, 2] };
+const furtherSets = { quick: [4], standard: [4, 2, 2], thorough: [4, 2, 2, 2, 2, 2, 2] };
+/** With half-block cuts the whole blocks that they must beat are there too. */
+const withWhole = (sets, granularity) => (granularity === "half-block" ? Math.max(3, sets) : sets);
 const furtherShare = 0.25;
+/** Parts after each round of further text, which compares at least two sets. */
+const rounds = [1, 3, 7];
+/** Sets of fewer blocks that are measured if the choice costs much, at most: five of each of three numbers (race/smaller.ts). */
+const smallerSets = (removed) => 5 * Math.max(0, Math.min(3, removed - 1));
 
 /**
  * What is run where a number of blocks to remove is given, at most: candidates, and tokens through the original model's work.
@@ -48,21 +54,21 @@ export function workOf(blocks, { removed, text = false, ...how }) {
 	const field = Math.min(finalists[effort], curve ? finalistsOfEach : Number.POSITIVE_INFINITY) + furtherFinalists[granularity];
 	const sizes = curve ? most : 1;
 	const compared = field * sizes;
-	const allowed = Math.floor(candidates * furtherShare);
+	const all = furtherSets[effort].map((sets) => withWhole(sets, granularity) * sizes);
+	const further = Math.min(
+		all.reduce((sum, sets) => sum + sets),
+		Math.floor(candidates * furtherShare),
+	);
 	// Parts of further text that those evaluations reach.
-	let further = 0;
-	let parts = 0;
-	for (const sets of furtherSets[effort]) {
-		if (further < allowed) parts += 1;
-		further = Math.min(further + sets * sizes, allowed);
-	}
+	const parts = rounds.filter((some) => some <= all.length && further >= 2 * some).at(-1) ?? 0;
+	const smaller = curve ? 0 : smallerSets(removed);
 	return {
-		...{ most, candidates, compared, further, parts, tokens, splits, windowLength },
+		...{ most, candidates, compared, further, parts, smaller, tokens, splits, windowLength },
 		search: candidates * tokens.search,
-		// The original model is compared too, and its distributions on each text are made for that.
-		validation: (1 + compared + further) * tokens.validation,
-		references: (1 + parts) * tokens.validation,
-		searchReference: tokens.search,
+		// The original model is compared too, and its distributions on each text are made for that if it is the model's own.
+		validation: (1 + compared + further + smaller) * tokens.validation,
+		references: text ? 0 : (1 + parts) * tokens.validation,
+		searchReference: text ? 0 : tokens.search,
 		figures: 2 * tokens.validation + 4 * tokens.heldOut,
 	};
 }

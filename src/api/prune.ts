@@ -224,9 +224,16 @@ export interface Estimate {
 	readonly tokens: number;
 	/** Sum of the steps whose time is known, by the speed measured on this machine. */
 	readonly seconds: number;
+	/** Tokens of a prompt that the original model reads in `seconds` on this machine, measured as `llama-bench` does. Missing if that failed. */
+	readonly promptTokens?: number | undefined;
 	/**
 	 * The steps of the run in their order; `seconds` is missing if that step cannot be estimated. Healing has an entry of its own, also if it
 	 * happens while finalists are compared.
 	 */
 	readonly steps: readonly { readonly name: StepName; readonly seconds?: number | undefined }[];
+	/** What `search.maxTime` leaves out; missing if that is nothing. */
+	readonly leftOut?: readonly LeftOutPart[] | undefined;
 }
+
+/** A part of a run that is left out if its time is short, in this order. */
+export type LeftOutPart = "samples" | "speed" | "further text" | "search";

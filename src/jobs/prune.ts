@@ -1,11 +1,10 @@
 // The main job, top to bottom.
-import type { GranularityUsed, Method, PruneOptions, PruneResult, StepName } from "../api/index.js";
+import type { GranularityUsed, Method, PruneOptions, PruneResult } from "../api/index.js";
 import { InvalidOptionError } from "../errors.js";
 import { BestSoFar } from "../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, chooseBase, plannedMasks } from "../pipeline/methods/registry.js";
 import { withTimed } from "../pipeline/methods/timed.js";
 import { deliver, finish } from "../pipeline/pruning/deliver.js";
-import { healSecondsOf, withHealTimeOf } from "../pipeline/healing/of-session.js";
 import { Gate } from "../pipeline/gate/gate.js";
 import { checkCall } from "../pipeline/preflight/call.js";
 import { commandToRemove, outputWithout } from "../pipeline/preflight/command-line.js";
@@ -21,12 +20,10 @@ import { logger } from "../api/logger.js";
 import { checkSamples } from "../pipeline/pruning/measure-pair.js";
 import { Session } from "../pipeline/session/session.js";
 import { timed } from "../pipeline/session/timings.js";
-import type { StepTime } from "../model/runtime/job-options.js";
 import { checkTarget } from "../storage/atomic-file.js";
 import { OwnOutput } from "../pipeline/preflight/own-output.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
 import { checkQuantizing, originalOf, type ModelWeights } from "../pipeline/writing/quantize-weights.js";
-import { quantizingSeconds } from "../pipeline/quantizing/time.js";
 import { type Run, reportRun, runFacts, watched } from "../pipeline/reporting/run.js";
 import type { TargetSpeeds } from "../pipeline/reporting/verdict.js";
 import type { RunFacts } from "../pipeline/reporting/facts.js";
@@ -37,13 +34,13 @@ import { withContext } from "../pipeline/preflight/context.js";
 import type { AtContext } from "../pipeline/speed/at-context.js";
 import { settledAmount } from "../pipeline/pruning/settled-amount.js";
 import { checkTargets, checkWritesNothing } from "../pipeline/preflight/output-files.js";
-import { announceWork } from "../pipeline/pruning/estimate.js";
-import { comparingStep, estimatedSteps, type PlannedSeconds, stepsOf, stepTimes } from "../pipeline/pruning/steps.js";
-import type { Amount } from "../pipeline/pruning/asked-amount.js";
-import { amountOf, candidates, type Removable } from "../pipeline/pruning/removable.js";
+import { planRun } from "../pipeline/pruning/planned-run.js";
+import { comparingStep, stepsOf } from "../pipeline/pruning/steps.js";
+import type { Amount, Removable } from "../pipeline/pruning/asked-amount.js";
+import { amountOf, candidates } from "../pipeline/pruning/removable.js";
 import { bytesToDeliver } from "../pipeline/pruning/write-model.js";
 import { openInTime } from "../pipeline/pruning/less-text.js";
-import { type JobInTime, withinTime, withinTimeLeft } from "../pipeline/pruning/within-time.js";
+import { type JobInTime, roomForSets, withinTimeLeft } from "../pipeline/pruning/within-time.js";
 import type { Choices } from "../pipeline/methods/selection-context.js";
 import { commandsFor, curveOf, suggest } from "../pipeline/race/curve.js";
 import { asksToHeal, checkHealingOfRun } from "../pipeline/preflight/heal-options.js";
@@ -167,7 +164,7 @@ async function openSession({ header, options, removable, run }: Request, textSec
 		masks: removable.named ? 0 : plannedMasks(task, options),
 		weights: "auto",
 		dry: options.dryRun,
-		...(maxTime === undefined || options.dryRun ? {} : { until: run.started + 1000 * maxTime, textSeconds }),
+		...(maxTime === undefined ? {} : { until: run.started + 1000 * maxTime, textSeconds }),
 		...{ compared: options.maxKl !== undefined, quantized: options.quantize !== undefined },
 	});
 }
@@ -176,72 +173,37 @@ async function openSession({ header, options, removable, run }: Request, textSec
 async function pruneWith(session: Session, request: Request, best: BestSoFar): Promise<PruneResult> {
 	const { output, amount, removable, limits, header, original } = request;
 	let { run } = request;
-	const { named, kmax } = removable;
+	const { named } = removable;
 	const healable = settledJob(request.options, foundHealing(checkedToHeal(session, request)));
 	const gate = limits && Gate.open(session, limits, healable);
 	const method = healable.method;
 	if (!named) checkBudget({ method, blocks: header.blocks.blocks, ...removable }, healable, session.tokens.search);
-	const { estimate, seconds, asked } = await announceWork(session, removable, healable);
-	const inTime = await withHealTimeOf(session, named ?? kmax, healingOf(healable));
-	const times = await timesOf(session, seconds, { ...request, options: healable }, inTime.seconds);
-	if (healable.dryRun) {
-		const steps = stepsOf(output, amount === "curve", { ...healable, dryRun: false });
-		return finish(
-			session,
-			{
-				curve: [],
-				commands: [],
-				estimate: { ...estimate, ...estimatedSteps(steps, times, asksToHeal(healable) ? seconds.drawing : undefined) },
-			},
-			run,
-		);
-	}
+	const { timed: timedRun, begun, times, estimate } = await planRun(session, { ...request, started: run.started }, healable);
+	if (healable.dryRun) return finish(session, { curve: [], commands: [], estimate }, run);
 
-	const steps = stepsOf(output, amount === "curve", healable);
-	const timedRun = { started: run.started, removable, asked, times, steps, limited: amount === "gate" };
-	const begun = withinTime(session, timedRun, settledJob(healable, foundHealing(inTime.options)));
 	const { progress, maxTime } = begun.options;
 	for (const [step, time] of times) progress?.expect(step, time);
-	progress?.begin("Searching", { total: estimate.evaluations + estimate.known, done: Math.max(1, estimate.known), limit: maxTime });
+	const { masks } = begun.asked;
+	progress?.begin("Searching", { total: masks + estimate.known, done: Math.max(1, estimate.known), limit: maxTime });
 	const choices = named ? undefined : await search(session, removable, best, begun);
 	session.endSearch();
 	if (choices?.granularity) run = { ...run, granularity: choices.granularity };
-	const { options, noFurther } = withinTimeLeft(session, timedRun, begun, healable.maxTime);
-	for (const note of choices?.found.notes ?? []) logger(options)("note", note);
+	for (const note of choices?.found.notes ?? []) logger(healable)("note", note);
 	const field = candidates(session, choices, removable);
+	const late = withinTimeLeft(session, timedRun, begun, { limit: healable.maxTime, field });
+	const { options, noFurther } = late;
 	progress?.begin(comparingStep(options), { total: field.length + 1 });
 	const raced = await race(session, field, options, noFurther ? { furtherMasks: 0 } : {});
 	await session.closeSearch();
 	const taken = amount === "curve" ? undefined : await decide(session, raced, { amount, removable, gate }, options);
-	const decision = taken && (await withSmaller(session, choices, taken, options));
+	const limit = { limit: healable.maxTime, healed: taken?.healing !== undefined };
+	const fits = roomForSets(session, timedRun, late, limit);
+	const decision = taken && (await withSmaller(session, choices, taken, { signal: options.signal, fits }));
 	if (decision && choices) best.choose(decision.chosen);
 	const decided = decision ?? standingOf(raced);
 	const facts = runFacts(session, { output, choices, decided, speeds: request.speeds, warnings: run.warnings, at: request.at }, options);
 	if (!decision) return showCurve(session, facts, { ...request, run }, options);
 	return deliver(session, decision, { output, facts, original, gate, run }, options);
-}
-
-/** How long the steps take: measured as far as somebody wants to know. Limits decide while they heal how many sets that is. */
-async function timesOf(
-	session: Session,
-	planned: PlannedSeconds,
-	request: Request,
-	inTime: number | undefined,
-): Promise<ReadonlyMap<StepName, StepTime>> {
-	const { output, amount, removable, original, options, speedSeconds } = request;
-	const { named, kmax } = removable;
-	const { onProgress, dryRun, quantize, signal, maxTime } = options;
-	const measured = dryRun || onProgress !== undefined || maxTime !== undefined;
-	// A limit of time counts what one choice heals.
-	const unknown = amount === "gate" && asksToHeal(options) && maxTime === undefined;
-	const healing = unknown ? undefined : (inTime ?? (await healSecondsOf(session, { removed: named ?? kmax, measured }, options)));
-	const { file, threads } = session.model;
-	const types = quantize === undefined ? [] : [quantize];
-	const made = { model: session.model, file, types };
-	const quantizing = original || !measured ? undefined : await quantizingSeconds(made, { threads, signal });
-	const times = stepTimes(session, planned, { output, options, healing, quantizing });
-	// The text is in the cache now: what is left of this step is loading the model.
-	return new Map([["Preparing text", { other: speedSeconds + (session.timings.load ?? 0) }], ...times]);
 }
 
 /** How it heals, as far as that fits in memory. @throws NotEnoughMemoryError, InvalidOptionError if the model cannot be healed */

@@ -75,6 +75,9 @@ Dry run: no model, plan or report was written.
 Time of the dry run: 1.0 s
 `,
 		);
+		const prompt = "As long as the original model takes to read a prompt of about 89.0 k tokens.";
+		expect(shown({ promptTokens: 89_012.3 })).toContain(`\n${prompt}\nIt would measure`);
+		expect(shown({ leftOut: ["samples", "speed"] })).toContain("\n--max-time leaves out: samples, speed.\nDry run: ");
 		expect(shown({ known: 1200 })).toContain("\n1,200 more are known from earlier runs.\n");
 		const unknown = shown({ steps: [...steps, { name: "Measuring" }] });
 		expect(unknown).toContain("take about 1 min 30 s, and what cannot be estimated:\n");

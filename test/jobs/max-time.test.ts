@@ -30,6 +30,14 @@ async function run(maxTime: number) {
 	return { ...result, output, notes: notes.join("\n") };
 }
 
+/** What a dry run of the same says, and its notes. */
+async function dryRun(maxTime: number) {
+	const notes: string[] = [];
+	const search = { maxTime, effort: "quick" } as const;
+	const { estimate } = await pruneGguf(fixturePath, out(), { ...asked, search, dryRun: true, onLog: ({ message }) => notes.push(message) });
+	return { ...estimate!, notes: notes.join("\n") };
+}
+
 describe("a run that is limited in time", () => {
 	it("leaves out nothing where there is time for all", async () => {
 		const { plan, notes } = await run(3600);
@@ -46,6 +54,34 @@ describe("a run that is limited in time", () => {
 		expect(parts.optional["further text"]).toBeGreaterThan(0);
 		expect(parts.usual).toBeGreaterThan(parts.singles);
 		expect(parts.singles).toBeGreaterThan(parts.unsearched);
+	});
+
+	it("is told of by a dry run as it would be: its limit, its steps, what is left out", async () => {
+		const whole = await dryRun(3600);
+		const [left] = vi.mocked(timePlan.planTime).mock.calls[0]!;
+		// The text is drawn and the original model measured: of what has passed the run that follows only loads the model again.
+		expect(left).toBeCloseTo(3600 - whole.steps[0]!.seconds!, 1);
+		expect(whole.leftOut).toBeUndefined();
+		expect(whole.steps.map(({ name }) => name)).toContain("Measuring");
+		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: 0.001, leftOut: ["samples", "speed", "further text"] });
+		const short = await dryRun(100);
+		expect(short.leftOut).toEqual(["samples", "speed", "further text"]);
+		expect(short.notes).toContain("--max-time 100s leaves out: samples, speed, further text");
+		const secondsOf = ({ steps }: typeof whole, step: string) => steps.find(({ name }) => name === step)?.seconds;
+		expect(secondsOf(short, "Measuring")).toBeUndefined();
+		// Nothing but the single removals.
+		expect(short.evaluations).toBe(whole.evaluations - (40 - 13) - 10);
+		expect(secondsOf(short, "Comparing finalists")!).toBeLessThan(secondsOf(whole, "Comparing finalists")!);
+		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: undefined, leftOut: ["samples", "speed", "further text"] });
+		const unsearched = await dryRun(100);
+		expect(unsearched.leftOut).toEqual(["samples", "speed", "further text", "search"]);
+		expect(unsearched.evaluations).toBe(2);
+		expect(unsearched.seconds).toBeLessThan(short.seconds);
+	});
+
+	it("is refused by a dry run too where it is too short", async () => {
+		vi.mocked(timePlan.planTime).mockReturnValueOnce(undefined);
+		await expect(dryRun(100)).rejects.toThrow(/max-time 100s is too short: .* Give --max-time \d+s or more/);
 	});
 
 	it("counts both rounds of single removals where blocks go beside attention parts", async () => {
@@ -113,8 +149,9 @@ describe("a run that is limited in time", () => {
 				return { signal: AbortSignal.abort(new textLimit.SlowTextError()), onProgress: () => {} };
 			});
 		const search = { maxTime: 3600, effort: "quick" } as const;
-		const prune = () =>
+		const prune = (dryRun = false) =>
 			pruneGguf(fixturePath, undefined, {
+				dryRun,
 				removeBlocks: 2,
 				windowLength: 32,
 				speed: false,
@@ -123,7 +160,12 @@ describe("a run that is limited in time", () => {
 				onLog: ({ message }) => notes.push(message),
 			});
 		slow();
+		// A dry run tells of the same job.
+		const { estimate } = await prune(true);
+		expect(estimate).toBeDefined();
+		slow();
 		const { plan } = await prune();
+		expect(notes.join("\n").match(/the run has --windows 5/g)).toHaveLength(2);
 		expect(plan!.calibration).toMatchObject({ search: { count: 5 }, validation: { count: 5 }, heldOut: { count: 8 } });
 		expect(notes.join("\n")).toContain("the run has --windows 5");
 		// In another cache, and on another machine, it is the same text.
@@ -141,7 +183,7 @@ describe("a run that is limited in time", () => {
 		const again = await prune();
 		expect(again.plan!.removed).toEqual(plan!.removed);
 		expect(notes.join("\n")).toContain("candidates are cached from an earlier run");
-		expect(notes.join("\n").match(/the run has --windows 5/g)).toHaveLength(2);
+		expect(notes.join("\n").match(/the run has --windows 5/g)).toHaveLength(3);
 		// A limit that the usual text fits into is not bound by it.
 		drawnIn(20);
 		expect((await prune()).plan!.calibration).toMatchObject({ search: { count: 5 }, validation: { count: 10 }, heldOut: { count: 15 } });

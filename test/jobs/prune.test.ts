@@ -135,6 +135,8 @@ describe("pruneGguf", () => {
 		const { steps, seconds } = result.estimate!;
 		expect(steps.map(({ name }) => name)).toEqual(usualSteps);
 		for (const step of steps) expect(step.seconds).toBeGreaterThan(0);
+		// A prompt is read at some hundred tokens a second at least.
+		expect(result.estimate!.promptTokens! / seconds).toBeGreaterThan(100);
 		expect(seconds).toBeCloseTo(
 			steps.reduce((sum, step) => sum + step.seconds!, 0),
 			9,

@@ -8,6 +8,7 @@ import { defaultUbatch } from "../../src/model/runtime/ubatch.js";
 import { raceField } from "../../src/pipeline/methods/budget.js";
 import { plannedMasks } from "../../src/pipeline/methods/registry.js";
 import { workOf as announcedWork } from "../../src/pipeline/pruning/planned-work.js";
+import { smallerAtMost } from "../../src/pipeline/race/smaller.js";
 import { splitCounts } from "../../src/pipeline/session/calibration-windows.js";
 import { sharedTime } from "../../src/pipeline/session/working-weights.js";
 import { secondsOfShape, shapeWithin } from "../../src/pipeline/speed/figures.js";
@@ -21,8 +22,9 @@ interface Work {
 	readonly tokens: Record<"search" | "validation" | "heldOut", number>;
 	readonly search: number;
 	readonly validation: number;
+	readonly references: number;
+	readonly searchReference: number;
 	readonly figures: number;
-	readonly parts: number;
 }
 interface Facts {
 	readonly blocks: number;
@@ -68,24 +70,28 @@ describe("the work of the default job", () => {
 		const ways = ["block", "half-block"].flatMap((granularity) =>
 			[12, 32, 80].map((blocks) => [granularity as Granularity, blocks] as const),
 		);
+		const texts = [false, true];
 		for (const effort of ["quick", "standard", "thorough"] as const)
-			for (const [granularity, blocks] of ways)
-				for (const removed of [undefined, 3, Math.floor(blocks / 4)]) {
-					const work = workOf(blocks, { removed, effort, granularity });
-					if (granularity === "half-block") expect(workOf(blocks, { removed, effort })).toEqual(work);
+			for (const [text, granularity, blocks] of texts.flatMap((text) => ways.map((way) => [text, ...way] as const)))
+				for (const removed of [undefined, 1, 3, Math.floor(blocks / 4)]) {
+					const work = workOf(blocks, { removed, effort, granularity, text });
+					if (granularity === "half-block") expect(workOf(blocks, { removed, effort, text })).toEqual(work);
 					const masks = plannedMasks({ method: "auto", blocks, kmax: work.most }, { effort, granularity });
 					expect(work.candidates).toBe(masks);
 					const announced = announcedWork({
 						...{ masks, known: 0, singles: blocks + 1, sizes: removed === undefined ? work.most : 1 },
 						...{
 							field: raceField("auto", { effort, granularity, sizes: removed === undefined ? work.most : 1 }),
+							cuts: granularity === "half-block",
 							effort,
+							smaller: smallerAtMost(removed ?? 1),
+							references: text ? [] : (["search", "validation"] as const),
 							tokens: work.tokens,
 							secondsPerMask: 1,
 							maxTime: undefined,
 						},
 					});
-					expect(work.search + work.validation + work.figures).toBe(announced.tokens);
+					expect(work.search + work.validation + work.references + work.searchReference + work.figures).toBe(announced.tokens);
 				}
 	});
 

@@ -4,6 +4,7 @@ import type { Estimate, FrontierCell, FrontierOptions, FrontierResult } from "..
 import type { BestSoFar } from "../../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, plannedMasks } from "../../pipeline/methods/registry.js";
 import { askedWork } from "../../pipeline/pruning/estimate.js";
+import { asPrompt } from "../../pipeline/pruning/planned-run.js";
 import { plannedSeconds, secondsPerTokenOf, type WorkAsked, workOf } from "../../pipeline/pruning/planned-work.js";
 import { weightsOf } from "../../pipeline/pruning/remains.js";
 import { estimatedSteps } from "../../pipeline/pruning/steps.js";
@@ -119,7 +120,8 @@ async function estimateOf(
 	for (const [step, time] of times) progress?.expect(step, time);
 	const cells = gridEvaluations(work);
 	const tokens = workOf(asked).tokens + cells.validation * asked.tokens.validation + cells.heldOut * asked.tokens.heldOut;
-	return { evaluations: asked.masks, known: asked.known, tokens, ...estimatedSteps(frontierSteps.slice(1), times) };
+	const estimate = { evaluations: asked.masks, known: asked.known, tokens, ...estimatedSteps(frontierSteps.slice(1), times) };
+	return dryRun ? asPrompt(model, estimate, options) : estimate;
 }
 
 /** Seconds that it takes to time the parts of each quantized copy; undefined if that is not known. */

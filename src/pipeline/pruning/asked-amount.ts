@@ -26,3 +26,16 @@ export interface AttentionAmount {
 
 /** The same, before it is measured how many blocks a speed-up needs, or how many attention parts a share of the KV cache. */
 export type AskedAmount = Amount | { readonly speedup: number } | { readonly kv: number };
+
+/** How many blocks to remove (undefined for the whole curve), and up to how many sets are searched. */
+export interface Removable extends Partial<SizeRange> {
+	/** At least. */
+	readonly count: number | undefined;
+	readonly kmax: number;
+	/** With attention parts: what other sets must save to take part, of which the one that loses least is taken. */
+	readonly time?: TimeToSave | undefined;
+	/** With attention parts: how many whole blocks, or half-block cuts, are among what is counted. */
+	readonly base?: number | undefined;
+	/** The blocks themselves, where they are given: ascending. */
+	readonly named?: readonly number[] | undefined;
+}

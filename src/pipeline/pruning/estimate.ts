@@ -1,17 +1,16 @@
 // How much a run has to measure, before it does.
 import { basename } from "node:path";
-import type { Estimate } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { defaultMethod } from "../../api/methods.js";
 import { Coalition } from "../../game/coalition.js";
 import type { Ledger } from "../../storage/ledger.js";
 import { effortOf, raceField } from "../methods/budget.js";
 import { plannedMasks } from "../methods/registry.js";
+import { smallerAtMost } from "../race/smaller.js";
 import type { Session } from "../session/session.js";
+import type { Removable } from "./asked-amount.js";
 import { drawingPerToken } from "./drawing.js";
-import { plannedSeconds, type WorkAsked, workOf } from "./planned-work.js";
-import type { Removable } from "./removable.js";
-import type { PlannedSeconds } from "./steps.js";
+import type { WorkAsked } from "./planned-work.js";
 import type { AmountSettings, ChoosingSettings, MethodSettings, MetricSettings } from "../../api/options/settings.js";
 
 /** What chooses the blocks: a method, or nobody where they are named. */
@@ -23,32 +22,38 @@ export interface SearchAsked extends Pick<Removable, "kmax" | "named" | "base" |
 	readonly planned: number;
 	/** Sizes that are raced. */
 	readonly sizes: number;
+	/** Sets with fewer blocks that may be measured after that, at most. @default none */
+	readonly smaller?: number;
 }
 
 /** Measures the original model: what is left to measure, and how long an evaluation takes. */
 export async function askedWork(
 	session: Session,
-	{ planned, sizes, ...removable }: SearchAsked,
+	{ planned, sizes, smaller, ...removable }: SearchAsked,
 	options: ChoosingSettings & NamedSettings,
 ): Promise<WorkAsked> {
-	const { model, games, tokens } = session;
+	const { model, games, races, tokens } = session;
 	const { method = defaultMethod, maxTime } = options;
 	const { named } = removable;
 	const known = Math.min(planned, usefulMasks(games.search.ledger, removable, options));
 	const secondsPerMask = await session.timeOriginal(options.signal);
 	const secondsPerToken = await session.timeModel(secondsPerMask, options.signal);
-	const secondsPerRacedToken = session.races.asSearched ? secondsPerMask / tokens.search : secondsPerToken;
+	const secondsPerRacedToken = races.asSearched ? secondsPerMask / tokens.search : secondsPerToken;
 	const effort = effortOf(options);
 	const field = named ? 1 : raceField(method, { effort, sizes, granularity: options.granularity, limited: maxTime !== undefined });
 	const singles = singlesOf(model.facts.blocks, removable);
-	const drawing = (await session.races.toDraw()).map((drawn) => drawn * drawingPerToken(session.secondsPerDrawn, secondsPerToken));
+	const drawing = (await races.toDraw()).map((drawn) => drawn * drawingPerToken(session.secondsPerDrawn, secondsPerToken));
 	return {
 		masks: planned - known,
 		known,
 		singles,
 		sizes,
 		field,
+		cuts: options.granularity === "half-block",
 		effort,
+		confirmed: races.confirms(sizes),
+		smaller,
+		references: races.referenced,
 		tokens,
 		secondsPerMask,
 		secondsPerToken,
@@ -64,25 +69,27 @@ export function singlesOf(blocks: number, { kmax, base = 0 }: Pick<Removable, "k
 	return Math.ceil((blocks + 1) / least);
 }
 
-/** Says what is known and what is left to measure at most. @returns how long the evaluations of each step take as well */
+/** Says what is known and what is left to measure at most. */
 export async function announceWork(
 	session: Session,
 	{ kmax, count, counts, named, base, time }: Removable,
 	options: ChoosingSettings & NamedSettings & Pick<MetricSettings, "questions">,
-): Promise<{ readonly estimate: Omit<Estimate, "seconds" | "steps">; readonly seconds: PlannedSeconds; readonly asked: WorkAsked }> {
+): Promise<WorkAsked> {
 	const { model, calibration, tokens } = session;
 	const { blocks } = model.facts;
 	const { method = defaultMethod } = options;
 	const planned = named ? 1 : plannedMasks({ method, blocks, kmax, base, time }, options, tokens.search);
 	const sizes = counts?.length ?? (count === undefined ? kmax : 1);
-	const asked = await askedWork(session, { kmax, named, base, time, planned, sizes }, options);
-	const { masks, known } = asked;
-	const estimate = { evaluations: masks, known, ...workOf(asked) };
+	// What is removed at least where sizes are asked for; a curve has them all, and no verdict of one number is made of the accuracy.
+	const least = named || count === undefined || session.metric === "accuracy" ? 1 : (counts?.[0] ?? count);
+	const smaller = smallerAtMost(least);
+	const asked = await askedWork(session, { kmax, named, base, time, planned, sizes, smaller }, options);
+	const { known } = asked;
 	const cached = known > 0 ? `, ${known} of them cached` : "";
 	const candidates = planned === 1 ? "1 candidate" : `up to ${planned} candidates`;
 	const source = options.questions === undefined ? calibration.source : basename(options.questions);
 	logger(options)("note", `${basename(model.path)}: ${blocks} blocks; ${candidates} on ${tokens.search} tokens each (${source})${cached}`);
-	return { estimate, seconds: plannedSeconds(asked), asked };
+	return asked;
 }
 
 /** What positions of each granularity are beside whole numbers. */

@@ -1,6 +1,7 @@
 // The work of a run before it is done, by numbers alone: how many candidates, on how many tokens, and how long that takes.
 import type { Effort } from "../../api/index.js";
 import { masksIn } from "../../game/search/time-limit.js";
+import type { SplitName } from "../../model/calibration/index.js";
 import { furtherShare } from "../race/race.js";
 import { furtherAtMost, partsAfter, tieRounds } from "../race/ties.js";
 import type { PlannedSeconds } from "./steps.js";
@@ -14,7 +15,15 @@ export interface WorkAsked {
 	/** Sizes that are raced, sets of each, and how long on further text. */
 	readonly sizes: number;
 	readonly field: number;
+	/** Whether half-block cuts are among them. @default false */
+	readonly cuts?: boolean | undefined;
 	readonly effort: Effort;
+	/** Sets on the validation split that the model itself measures once more, after a comparison on a copy of it. @default 0 */
+	readonly confirmed?: number | undefined;
+	/** Sets with fewer blocks that are measured too if the choice costs much, at most. A limit of time gives them what is left. @default 0 */
+	readonly smaller?: number | undefined;
+	/** Splits whose reference logits are made; those of further text are, too, if those of the validation split are. @default none */
+	readonly references?: readonly SplitName[] | undefined;
 	/** Tokens that a mask runs on each split. */
 	readonly tokens: Readonly<Record<"search" | "validation" | "heldOut", number>>;
 	/** Seconds of an evaluation on the search split; NaN if not known. */
@@ -27,41 +36,88 @@ export interface WorkAsked {
 	readonly drawing?: readonly number[] | undefined;
 	/** Seconds that the search may take. */
 	readonly maxTime?: number | undefined;
+	/** Whether tied finalists get no further text. @default false */
+	readonly noFurther?: boolean | undefined;
 }
 
-/** Candidates at most of the search, of the comparison of finalists, and of further text for those that are tied. */
-function countsOf({ masks, known, singles, sizes, field, effort, secondsPerMask, maxTime }: WorkAsked) {
-	const inTime = masksIn(maxTime ?? Number.POSITIVE_INFINITY, secondsPerMask);
-	const searched = Math.min(masks, Math.max(inTime, singles - known));
-	const raced = field * sizes;
-	const most = field === 1 ? 0 : sizes * furtherAtMost(effort, field);
-	return { searched, raced, further: Math.min(most, Math.floor((known + searched) * furtherShare)) };
+/** Evaluations at most. */
+interface Counts {
+	readonly searched: number;
+	/** The finalists; the original model is compared too. */
+	readonly raced: number;
+	/** Those that are tied, on further text. */
+	readonly further: number;
+	/** What the model itself measures on the validation split: sets once more, and fewer blocks than were chosen. */
+	readonly again: number;
+	readonly smaller: number;
+	/** Passes that make reference logits: of the splits, and of the parts of further text. */
+	readonly references: Readonly<Record<SplitName, number>>;
+	readonly ofParts: number;
 }
 
-/** Tokens of all splits at most; a search that is limited in time is raced for as much less. */
-export function workOf(asked: WorkAsked): { readonly tokens: number } {
+function countsOf(asked: WorkAsked): Counts {
+	const { masks, known, singles, sizes, field, effort, cuts, confirmed = 0, smaller = 0, references = [], maxTime } = asked;
+	const made = (split: SplitName, isRead = true) => (isRead && references.includes(split) ? 1 : 0);
+	const searching = (maxTime ?? Number.POSITIVE_INFINITY) - made("search") * passSeconds(asked);
+	const searched = Math.min(masks, Math.max(masksIn(searching, asked.secondsPerMask), singles - known));
+	const most = field === 1 || asked.noFurther ? 0 : sizes * furtherAtMost(effort, field, cuts);
+	const further = Math.min(most, Math.floor((known + searched) * furtherShare));
+	// One set is compared with nothing, unless the divergence is the metric, which all splits are measured by.
+	const isCompared = field > 1 || references.includes("heldOut");
+	return {
+		...{ searched, raced: field * sizes, further },
+		// For the figures the original model and the winner are measured again, or were after a comparison on a copy.
+		again: Math.max(2, field === 1 ? 0 : confirmed),
+		smaller: maxTime === undefined ? smaller : 0,
+		references: { search: made("search", searched > 0), validation: made("validation", isCompared), heldOut: made("heldOut") },
+		ofParts: made("validation") * partsAfter(roundsOf(further, effort)),
+	};
+}
+
+/** Rounds of further text that so many evaluations reach: each compares at least two sets. */
+function roundsOf(further: number, effort: Effort): number {
+	let rounds = 0;
+	while (rounds < tieRounds[effort] && further >= 2 * partsAfter(rounds + 1)) rounds++;
+	return rounds;
+}
+
+/** Candidates of the search, and tokens of all splits at most; a search that is limited in time is raced for as much less. */
+export function workOf(asked: WorkAsked): { readonly evaluations: number; readonly tokens: number } {
 	const { tokens } = asked;
-	const { searched, raced, further } = countsOf(asked);
-	// The original model is raced too, and for the figures it and the winner are measured again, on the held-out split as well.
-	return { tokens: searched * tokens.search + (3 + raced + further) * tokens.validation + 4 * tokens.heldOut };
+	const { searched, raced, further, again, smaller, references, ofParts } = countsOf(asked);
+	return {
+		evaluations: searched,
+		tokens:
+			(searched + references.search) * tokens.search +
+			(1 + raced + further + again + smaller + references.validation + ofParts) * tokens.validation +
+			(4 + references.heldOut) * tokens.heldOut,
+	};
 }
 
 /** Seconds of a token outside the search. */
 export const secondsPerTokenOf = ({ secondsPerMask, tokens, secondsPerToken = secondsPerMask / tokens.search }: WorkAsked) =>
 	secondsPerToken;
 
+/** Seconds of a pass of the model itself over the search split. */
+const passSeconds = (asked: WorkAsked) => asked.tokens.search * secondsPerTokenOf(asked);
+
 const racedPerToken = (asked: WorkAsked) => asked.secondsPerRacedToken ?? secondsPerTokenOf(asked);
 
-/** Seconds by step: half of the further text, which not every comparison needs. */
+/** Seconds by step: half of the further text and of the sets with fewer blocks, which not every run needs. */
 export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 	const { tokens, secondsPerMask } = asked;
-	const { searched, raced, further } = countsOf(asked);
+	const { searched, raced, again, smaller, references } = countsOf(asked);
 	const perToken = secondsPerTokenOf(asked);
 	const heldOut = tokens.heldOut * perToken;
+	const further = furtherSeconds(asked);
+	const byModel = again + smaller / 2 + references.validation;
 	return {
-		search: searched * secondsPerMask,
-		compare: ((raced + further / 2) * racedPerToken(asked) + 3 * perToken) * tokens.validation + 2 * heldOut,
-		drawing: furtherSeconds(asked).drawing / 2,
+		search: searched * secondsPerMask + references.search * passSeconds(asked),
+		compare:
+			((1 + raced) * racedPerToken(asked) + byModel * perToken) * tokens.validation +
+			further.measuring / 2 +
+			(2 + references.heldOut) * heldOut,
+		drawing: further.drawing / 2,
 		heldOut,
 	};
 }
@@ -75,11 +131,10 @@ export function finalistSeconds(asked: WorkAsked): number {
 /** Seconds of further text in the final comparison at most: of measuring it, and of drawing what is not there. */
 export function furtherSeconds(asked: WorkAsked): { readonly measuring: number; readonly drawing: number } {
 	const { tokens, effort, drawing = [] } = asked;
-	const { further } = countsOf(asked);
-	// A round compares at least two sets.
-	const drawn = drawing.slice(0, tieRounds[effort]).filter((_, round) => further >= 2 * partsAfter(round + 1));
+	const { further, ofParts } = countsOf(asked);
+	const drawn = drawing.slice(0, roundsOf(further, effort));
 	return {
-		measuring: further * tokens.validation * racedPerToken(asked),
+		measuring: further * tokens.validation * racedPerToken(asked) + ofParts * tokens.validation * secondsPerTokenOf(asked),
 		drawing: drawn.reduce((sum, seconds) => sum + seconds, 0),
 	};
 }

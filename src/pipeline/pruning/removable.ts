@@ -2,15 +2,14 @@
 import { defaultMethod, factsOf } from "../../api/methods.js";
 import { InvalidOptionError } from "../../errors.js";
 import type { ProposedSet, Choices } from "../methods/selection-context.js";
-import type { TimeToSave } from "../methods/timed.js";
 import { usualAttentions } from "../preflight/method-options.js";
 import { checkCount, checkedRemoval, type Header, type ReadOnce } from "../preflight/model-header.js";
-import { countsForSize, type SizeRange } from "../preflight/target-size.js";
+import { countsForSize } from "../preflight/target-size.js";
 import { finalists, sizesFound } from "../race/finalists.js";
 import type { Session } from "../session/session.js";
 import { checkSpeedup } from "../speed/target.js";
 import { limitedAmount, mostForGate } from "./amount.js";
-import type { Amount, AskedAmount, AttentionAmount } from "./asked-amount.js";
+import type { Amount, AskedAmount, AttentionAmount, Removable } from "./asked-amount.js";
 import type {
 	AmountSettings,
 	HealSettings,
@@ -59,19 +58,6 @@ function attentionsOf({ removeAttention, removeBlocks }: AmountSettings): Attent
 		if (number !== undefined && !(Number.isInteger(number) && number >= 1))
 			throw new InvalidOptionError(`${name} must be a whole number of at least 1, got ${number}`);
 	return { attentions: removeAttention!, ...(removeBlocks === undefined ? {} : { blocks: removeBlocks }) };
-}
-
-/** How many blocks to remove (undefined for the whole curve), and up to how many sets are searched. */
-export interface Removable extends Partial<SizeRange> {
-	/** At least. */
-	readonly count: number | undefined;
-	readonly kmax: number;
-	/** With attention parts: what other sets must save to take part, of which the one that loses least is taken. */
-	readonly time?: TimeToSave | undefined;
-	/** With attention parts: how many whole blocks, or half-block cuts, are among what is counted. */
-	readonly base?: number | undefined;
-	/** The blocks themselves, where they are given: ascending. */
-	readonly named?: readonly number[] | undefined;
 }
 
 /** What says how much can go, and what of it remains. */

@@ -6,8 +6,8 @@ import type { TargetSpeeds } from "../reporting/verdict.js";
 import { atSpeed } from "../speed/target.js";
 import type { AtContext } from "../speed/at-context.js";
 import { attentionAmount, attentionsForSpeedup, toldContext } from "./attention-amount.js";
-import type { Amount, AskedAmount } from "./asked-amount.js";
-import { type Removable, removableOf } from "./removable.js";
+import type { Amount, AskedAmount, Removable } from "./asked-amount.js";
+import { removableOf } from "./removable.js";
 
 /** A job whose amount needs no measuring any more, and what was measured for it. */
 export interface SettledAmount {

@@ -10,6 +10,14 @@ import { standingForSizes } from "./kinds.js";
 import { asFinalist, type Finalist } from "./race.js";
 import type { Standing } from "./standing.js";
 
+/** Numbers of blocks of which sets are measured at most. */
+const mostCounts = 3;
+/** Sets of each that the default method proposes at most: its own and those next to it, four together, and leave-one-out's. */
+const setsOfEach = 5;
+
+/** Sets that {@link withSmaller} measures at most. @param least blocks that are removed in any case */
+export const smallerAtMost = (least: number): number => setsOfEach * Math.max(0, Math.min(mostCounts, least - 1));
+
 type Decided = Standing & { readonly chosen: Finalist };
 
 /**
@@ -25,19 +33,25 @@ export function smallerCounts({ found }: Pick<Choices, "found">, { chosen, final
 		.sort((a, b) => b.removed.length - a.removed.length);
 	const cheap = smaller.filter(({ addedLoss }, i) => addedLoss <= sensibleLoss || i === smaller.length - 1);
 	// Each takes an evaluation or more: the most blocks, the middle and the fewest say enough.
-	const some = cheap.length > 3 ? [cheap[0]!, cheap[cheap.length >> 1]!, cheap.at(-1)!] : cheap;
+	const some = cheap.length > mostCounts ? [cheap[0]!, cheap[cheap.length >> 1]!, cheap.at(-1)!] : cheap;
 	return some.map(size);
 }
 
 /** Whether the verdict will name one of these. */
 const isAnySensible = (sets: readonly Finalist[]) => standingForSizes(sets).some(({ added }) => added <= sensibleLoss);
 
+/** How they are measured. */
+interface SmallerOptions extends Pick<JobOptions, "signal"> {
+	/** Whether there is time for so many sets: without it no more are measured. @default always */
+	readonly fits?: (sets: number) => boolean;
+}
+
 /** The decision with such sets among those that were measured: none if its cost is small, or no verdict is made of the metric. */
 export async function withSmaller<T extends Decided>(
 	session: Session,
 	choices: Choices | undefined,
 	decided: T,
-	{ signal }: JobOptions,
+	{ signal, fits = () => true }: SmallerOptions,
 ): Promise<T> {
 	if (!choices || session.metric === "accuracy") return decided;
 	const game = session.games.validation;
@@ -45,6 +59,7 @@ export async function withSmaller<T extends Decided>(
 	for (const count of smallerCounts(choices, decided)) {
 		// Those that the curve would compare: the set that is best on the search split is not always the best one here.
 		const sets = finalists(session, choices, [count]);
+		if (!fits(new Set(sets.map(({ removed }) => removed.join())).size)) break;
 		const coalitions = [Coalition.full(game.players), ...sets.map((set) => Coalition.ofRemoved(game.players, set.removed))];
 		const [full, ...found] = await session.timed("validation", () => game.measure(coalitions, { phase: "comparing fewer blocks", signal }));
 		const these = found.map((one, i) => asFinalist(session, sets[i]!, { measured: one, full: full! }));

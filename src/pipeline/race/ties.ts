@@ -19,10 +19,14 @@ export const partsAfter = (round: number) => 2 ** round - 1;
  */
 export const mostTied = (round: number) => Math.max(2, 8 >> round);
 
-/** Sets times parts of further text that so many tied sets of a size are measured on at most. */
-export function furtherAtMost(effort: Effort, tied: number): number {
+/**
+ * Sets times parts of further text that so many tied sets of a size are measured on at most.
+ * @param cuts whether half-block cuts are among them: beside two of these there are the whole blocks that they must beat
+ */
+export function furtherAtMost(effort: Effort, tied: number, cuts = false): number {
 	const rounds = Array.from({ length: tieRounds[effort] }, (_, i) => i + 1);
-	return rounds.reduce((sum, round) => sum + Math.min(tied, mostTied(round)) * (partsAfter(round) - partsAfter(round - 1)), 0);
+	const most = (round: number) => Math.min(tied, Math.max(cuts ? 3 : 2, mostTied(round)));
+	return rounds.reduce((sum, round) => sum + most(round) * (partsAfter(round) - partsAfter(round - 1)), 0);
 }
 
 export interface TieOptions {

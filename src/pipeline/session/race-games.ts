@@ -1,6 +1,6 @@
 // What races of a session measure: the validation split, further text of its kind, and by what sets are compared.
-import type { Calibration } from "../../model/calibration/index.js";
-import { furtherOf, furtherToDraw, onSelfGenerated } from "./calibration-windows.js";
+import { type Calibration, type SplitName, splitNames } from "../../model/calibration/index.js";
+import { furtherOf, furtherToDraw, onSelfGenerated, wantsDivergence } from "./calibration-windows.js";
 import { logger } from "../../api/logger.js";
 import { metricOf } from "../preflight/metric.js";
 import { Once } from "./once.js";
@@ -120,6 +120,15 @@ export class RaceGames {
 	/** Candidates that are measured once more on the model itself after a race of so many sizes, at most. */
 	confirms(sizes: number): number {
 		return this.#setting.copy ? 1 + sizes : 0;
+	}
+
+	/** Splits that sets are compared on with reference logits, as long as these find room; further text is compared as the validation split is. */
+	get referenced(): readonly SplitName[] {
+		const { options } = this.#setting;
+		const metric = metricOf(options);
+		if (metric === "kl") return splitNames;
+		if (metric !== "loss" || !onSelfGenerated(options)) return [];
+		return wantsDivergence(options) ? ["search", "validation"] : ["validation"];
 	}
 
 	/** Frees what only a race needs. */

@@ -139,8 +139,11 @@ function dominatedOf(cell: FrontierCell, cells: readonly FrontierCell[]) {
 }
 
 it("a dry run does not know how long copies take to be timed, if no run has timed the model", async () => {
-	const stepsOf = async (options: FrontierOptions) =>
-		(await findFrontier(fixturePath, { ...attention, ...options, dryRun: true })).estimate!.steps;
+	const stepsOf = async (options: FrontierOptions) => {
+		const { steps, seconds, promptTokens } = (await findFrontier(fixturePath, { ...attention, ...options, dryRun: true })).estimate!;
+		expect(promptTokens! / seconds).toBeGreaterThan(100);
+		return steps;
+	};
 	const [searching, , measuring] = await stepsOf({});
 	expect(searching!.seconds).toBeGreaterThan(0);
 	expect(measuring).toEqual({ name: "Measuring" });

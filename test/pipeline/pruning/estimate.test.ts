@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
 import { knownSpeed } from "../../../src/pipeline/healing/of-session.js";
@@ -8,7 +9,7 @@ import { Ledger } from "../../../src/storage/ledger.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
 
-ownHomes();
+const { fresh } = ownHomes();
 
 it("counts the known candidates of the kind that is measured", () => {
 	const ledger = Ledger.inMemory({ key: "k", players: 6, windows: { count: 1, length: 8 }, settings: {} });
@@ -68,6 +69,25 @@ it.each([
 		// Measured where the figures of the run read it again.
 		expect([search.ledger.size, heldOut.ledger.size]).toEqual(scoreShare === 1 ? [1, 0] : [0, 1]);
 		expect(knownSpeed(session).pass).toBe(session.secondsPerToken);
+	} finally {
+		await session.close();
+	}
+});
+
+it.each<[string, Partial<Parameters<typeof Session.open>[1]>, readonly string[], number]>([
+	["self-generated text", {}, ["search", "validation"], 0],
+	["a search on a copy", { workingWeights: "Q8_0" }, ["search", "validation"], 4],
+	["a search of the loss on self-generated text", { racing: true }, ["validation"], 0],
+	["the metric kl", { metric: "kl" }, ["search", "validation", "heldOut"], 0],
+	["given text", { calibration: [] }, [], 0],
+])("knows what is measured beside candidates: %s", async (_, more, references, confirmed) => {
+	const text = fresh("prose.txt");
+	writeFileSync(text, "The whale rose out of the sea, and the captain called all hands on deck before the wind turned. ".repeat(40));
+	const options = { ...small, ...more, ...(more.calibration ? { calibration: [text] } : {}) };
+	const session = await Session.open(fixturePath, options, { masks: 20, weights: "auto" });
+	try {
+		const asked = await askedWork(session, { kmax: 3, named: undefined, planned: 20, sizes: 3, smaller: 5 }, options);
+		expect(asked).toMatchObject({ references, confirmed, smaller: 5, cuts: false });
 	} finally {
 		await session.close();
 	}

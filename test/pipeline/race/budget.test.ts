@@ -7,6 +7,8 @@ import { InvalidOptionError } from "../../../src/errors.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 import { finalistSeconds, furtherSeconds, plannedSeconds, workOf } from "../../../src/pipeline/pruning/planned-work.js";
 import type { ProposedSet } from "../../../src/pipeline/methods/selection-context.js";
+import { type SplitName, splitNames } from "../../../src/model/calibration/index.js";
+import { smallerAtMost } from "../../../src/pipeline/race/smaller.js";
 import { racedSets, raceField } from "../../../src/pipeline/methods/budget.js";
 import { tiedSets } from "../../../src/game/search/tied.js";
 
@@ -192,11 +194,67 @@ describe("the work that is announced", () => {
 		expect(furtherSeconds({ ...base, masks: 800, field: 3, ...slow })).toEqual({ measuring: 7 * 4, drawing: 0 });
 		// Sets may be compared on the copy too; the original and the winner are measured on the model then.
 		const copied = { ...slow, secondsPerRacedToken: 0.005 };
-		expect(seconds(copied)).toEqual({ search: 400, compare: 1 + 3 * 4 + 2 * 6, drawing: 0, heldOut: 6 });
+		expect(seconds(copied)).toEqual({ search: 400, compare: 2 * 1 + 2 * 4 + 2 * 6, drawing: 0, heldOut: 6 });
 		const asked = { ...base, masks: 800, field: 3, ...copied };
 		expect(finalistSeconds(asked)).toBe(2 * 1);
 		expect(furtherSeconds(asked)).toEqual({ measuring: 7 * 1, drawing: 0 });
 		expect(seconds({ maxTime: 60, secondsPerMask: Number.NaN }).search).toBeNaN();
+	});
+
+	it("counts the whole blocks that half-block cuts must beat, among the tied ones", () => {
+		const further = (effort: Effort, cuts: boolean) =>
+			furtherSeconds({ ...base, masks: 800, field: 11, cuts, effort, secondsPerToken: 0.005 }).measuring;
+		const of = (cuts: boolean) => (["quick", "standard", "thorough"] as const).map((effort) => further(effort, cuts));
+		expect([of(false), of(true)]).toEqual([
+			[4, 8, 16],
+			[4, 10, 22],
+		]);
+	});
+
+	it("counts what makes reference logits: a pass for the splits that are compared, and for each part of further text", () => {
+		const made = (asked: Partial<Parameters<typeof workOf>[0]>, names: readonly SplitName[]) => {
+			const of = (references: readonly SplitName[]) => ({ ...base, masks: 800, secondsPerToken: 1, references, ...asked });
+			const passes = workOf(of(names)).tokens - workOf(of([])).tokens;
+			const seconds = (name: "search" | "compare") => plannedSeconds(of(names))[name] - plannedSeconds(of([]))[name];
+			return [passes, seconds("search"), seconds("compare")];
+		};
+		const own = ["search", "validation"] as const;
+		// Three parts with the standard effort, half of which counts for the time.
+		expect(made({ field: 7 }, own)).toEqual([100 + 4 * 200, 100, 2.5 * 200]);
+		expect(made({ field: 7, effort: "thorough" }, own)).toEqual([100 + 8 * 200, 100, 4.5 * 200]);
+		expect(made({ field: 7 }, ["validation"])).toEqual([4 * 200, 0, 2.5 * 200]);
+		// One set is compared with nothing; by the metric kl all are.
+		expect(made({ field: 1, masks: 1 }, own)).toEqual([100, 100, 0]);
+		expect(made({ field: 1, masks: 1 }, splitNames)).toEqual([600, 100, 500]);
+		// All candidates are known.
+		expect(made({ field: 7, masks: 0, known: 800 }, own)).toEqual([4 * 200, 0, 2.5 * 200]);
+		// The time of the search holds its pass, that of further text those of the parts.
+		const asked = { ...base, masks: 800, field: 7, secondsPerToken: 0.01, references: own };
+		expect(plannedSeconds({ ...asked, maxTime: 61 }).search).toBe(61);
+		expect(furtherSeconds(asked).measuring).toBe(2 * (8 + 3));
+	});
+
+	it("counts the winners that the model itself confirms after a comparison on a copy, and fewer blocks than were chosen", () => {
+		const own = { ...base, masks: 800, field: 7, sizes: 4, secondsPerToken: 0.02 };
+		// The original model and the winner are measured for the figures in any case.
+		const again = (confirmed: number) => [
+			(workOf({ ...own, confirmed }).tokens - workOf(own).tokens) / 200,
+			plannedSeconds({ ...own, confirmed }).compare - plannedSeconds(own).compare,
+		];
+		expect(again(0)).toEqual([0, 0]);
+		expect(again(2)).toEqual([0, 0]);
+		expect(again(5)).toEqual([3, 12]);
+		const fewer = (maxTime?: number) => {
+			const asked = { ...own, maxTime };
+			return [
+				(workOf({ ...asked, smaller: 15 }).tokens - workOf(asked).tokens) / 200,
+				plannedSeconds({ ...asked, smaller: 15 }).compare - plannedSeconds(asked).compare,
+			];
+		};
+		expect(fewer()).toEqual([15, 30]);
+		// What is left of a limit decides then.
+		expect(fewer(600)).toEqual([0, 0]);
+		expect([1, 2, 3, 4, 20].map(smallerAtMost)).toEqual([0, 5, 10, 15, 15]);
 	});
 
 	it("draws further text that is not there, as far as the rounds go", () => {

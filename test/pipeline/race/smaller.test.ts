@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Coalition } from "../../../src/game/coalition.js";
+import { Coalition } from "../../../src/game/coalition.js";
 import type { Choices } from "../../../src/pipeline/methods/selection-context.js";
 import type { Finalist, Race } from "../../../src/pipeline/race/race.js";
-import { smallerCounts, withSmaller } from "../../../src/pipeline/race/smaller.js";
+import { smallerAtMost, smallerCounts, withSmaller } from "../../../src/pipeline/race/smaller.js";
 import { removalVerdict } from "../../../src/pipeline/reporting/verdict.js";
 import { standingOf } from "../../../src/pipeline/race/standing.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
@@ -83,6 +83,45 @@ describe("measuring them", () => {
 		const cheap = measuring([0.04, 0.05, 0.06]);
 		await withSmaller(cheap.session, found(0.03, 0.09, 0.09, 0.5), chosen, {});
 		expect(cheap.asked).toEqual(["1,2,3"]);
+	});
+
+	it("ends where there is no time for all sets of a number", async () => {
+		const { asked, session } = measuring([0.2, 0.2, 0.2]);
+		const choices = { ...found(0.03, 0.09, 0.09, 0.5), rivals: [{ removed: [4, 5], method: "greedy" }] };
+		const told: number[] = [];
+		const fits = (sets: number) => {
+			told.push(sets);
+			return sets < 2;
+		};
+		const { finalists } = await withSmaller(session, choices, chosen, { fits });
+		expect(asked).toEqual(["1,2,3"]);
+		// The next one has two sets.
+		expect(told).toEqual([1, 2]);
+		expect(finalists).toHaveLength(2);
+	});
+
+	it("measures no more than is announced", async () => {
+		const { asked, session } = measuring(() => 0.2);
+		const loss = (removed: readonly number[], by: number) => ({
+			coalition: Coalition.ofRemoved(6, removed),
+			losses: Float64Array.of(2 + by, 3 + by),
+		});
+		// As the default method proposes them: the best four that are tied, and leave-one-out's. Those near the best after a search on a copy are among them.
+		const tiedOf = (count: number) =>
+			[0, 1, 2, 3, 4].map((i) => Array.from({ length: count }, (_, k) => (i + k) % 6).sort((a, b) => a - b));
+		const played = [1, 2, 3].flatMap((count) => tiedOf(count).map((removed, i) => loss(removed, 0.001 * i)));
+		const rivals = [1, 2, 3].flatMap((count) => [
+			...tiedOf(count)
+				.slice(0, 4)
+				.map((removed) => ({ removed, method: "auto" })),
+			{ removed: [5, 2, 0].slice(0, count).reverse(), method: "leave-one-out" },
+		]);
+		const byCount = new Map([1, 2, 3, 4].map((count) => [count, { removed: tiedOf(count)[0]!, loss: 2.05, addedLoss: 0.05 }]));
+		const choices = { ...found(), found: { method: "auto", byCount, originalLoss: 2 }, rivals } as unknown as Choices;
+		const search = { players: 6, played: () => played, allows: () => true };
+		const copied = { ...session, exactSearch: false, games: { ...session.games, search } } as unknown as Session;
+		await withSmaller(copied, choices, chosen, {});
+		expect(new Set(asked).size).toBe(smallerAtMost(4));
 	});
 
 	it("measures the rivals of a size as well, which may be better there", async () => {

@@ -3,7 +3,7 @@ import { Coalition } from "../../../src/game/coalition.js";
 import type { Game, Measurement } from "../../../src/game/game.js";
 import type { SourceShare } from "../../../src/game/sources.js";
 import { beats, replaces } from "../../../src/pipeline/race/beats.js";
-import { type Field, furtherAtMost, mostTied, tellApart } from "../../../src/pipeline/race/ties.js";
+import { type Field, furtherAtMost, mostTied, tellApart, tieRounds } from "../../../src/pipeline/race/ties.js";
 
 const players = 6;
 const windows = 10;
@@ -237,11 +237,32 @@ describe("sets that are tied on the validation split", () => {
 		expect(leftOut).toEqual([]);
 	});
 
-	it("take no more than announced", () => {
-		const all = (tied: number) => (["quick", "standard", "thorough"] as const).map((effort) => furtherAtMost(effort, tied));
-		expect(all(11)).toEqual([4, 8, 16]);
-		expect(all(3)).toEqual([3, 7, 15]);
-		expect(all(0)).toEqual([0, 0, 0]);
+	it.each<[string, boolean, readonly number[][], readonly number[]]>([
+		["of whole blocks", false, [[1], [2], [3], [4], [5]], [4, 8, 16]],
+		[
+			"with half-block cuts",
+			true,
+			[
+				[1.5, 3],
+				[2.5, 4],
+				[3.5, 5],
+				[0.5, 2],
+				[1, 2],
+			],
+			[4, 10, 22],
+		],
+		["that are three", false, [[1], [2], [3]], [3, 7, 15]],
+	])("take as much as announced at most, %s", async (_, cuts, sets, most) => {
+		for (const [i, effort] of (["quick", "standard", "thorough"] as const).entries()) {
+			// All stay tied, and the whole blocks, which no cut beats, are last of all.
+			const { asked, further, first } = text(new Map(sets.map((set, at) => [set.join(), 2 + at / 1000])), { size: 0.2 });
+			const field = sets.map((set) => first(...set));
+			const { parts } = await tellApart([field], { further, rounds: tieRounds[effort], masks: 100, most: mostTied });
+			expect(parts.flat().length).toBe(most[i]);
+			expect(asked.flat()).toHaveLength(most[i]!);
+			expect(furtherAtMost(effort, sets.length, cuts)).toBe(most[i]);
+		}
+		expect(furtherAtMost("thorough", 0, cuts)).toBe(0);
 	});
 
 	it("keep the best whole blocks among those that they are cut to", async () => {

@@ -1,0 +1,92 @@
+// What a run is going to do, how long its steps take, and what its limit of time leaves out. A dry run ends here.
+import type { Estimate, JobOptions, StepName } from "../../api/index.js";
+import type { StepTime } from "../../model/runtime/job-options.js";
+import type { Model } from "../../model/runtime/model.js";
+import { healSecondsOf, withHealTimeOf } from "../healing/of-session.js";
+import { asksToHeal } from "../preflight/heal-options.js";
+import { foundHealing, healingOf, jobWith, type PruneJob, settledJob } from "../preflight/job.js";
+import { quantizingSeconds } from "../quantizing/time.js";
+import type { Session } from "../session/session.js";
+import { promptSpeed } from "../speed/prompt.js";
+import type { ModelWeights } from "../writing/quantize-weights.js";
+import type { Amount, Removable } from "./asked-amount.js";
+import { announceWork } from "./estimate.js";
+import { attempt } from "./measure-pair.js";
+import { plannedSeconds, type WorkAsked, workOf } from "./planned-work.js";
+import { estimatedSteps, type OtherSeconds, stepsOf, stepTimes } from "./steps.js";
+import { type JobInTime, type TimedRun, withinTime } from "./within-time.js";
+
+/** What is asked of a run, as far as its time depends on it. */
+export interface RunToPlan {
+	readonly output: string | undefined;
+	readonly amount: Amount;
+	readonly removable: Removable;
+	/** Whose weights are quantized, if they are not the model's. */
+	readonly original: ModelWeights | undefined;
+	/** In which a target speed-up, or the time at a context, was measured. */
+	readonly speedSeconds: number;
+	/** When it began, milliseconds since 1970. */
+	readonly started: number;
+}
+
+/** A run before it searches. */
+export interface PlannedRun {
+	/** For another look at the clock. */
+	readonly timed: TimedRun;
+	/** The job that keeps to its time. */
+	readonly begun: JobInTime;
+	/** How long each step of it takes, as far as that is known. */
+	readonly times: ReadonlyMap<StepName, StepTime>;
+	readonly estimate: Estimate;
+}
+
+/**
+ * Measures the original model and what else the time depends on.
+ * @throws InvalidOptionError where not even one candidate can be measured and verified in the time
+ */
+export async function planRun(session: Session, request: RunToPlan, options: PruneJob): Promise<PlannedRun> {
+	const { output, amount, removable } = request;
+	const asked = await announceWork(session, removable, options);
+	const inTime = await withHealTimeOf(session, removable.named ?? removable.kmax, healingOf(options));
+	const other = await otherSecondsOf(session, request, options, inTime.seconds);
+	// The text is in the cache now: what is left of this step is loading the model.
+	const preparing = request.speedSeconds + (session.timings.load ?? 0);
+	const timesOf = (work: WorkAsked, job: PruneJob): ReadonlyMap<StepName, StepTime> =>
+		new Map([["Preparing text", { other: preparing }], ...stepTimes(session, plannedSeconds(work), { output, options: job, ...other })]);
+	// A dry run tells of the run that follows it, which draws no text and measures no original model again: of the time that has passed it has to spend
+	// what preparing takes it.
+	const started = options.dryRun ? Date.now() - 1000 * preparing : request.started;
+	const job = jobWith(settledJob(options, foundHealing(inTime.options)), { dryRun: false });
+	const steps = stepsOf(output, amount === "curve", job);
+	const timed = { started, removable, asked, times: timesOf(asked, job), steps, limited: amount === "gate" };
+	const begun = withinTime(session, timed, job);
+	const times = timesOf(begun.asked, begun.options);
+	const shown = stepsOf(output, amount === "curve", begun.options);
+	const drawing = asksToHeal(options) ? plannedSeconds(begun.asked).drawing : undefined;
+	const left = begun.leftOut.length > 0 ? { leftOut: begun.leftOut } : {};
+	const estimate = { known: asked.known, ...workOf(begun.asked), ...estimatedSteps(shown, times, drawing), ...left };
+	return { timed, begun, times, estimate: options.dryRun ? await asPrompt(session.model, estimate, options) : estimate };
+}
+
+/** With the time as the length of a prompt: what does not depend on how fast the machine is. */
+export async function asPrompt(model: Model, estimate: Estimate, options: JobOptions): Promise<Estimate> {
+	const speed = await attempt("the prompt speed was", options, () => promptSpeed(model, options), undefined);
+	return speed === undefined ? estimate : { ...estimate, promptTokens: estimate.seconds * speed };
+}
+
+/** Measured as far as somebody wants to know. Limits decide while they heal how many sets that is. */
+async function otherSecondsOf(
+	session: Session,
+	{ amount, removable: { named, kmax }, original }: RunToPlan,
+	options: PruneJob,
+	inTime: number | undefined,
+): Promise<OtherSeconds> {
+	const { onProgress, dryRun, quantize, signal, maxTime } = options;
+	const measured = dryRun || onProgress !== undefined || maxTime !== undefined;
+	// A limit of time counts what one choice heals.
+	const unknown = amount === "gate" && asksToHeal(options) && maxTime === undefined;
+	const healing = unknown ? undefined : (inTime ?? (await healSecondsOf(session, { removed: named ?? kmax, measured }, options)));
+	const { file, threads } = session.model;
+	const made = { model: session.model, file, types: quantize === undefined ? [] : [quantize] };
+	return { healing, quantizing: original || !measured ? undefined : await quantizingSeconds(made, { threads, signal }) };
+}
