@@ -49,8 +49,8 @@ export const promptAtContext =
 const timedFrom = 600;
 
 /**
- * What is known of the context: of a search of attention parts, and where a context is given for parts that are named. Of attention parts
- * that are named without one, keys and values are counted: that needs no measuring.
+ * What is known of the context: of a search of attention parts, and where a context is given for parts that are named. Named attention
+ * parts without one have their keys and values counted, which needs no measuring.
  * @throws InvalidOptionError, and the errors of loading and measuring
  */
 async function atContext(header: Header, job: ContextJob): Promise<AtContext | undefined> {
