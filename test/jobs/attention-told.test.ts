@@ -41,7 +41,7 @@ describe("times that an earlier run measured", () => {
 		keepTimes(0.7, [partsOf(1), partsOf(0.7), partsOf(0.26)]);
 		const { warnings } = await saidOf({ ...attention, targetSpeedup: 1.1 });
 		expect(warnings).toEqual([
-			"the number of attention parts for target-speedup 1.1 is uncertain: by single repetitions of the measurement it may take from 2 to 7 attention parts. Another program may be using the processor. To measure again, close other programs and delete kept.speed.json. Or give a number with --remove-attention.",
+			"the number of attention parts for target-speedup 1.1 is uncertain: repetitions of the measurement differ, so it may take from 2 to 7 attention parts. Another program may be using the processor. To measure again, close other programs and delete kept.speed.json. Or give a number with --remove-attention.",
 		]);
 	});
 

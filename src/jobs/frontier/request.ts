@@ -15,7 +15,7 @@ import { checkSpeedup } from "../../pipeline/speed/target.js";
 import type { Settings } from "../../api/options/settings.js";
 import type { FrontierResult, JobOptions } from "../../api/index.js";
 import { removableAttentions, usualAttentions } from "../../pipeline/preflight/method-options.js";
-import { promptAtContext, sizeText } from "../../pipeline/pruning/attention-amount.js";
+import { attentionSizeText, promptAtContext } from "../../pipeline/pruning/attention-amount.js";
 import { canTimeParts } from "../../pipeline/speed/at-context.js";
 
 type FrontierSettings = Settings<"frontier"> & JobOptions;
@@ -40,7 +40,7 @@ export function frontierRequest(header: Header, whole: Pick<ModelWeights, "file"
 	checkHealingOfFrontier(options);
 	const axis = axisOf(header, options);
 	const goal = goalOf(axis, options);
-	if (goal.targetSize !== undefined && options.granularity === "attention") logger(options)("note", sizeText(header));
+	if (goal.targetSize !== undefined && options.granularity === "attention") logger(options)("note", attentionSizeText(header));
 	const kmax = kmaxOf(header, options);
 	const types = typesOf(whole, options);
 	if (types.length > 0) warnTwice({ path: whole.file.paths[0]!, file: whole.file }, options);

@@ -101,7 +101,7 @@ export function attentionAmount(header: Header, asked: AskedAmount, options: Con
 		if (options.speedupOf === "prompt") throw new InvalidOptionError(promptAtContext);
 		return undefined;
 	}
-	if ("size" in asked) throw new InvalidOptionError(`${sizeText(header)}, or give --remove-attention N`);
+	if ("size" in asked) throw new InvalidOptionError(`${attentionSizeText(header)}, or give --remove-attention N`);
 	throw new InvalidOptionError(
 		`remove-blocks counts blocks, which --granularity attention does not remove: say how many attention parts with --remove-attention`,
 	);
@@ -137,8 +137,8 @@ export function warnUncertain({ blocks }: Header, target: number, { turns, keptI
 	const most = removableAttentions(blocks).length;
 	const range = attentionsRange(turns, target, { blocks: attending(kv), most });
 	if (!isOpen([...Array(most + 1).keys()], range)) return;
-	const number = { of: "attention parts", target, range, path: keptIn, option: "--remove-attention" };
-	logger(options)("warning", uncertainText("by single repetitions of the measurement it", number));
+	const known = `the number of attention parts for target-speedup ${target} is uncertain: repetitions of the measurement differ`;
+	logger(options)("warning", uncertainText(known, { of: "attention parts", range, path: keptIn, option: "--remove-attention" }));
 }
 
 /** What to say where a model cannot lose as many attention parts. */
@@ -183,7 +183,7 @@ function timeFor(times: PartTimes, target: number, kv: readonly number[]): NonNu
 }
 
 /** Why a size is none of attention parts. */
-export function sizeText(header: Header): string {
+export function attentionSizeText(header: Header): string {
 	const share = Math.round(100 * attentionShareOfBytes(header));
 	return `a size is better reached with blocks: attention parts hold ${share} % of the bytes of this model's blocks. Leave out --granularity attention`;
 }
@@ -217,7 +217,7 @@ export async function toldContext(header: Header, job: ContextJob): Promise<AtCo
 }
 
 /** Says what a search or the figures of named attention parts see, and where blocks are the better choice, with this model's figures. */
-export function tellContext(header: Header, { context, times, seen }: Omit<AtContext, "kv">, options: SeenJob): void {
+function tellContext(header: Header, { context, times, seen }: Omit<AtContext, "kv">, options: SeenJob): void {
 	const log = logger(options);
 	if (seen && seen.windowLength < context)
 		log(

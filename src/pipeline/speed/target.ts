@@ -107,15 +107,14 @@ async function measured(
 /** Says what was measured and what it may be as well. @param path of what is kept */
 function openText({ count, range, ratios }: SettledCount, { target, of, blocks }: SpeedGoal, path: string): string {
 	const speed = `without ${count} of ${blocks.blocks} blocks ${of} was ${formatSpeedup(ratios.get(count)!)}`;
-	const parts = { of: "blocks", target, range: range!, path, option: "--remove-blocks" };
-	return uncertainText(`${speed}, so it`, parts);
+	const known = `the number of blocks for target-speedup ${target} is uncertain: ${speed}`;
+	return uncertainText(known, { of: "blocks", range: range!, path, option: "--remove-blocks" });
 }
 
 /** A number that a speed-up says, as far as it is known. */
 interface UncertainNumber {
 	/** What is counted. */
 	readonly of: string;
-	readonly target: number;
 	readonly range: CountRange;
 	/** Of what is kept. */
 	readonly path: string;
@@ -123,9 +122,9 @@ interface UncertainNumber {
 	readonly option: string;
 }
 
-/** @param known what is known, up to `may take from` */
-export const uncertainText = (known: string, { of, target, range, path, option }: UncertainNumber): string =>
-	`the number of ${of} for target-speedup ${target} is uncertain: ${known} may take from ${range.least} to ${range.most} ${of}. ` +
+/** @param known that it is uncertain, and what was measured */
+export const uncertainText = (known: string, { of, range, path, option }: UncertainNumber): string =>
+	`${known}, so it may take from ${range.least} to ${range.most} ${of}. ` +
 	`Another program may be using the processor. To measure again, close other programs and delete ${path}. Or give a number with ${option}.`;
 
 /** A removable set of so many blocks spread over the model; undefined where none was found. */
