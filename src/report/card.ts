@@ -52,7 +52,7 @@ export function cardText(report: Report): string {
 					`Speed: ${speed.conditions}${speed.context === undefined ? "" : ` Memory is for ${formatInteger(speed.context)} tokens of context.`}`,
 				]
 			: []),
-		...(report.context ? contextNotes(report.context) : []),
+		...contextNotes(report),
 	];
 	if (conditions.length > 0) parts.push(escaped(conditions.join(" ")));
 	const { seed, versions } = reproduce;

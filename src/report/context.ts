@@ -1,3 +1,4 @@
+import { amountsOf } from "../notation.js";
 import { type FigureText, percentChange } from "./figures.js";
 import { formatBytes, formatInteger, formatSignificant } from "./format.js";
 import type { Report } from "./report-data.js";
@@ -84,8 +85,11 @@ export function frontierNote({ context, seen }: { readonly context: number; read
 }
 
 /** How these figures came about, and what the search saw. */
-export function contextNotes(context: Context): string[] {
+export function contextNotes({ context, removal, reproduce }: Pick<Report, "context" | "removal" | "reproduce">): string[] {
+	if (!context) return [];
 	const { times, seen, kvCache } = context;
+	const alone = amountsOf(removal?.removed ?? []).attentions > 0;
+	const shown = reproduce.calibration.find(({ split }) => split === "heldOut")?.length ?? Number.POSITIVE_INFINITY;
 	const far =
 		times && isExtrapolated({ ...context, ...times })
 			? `, at ${formatInteger(Math.round(times.measuredAt))} tokens. What grows with the context is extrapolated from there in a straight line, by a factor of ${formatSignificant(context.context / times.measuredAt)}`
@@ -100,12 +104,17 @@ export function contextNotes(context: Context): string[] {
 			: []),
 		...(kvCache.after < kvCache.before
 			? [
-					"The KV cache is counted in F16. Without flash attention, llama.cpp keeps the values of blocks without attention too, so about half of what attention parts save is lost.",
+					`The KV cache is counted in F16.${alone ? " Without flash attention, llama.cpp keeps the values of blocks without attention too, so about half of what attention parts save is lost." : ""}`,
 				]
 			: []),
 		...(seen
 			? [
 					`The search saw ${seen.windows} windows of ${formatInteger(seen.windowLength)} tokens and scored their ${positionsText(seen)}. Figures of the held-out split are of all positions of windows of this length.`,
+				]
+			: []),
+		...(alone && !seen && shown < context.context
+			? [
+					`Losses are of all positions of windows of ${formatInteger(shown)} tokens. Attention matters more later in a text: --window-length sees more of the context.`,
 				]
 			: []),
 	];

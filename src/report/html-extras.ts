@@ -50,7 +50,7 @@ export function contextSection(report: Report): Section[] {
 	];
 	const rows = contextRows(report).map(({ title, before, after, change }) => [title, before, after, change]);
 	const body = html`${rows.length > 0 && table("What the removal saves there", columns, rows)}
-${contextNotes(context).map((note) => html`<p class="note">${note}</p>`)}`;
+${contextNotes(report).map((note) => html`<p class="note">${note}</p>`)}`;
 	return [{ id: "context", title: `At a context of ${formatInteger(context.context)} tokens`, body }];
 }
 

@@ -271,7 +271,9 @@ export const reportSchema = v.strictObject({
 	warnings: says(v.array(text), "What the run warned of."),
 	notes: v.optional(says(v.array(text), "Remarks of the search, for those who check the run.")),
 	speed: v.optional(speed),
-	context: v.optional(says(context, "Time and KV cache at the context that the model is used at, if one was asked for.")),
+	context: v.optional(
+		says(context, "Time and KV cache at the context that the model is used at, if one was asked for or attention parts were removed."),
+	),
 	samples: v.optional(samples),
 	textCheck: v.optional(says(textCheck, "What is wrong with the continuations of both models, counted.")),
 	collapse: v.optional(collapse),

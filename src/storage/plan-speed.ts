@@ -91,20 +91,31 @@ export const partTimesSchema = v.strictObject({
 });
 export type PartTimes = Readonly<v.InferOutput<typeof partTimesSchema>>;
 
-const keptPartTimes = v.strictObject({ measured: v.pipe(v.string(), v.isoTimestamp()), ...partTimesSchema.entries });
+const measuredTimes = v.strictObject({
+	/** When they were measured, in ISO 8601. */
+	measured: v.pipe(v.string(), v.isoTimestamp()),
+	...partTimesSchema.entries,
+});
 
 /** Such times, and when they were measured, in ISO 8601. */
-export type MeasuredTimes = Readonly<v.InferOutput<typeof keptPartTimes>>;
+export type MeasuredTimes = Readonly<v.InferOutput<typeof measuredTimes>>;
+
+const turnTimes = v.pick(partTimesSchema, ["model", "attention", "feedForward"]);
+
+/** The same by single repetitions, which show how far they spread. */
+export type TurnTimes = Readonly<v.InferOutput<typeof turnTimes>>;
+
+const keptPartTimes = v.strictObject({ ...measuredTimes.entries, turns: v.array(turnTimes) });
 
 /** Undefined for what is torn. */
-export const readKeptPartTimes = (text: string): MeasuredTimes | undefined => parsedAs(keptPartTimes, text);
+export const readKeptPartTimes = (text: string): v.InferOutput<typeof keptPartTimes> | undefined => parsedAs(keptPartTimes, text);
 
 /** What a removal saves at the context that the model is used at. */
 export const contextSchema = v.strictObject({
 	/** Tokens. */
 	context: positiveWhole,
 	/** Derived from measured times; missing if these were not measured. */
-	times: v.optional(partTimesSchema),
+	times: v.optional(measuredTimes),
 	/** Milliseconds per generated token of the original model and of the pruned one, by these times. */
 	milliseconds: v.optional(v.strictObject({ before: speed, after: speed })),
 	/** Bytes of keys and values in F16 for the context, with flash attention. */

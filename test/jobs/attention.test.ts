@@ -85,11 +85,15 @@ describe("a search of attention parts", () => {
 		expect(asked.plan!.context!.seen).toBeUndefined();
 	});
 
-	it("says nothing of options that nobody gave where the parts are named", async () => {
+	it("says nothing of options that nobody gave where the parts are named, and counts their KV cache without a context too", async () => {
 		const warned: string[] = [];
 		const onLog = ({ level, message }: LogEvent) => level === "warning" && warned.push(message);
-		await pruneGguf(fixturePath, undefined, { ...quick, remove: "3a, 7", context: 256, onLog });
-		expect(warned.filter((message) => /granularity|at a context/.test(message))).toEqual([]);
+		const named = await pruneGguf(fixturePath, undefined, { ...quick, remove: "3a, 7", onLog });
+		expect(warned.filter((message) => message.includes("granularity"))).toEqual([]);
+		const perBlock = 2 * 2 * 32 * 2 * 256;
+		expect(named.plan!.context).toEqual({ context: 256, kvCache: { before: 12 * perBlock, after: 10 * perBlock } });
+		const blocks = await pruneGguf(fixturePath, undefined, { ...quick, remove: [3, 7] });
+		expect(blocks.plan!.context).toBeUndefined();
 	});
 
 	it.runIf(thorough)("measures times of a file that has lost attention parts already", async () => {
@@ -177,6 +181,8 @@ describe("a search of attention parts", () => {
 		await refused({ removeAttention: 3, context: 4096 }).toThrow(/trained on a context of 256 tokens/);
 		await refused({ removeAttention: 3, search: { granularity: "block" } }).toThrow(/leave out --granularity block/);
 		await refused({ removeAttention: 3, targetKv: 0.5 }).toThrow(/say the same thing twice/);
+		await refused({ removeAttention: 2, removeBlocks: "25%" }).toThrow(/a number of blocks, not a share of them: -n 3 .*removeBlocks: 3/);
+		await refused({ targetKv: 0.5, removeBlocks: "25%" }).toThrow(/^removeBlocks and targetKv say the same thing twice/);
 		await refused({ removeAttention: 0 }).toThrow(/at least 1, got 0/);
 		await refused({ targetKv: 1.5 }).toThrow(/between 0 and 100 %/);
 		await refused({ removeBlocks: 2, context: 256 }).toThrow(/belongs to --granularity attention/);

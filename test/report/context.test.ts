@@ -29,7 +29,7 @@ describe("the context in a report", () => {
 	});
 
 	it("says how its figures came about, and what the search saw", () => {
-		const [times, kv, seen] = contextNotes(context);
+		const [times, kv, seen] = contextNotes(report);
 		expect(times).toMatch(
 			/derived from measured times of the original model.*, at 4,088 tokens\. What grows with the context is extrapolated from there in a straight line, by a factor of 2\.00\./,
 		);
@@ -37,12 +37,26 @@ describe("the context in a report", () => {
 		expect(seen).toBe(
 			"The search saw 5 windows of 512 tokens and scored their positions from 256 on. Figures of the held-out split are of all positions of windows of this length.",
 		);
-		expect(kv).toMatch(/counted in F16. Without flash attention, llama.cpp keeps the values/);
+		expect(kv).toBe("The KV cache is counted in F16.");
 		const near = { ...context, times: { ...context.times!, measuredAt: 8000 } };
-		expect(contextNotes(near)[0]).not.toContain("straight line");
+		expect(contextNotes({ ...report, context: near })[0]).not.toContain("straight line");
 		expect(contextRows({ context: near })[0]!.change).toBe("x 1.22 as fast, derived");
 		const { times: _, milliseconds: __, seen: ___, ...bare } = context;
-		expect(contextNotes({ ...bare, kvCache: { before: 5, after: 5 } })).toEqual([]);
+		expect(contextNotes({ ...report, context: { ...bare, kvCache: { before: 5, after: 5 } } })).toEqual([]);
+	});
+
+	it("says of attention parts what they save without flash attention, and how much of the context named ones were measured in", () => {
+		const { times: _, milliseconds: __, seen: ___, ...bare } = context;
+		const notes = (removed: readonly number[], tokens = 8192) =>
+			contextNotes({ ...report, context: { ...bare, context: tokens }, removal: { ...report.removal!, removed: [...removed] } });
+		expect(notes([4, 5, 11.5])).toEqual(["The KV cache is counted in F16."]);
+		expect(notes([4, 5.25])).toEqual([
+			expect.stringMatching(
+				/^The KV cache is counted in F16\. Without flash attention, .* about half of what attention parts save is lost\.$/,
+			),
+			"Losses are of all positions of windows of 128 tokens. Attention matters more later in a text: --window-length sees more of the context.",
+		]);
+		expect(notes([4, 5.25], 128)).toHaveLength(1);
 	});
 
 	it("says which times of several types are extrapolated, and that they were not measured in turns", () => {

@@ -1,4 +1,5 @@
 // What a frontier is asked for, checked against the model's header.
+import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
 import { blocksFor, type Goal } from "./choice.js";
 import { sensibleLoss } from "../../pipeline/race/curve.js";
@@ -14,7 +15,7 @@ import { checkSpeedup } from "../../pipeline/speed/target.js";
 import type { Settings } from "../../api/options/settings.js";
 import type { FrontierResult, JobOptions } from "../../api/index.js";
 import { removableAttentions, usualAttentions } from "../../pipeline/preflight/method-options.js";
-import { promptAtContext } from "../../pipeline/pruning/attention-amount.js";
+import { attentionSizeText, promptAtContext } from "../../pipeline/pruning/attention-amount.js";
 import { canTimeParts } from "../../pipeline/speed/at-context.js";
 
 type FrontierSettings = Settings<"frontier"> & JobOptions;
@@ -39,6 +40,7 @@ export function frontierRequest(header: Header, whole: Pick<ModelWeights, "file"
 	checkHealingOfFrontier(options);
 	const axis = axisOf(header, options);
 	const goal = goalOf(axis, options);
+	if (goal.targetSize !== undefined && options.granularity === "attention") logger(options)("note", attentionSizeText(header));
 	const kmax = kmaxOf(header, options);
 	const types = typesOf(whole, options);
 	if (types.length > 0) warnTwice({ path: whole.file.paths[0]!, file: whole.file }, options);

@@ -17,7 +17,7 @@ import { logger } from "../../api/logger.js";
 import { type Finalist, winnerOf, race } from "../race/race.js";
 import { meanOf } from "../race/beats.js";
 import { type Standing, withWinner } from "../race/standing.js";
-import { formatBlocks } from "../../notation.js";
+import { removedText } from "../../notation.js";
 import { firstWindows } from "../../model/runtime/windows.js";
 import type { Session } from "../session/session.js";
 import { hashOf } from "../../storage/hash.js";
@@ -132,7 +132,7 @@ class HealedRace {
 		const [now, before] = [await figure(best), await figure(ascending(chosen.removed))];
 		logger(this.#options)(
 			"note",
-			`healed, removing blocks ${formatBlocks(best)} is ${now < before ? "better than" : "as good, within the error, as"} ${formatBlocks(chosen.removed)} on the validation split (${(await this.#compared()) ? "KL divergence" : "loss"} ${now.toFixed(3)} and ${before.toFixed(3)} nats per token; ${this.#measured.size} candidates were healed)`,
+			`healed, removing ${removedText(best)} is ${now < before ? "better than" : "as good, within the error, as"} removing ${removedText(chosen.removed)} on the validation split (${(await this.#compared()) ? "KL divergence" : "loss"} ${now.toFixed(3)} and ${before.toFixed(3)} nats per token; ${this.#measured.size} candidates were healed)`,
 		);
 		const winner: ProposedSet = { removed: [...best], method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);
@@ -203,7 +203,7 @@ class HealedRace {
 		const healed = await whileRoughlyHealed(this.#session, removed, { ...this.#options, onHealed }, measured).catch((error: unknown) => {
 			// A set with more cuts than memory holds takes part as it is.
 			if (!(error instanceof NotEnoughMemoryError)) throw error;
-			logger(this.#options)("warning", `blocks ${formatBlocks(removed)} are compared unhealed: ${error.message}`);
+			logger(this.#options)("warning", `the candidate without ${removedText(removed)} is compared unhealed: ${error.message}`);
 			return undefined;
 		});
 		if (!healed) return asItIs;

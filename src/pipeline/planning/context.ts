@@ -1,6 +1,6 @@
 // What a removal saves at the context that the model is used at. Pure: reads what was measured.
 import { removedParts } from "../../game/parts.js";
-import type { MeasuredTimes, PartTimes, PlanContext } from "../../storage/plan-speed.js";
+import type { PlanContext } from "../../storage/plan-speed.js";
 import type { AtContext } from "../speed/at-context.js";
 import { speedupWithout } from "../speed/part-times.js";
 
@@ -14,13 +14,11 @@ export function contextOfPlan({ context, times, kv, seen }: AtContext, removed: 
 	const ratio = times && speedupWithout(times, counts);
 	return {
 		context,
-		...(times ? { times: undated(times), milliseconds: { before: 1000 * times.model, after: (1000 * times.model) / ratio! } } : {}),
+		...(times ? { times, milliseconds: { before: 1000 * times.model, after: (1000 * times.model) / ratio! } } : {}),
 		kvCache: { before, after },
 		...(seen ? { seen: { windows: seen.windows, windowLength: seen.windowLength, scoreFrom: seen.scoreFrom } } : {}),
 	};
 }
-
-const undated = ({ measured: _, ...times }: MeasuredTimes): PartTimes => times;
 
 /** Milliseconds per generated token, if times are known, and bytes of the KV cache of what is left, at the context. */
 export function costAt(at: AtContext, removed: readonly number[]): { readonly milliseconds?: number; readonly kvCache: number } {

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import type { JobOptions } from "../../api/job.js";
 import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
+import { isAttention } from "../../game/parts.js";
 import { weightedFiles } from "../../model/calibration/index.js";
 import type { ContextSettings, MethodSettings, MetricSettings, ScoredSettings, TextSettings } from "../../api/options/settings.js";
 import type { Header } from "./model-header.js";
@@ -127,6 +128,9 @@ type SeenOnly = ContextSettings & Pick<MetricSettings, "metric"> & Pick<TextSett
 /** Whether attention parts are searched: blocks that are named take part as they are. */
 export const searchesAttention = ({ granularity, remove }: Pick<MethodSettings, "granularity"> & { readonly remove?: unknown }): boolean =>
 	granularity === "attention" && remove === undefined;
+
+/** Whether attention parts alone are among those that are named. */
+export const namesAttention = ({ remove = [] }: { readonly remove?: readonly number[] | undefined }): boolean => remove.some(isAttention);
 
 /** Bytes of text that surely hold a token. */
 const bytesOfToken = 5;

@@ -7,12 +7,15 @@ import { formatBlocks } from "../../notation.js";
 import { formatSignificant } from "../../report/format.js";
 import type { PartTimes } from "../../storage/plan-speed.js";
 import { tellArchitecture } from "../preflight/adapters.js";
-import { contextFor, searchesAttention, seenText } from "../preflight/context.js";
+import { contextFor, namesAttention, searchesAttention, seenText } from "../preflight/context.js";
 import { removableAttentions } from "../preflight/method-options.js";
 import type { Header } from "../preflight/model-header.js";
 import type { SizeRange } from "../preflight/target-size.js";
 import { type AtContext, attentionShareOfBytes, canTimeParts, kvBytes, partTimesAt, withKeptTimes } from "../speed/at-context.js";
-import { attentionShare, attentionsFor, speedupWithout } from "../speed/part-times.js";
+import { defaultWindowLength } from "../session/calibration-windows.js";
+import { attentionShare, attentionsFor, attentionsRange, speedupWithout } from "../speed/part-times.js";
+import { isOpen } from "../speed/settle.js";
+import { uncertainText } from "../speed/target.js";
 import type { AskedAmount, AttentionAmount } from "./asked-amount.js";
 import type {
 	AmountSettings,
@@ -27,12 +30,16 @@ import type {
 type SeenJob = ContextSettings &
 	Pick<TextSettings, "windows" | "windowLength"> &
 	Pick<Settings<"prune">, "granularity" | "metric"> &
-	JobOptions & { readonly remove?: unknown };
+	JobOptions & { readonly remove?: readonly number[] | undefined };
 
 type ContextJob = SeenJob & AmountSettings & MachineSettings & UnknownSettings & Pick<Settings<"prune">, "dryRun" | "maxTime">;
 
-/** An attention part of a block's time below which blocks are pointed to: nine attention parts of SmolLM2 cost what six blocks do at 0.64. */
-const worthwhile = 0.4;
+/**
+ * Share of a block's time that an attention part takes, below which blocks are pointed to. Later in a text, six blocks of SmolLM2 add 0.89
+ * nats, nine attention parts 0.62 and twelve 1.24 (docs/research/attention-parts.md). So 10 to 11 lose as much as six blocks, and they take as
+ * long at a share of 0.57.
+ */
+const worthwhile = 0.55;
 
 /** Why no speed of prompts is a target. */
 export const promptAtContext =
@@ -42,17 +49,18 @@ export const promptAtContext =
 const timedFrom = 600;
 
 /**
- * What is known of the context: of a search of attention parts, and where a context is given for blocks that are named.
+ * What is known of the context: of a search of attention parts, and where a context is given for parts that are named. Named attention
+ * parts without one have their keys and values counted, which needs no measuring.
  * @throws InvalidOptionError, and the errors of loading and measuring
  */
 async function atContext(header: Header, job: ContextJob): Promise<AtContext | undefined> {
-	const searched = searchesAttention(job);
-	if (!searched && (job.remove === undefined || job.context === undefined)) return undefined;
+	const timed = searchesAttention(job) || (job.remove !== undefined && job.context !== undefined);
+	if (!timed && !namesAttention(job)) return undefined;
 	const context = contextFor(header, job);
 	const spared = job.dryRun || (job.maxTime ?? Number.POSITIVE_INFINITY) < timedFrom;
-	const untimed = job.targetSpeedup === undefined && (spared || !canTimeParts(header));
-	const timed = untimed ? undefined : await partTimesAt(header, context, job);
-	return { context, kv: kvBytes(header, context), ...(timed ? { times: timed } : {}), ...seenOf(context, job) };
+	const measured = timed && (job.targetSpeedup !== undefined || (!spared && canTimeParts(header)));
+	const parts = measured ? await partTimesAt(header, context, job) : {};
+	return { context, kv: kvBytes(header, context), ...parts, ...seenOf(context, job) };
 }
 
 /** What a search of attention parts sees of its text. Questions are seen whole, whatever the windows of the text are. */
@@ -93,7 +101,7 @@ export function attentionAmount(header: Header, asked: AskedAmount, options: Con
 		if (options.speedupOf === "prompt") throw new InvalidOptionError(promptAtContext);
 		return undefined;
 	}
-	if ("size" in asked) throw new InvalidOptionError(sizeText(header));
+	if ("size" in asked) throw new InvalidOptionError(`${attentionSizeText(header)}, or give --remove-attention N`);
 	throw new InvalidOptionError(
 		`remove-blocks counts blocks, which --granularity attention does not remove: say how many attention parts with --remove-attention`,
 	);
@@ -105,7 +113,7 @@ export function attentionAmount(header: Header, asked: AskedAmount, options: Con
  * @throws InvalidOptionError for one that cannot be reached
  */
 export function attentionsForSpeedup(header: Header, speedup: number, { times, kv, context }: AtContext, alone: boolean): AttentionAmount {
-	const needed = attentionsFor(times!, speedup, { blocks: kv.filter((bytes) => bytes > 0).length });
+	const needed = attentionsFor(times!, speedup, { blocks: attending(kv) });
 	const free = removableAttentions(header.blocks).length;
 	const target = `target-speedup ${speedup} cannot be reached at a context of ${context}`;
 	const fastest = (feedForward: number) => speedupWithout(times!, { attention: free, feedForward });
@@ -118,6 +126,19 @@ export function attentionsForSpeedup(header: Header, speedup: number, { times, k
 	if (needed > free && most < speedup - 1e-9)
 		throw new InvalidOptionError(`${target}: without all attention parts and blocks that can go ${asFast(most)}. Give a smaller one`);
 	return { attentions: Math.max(1, Math.min(needed, free)), time: timeFor(times!, speedup, kv) };
+}
+
+/** Blocks with attention. */
+const attending = (kv: readonly number[]): number => kv.filter((bytes) => bytes > 0).length;
+
+/** Warns of a number of attention parts that the repetitions of the measurement leave open, by the rule for blocks. */
+export function warnUncertain({ blocks }: Header, target: number, { turns, keptIn, kv }: AtContext, options: JobOptions): void {
+	if (!turns || !keptIn) return;
+	const most = removableAttentions(blocks).length;
+	const range = attentionsRange(turns, target, { blocks: attending(kv), most });
+	if (!isOpen([...Array(most + 1).keys()], range)) return;
+	const known = `the number of attention parts for target-speedup ${target} is uncertain: repetitions of the measurement differ`;
+	logger(options)("warning", uncertainText(known, { of: "attention parts", range, path: keptIn, option: "--remove-attention" }));
 }
 
 /** What to say where a model cannot lose as many attention parts. */
@@ -161,9 +182,10 @@ function timeFor(times: PartTimes, target: number, kv: readonly number[]): NonNu
 	return { seconds: { attention, feedForward, attends }, save: model * (1 - 1 / target), reaches };
 }
 
-function sizeText(header: Header): string {
+/** Why a size is none of attention parts. */
+export function attentionSizeText(header: Header): string {
 	const share = Math.round(100 * attentionShareOfBytes(header));
-	return `a size is better reached with blocks: attention parts hold ${share} % of the bytes of this model's blocks. Leave out --granularity attention, or give --remove-attention N`;
+	return `a size is better reached with blocks: attention parts hold ${share} % of the bytes of this model's blocks. Leave out --granularity attention`;
 }
 
 /** Attention parts without which so much of the keys and values is left: blocks may have different numbers of heads. */
@@ -194,7 +216,7 @@ export async function toldContext(header: Header, job: ContextJob): Promise<AtCo
 	return at;
 }
 
-/** Says what a search of attention parts sees, and where blocks are the better choice, with this model's figures. */
+/** Says what a search or the figures of named attention parts see, and where blocks are the better choice, with this model's figures. */
 function tellContext(header: Header, { context, times, seen }: Omit<AtContext, "kv">, options: SeenJob): void {
 	const log = logger(options);
 	if (seen && seen.windowLength < context)
@@ -202,11 +224,18 @@ function tellContext(header: Header, { context, times, seen }: Omit<AtContext, "
 			"note",
 			`the search sees ${seen.windows} windows of ${seen.windowLength} tokens, and scores positions from ${seen.scoreFrom} on, of a context of ${context}; --window-length sees more, and takes as much longer`,
 		);
+	const named = namesAttention(options);
+	const { windowLength = defaultWindowLength } = options;
+	if (named && windowLength < context)
+		log(
+			"note",
+			`losses are of windows of ${windowLength} tokens, at all positions, beside a context of ${context}. Attention matters more later in a text: --window-length sees more, and --remove-attention N chooses by later positions`,
+		);
 	if (!times) return;
 	const share = attentionShare(times);
 	const per = share > 0 ? `${formatSignificant(1 / share)} of them take as long as a block` : "they take next to no time";
 	const of = `at a context of ${context} an attention part takes ${Math.round(100 * share)} % of a block's time: ${per}`;
-	if (share >= worthwhile || !searchesAttention(options)) log("note", of);
+	if (share >= worthwhile || !(named || searchesAttention(options))) log("note", of);
 	else
 		log(
 			"warning",

@@ -24,8 +24,7 @@ const amounts = ["removeBlocks", "removeAttention", "removeFraction", "remove", 
 /** @throws InvalidOptionError for an amount that is out of range, or said twice */
 export function amountOf(options: AmountSettings & LimitSettings): AskedAmount {
 	const given = amounts.filter((name) => options[name] !== undefined);
-	const both = given.length === 2 && given[0] === "removeBlocks" && given[1] === "removeAttention";
-	if (given.length > 1 && !both) throw new InvalidOptionError(`${given.join(" and ")} say the same thing twice: give one of them`);
+	if (given.length > 1) checkTogether(given);
 	const { removeBlocks, removeFraction, remove, targetSpeedup, targetKv } = options;
 	checkSpeedup(options);
 	if (options.removeAttention !== undefined) return attentionsOf(options);
@@ -50,6 +49,18 @@ export function amountOf(options: AmountSettings & LimitSettings): AskedAmount {
 		return { remove: [...new Set(remove)].sort((a, b) => a - b) };
 	}
 	return limitedAmount(options) ?? "curve";
+}
+
+/** Only a number of blocks goes beside attention parts. @throws InvalidOptionError for other amounts that are given together */
+function checkTogether(given: readonly (typeof amounts)[number][]): void {
+	const pair = given.join();
+	if (pair === "removeBlocks,removeAttention") return;
+	if (pair === "removeAttention,removeFraction")
+		throw new InvalidOptionError(
+			"beside remove-attention give a number of blocks, not a share of them: -n 3 on the command line, removeBlocks: 3 in a program",
+		);
+	const names = given.map((name) => (name === "removeFraction" ? "removeBlocks" : name));
+	throw new InvalidOptionError(`${names.join(" and ")} say the same thing twice: give one of them`);
 }
 
 /** @throws InvalidOptionError for numbers that are none */

@@ -3,9 +3,9 @@ import { type PruneJob, settledJob } from "../preflight/job.js";
 import { searchesAttention } from "../preflight/context.js";
 import type { Header, ReadOnce } from "../preflight/model-header.js";
 import type { TargetSpeeds } from "../reporting/verdict.js";
-import { atSpeed } from "../speed/target.js";
+import { atSpeed, warnBeforeQuantizing } from "../speed/target.js";
 import type { AtContext } from "../speed/at-context.js";
-import { attentionAmount, attentionsForSpeedup, toldContext } from "./attention-amount.js";
+import { attentionAmount, attentionsForSpeedup, toldContext, warnUncertain } from "./attention-amount.js";
 import type { Amount, AskedAmount, Removable } from "./asked-amount.js";
 import { removableOf } from "./removable.js";
 
@@ -47,8 +47,10 @@ async function atTarget(
 	at: AtContext | undefined,
 	job: PruneJob,
 ): Promise<Pick<SettledAmount, "options" | "amount" | "speeds">> {
+	warnBeforeQuantizing(job);
 	if (at) {
 		const { speedup } = asked as Extract<AskedAmount, { speedup: number }>;
+		warnUncertain(header, speedup, at, job);
 		return { options: job, amount: attentionsForSpeedup(header, speedup, at, job.maxTime !== undefined), speeds: undefined };
 	}
 	const { removeBlocks, speedupOf, ratios } = await atSpeed(header, job);

@@ -10,14 +10,14 @@ import { keyValueNumbers } from "../../model/runtime/memory.js";
 import type { Model } from "../../model/runtime/model.js";
 import { runSpeed, type SpeedShape } from "../../model/runtime/speed.js";
 import { isExtrapolated } from "../../report/context.js";
-import type { MeasuredTimes, PartTimes } from "../../storage/plan-speed.js";
+import type { MeasuredTimes, PartTimes, TurnTimes } from "../../storage/plan-speed.js";
 import type { SeenText } from "../preflight/context.js";
 import type { Header } from "../preflight/model-header.js";
 import { partSizes, storedBytes } from "../preflight/model-sizes.js";
 import type { MachineSettings, UnknownSettings } from "../../api/options/settings.js";
 import { median, probeWithin } from "./figures.js";
-import { KeptPartTimes } from "./kept.js";
-import { partTimes } from "./part-times.js";
+import { KeptPartTimes, measuredEarlier, type TimedParts } from "./kept.js";
+import { partTimes, type TimesWithTurns } from "./part-times.js";
 import { speedPhase, speedSide } from "./speed.js";
 import { spreadSet } from "./target.js";
 
@@ -26,6 +26,9 @@ export interface AtContext {
 	readonly context: number;
 	/** Missing if it was not measured: in a dry run that needs no time. */
 	readonly times?: MeasuredTimes | undefined;
+	/** The same by single repetitions, and the file that all of them are kept in. */
+	readonly turns?: readonly TurnTimes[];
+	readonly keptIn?: string;
 	/** Bytes of keys and values of each block there: 0 of one without attention. */
 	readonly kv: readonly number[];
 	/** What the search sees of it; missing where nothing is searched. */
@@ -47,9 +50,9 @@ const leastFar = 256;
  * of its blocks.
  * @throws InvalidOptionError where no half of the blocks can be left out, and the errors of loading and measuring
  */
-export async function partTimesAt(header: Header, context: number, options: Measuring): Promise<MeasuredTimes> {
+export async function partTimesAt(header: Header, context: number, options: Measuring): Promise<TimedParts> {
 	const kept = await KeptPartTimes.of(header, { context }, options);
-	const times = await keptOr(kept, async () => {
+	return keptOr(kept, "", options, async () => {
 		const model = await loadAsRead(header, options);
 		try {
 			return await measured(model, context, options);
@@ -57,7 +60,6 @@ export async function partTimesAt(header: Header, context: number, options: Meas
 			await model.dispose();
 		}
 	});
-	return told(options, "", times);
 }
 
 /**
@@ -71,21 +73,38 @@ export async function partTimesOfCopy(
 	options: Measuring,
 ): Promise<MeasuredTimes> {
 	const kept = await KeptPartTimes.of(weights, { context, type: copy.type }, options);
-	const times = await keptOr(kept, async () => measured(await copy.model(), context, options));
-	return told(options, ` in ${copy.type}`, times);
+	const { times } = await keptOr(kept, ` in ${copy.type}`, options, async () => measured(await copy.model(), context, options));
+	return times;
 }
 
-const keptOr = async (kept: KeptPartTimes, measure: () => Promise<PartTimes>): Promise<MeasuredTimes> =>
-	(await kept.read()) ?? kept.write(await measure());
+/** @param weights whose times they are, for people */
+async function keptOr(
+	kept: KeptPartTimes,
+	weights: string,
+	options: JobOptions,
+	measure: () => Promise<TimesWithTurns>,
+): Promise<TimedParts> {
+	const earlier = await kept.read();
+	if (earlier) return toldEarlier(options, weights, earlier);
+	return told(options, weights, await kept.write(await measure()));
+}
+
+/** Says of kept times when they were measured. @param weights whose they are */
+function toldEarlier(options: JobOptions, weights: string, earlier: TimedParts): TimedParts {
+	const { times, keptIn } = earlier;
+	logger(options)("note", `time at a context of ${times.context}${weights} ${measuredEarlier(times.measured, keptIn)}`);
+	return told(options, weights, earlier);
+}
 
 /** Says of times, measured now or kept, where they were measured at clearly fewer tokens. @param weights whose they are */
-function told(options: JobOptions, weights: string, times: MeasuredTimes): MeasuredTimes {
+function told(options: JobOptions, weights: string, timed: TimedParts): TimedParts {
+	const { times } = timed;
 	if (isExtrapolated(times))
 		logger(options)(
 			"note",
 			`time at a context of ${times.context}${weights} is measured at ${times.measuredAt} tokens, and taken to grow in a straight line: a longer prompt would take more than ${farSeconds} s`,
 		);
-	return times;
+	return timed;
 }
 
 /** Seconds at most that measuring such times again takes, as far as they tell: a token of a prompt takes no longer than a generated one. */
@@ -96,10 +115,10 @@ export const secondsToTimeParts = ({ measuredAt, model }: PartTimes): number =>
 export async function withKeptTimes(header: Header, at: AtContext, options: Measuring): Promise<AtContext> {
 	if (at.times || !canTimeParts(header)) return at;
 	const earlier = await (await KeptPartTimes.of(header, { context: at.context }, options)).read();
-	return earlier ? { ...at, times: told(options, "", earlier) } : at;
+	return earlier ? { ...at, ...toldEarlier(options, "", earlier) } : at;
 }
 
-async function measured(model: Model, context: number, options: Measuring): Promise<PartTimes> {
+async function measured(model: Model, context: number, options: Measuring): Promise<TimesWithTurns> {
 	const { blocks } = model.blocks;
 	const half = comparedHalf(model);
 	if (!half)

@@ -12,10 +12,11 @@ import { placementFor } from "../../model/runtime/place.js";
 import { defaultThreads } from "../../model/runtime/threads.js";
 import { writeAtomically } from "../../storage/atomic-file.js";
 import { hashOf } from "../../storage/hash.js";
-import { type MeasuredTimes, type PartTimes, readKeptPartTimes, readKeptSpeed } from "../../storage/plan-speed.js";
+import { type MeasuredTimes, readKeptPartTimes, readKeptSpeed, type TurnTimes } from "../../storage/plan-speed.js";
 import { keptSpeedPath, makeRunFolder } from "../../storage/runs.js";
 import type { Header } from "../preflight/model-header.js";
 import { modelIdentity } from "../session/session.js";
+import type { TimesWithTurns } from "./part-times.js";
 import type { SettledCount } from "./settle.js";
 
 /** Bumped when a number of blocks is found in another way. */
@@ -78,6 +79,17 @@ async function pathOf(
 	return keptSpeedPath(folder, hashOf(["speed", version, asked, machine]));
 }
 
+/** How a run says that it takes what an earlier one measured. @param path file that it is kept in */
+export const measuredEarlier = (measured: string, path: string): string =>
+	`measured earlier (${measured.slice(0, 10)} ${measured.slice(11, 16)} UTC; delete ${path} to measure again)`;
+
+/** Times of the parts of a model, how far they spread, and the file that they are kept in. */
+export interface TimedParts {
+	readonly times: MeasuredTimes;
+	readonly turns: readonly TurnTimes[];
+	readonly keptIn: string;
+}
+
 /** Times of the parts of a model at a context, as an earlier run measured them. */
 export class KeptPartTimes {
 	readonly path: string;
@@ -96,14 +108,19 @@ export class KeptPartTimes {
 	}
 
 	/** Undefined if there are none, or the file is torn. */
-	async read(): Promise<MeasuredTimes | undefined> {
-		return readFile(this.path, "utf8").then(readKeptPartTimes, () => undefined);
+	async read(): Promise<TimedParts | undefined> {
+		const kept = await readFile(this.path, "utf8").then(readKeptPartTimes, () => undefined);
+		return kept && this.#timed(kept);
 	}
 
 	/** Keeps what was measured just now. */
-	async write(times: PartTimes): Promise<MeasuredTimes> {
+	async write(times: TimesWithTurns): Promise<TimedParts> {
 		const dated = { measured: new Date().toISOString(), ...times };
 		await writeAtomically(this.path, { overwrite: true }, (handle) => handle.writeFile(JSON.stringify(dated)));
-		return dated;
+		return this.#timed(dated);
+	}
+
+	#timed({ turns, ...times }: MeasuredTimes & Pick<TimedParts, "turns">): TimedParts {
+		return { times, turns, keptIn: this.path };
 	}
 }

@@ -1,6 +1,7 @@
 // Seconds per generated token of each part of a model at a context, from measured times of the model with and without some blocks. Pure.
-import type { PartTimes } from "../../storage/plan-speed.js";
+import type { PartTimes, TurnTimes } from "../../storage/plan-speed.js";
 import { median } from "./figures.js";
+import type { CountRange } from "./settle.js";
 
 /** Seconds per generated token of the model and of what is left without some blocks, repetition by repetition, in turns. */
 export interface MeasuredTurns {
@@ -28,7 +29,27 @@ export interface MeasuredContexts {
  * divided by the bytes of the two parts, which are read for every token. Blocks without attention do not grow.
  * @throws RangeError if none of the blocks that were left out has attention
  */
-export function partTimes(context: number, { blocks, without, attentions, atStart, far, attentionBytes }: MeasuredContexts): PartTimes {
+export function partTimes(context: number, measured: MeasuredContexts): TimesWithTurns {
+	const { atStart, far, attentionBytes } = measured;
+	const turns = singles(atStart).flatMap((start) => singles(far).map((end) => timesBy(context, measured, start, end)));
+	return { context, measuredAt: far.tokens, ...timesBy(context, measured, atStart, far), attentionBytes, turns };
+}
+
+/** Times of parts, and the same by each pair of repetitions alone. */
+export interface TimesWithTurns extends PartTimes {
+	readonly turns: readonly TurnTimes[];
+}
+
+/** Each repetition as if it were the only one. */
+const singles = ({ whole, fewer }: MeasuredTurns): MeasuredTurns[] =>
+	Array.from(whole, (seconds, i) => ({ whole: [seconds], fewer: [fewer[i]!] }));
+
+function timesBy(
+	context: number,
+	{ blocks, without, attentions, far: { tokens }, attentionBytes }: MeasuredContexts,
+	atStart: MeasuredTurns,
+	far: MeasuredTurns,
+): TurnTimes {
 	const counts = attentions ?? { all: blocks, without };
 	if (counts.without < 1) throw new RangeError("none of the blocks that were left out has attention");
 	const saved = ({ whole, fewer }: MeasuredTurns) => Math.max(0, median(Array.from(whole, (seconds, i) => seconds - fewer[i]!)));
@@ -36,13 +57,13 @@ export function partTimes(context: number, { blocks, without, attentions, atStar
 	const still = saved(atStart) / (counts.without * attentionBytes + without * (1 - attentionBytes));
 	const grown = Math.max(0, saved(far) - saved(atStart)) / counts.without;
 	// The mean over a measured stretch is that of its middle, which `tokens` is.
-	const perToken = far.tokens > 0 ? grown / far.tokens : 0;
+	const perToken = tokens > 0 ? grown / tokens : 0;
 	const attention = still * attentionBytes + perToken * context;
 	const feedForward = still * (1 - attentionBytes);
 	const stillAll = still * (counts.all * attentionBytes + blocks * (1 - attentionBytes));
 	const rest = Math.max(0, median(atStart.whole) - stillAll);
 	const model = rest + counts.all * attention + blocks * feedForward;
-	return { context, measuredAt: far.tokens, model, attention, feedForward, attentionBytes };
+	return { model, attention, feedForward };
 }
 
 /** What is removed, by parts. */
@@ -52,7 +73,7 @@ export interface RemovedCounts {
 }
 
 /** How many times as fast the model is without so many parts. */
-export function speedupWithout({ model, attention, feedForward }: PartTimes, removed: RemovedCounts): number {
+export function speedupWithout({ model, attention, feedForward }: TurnTimes, removed: RemovedCounts): number {
 	return model / Math.max(Number.EPSILON, model - removed.attention * attention - removed.feedForward * feedForward);
 }
 
@@ -62,7 +83,7 @@ export const attentionShare = ({ attention, feedForward }: PartTimes): number =>
 
 /** The fewest attention parts that reach a speed-up beside whole blocks that are removed; Infinity if all of them do not. */
 export function attentionsFor(
-	times: PartTimes,
+	times: TurnTimes,
 	target: number,
 	{ blocks, removedBlocks = 0 }: { readonly blocks: number; readonly removedBlocks?: number },
 ): number {
@@ -71,4 +92,14 @@ export function attentionsFor(
 		if (speedupWithout(times, removed) >= target - 1e-9) return count;
 	}
 	return Number.POSITIVE_INFINITY;
+}
+
+/** The least and the most attention parts that reach a speed-up, of at most so many, by single repetitions. */
+export function attentionsRange(
+	turns: readonly TurnTimes[],
+	target: number,
+	{ blocks, most }: { readonly blocks: number; readonly most: number },
+): CountRange {
+	const counts = turns.map((times) => Math.min(most, attentionsFor(times, target, { blocks })));
+	return { least: Math.min(...counts), most: Math.max(...counts) };
 }

@@ -10,8 +10,8 @@ import { formatSpeedup } from "../../report/format.js";
 import { loadAsRead } from "../../model/runtime/load-model.js";
 import { speedups } from "../../api/speed.js";
 import { SpeedComparison } from "./comparison.js";
-import { KeptSpeed } from "./kept.js";
-import { isOpen, type SettledCount, settleCount, type SpeedGoal } from "./settle.js";
+import { KeptSpeed, measuredEarlier } from "./kept.js";
+import { type CountRange, isOpen, type SettledCount, settleCount, type SpeedGoal } from "./settle.js";
 import type { SpeedRatio } from "../../storage/plan-speed.js";
 import type { AmountSettings, MachineSettings, MethodSettings, QuantizeSettings, UnknownSettings } from "../../api/options/settings.js";
 
@@ -43,8 +43,13 @@ export interface SpeedAmount {
 	readonly ratios: ReadonlyMap<number, SpeedRatio>;
 }
 
+/** Warns of a target whose file will run at another speed. */
+export function warnBeforeQuantizing({ quantize, ...options }: Pick<QuantizeSettings, "quantize"> & JobOptions): void {
+	if (quantize !== undefined)
+		logger(options)("warning", `the target speed-up is measured before quantizing: ${quantize} changes the speed further`);
+}
+
 type SpeedAsked = Pick<AmountSettings, "targetSpeedup" | "speedupOf"> &
-	Pick<QuantizeSettings, "quantize"> &
 	Pick<MethodSettings, "method"> &
 	MachineSettings &
 	UnknownSettings &
@@ -61,8 +66,6 @@ export async function atSpeed(header: Header, options: SpeedAsked): Promise<Spee
 	const { speedupOf: of = "generation" } = options;
 	const target = options.targetSpeedup!;
 	const tied = !factsOf(options.method ?? defaultMethod).runs;
-	if (options.quantize !== undefined)
-		logger(options)("warning", `the target speed-up is measured before quantizing: ${options.quantize} changes the speed further`);
 	const sets = new Map<number, readonly number[]>();
 	for (let count = 1; count <= blocks.maxRemovable; count++) {
 		const set = nearestCounts(blocks, count, { tied }).includes(count) ? spreadSet(blocks, count) : undefined;
@@ -76,7 +79,7 @@ export async function atSpeed(header: Header, options: SpeedAsked): Promise<Spee
 	const found = earlier ?? (await measured(header, { goal, sets }, options));
 	if (!earlier) await kept.write(found);
 	const note = `target speed-up ${target}: removing ${found.count} of ${blocks.blocks} blocks makes ${of} ${formatSpeedup(found.ratios.get(found.count)!)}, measured with blocks spread over the model`;
-	const before = earlier && `speed measured earlier (${dayOf(earlier.measured)}; delete ${kept.path} to measure again): `;
+	const before = earlier && `speed ${measuredEarlier(earlier.measured, kept.path)}: `;
 	logger(options)("note", `${before ?? ""}${note}`);
 	if (isOpen(counts, found.range)) logger(options)("warning", openText(found, goal, kept.path));
 	return { removeBlocks: found.count, speedupOf: of, ratios: found.ratios };
@@ -101,17 +104,28 @@ async function measured(
 	}
 }
 
-/** `2026-11-28 02:50 UTC`. */
-const dayOf = (time: string) => `${time.slice(0, 10)} ${time.slice(11, 16)} UTC`;
-
 /** Says what was measured and what it may be as well. @param path of what is kept */
 function openText({ count, range, ratios }: SettledCount, { target, of, blocks }: SpeedGoal, path: string): string {
 	const speed = `without ${count} of ${blocks.blocks} blocks ${of} was ${formatSpeedup(ratios.get(count)!)}`;
-	return (
-		`the number of blocks for target-speedup ${target} is uncertain: ${speed}, so it may take from ${range!.least} to ${range!.most} blocks. ` +
-		`Another program may be using the processor. To measure again, close other programs and delete ${path}. Or give a number with --remove-blocks.`
-	);
+	const known = `the number of blocks for target-speedup ${target} is uncertain: ${speed}`;
+	return uncertainText(known, { of: "blocks", range: range!, path, option: "--remove-blocks" });
 }
+
+/** A number that a speed-up says, as far as it is known. */
+interface UncertainNumber {
+	/** What is counted. */
+	readonly of: string;
+	readonly range: CountRange;
+	/** Of what is kept. */
+	readonly path: string;
+	/** What gives a number instead. */
+	readonly option: string;
+}
+
+/** @param known that it is uncertain, and what was measured */
+export const uncertainText = (known: string, { of, range, path, option }: UncertainNumber): string =>
+	`${known}, so it may take from ${range.least} to ${range.most} ${of}. ` +
+	`Another program may be using the processor. To measure again, close other programs and delete ${path}. Or give a number with ${option}.`;
 
 /** A removable set of so many blocks spread over the model; undefined where none was found. */
 export function spreadSet(plan: Pick<BlockPlan, "blocks" | "frozen" | "check" | "units">, count: number): number[] | undefined {

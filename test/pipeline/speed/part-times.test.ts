@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { attentionShare, attentionsFor, partTimes, speedupWithout } from "../../../src/pipeline/speed/part-times.js";
+import { attentionShare, attentionsFor, attentionsRange, partTimes, speedupWithout } from "../../../src/pipeline/speed/part-times.js";
 
 /** Seconds per token of a model whose parts take these times: what a measurement would give. */
 function turnsOf(
@@ -50,6 +50,26 @@ describe("times of parts", () => {
 	it("goes on in a straight line beyond what was measured", () => {
 		expect(timesAt(8192, 1000).attention).toBeCloseTo(timesAt(8192, 8000).attention, 9);
 		expect(timesAt(8192, 1000).measuredAt).toBe(1000);
+	});
+
+	it("gives the same by each pair of repetitions, which shows what a speed-up may need", () => {
+		const { turns } = timesAt(4096);
+		expect(turns).toHaveLength(9);
+		const [alike, , , , , , , fast] = turns;
+		const { model, attention, feedForward } = timesAt(4096);
+		expect(alike).toEqual({
+			model: expect.closeTo(model, 9),
+			attention: expect.closeTo(attention, 9),
+			feedForward: expect.closeTo(feedForward, 9),
+		});
+		// The third repetition at the start, the second one far from it.
+		expect(fast!.feedForward).toBeCloseTo(0.9 * feedForward, 9);
+		expect(fast!.attention).toBeGreaterThan(1.1 * attention);
+		const needed = turns.map((times) => attentionsFor(times, 1.2, { blocks: 30 }));
+		const range = { least: Math.min(...needed), most: Math.max(...needed) };
+		expect(range.most).toBeGreaterThan(range.least);
+		expect(attentionsRange(turns, 1.2, { blocks: 30, most: 29 })).toEqual(range);
+		expect(attentionsRange(turns, 1.2, { blocks: 30, most: range.least })).toEqual({ least: range.least, most: range.least });
 	});
 
 	it("is nothing negative where noise is larger than what is measured", () => {
