@@ -114,8 +114,8 @@ export const readKeptPartTimes = (text: string): v.InferOutput<typeof keptPartTi
 export const contextSchema = v.strictObject({
 	/** Tokens. */
 	context: positiveWhole,
-	/** Derived from measured times; missing if these were not measured. */
-	times: v.optional(measuredTimes),
+	/** Derived from measured times; missing if these were not measured. Their date is missing in plans of earlier states. */
+	times: v.optional(v.partial(measuredTimes, ["measured"])),
 	/** Milliseconds per generated token of the original model and of the pruned one, by these times. */
 	milliseconds: v.optional(v.strictObject({ before: speed, after: speed })),
 	/** Bytes of keys and values in F16 for the context, with flash attention. */
