@@ -5,12 +5,14 @@ import { EvaluationError } from "../../src/errors.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
 import { Evaluator } from "../../src/model/runtime/evaluator.js";
 import * as timePlan from "../../src/pipeline/pruning/time-plan.js";
+import * as smaller from "../../src/pipeline/race/smaller.js";
 import * as textLimit from "../../src/pipeline/session/text-limit.js";
 import { f16Fixture } from "../helpers/f16.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 
 vi.mock("../../src/pipeline/pruning/time-plan.js", { spy: true });
+vi.mock("../../src/pipeline/race/smaller.js", { spy: true });
 vi.mock("../../src/pipeline/session/text-limit.js", { spy: true });
 const { folder, home, out } = ownHomes();
 afterEach(() => {
@@ -195,6 +197,9 @@ describe("a run that is limited in time", () => {
 		expect(plan!.speed).toBeUndefined();
 		expect(notes).toContain("leaves out: samples, speed, further text");
 		expect(notes).not.toContain("times the text");
+		// Fewer blocks are measured for the verdict as far as there is time.
+		const { fits } = vi.mocked(smaller.withSmaller).mock.calls.at(-1)![3];
+		expect([1, 1e9].map((sets) => fits!(sets))).toEqual([true, false]);
 	});
 
 	it("counts what a run heals before limits say how much to remove, and says that they may heal more", async () => {

@@ -2,7 +2,8 @@ import { writeFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { Coalition } from "../../../src/game/coalition.js";
 import { knownSpeed } from "../../../src/pipeline/healing/of-session.js";
-import { askedWork, singlesOf, usefulMasks } from "../../../src/pipeline/pruning/estimate.js";
+import { announceWork, askedWork, singlesOf, usefulMasks } from "../../../src/pipeline/pruning/estimate.js";
+import type { Removable } from "../../../src/pipeline/pruning/asked-amount.js";
 import { threadsNote } from "../../../src/pipeline/session/search-ledger.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { Ledger } from "../../../src/storage/ledger.js";
@@ -88,6 +89,12 @@ it.each<[string, Partial<Parameters<typeof Session.open>[1]>, readonly string[],
 	try {
 		const asked = await askedWork(session, { kmax: 3, named: undefined, planned: 20, sizes: 3, smaller: 5 }, options);
 		expect(asked).toMatchObject({ references, confirmed, smaller: 5, cuts: false });
+		// Fewer blocks than are removed in any case are measured for a verdict: none below a curve, or below blocks that are named.
+		const smallerOf = async (removable: Pick<Removable, "count" | "counts" | "named">) =>
+			(await announceWork(session, { kmax: 3, ...removable }, options)).smaller;
+		expect(await smallerOf({ count: 3 })).toBe(10);
+		expect(await smallerOf({ count: 2, counts: [2, 3] })).toBe(5);
+		expect([await smallerOf({ count: undefined }), await smallerOf({ count: 3, named: [2, 5, 7] })]).toEqual([0, 0]);
 	} finally {
 		await session.close();
 	}
