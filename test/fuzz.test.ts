@@ -19,7 +19,7 @@ const load = async <T>(name: string) => (await import(new URL(`../scripts/fuzz/$
 it("no way to damage a file makes a command crash, hang, or take much memory", async () => {
 	const { fuzz } = await load<Fuzz>("fuzz.mjs");
 	const { MUTATION_NAMES } = await load<{ MUTATION_NAMES: readonly string[] }>("mutations.mjs");
-	const { cases, accepted, faults } = await fuzz({ cases: MUTATION_NAMES.length, seed: 3, share: thorough ? 1 : 5 });
+	const { cases, accepted, faults } = await fuzz({ cases: MUTATION_NAMES.length, seed: 3, share: thorough ? 1 : 8 });
 	expect(faults).toEqual([]);
 	expect(cases).toBe(MUTATION_NAMES.length);
 	// Some damage leaves a model that runs.

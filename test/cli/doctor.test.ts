@@ -9,6 +9,7 @@ import { canDamage, damaged, installedPackage, placeBinary } from "../helpers/bi
 import { fixturePath, mainPath, runNode } from "../helpers/fixture.js";
 import { makeReadOnly } from "../helpers/read-only.js";
 import { tempFolder } from "../helpers/temp-folder.js";
+import { thorough } from "../helpers/slow.js";
 
 // An installed package with binaries of which some cannot be used, and no compiler: what is chosen, measured with and said.
 
@@ -189,7 +190,7 @@ describe("a binary", () => {
 		expect(stderr).not.toContain("is not used");
 	});
 
-	it("that was built on request wins over a delivered one, and one of another version is told of", async () => {
+	it.runIf(thorough)("that was built on request wins over a delivered one, and one of another version is told of", async () => {
 		const place = newPlace({ fits: [good(), []] });
 		const build = (backend: "cpu" | "cuda", facts: object) =>
 			placeBinary(join(place.package, "build", backend, "Release"), good(), { name: `built-${backend}`, backend, ...facts });

@@ -209,7 +209,7 @@ describe("interruption", () => {
 		expect(await once(child, "exit"), stderr).toEqual([130, null]);
 	});
 
-	it("a killed process leaves no lock that stops the next, and nothing under the output's name", async () => {
+	it.runIf(thorough)("a killed process leaves no lock that stops the next, and nothing under the output's name", async () => {
 		const cwd = at("killed");
 		mkdirSync(cwd);
 		const args = [fixturePath, "out.gguf", "--remove", "3,7", "--windows", "12", "--window-length", "128"];

@@ -37,7 +37,7 @@ afterEach(() => vi.restoreAllMocks());
 
 describe("a healed set of attention parts", { timeout: 120_000 }, () => {
 	it.each(
-		firstOf(1, [
+		firstOf(0, [
 			["on self-generated text", {}],
 			["on a text", { calibration }],
 			["with a limit on the perplexity", { limits: { maxPplRatio: 50 } }],

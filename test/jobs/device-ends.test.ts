@@ -33,34 +33,37 @@ beforeEach(() => {
 });
 
 describe("a run on devices", () => {
-	it("whose driver ends the process loses what was being computed; a second end is an error, and the same command goes on", async () => {
-		// The process is the first one of this file, so it counts from its first graph.
-		fail(250);
-		const onWarning = (event: LogEvent) => {
-			onLog(event);
-			if (event.level === "warning") fail(5);
-		};
-		const failed = await prune({ onLog: onWarning }).catch((error: unknown) => error);
-		expect(failed).toBeInstanceOf(DeviceError);
-		expect(warnings).toEqual([
-			expect.stringMatching(
-				/^the process that computes on FAKE0 \(Fake device 0\) and FAKE1 \(Fake device 1\) ended \(.*fake driver ends the process.*\); it is started again, and \d+ candidates? of this batch measured again$/,
-			),
-		]);
-		expect((failed as DeviceError).message).toMatch(
-			/ended 2 times at the same place .*What was measured is in the cache: the same command goes on\./,
-		);
-		neverFail();
-		warnings.length = 0;
-		notes.length = 0;
-		const again = await prune();
-		expect(warnings).toEqual([]);
-		expect(notes).toContainEqual(expect.stringMatching(/^[1-9]\d* candidates are cached from an earlier run/));
-		newHome();
-		const anew = await prune();
-		expect(again.plan!.removed).toEqual(anew.plan!.removed);
-		expect(again.plan!.losses).toEqual(anew.plan!.losses);
-	});
+	it.runIf(thorough)(
+		"whose driver ends the process loses what was being computed; a second end is an error, and the same command goes on",
+		async () => {
+			// The process is the first one of this file, so it counts from its first graph.
+			fail(250);
+			const onWarning = (event: LogEvent) => {
+				onLog(event);
+				if (event.level === "warning") fail(5);
+			};
+			const failed = await prune({ onLog: onWarning }).catch((error: unknown) => error);
+			expect(failed).toBeInstanceOf(DeviceError);
+			expect(warnings).toEqual([
+				expect.stringMatching(
+					/^the process that computes on FAKE0 \(Fake device 0\) and FAKE1 \(Fake device 1\) ended \(.*fake driver ends the process.*\); it is started again, and \d+ candidates? of this batch measured again$/,
+				),
+			]);
+			expect((failed as DeviceError).message).toMatch(
+				/ended 2 times at the same place .*What was measured is in the cache: the same command goes on\./,
+			);
+			neverFail();
+			warnings.length = 0;
+			notes.length = 0;
+			const again = await prune();
+			expect(warnings).toEqual([]);
+			expect(notes).toContainEqual(expect.stringMatching(/^[1-9]\d* candidates are cached from an earlier run/));
+			newHome();
+			const anew = await prune();
+			expect(again.plan!.removed).toEqual(anew.plan!.removed);
+			expect(again.plan!.losses).toEqual(anew.plan!.losses);
+		},
+	);
 
 	it.runIf(thorough)("heals there, and measures speed", async () => {
 		neverFail();

@@ -54,7 +54,7 @@ describe("the metric kl", () => {
 		expect(plain.plan!.metric).toBeUndefined();
 	});
 
-	it("goes on from its own ledgers, measuring nothing again", async () => {
+	it.runIf(thorough)("goes on from its own ledgers, measuring nothing again", async () => {
 		const options: PruneOptions = { ...small, metric: "kl" };
 		const curve = await pruneGguf(fixturePath, undefined, options);
 		expect(curve.metric).toBe("kl");

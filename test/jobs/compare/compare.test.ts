@@ -82,7 +82,7 @@ describe("compareMethods", () => {
 		expect(costOf("block-influence")).toMatchObject({ evaluations: 3, tokens: 4 * 96 });
 	});
 
-	it("gives a method that runs out of budget only the sets that it measured itself", async () => {
+	it.runIf(thorough)("gives a method that runs out of budget only the sets that it measured itself", async () => {
 		const tight = { ...small, removeBlocks: [1, 2, 6], search: { ...small.search, maxEvaluations: 70 } } satisfies CompareOptions;
 		const setsOf = ({ sizes }: CompareResult, method: ComparedMethod) =>
 			sizes.map(({ rows }) => rows.find((row) => row.method === method)!.removed);
@@ -185,7 +185,7 @@ describe("compareMethods", () => {
 		expect(rows.some(({ accuracy }) => accuracy[0]!.withinBest)).toBe(true);
 	});
 
-	it("searches by questions, and scores text and the held-out questions", async () => {
+	it.runIf(thorough)("searches by questions, and scores text and the held-out questions", async () => {
 		const options = { ...small, methods: ["greedy", "leave-one-out"], metric: "accuracy", questions: questions() } as const;
 		const result = await compareMethods(fixturePath, options);
 		expect(result).toMatchObject({

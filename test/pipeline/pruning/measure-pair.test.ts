@@ -1,3 +1,4 @@
+import { thorough } from "../../helpers/slow.js";
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
@@ -161,7 +162,7 @@ describe("the texts", () => {
 });
 
 describe("target-speedup", () => {
-	it("removes as many blocks as reach it, by measurement", async () => {
+	it.runIf(thorough)("removes as many blocks as reach it, by measurement", async () => {
 		const logged: LogEvent[] = [];
 		const onLog = (event: LogEvent) => void logged.push(event);
 		const options: PruneOptions = { ...asUsual, samples: 0, search: { method: "leave-one-out" }, targetSpeedup: 1.2, onLog };

@@ -3,12 +3,13 @@ import { pruneGguf } from "../../../src/jobs/prune.js";
 import { useFakeDevices } from "../../helpers/fake-devices.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
+import { thorough } from "../../helpers/slow.js";
 
 // Two devices, of which the first takes more blocks of a model that it has for itself.
 useFakeDevices([64, 64]);
 const { out } = ownHomes();
 
-it("the speed of both files is measured with each block on the same device, and says where", async () => {
+it.runIf(thorough)("the speed of both files is measured with each block on the same device, and says where", async () => {
 	const options = { ...small, threads: 1, search: { workingWeights: "own" }, speed: true, report: false } as const;
 	const { plan } = await pruneGguf(fixturePath, out(), { ...options, remove: [0, 1, 2] });
 	const { placement, through, backend } = plan!.speed!;

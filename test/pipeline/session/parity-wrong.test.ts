@@ -1,3 +1,4 @@
+import { thorough } from "../../helpers/slow.js";
 import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -30,7 +31,7 @@ it("a device that computes wrongly is refused before anything is searched, with 
 	expect(existsSync(output)).toBe(false);
 });
 
-it("text that it would draw is not kept, so a run on the CPU goes by its own", async () => {
+it.runIf(thorough)("text that it would draw is not kept, so a run on the CPU goes by its own", async () => {
 	const search = { method: "leave-one-out", workingWeights: "own" } as const;
 	const ask = (gpuLayers?: number) => pruneGguf(fixturePath, out(), { ...small, search, removeBlocks: 3, gpuLayers });
 	await expect(ask()).rejects.toThrow(DeviceError);

@@ -15,7 +15,7 @@ import { chooseSweep, isLong, weightsOption } from "../../../src/pipeline/sessio
 import { blocks, fixturePath, fixtureWindows, fullSet, mean, removing } from "../../helpers/fixture.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 import { watching } from "../../helpers/progress.js";
-import { firstOf } from "../../helpers/slow.js";
+import { firstOf, thorough } from "../../helpers/slow.js";
 
 const folder = tempFolder();
 let model: Model;
@@ -148,35 +148,38 @@ it("a shape is one that was tried", async () => {
 	expect(await betterShape(model, fullSet, windows, { start: impossible })).toEqual(impossible);
 });
 
-it("a search on a copy decides and reports on the model's own weights, and a resumed one needs no copy for what it knows", async () => {
-	const logged: string[] = [];
-	const options = {
-		removeBlocks: 2,
-		windows: 3,
-		search: { workingWeights: "F16" as const, granularity: "block" as const },
-		onLog: ({ message }: { message: string }) => logged.push(message),
-	};
-	const first = await pruneGguf(fixturePath, join(folder, "a.gguf"), options);
-	expect(logged.join("\n")).toContain("the search uses a F16 copy");
-	expect(first.plan?.machine).toMatchObject({ weights: "F16" });
-	const plan = first.plan!;
-	const kept = readdirSync(join(folder, "home", "runs"), { recursive: true, withFileTypes: true }).filter((entry) =>
-		entry.name.endsWith(".json"),
-	);
-	const splits = kept
-		.map((entry) => JSON.parse(readFileSync(join(entry.parentPath, entry.name), "utf8")) as { splits?: Record<string, number[]> })
-		.find(({ splits }) => splits?.heldOut?.length === 5 * 128)!.splits!;
-	const heldOut = { tokens: Int32Array.from(splits.heldOut!), count: 5, length: 128 };
-	const [own] = await model.createEvaluator().evaluate([Coalition.ofRemoved(blocks, plan.removed)], heldOut);
-	expect(plan.losses.heldOut!.pruned.windows).toEqual([...own!.losses]);
+it.runIf(thorough)(
+	"a search on a copy decides and reports on the model's own weights, and a resumed one needs no copy for what it knows",
+	async () => {
+		const logged: string[] = [];
+		const options = {
+			removeBlocks: 2,
+			windows: 3,
+			search: { workingWeights: "F16" as const, granularity: "block" as const },
+			onLog: ({ message }: { message: string }) => logged.push(message),
+		};
+		const first = await pruneGguf(fixturePath, join(folder, "a.gguf"), options);
+		expect(logged.join("\n")).toContain("the search uses a F16 copy");
+		expect(first.plan?.machine).toMatchObject({ weights: "F16" });
+		const plan = first.plan!;
+		const kept = readdirSync(join(folder, "home", "runs"), { recursive: true, withFileTypes: true }).filter((entry) =>
+			entry.name.endsWith(".json"),
+		);
+		const splits = kept
+			.map((entry) => JSON.parse(readFileSync(join(entry.parentPath, entry.name), "utf8")) as { splits?: Record<string, number[]> })
+			.find(({ splits }) => splits?.heldOut?.length === 5 * 128)!.splits!;
+		const heldOut = { tokens: Int32Array.from(splits.heldOut!), count: 5, length: 128 };
+		const [own] = await model.createEvaluator().evaluate([Coalition.ofRemoved(blocks, plan.removed)], heldOut);
+		expect(plan.losses.heldOut!.pruned.windows).toEqual([...own!.losses]);
 
-	logged.length = 0;
-	const again = await pruneGguf(fixturePath, join(folder, "b.gguf"), options);
-	expect(again.plan!.removed).toEqual(plan.removed);
-	expect(logged.join("\n")).toContain("are cached from an earlier run");
-	expect(logged.join("\n")).not.toContain("the search uses a");
-	expect(readdirSync(join(folder, "home"), { recursive: true }).filter((name) => String(name).includes("working-"))).toEqual([]);
-});
+		logged.length = 0;
+		const again = await pruneGguf(fixturePath, join(folder, "b.gguf"), options);
+		expect(again.plan!.removed).toEqual(plan.removed);
+		expect(logged.join("\n")).toContain("are cached from an earlier run");
+		expect(logged.join("\n")).not.toContain("the search uses a");
+		expect(readdirSync(join(folder, "home"), { recursive: true }).filter((name) => String(name).includes("working-"))).toEqual([]);
+	},
+);
 
 describe("what a search is measured with", () => {
 	const searchLedger = (home: string) =>
