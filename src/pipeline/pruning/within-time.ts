@@ -8,6 +8,7 @@ import type { StepTime } from "../../model/runtime/job-options.js";
 import type { Session } from "../session/session.js";
 import { plannedMasks } from "../methods/registry.js";
 import type { ProposedSet } from "../methods/selection-context.js";
+import { countSets } from "../race/finalists.js";
 import { speedPhase } from "../speed/speed.js";
 import type { Removable } from "./asked-amount.js";
 import { finalistSeconds, furtherSeconds, secondsPerTokenOf, type WorkAsked } from "./planned-work.js";
@@ -105,8 +106,7 @@ export function withinTimeLeft(
 	{ limit, field }: { readonly limit: number | undefined; readonly field: readonly Pick<ProposedSet, "removed">[] },
 ): JobInTime {
 	const { options, noFurther } = job;
-	const sets = new Set(field.map(({ removed }) => removed.join())).size;
-	const found = { ...run.asked, field: Math.max(1, sets / run.asked.sizes) };
+	const found = { ...run.asked, field: Math.max(1, countSets(field) / run.asked.sizes) };
 	const parts = limit === undefined ? undefined : partsOf(session, run, options, found);
 	if (limit === undefined || !parts) return job;
 	const leftOut = leftOutLate(limit - (Date.now() - run.started) / 1000, { ...parts, optional: stillKept(parts, job) });

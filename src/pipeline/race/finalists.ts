@@ -18,3 +18,6 @@ export function finalists(session: Session, { found, rivals }: Choices, sizes: r
 	const once = new Map(proposed.map((choice) => [`${choice.method}: ${choice.removed.join()}`, choice]));
 	return [...once.values()].filter(({ removed }) => sizes.includes(removed.length));
 }
+
+/** How many sets these are: several methods may propose the same one, which is measured once. */
+export const countSets = (sets: readonly Pick<ProposedSet, "removed">[]): number => new Set(sets.map(({ removed }) => removed.join())).size;

@@ -5,7 +5,7 @@ import { Coalition } from "../../game/coalition.js";
 import { sensibleLoss } from "../../report/trade.js";
 import type { Choices } from "../methods/selection-context.js";
 import type { Session } from "../session/session.js";
-import { finalists } from "./finalists.js";
+import { countSets, finalists } from "./finalists.js";
 import { standingForSizes } from "./kinds.js";
 import { asFinalist, type Finalist } from "./race.js";
 import type { Standing } from "./standing.js";
@@ -59,7 +59,7 @@ export async function withSmaller<T extends Decided>(
 	for (const count of smallerCounts(choices, decided)) {
 		// Those that the curve would compare: the set that is best on the search split is not always the best one here.
 		const sets = finalists(session, choices, [count]);
-		if (!fits(new Set(sets.map(({ removed }) => removed.join())).size)) break;
+		if (!fits(countSets(sets))) break;
 		const coalitions = [Coalition.full(game.players), ...sets.map((set) => Coalition.ofRemoved(game.players, set.removed))];
 		const [full, ...found] = await session.timed("validation", () => game.measure(coalitions, { phase: "comparing fewer blocks", signal }));
 		const these = found.map((one, i) => asFinalist(session, sets[i]!, { measured: one, full: full! }));

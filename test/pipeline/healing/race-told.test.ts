@@ -1,11 +1,9 @@
 import { expect, it, vi } from "vitest";
 import type { HealingSettings, MethodSettings } from "../../../src/api/options/settings.js";
 import { NotEnoughMemoryError } from "../../../src/errors.js";
-import { raceHealed } from "../../../src/pipeline/healing/race.js";
-import { race } from "../../../src/pipeline/race/race.js";
-import { standingOf } from "../../../src/pipeline/race/standing.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath } from "../../helpers/fixture.js";
+import { racedFromWorst } from "../../helpers/healed-race.js";
 import { ownHomes } from "../../helpers/home.js";
 
 // What a race of healed sets says of attention parts, which are no blocks. Memory is too short for all of them, so nothing is healed.
@@ -32,13 +30,7 @@ it("names attention parts as such", async () => {
 			[3.25, 6.25],
 			[1.25, 2.25],
 		];
-		const decided = await race(
-			session,
-			sets.map((removed) => ({ removed, method: "by hand" })),
-			options,
-		);
-		const worst = decided.finalists.reduce((a, b) => (b.added > a.added ? b : a));
-		await raceHealed(session, { ...standingOf(decided), chosen: worst }, { ...options, onLog });
+		await racedFromWorst(session, sets, options, { onLog });
 	} finally {
 		await session.close();
 	}

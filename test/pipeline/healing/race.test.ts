@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { comparedText } from "../../../src/pipeline/healing/reference-text.js";
-import { raceHealed, whileRoughlyHealed } from "../../../src/pipeline/healing/race.js";
+import { whileRoughlyHealed } from "../../../src/pipeline/healing/race.js";
 import { tuningFigure } from "../../../src/model/fitting/tuning.js";
-import { race } from "../../../src/pipeline/race/race.js";
-import { standingOf } from "../../../src/pipeline/race/standing.js";
 import { Session } from "../../../src/pipeline/session/session.js";
 import { fixturePath, removing } from "../../helpers/fixture.js";
+import { racedFromWorst } from "../../helpers/healed-race.js";
 import { ownHomes } from "../../helpers/home.js";
 import type { HealingSettings } from "../../../src/api/options/settings.js";
 import { thorough } from "../../helpers/slow.js";
@@ -25,14 +24,7 @@ describe("a race of healed sets", () => {
 				[6, 7],
 				[8, 9],
 			];
-			const decided = await race(
-				session,
-				sets.map((removed) => ({ removed, method: "by hand" })),
-				options,
-			);
-			// The worst unhealed set replaces the one that the search chose.
-			const worst = decided.finalists.reduce((a, b) => (b.added > a.added ? b : a));
-			const raced = await raceHealed(session, { ...standingOf(decided), chosen: worst }, options);
+			const { decided, worst, raced } = await racedFromWorst(session, sets, options);
 			const winner = raced.chosen;
 			expect(winner.removed).toHaveLength(2);
 
