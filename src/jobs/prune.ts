@@ -4,7 +4,7 @@ import { InvalidOptionError } from "../errors.js";
 import { BestSoFar } from "../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, chooseBase, plannedMasks } from "../pipeline/methods/registry.js";
 import { withTimed } from "../pipeline/methods/timed.js";
-import { deliver, finish } from "../pipeline/pruning/deliver.js";
+import { deliver, finish, healedAsAsked } from "../pipeline/pruning/deliver.js";
 import { Gate } from "../pipeline/gate/gate.js";
 import { checkCall } from "../pipeline/preflight/call.js";
 import { commandToRemove, outputWithout } from "../pipeline/preflight/command-line.js";
@@ -198,7 +198,10 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	const taken = amount === "curve" ? undefined : await decide(session, raced, { amount, removable, gate }, options);
 	const limit = { limit: healable.maxTime, healed: taken?.healing !== undefined };
 	const fits = roomForSets(session, timedRun, late, limit);
-	const decision = taken && (await withSmaller(session, choices, taken, { signal: options.signal, fits }));
+	const unhealed = taken && (await withSmaller(session, choices, taken, { signal: options.signal, fits }));
+	// Healing takes long, and it may be interrupted.
+	if (unhealed && choices) best.choose(unhealed.chosen);
+	const decision = unhealed && (await healedAsAsked(session, unhealed, options));
 	if (decision && choices) best.choose(decision.chosen);
 	const decided = decision ?? standingOf(raced);
 	const facts = runFacts(session, { output, choices, decided, speeds: request.speeds, warnings: run.warnings, at: request.at }, options);

@@ -76,7 +76,7 @@ function timeChart(curve: ReportCurve): Chart[] {
 	}));
 	const times = drawn.flatMap(({ points }) => points.map(({ x }) => x));
 	if (times.length === 0) return [];
-	const [least, most] = [Math.min(...times), Math.max(...times)].map(formatSignificant);
+	const [least, most] = [Math.min(...times), Math.max(...times)].map((time) => formatSignificant(time));
 	const at = curve.context === undefined ? "" : ` at ${formatInteger(curve.context)}`;
 	const lines = isLine ? "Lines and points" : "Points";
 	return [

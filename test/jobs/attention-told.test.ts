@@ -36,6 +36,12 @@ describe("times that an earlier run measured", () => {
 		expect(warnings).toEqual([]);
 	});
 
+	it("are dated where the run measures none itself, without the advice to delete them", async () => {
+		keepTimes(0.7);
+		const { notes } = await saidOf({ ...asUsual, remove: "3a", context: 256 });
+		expect(notes).toContain("time at a context of 256 measured by an earlier run (2026-01-02 03:04 UTC; kept in kept.speed.json)");
+	});
+
 	it("are warned of if their repetitions leave the number of attention parts open", async () => {
 		// 20 ms become 18.2: 1.8 ms are 3 parts of 0.7 ms, 2 of 1 ms or 7 of 0.26 ms.
 		keepTimes(0.7, [partsOf(1), partsOf(0.7), partsOf(0.26)]);

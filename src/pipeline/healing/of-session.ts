@@ -14,6 +14,7 @@ import { isRefusal } from "../../model/fitting/heal.js";
 import { restore, whileHealed } from "../../model/fitting/standing.js";
 import { healingKey, KeptHealing } from "./cached.js";
 import { logger } from "../../api/logger.js";
+import { removedText } from "../../notation.js";
 import { replaces } from "../race/beats.js";
 import type { Session } from "../session/session.js";
 import type { PlanLimit } from "../../storage/plan-limits.js";
@@ -105,6 +106,11 @@ export async function healChosen(
 	const [after, before] = [await heal(raced, rough), await heal(unhealed, rough)];
 	const losses = ({ chosen }: RacedHealed, healing: Healing) => validationLosses(session, chosen.removed, healing, options);
 	const isBetter = replaces(await losses(raced, after), await losses(unhealed, before));
+	if (!isBetter)
+		logger(options)(
+			"note",
+			`healed with all of the text, removing ${removedText(raced.chosen.removed)} is not surely better than removing ${removedText(unhealed.chosen.removed)}: the latter stays`,
+		);
 	// What was measured on the way is known still.
 	const [taken, healing] = isBetter ? [raced, after] : [{ ...unhealed, finalists }, before];
 	return { ...taken, healing: options.healHeads ? await heal(taken) : healing };

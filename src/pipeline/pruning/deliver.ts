@@ -72,11 +72,8 @@ interface Chosen {
 }
 
 /** Writes what was asked for: the model and its plan where there is an output, else the plan alone. */
-export async function deliver(session: Session, raced: Decision, given: Delivery, options: DeliverySettings): Promise<PruneResult> {
-	const decided = await healedAsAsked(session, raced, options);
-	const facts = { ...given.facts, decided };
-	const delivery = { ...given, facts };
-	const { output, original, gate } = delivery;
+export async function deliver(session: Session, decided: Decision, delivery: Delivery, options: DeliverySettings): Promise<PruneResult> {
+	const { output, original, gate, facts } = delivery;
 	const { healing } = decided;
 	const plan = await planOf(session, decided, delivery, options);
 	const check = gate && { gate, session, output, choices: facts.choices, decided, options };
@@ -89,8 +86,8 @@ export async function deliver(session: Session, raced: Decision, given: Delivery
 		: deliverModel(session, chosen, { ...delivery, output }, options);
 }
 
-/** The decision with its cuts healed where that is asked for, which may change it. */
-async function healedAsAsked(session: Session, raced: Decision, options: ChosenSettings): Promise<Decision> {
+/** The decision with its cuts healed where that is asked for, which may change it: to be called before it is delivered. */
+export async function healedAsAsked(session: Session, raced: Decision, options: HealingSettings & HealSettings): Promise<Decision> {
 	return raced.healing !== undefined || !asksToHeal(options) ? raced : healChosen(session, raced, options);
 }
 

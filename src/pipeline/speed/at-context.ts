@@ -16,7 +16,7 @@ import type { Header } from "../preflight/model-header.js";
 import { partSizes, storedBytes } from "../preflight/model-sizes.js";
 import type { MachineSettings, UnknownSettings } from "../../api/options/settings.js";
 import { median, probeWithin } from "./figures.js";
-import { KeptPartTimes, measuredEarlier, type TimedParts } from "./kept.js";
+import { KeptPartTimes, keptSince, measuredEarlier, type TimedParts } from "./kept.js";
 import { partTimes, type TimesWithTurns } from "./part-times.js";
 import { speedPhase, speedSide } from "./speed.js";
 import { spreadSet } from "./target.js";
@@ -89,10 +89,10 @@ async function keptOr(
 	return told(options, weights, await kept.write(await measure()));
 }
 
-/** Says of kept times when they were measured. @param weights whose they are */
-function toldEarlier(options: JobOptions, weights: string, earlier: TimedParts): TimedParts {
+/** Says of kept times when they were measured. @param how as this run may measure them again, or not */
+function toldEarlier(options: JobOptions, weights: string, earlier: TimedParts, how = measuredEarlier): TimedParts {
 	const { times, keptIn } = earlier;
-	logger(options)("note", `time at a context of ${times.context}${weights} ${measuredEarlier(times.measured, keptIn)}`);
+	logger(options)("note", `time at a context of ${times.context}${weights} ${how(times.measured, keptIn)}`);
 	return told(options, weights, earlier);
 }
 
@@ -115,7 +115,7 @@ export const secondsToTimeParts = ({ measuredAt, model }: PartTimes): number =>
 export async function withKeptTimes(header: Header, at: AtContext, options: Measuring): Promise<AtContext> {
 	if (at.times || !canTimeParts(header)) return at;
 	const earlier = await (await KeptPartTimes.of(header, { context: at.context }, options)).read();
-	return earlier ? { ...at, ...toldEarlier(options, "", earlier) } : at;
+	return earlier ? { ...at, ...toldEarlier(options, "", earlier, keptSince) } : at;
 }
 
 async function measured(model: Model, context: number, options: Measuring): Promise<TimesWithTurns> {

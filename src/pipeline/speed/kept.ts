@@ -81,7 +81,12 @@ async function pathOf(
 
 /** How a run says that it takes what an earlier one measured. @param path file that it is kept in */
 export const measuredEarlier = (measured: string, path: string): string =>
-	`measured earlier (${measured.slice(0, 10)} ${measured.slice(11, 16)} UTC; delete ${path} to measure again)`;
+	`measured earlier (${momentOf(measured)}; delete ${path} to measure again)`;
+
+/** The same of a run that measures no times: without the file there would be none. */
+export const keptSince = (measured: string, path: string): string => `measured by an earlier run (${momentOf(measured)}; kept in ${path})`;
+
+const momentOf = (measured: string): string => `${measured.slice(0, 10)} ${measured.slice(11, 16)} UTC`;
 
 /** Times of the parts of a model, how far they spread, and the file that they are kept in. */
 export interface TimedParts {
