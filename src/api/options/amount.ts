@@ -1,7 +1,8 @@
 // How much to remove, and which limits hold.
 import type { OptionRows } from "./row.js";
 
-const blockNumbers = "numbered from 0 as in the tensor names, e.g. 3,7-9 (6-9a: only their attention parts)";
+const numbers = "numbered from 0 as in the tensor names, e.g. 3,7-9";
+const blockNumbers = `${numbers} (6-9a: only their attention parts)`;
 
 export const amountRows = {
 	plan: {
@@ -66,7 +67,7 @@ export const amountRows = {
 		commands: ["prune", "apply", "evaluate", "speed"],
 		per: {
 			evaluate: { help: `Measure without these blocks, ${blockNumbers}; no file is written`, group: "measure" },
-			speed: { help: `Compare with the model without these blocks, ${blockNumbers}; no file is written`, group: "measure" },
+			speed: { help: `Compare with the model without these blocks, ${numbers} (attention parts need a written file); no file is written`, group: "measure" },
 		},
 	},
 	removeAttention: {

@@ -30,6 +30,8 @@ const evaluationsHelp = (taken: readonly RankMethod[]) => `Most candidates that 
 const evaluationsDefault = (taken: readonly RankMethod[]) =>
 	`by effort; paper 8000, paper-repaired 1000${taken.some(isEstimator) ? ", estimators 26 per block, 300 to 800" : ""}`;
 
+const usualGranularity = "half-block if the method and the architecture allow it, else block";
+
 export const searchRows = {
 	methods: {
 		flag: "methods",
@@ -71,12 +73,13 @@ export const searchRows = {
 		path: "search.granularity",
 		value: { kind: "choice", of: searchGranularities },
 		help: `Remove only whole blocks (block), also the second half of one with the first of the next (half-block), or attention parts alone (attention; ${readers("granularity")})`,
-		default: "half-block if the method and the architecture allow it, else block",
+		default: usualGranularity,
 		group: "search",
 		commands: ["prune", "rank", "frontier"],
 		plan: "granularity",
 		printedAfter: "method",
 		per: {
+			prune: { default: `${usualGranularity}; attention with an amount of attention parts` },
 			rank: {
 				help: "Rank whole blocks (block), also half-block cuts between neighbors (half-block; leave-one-out, auto), or attention parts alone (attention; these methods and the estimators)",
 			},

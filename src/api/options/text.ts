@@ -18,6 +18,11 @@ const seenAt = {
 	group: "text",
 } as const;
 
+/** Windows of a search of blocks. */
+const usualWindows = "10; 5 where the search goes by the divergence";
+/** With granularity `attention` the context decides. */
+const seenDefault = (blocks: string) => `${blocks}; for attention parts by the context`;
+
 export const textRows = {
 	text: {
 		flag: "text",
@@ -141,11 +146,16 @@ export const textRows = {
 		path: "windows",
 		value: { kind: "integer", min: 2 },
 		help: "Windows of text to search on",
-		default: "10; 5 where the search goes by the divergence",
+		default: usualWindows,
 		group: "text",
 		commands: ["prune", "rank", "compare", "frontier", "apply"],
 		plan: "windows",
-		per: { apply: { help: "Windows of text, as many as a search would take" } },
+		per: {
+			apply: { help: "Windows of text, as many as a search would take" },
+			prune: { default: seenDefault(usualWindows) },
+			rank: { default: seenDefault(usualWindows) },
+			frontier: { default: seenDefault(usualWindows) },
+		},
 	},
 	windowLength: {
 		flag: "window-length",
@@ -157,6 +167,9 @@ export const textRows = {
 		commands: ["prune", "rank", "compare", "frontier", "apply", "evaluate"],
 		plan: "windowLength",
 		per: {
+			prune: { default: seenDefault("128") },
+			rank: { default: seenDefault("128") },
+			frontier: { default: seenDefault("128") },
 			evaluate: {
 				value: { kind: "integer", min: 4 },
 				default: "512, or the model's context if that is smaller",
