@@ -15,6 +15,8 @@ const LONGROPE = {
 	"rope.scaling.original_context_length": u32(64),
 	"rope.scaling.attn_factor": f32(1.2),
 };
+/** Up to the original context llama.cpp takes the short factors (llama-model.cpp:2267). */
+const SHORT_LONGROPE = { ...LONGROPE, "rope.scaling.original_context_length": u32(2048) };
 const SOME_WITHOUT = {
 	"attention.head_count": u32s(4, 4, 0, 2, 4, 0, 4, 4),
 	"attention.head_count_kv": u32s(2, 4, 0, 2, 1, 0, 4, 2),
@@ -40,6 +42,7 @@ export const ATTENTION_MODELS: readonly OwnModel[] = [
 	{ name: "llama-fused-weights-alone", architecture: "llama", keys: GQA, ...plain, ...hasBiases, fused: ["weight"] },
 	{ name: "llama-rope-factors", architecture: "llama", keys: { ...GQA, "rope.freq_base": f32(5e5) }, ...withFactors },
 	{ name: "llama-longrope", architecture: "llama", keys: LONGROPE, ...withFactors },
+	{ name: "llama-longrope-short", architecture: "llama", keys: SHORT_LONGROPE, ...withFactors },
 	{
 		name: "llama-wide-heads",
 		architecture: "llama",

@@ -284,7 +284,9 @@ describe("the page", () => {
 		const [first, second] = chartsOf(timedReport());
 		expect([first, second!.title]).toEqual([amount, time]);
 		expect(second!.points).toBe(amount!.points);
-		expect(second!.said).toMatch(/^Lines and points of loss .*, against derived milliseconds per token at 8,192, 2\d\.\d to 30\.0\. Chosen: /);
+		expect(second!.said).toMatch(
+			/^Lines and points of loss .*, against derived milliseconds per token at 8,192, 2\d\.\d to 30\.0\. Chosen: /,
+		);
 		const mixed = chartsOf(timedReport(withAttention));
 		expect(mixed.map(({ title }) => title)).toEqual([time, "Quality against parts removed"]);
 		expect(mixed[0]!.said).toMatch(/^Points of loss/);
