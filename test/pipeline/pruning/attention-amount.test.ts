@@ -42,6 +42,7 @@ describe.skipIf(!hasTools)("a share of the KV cache where blocks have different 
 		const { plan } = await pruneGguf(await unlike(), undefined, options);
 		const { before, after } = plan!.context!.kvCache;
 		expect(after).toBeLessThanOrEqual(before / 2);
+		expect(plan!.command).toContain("--target-kv 0.5");
 	});
 });
 
