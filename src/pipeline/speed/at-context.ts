@@ -161,10 +161,15 @@ function promptWithin(most: number, secondsPerToken: number): number {
 	return Math.max(1, Math.min(tokens, most));
 }
 
-/** Half of the blocks, whose absence shows the time of a part, and how many have attention; undefined if none of them can go that has. */
-function comparedHalf(header: Pick<Header, "file" | "blocks">) {
-	const removed = spreadSet(header.blocks, Math.floor(header.blocks.blocks / 2));
+/**
+ * Half of the blocks, whose absence shows the time of a part, and how many have attention: about half of those. Undefined if none of them
+ * can go that has.
+ */
+export function comparedHalf(
+	header: Pick<Header, "file" | "blocks">,
+): { readonly removed: readonly number[]; readonly attentions: { readonly all: number; readonly without: number } } | undefined {
 	const attending = blocksWithAttention(header);
+	const removed = spreadSet(header.blocks, Math.floor(header.blocks.blocks / 2), (block) => attending.has(block));
 	const attentions = { all: attending.size, without: removed?.filter((block) => attending.has(block)).length ?? 0 };
 	return removed && attentions.without > 0 ? { removed, attentions } : undefined;
 }
