@@ -142,13 +142,12 @@ async function measured(model: Model, context: number, options: Measuring): Prom
 	const turns = async (shape: SpeedShape) => {
 		const [whole, fewer] = await run(shape);
 		const each = (seconds: ArrayLike<number>) => Array.from(seconds, (all) => all / shape.generatedTokens);
-		return { whole: each(whole!.generationSeconds), fewer: each(fewer!.generationSeconds) };
+		const tokens = shape.promptTokens + shape.generatedTokens / 2;
+		return { whole: each(whole!.generationSeconds), fewer: each(fewer!.generationSeconds), tokens };
 	};
-	const atStart = await turns(startShape);
-	const measuredAt = far.promptTokens + far.generatedTokens / 2;
 	return partTimes(context, {
-		...{ blocks, without: removed.length, attentions, atStart },
-		far: { ...(await turns(far)), tokens: measuredAt },
+		...{ blocks, without: removed.length, attentions },
+		...{ atStart: await turns(startShape), far: await turns(far) },
 		attentionBytes: attentionShareOfBlock(model),
 	});
 }
