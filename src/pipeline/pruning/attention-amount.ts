@@ -11,7 +11,15 @@ import { contextFor, namesAttention, searchesAttention, seenText } from "../pref
 import { removableAttentions } from "../preflight/method-options.js";
 import type { Header } from "../preflight/model-header.js";
 import type { SizeRange } from "../preflight/target-size.js";
-import { type AtContext, attentionShareOfBytes, canTimeParts, kvBytes, partTimesAt, withKeptTimes } from "../speed/at-context.js";
+import {
+	type AtContext,
+	attentionShareOfBytes,
+	canTimeParts,
+	kvBytes,
+	partTimesAt,
+	unequalParts,
+	withKeptTimes,
+} from "../speed/at-context.js";
 import { defaultWindowLength } from "../session/calibration-windows.js";
 import { attentionShare, attentionsFor, attentionsRange, speedupWithout } from "../speed/part-times.js";
 import { isOpen } from "../speed/settle.js";
@@ -232,6 +240,12 @@ function tellContext(header: Header, { context, times, seen }: Omit<AtContext, "
 			`losses are of windows of ${windowLength} tokens, at all positions, beside a context of ${context}. Attention matters more later in a text: --window-length sees more, and --remove-attention N chooses by later positions`,
 		);
 	if (!times) return;
+	const differ = unequalParts(header);
+	if (differ !== undefined)
+		log(
+			"note",
+			`times are those of an average part, but parts of this model differ in size: ${differ}. So the time of a candidate is approximate; prune-gguf speed compares two files`,
+		);
 	const share = attentionShare(times);
 	const per = share > 0 ? `${formatSignificant(1 / share)} of them take as long as a block` : "they take next to no time";
 	const of = `at a context of ${context} an attention part takes ${Math.round(100 * share)} % of a block's time: ${per}`;

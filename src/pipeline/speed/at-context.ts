@@ -198,6 +198,25 @@ function attentionShareOf(header: Pick<Header, "file" | "blocks">, counted: (blo
 	return sum(0) / Math.max(1, sum(0) + sum(1));
 }
 
+/** Factor between the largest and the smallest part from which on one time for all is worth a word: more than mixed types of weights make. */
+const unequal = 1.25;
+
+/** Which parts of this model differ clearly in size, for people: one time is taken for all of a kind. Undefined if none do. */
+export function unequalParts(header: Pick<Header, "file" | "blocks">): string | undefined {
+	const sizes = partSizes(header, storedBytes);
+	const attending = [...blocksWithAttention(header)];
+	const kv = kvBytes(header, 1);
+	const factor = (bytes: readonly number[]) => (bytes.length === 0 ? 1 : Math.max(...bytes) / Math.min(...bytes));
+	const factors = {
+		"attention parts": Math.max(factor(attending.map((block) => sizes[2 * block]!)), factor(attending.map((block) => kv[block]!))),
+		"feed-forward parts": factor(sizes.filter((size, part) => part % 2 === 1 && size > 0)),
+	};
+	const found = Object.entries(factors).filter(([, by]) => by >= unequal);
+	return found.length === 0
+		? undefined
+		: found.map(([parts, by]) => `${parts} by a factor of up to ${Number(by.toPrecision(2))}`).join(" and ");
+}
+
 /** Bytes of an F16 value, in which llama.cpp keeps keys and values unless told otherwise. */
 const valueBytes = 2;
 
