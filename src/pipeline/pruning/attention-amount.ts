@@ -93,9 +93,12 @@ export function attentionAmount(header: Header, asked: AskedAmount, options: Con
 	if (asked === "gate" || asked === "curve") return asked;
 	if ("attentions" in asked) {
 		const { attentions, blocks = 0 } = asked;
-		const beside = blocks > 0 ? ` beside ${blocks} ${blocks === 1 ? "block" : "blocks"}, which take theirs with them` : "";
+		// Blocks that have none take none with them.
+		const taken = Math.max(0, blocks - header.blocks.withoutAttention.length);
+		const theirs = taken === blocks ? ", which take theirs with them" : `, of which at least ${taken} take theirs with them`;
+		const beside = blocks > 0 ? ` beside ${blocks} ${blocks === 1 ? "block" : "blocks"}${taken > 0 ? theirs : ""}` : "";
 		const what = `${attentions} ${attentions === 1 ? "attention part" : "attention parts"} cannot be removed${beside}`;
-		checkAttentions(header, attentions + blocks, { what, advice: lessOf(header, blocks) });
+		checkAttentions(header, attentions + taken, { what, advice: lessOf(header, { blocks, taken }) });
 		return asked;
 	}
 	if ("kv" in asked) {
@@ -161,16 +164,17 @@ interface TooManyAttentions {
 function checkAttentions({ blocks: plan }: Header, count: number, { what, more = "", advice = "Ask for less." }: TooManyAttentions): void {
 	const free = removableAttentions(plan);
 	if (count <= free.length) return;
-	const stays = Array.from({ length: plan.blocks }, (_, block) => block + 0.25).filter((one) => !free.includes(one - 0.25));
+	const own = Array.from({ length: plan.blocks }, (_, block) => block).filter((block) => !plan.withoutAttention.includes(block));
+	const stays = own.filter((block) => !free.includes(block)).map((block) => block + 0.25);
 	const [first] = stays;
 	const why = first === undefined ? "" : `, all but ${formatBlocks(stays)} (${plan.check([first])})`;
-	throw new InvalidOptionError(`${what}: at most ${free.length} of ${plan.blocks} attention parts can go${why}${more}. ${advice}`);
+	throw new InvalidOptionError(`${what}: at most ${free.length} of ${own.length} attention parts can go${why}${more}. ${advice}`);
 }
 
-/** The largest number of attention parts beside so many blocks, as it is asked for. */
-function lessOf({ blocks }: Header, beside: number): string {
-	const most = removableAttentions(blocks).length - beside;
-	return most < 1 ? "Ask for less." : `Give --remove-attention ${most} or less${beside === 0 ? "" : `, or fewer blocks`}.`;
+/** The largest number of attention parts beside so many blocks, as it is asked for. @param beside blocks, and attention parts that they take */
+function lessOf({ blocks }: Header, beside: { readonly blocks: number; readonly taken: number }): string {
+	const most = removableAttentions(blocks).length - beside.taken;
+	return most < 1 ? "Ask for less." : `Give --remove-attention ${most} or less${beside.taken === 0 ? "" : `, or fewer blocks`}.`;
 }
 
 /** What reaches more than attention parts alone do. */

@@ -46,6 +46,30 @@ describe.skipIf(!hasTools)("a share of the KV cache where blocks have different 
 	});
 });
 
+describe.skipIf(!hasTools)("attention parts beside blocks of which two have none", () => {
+	it("may be as many as can go, less those that blocks with attention take", async () => {
+		const header = await readModelHeader(await unlike(), {});
+		const asked = (attentions: number, blocks: number) => () =>
+			attentionAmount(header, { attentions, blocks }, { granularity: "attention" });
+		expect(asked(5, 2)()).toEqual({ attentions: 5, blocks: 2 });
+		expect(asked(3, 4)()).toEqual({ attentions: 3, blocks: 4 });
+		expect(asked(4, 4)).toThrow(
+			/^4 attention parts cannot be removed beside 4 blocks, of which at least 2 take theirs with them: at most 5 of 6 attention parts can go, all but 0a .* Give --remove-attention 3 or less, or fewer blocks\.$/,
+		);
+		expect(asked(6, 1)).toThrow(/ beside 1 block: at most 5 .* Give --remove-attention 5 or less\.$/);
+	});
+
+	it("are removed beside blocks that leave enough of them", async () => {
+		const { plan } = await pruneGguf(await unlike(), undefined, {
+			...small,
+			removeAttention: 5,
+			removeBlocks: 2,
+			search: { effort: "quick" },
+		});
+		expect(plan!.removed).toEqual([1.25, 2, 3.25, 4.25, 5, 6.25, 7.25]);
+	});
+});
+
 describe.skipIf(!hasTools)("a speed-up", () => {
 	// Six attention parts of 1 s and eight feed-forward parts of 1 s, and a second beside them; five attention parts can go.
 	const times = {
@@ -67,7 +91,7 @@ describe.skipIf(!hasTools)("a speed-up", () => {
 		expect(attentions).toBe(5);
 		expect(time!.reaches([1.25, 3.25, 4.25, 6.25, 7.25])).toBe(false);
 		expect(time!.reaches([1, 3, 4, 6])).toBe(true);
-		await expect(of(2, true)).rejects.toThrow(/by attention parts alone: at most 5 of 8 attention parts can go/);
+		await expect(of(2, true)).rejects.toThrow(/by attention parts alone: at most 5 of 6 attention parts can go, all but 0a \(/);
 		await expect(of(100)).rejects.toThrow(/without all attention parts and blocks that can go .* Give a smaller one/);
 	});
 });
