@@ -181,7 +181,8 @@ function checkShare({ method, blocks, kmax }: MethodTask, options: ChoosingSetti
 	const { maxEvaluations, maxTokens } = options;
 	if (!masksWithin) return;
 	const needed = masksWithin(least(blocks, kmax, options.granularity), kmax);
-	const what = `${method} needs at least ${needed} evaluations to remove up to ${kmax} of ${blocks} blocks`;
+	const parts = options.granularity === "attention" ? "attention parts" : "blocks";
+	const what = `${method} needs at least ${needed} evaluations to remove up to ${kmax} of ${blocks} ${parts}`;
 	const ofBlocks = masksWithin(least(blocks, kmax), kmax);
 	const more =
 		ofBlocks < needed

@@ -166,6 +166,11 @@ describe("methods on attention parts alone", () => {
 	});
 });
 
+it("a budget that is too small is told for attention parts", () => {
+	const task = { method: "auto", blocks: 10, kmax: 3 } as const;
+	expect(() => checkBudget(task, { ...attention, maxEvaluations: 3 }, 1)).toThrow(/to remove up to 3 of 10 attention parts, got/);
+});
+
 describe("granularity attention", () => {
 	const two = { architecture: "x", parts: { allowed: true }, attention: { allowed: true } } as const;
 	const none = { ...two, attention: { allowed: false, reason: "its graph has none" } } as const;
@@ -181,8 +186,9 @@ describe("granularity attention", () => {
 
 	it("is refused with the reason, and what to use instead", () => {
 		expect(() => granularityOf({ method: "auto", ...attention }, none)).toThrow(
-			/its graph has none. Remove whole blocks or half-block cuts instead: -n N, without options of attention parts$/,
+			/its graph has none. Remove whole blocks or half-block cuts instead, with -n N and without --granularity attention$/,
 		);
+		expect(() => granularityOf({ method: "auto", targetKv: 0.5 }, none)).toThrow(/ without --target-kv$/);
 		expect(() => granularityOf({ method: "auto", removeAttention: 1, granularity: "half-block" }, two)).toThrow(
 			/leave out --granularity half-block/,
 		);
