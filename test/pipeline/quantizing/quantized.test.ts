@@ -236,8 +236,14 @@ describe("the verdict", () => {
 	it("counts attention parts as what they are", () => {
 		const of = (removed: readonly number[]) => {
 			const pruned = { bytes: 1000, ...figures(0.3) };
-			return alternativesVerdict({ removed, pruned, items: [item("Q2_K", 990, 0.2, -0.1)], sourceQuantized: false, windows: 10, blocks: 20 })
-				.text;
+			return alternativesVerdict({
+				removed,
+				pruned,
+				items: [item("Q2_K", 990, 0.2, -0.1)],
+				sourceQuantized: false,
+				windows: 10,
+				blocks: 20,
+			}).text;
 		};
 		expect(of([1.25, 2.25])).toMatch(/^Removing 2 attention parts \(.*Removing attention parts also leaves a smaller KV cache/);
 		expect(of([1.25, 4])).toMatch(/^Removing 1 block and 1 attention part \(.* leaves 5 % fewer blocks to run, and a smaller KV cache/);
