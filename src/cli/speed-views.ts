@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration, formatInteger, formatSignificant, formatSpeedup } from "../report/format.js";
-import { formatBlocks } from "../notation.js";
+import { removedText } from "../notation.js";
 import { percentChange, speedChange } from "../report/figures.js";
 import { wrapped } from "../report/summary.js";
 import { formatTable, paint, type TextStyle } from "../report/table.js";
@@ -40,7 +40,7 @@ export function speedResultText({ model, against, removed, speed, seconds }: Spe
 	const headline = pair
 		? `${speedSentence("Generation", ratio.generation)}; ${speedSentence("reading a prompt", ratio.prompt)}.`
 		: `Generates ${formatSignificant(before.generation.median)} tokens/s and reads ${formatSignificant(before.prompt.median)} tokens/s of a prompt.`;
-	const what = removed.length > 0 ? `${model.name} without blocks ${formatBlocks(removed)} (in memory, no file written)` : model.name;
+	const what = removed.length > 0 ? `${model.name} without ${removedText(removed)} (in memory, no file written)` : model.name;
 	const count = (n: number, word: string) => `${formatInteger(n)} ${word}${n === 1 ? "" : "s"}`;
 	const how = `${what}: ${count(promptTokens, "prompt token")} at once, then ${count(generatedTokens, "token")} generated.`;
 	const spread = `Medians of ${count(repetitions, "repetition")}${pair ? ", measured in turns" : ""}; lowest and highest in brackets.`;

@@ -2,7 +2,7 @@ import { runCommand } from "./commands.js";
 import { contextNotes, contextRows } from "./context.js";
 import { figureText } from "./figures.js";
 import { formatBytes, formatCount, formatInteger } from "./format.js";
-import { removedText } from "../notation.js";
+import { askedAmount, removedText } from "../notation.js";
 import { halvesNote } from "./halves.js";
 import { healSentence } from "./heal.js";
 import type { Report } from "./report-data.js";
@@ -16,7 +16,7 @@ import { visible } from "./tags.js";
  */
 export function cardText(report: Report): string {
 	const { verdict, model, output, removal, quality, speed, alternatives, reproduce } = report;
-	const name = output?.name ?? nameWithout(model.name, removal?.removed.length ?? 0);
+	const name = output?.name ?? nameWithout(model.name, removal?.removed ?? []);
 	const quantized = quantizedText(report);
 	const figures = [...(quality?.figures ?? []).map(figureText), ...(speed?.figures ?? []).map(speedRow), ...contextRows(report)];
 	const set = removal?.removed ?? [];
@@ -75,8 +75,8 @@ export function cardText(report: Report): string {
 }
 
 /** Name of a model that was not written. */
-function nameWithout(name: string, count: number): string {
-	return count === 0 ? name : `${name} without ${count} block${count === 1 ? "" : "s"}`;
+function nameWithout(name: string, removed: readonly number[]): string {
+	return removed.length === 0 ? name : `${name} without ${askedAmount(removed).words}`;
 }
 
 /** Text that Markdown shows as it is, on one line. */

@@ -3,12 +3,16 @@ import type { LogEvent, PruneOptions } from "../../src/api/index.js";
 import { findFrontier } from "../../src/jobs/frontier/frontier.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
 import { KeptPartTimes, KeptSpeed } from "../../src/pipeline/speed/kept.js";
+import { ATTENTION_MODELS } from "../conformance/attention-models.js";
+import { hasTools } from "../conformance/fixtures.js";
+import { u32 } from "../conformance/keys.js";
+import { makeOwnModel } from "../conformance/own-fixtures.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
 
 // What is said before a search of attention parts. The times are those of an earlier run that measured a machine of our own making.
 
-const { out } = ownHomes();
+const { fresh, out } = ownHomes();
 afterEach(() => vi.restoreAllMocks());
 const { speed: _speed, samples: _samples, ...asUsual } = { ...small, dryRun: true, windowLength: 64 } satisfies PruneOptions;
 const attention = { ...asUsual, search: { granularity: "attention", effort: "quick" } } as const satisfies PruneOptions;
@@ -21,9 +25,9 @@ function keepTimes(share: number, turns = [partsOf(share)]): void {
 	vi.spyOn(KeptPartTimes.prototype, "read").mockResolvedValue({ times, turns, keptIn: "kept.speed.json" });
 }
 
-async function saidOf(options: PruneOptions, output?: string) {
+async function saidOf(options: PruneOptions, output?: string, model = fixturePath) {
 	const said: LogEvent[] = [];
-	await pruneGguf(fixturePath, output, { ...options, onLog: (event) => said.push(event) });
+	await pruneGguf(model, output, { ...options, onLog: (event) => said.push(event) });
 	const of = (level: LogEvent["level"]) => said.filter((event) => event.level === level).map(({ message }) => message);
 	return { notes: of("note"), warnings: of("warning") };
 }
@@ -60,6 +64,16 @@ describe("times that an earlier run measured", () => {
 		expect((await saidOf({ ...asUsual, remove: [3], context: 256 })).warnings).toEqual([]);
 		keepTimes(0.56);
 		expect((await saidOf(attention)).warnings).toEqual([]);
+	});
+
+	it.skipIf(!hasTools)("are said to be of an average part if parts differ in size", async () => {
+		keepTimes(0.7);
+		const unlike = ATTENTION_MODELS.find(({ name }) => name === "deci-some-without")!;
+		const own = await makeOwnModel({ ...unlike, plainKeys: { "tokenizer.ggml.bos_token_id": u32(1) } }, fresh("unlike"));
+		const about = async (model: string) =>
+			(await saidOf(attention, undefined, model)).notes.filter((note) => note.startsWith("times are those of an average part"));
+		expect(await about(own)).toEqual([expect.stringContaining("attention parts by a factor of up to 4 and feed-forward parts by")]);
+		expect(await about(fixturePath)).toEqual([]);
 	});
 });
 

@@ -148,6 +148,7 @@ describe("a search of attention parts", () => {
 		const message = await stopped.then(String, (error: Error) => error.message);
 		expect(message).toContain("--ignore-limits writes it all the same.");
 		expect(message).not.toContain("ask for");
+		expect(message).toContain("prune-gguf --granularity attention with these limits and no amount looks for one");
 	});
 
 	it("leaves so much of the KV cache", async () => {

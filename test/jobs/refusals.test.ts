@@ -69,6 +69,10 @@ describe("pruneGguf refuses", () => {
 			await expect(job).rejects.toThrow(InvalidOptionError);
 			await expect(job).rejects.toThrow(/small\.gguf .*without an amount: .*--remove-blocks.*--target-size.*leave the output out/);
 		}
+		const parts = pruneGguf(fixturePath, "small.gguf", { search: { granularity: "attention" } });
+		await expect(parts).rejects.toThrow(
+			/an amount: .*--remove-attention 9, --target-kv 50% or .* see what removing attention parts costs$/,
+		);
 		const job = pruneGguf(fixturePath, undefined, { plan: "plan.json" });
 		await expect(job).rejects.toThrow(/--save-plan needs an amount: .*--remove-blocks/);
 	});
@@ -83,8 +87,13 @@ describe("pruneGguf refuses", () => {
 		await refused({ removeAttention: 9, removeBlocks: 3 }).toThrow(
 			/ beside 3 blocks.* Give --remove-attention 8 or less, or fewer blocks\.$/,
 		);
-		await refused({ removeAttention: 1, removeBlocks: 12 }).toThrow(/beside 12 blocks.*: at most 11 .* Ask for less\.$/);
-		await refused({ targetKv: 0.01 }).toThrow(/^a KV cache of 1 % cannot be reached: at most 11 .*all but 0a/);
+		await refused({ removeAttention: 1, removeBlocks: 12 }).toThrow(/beside 12 blocks.*: at most 11 .* Give fewer blocks\.$/);
+		await refused({ targetKv: 0.01 }).toThrow(
+			/^a KV cache of 1 % cannot be reached: at most 11 .*all but 0a.* Give --target-kv 9% or more\.$/,
+		);
+		const limited = { search: { granularity: "attention" }, limits: { maxPplRatio: 1.2, ignore: true } } as const;
+		await refused(limited).toThrow(/say how much to remove with --remove-attention, --target-kv or --target-speedup$/);
+
 		await refused({ remove: [12], context: 256 }).toThrow(/no block 12/);
 		expect(phases).toEqual([]);
 	});

@@ -30,6 +30,13 @@ describe("the model card", () => {
 		expect(text).not.toMatch(/without (blocks|0)|\bnone\b/);
 	});
 
+	it("names a model without attention parts by what it lacks", () => {
+		const { output, ...report } = madeUpReport();
+		const named = (removed: number[]) => cardText({ ...report, removal: { ...report.removal!, removed } }).split("\n")[8];
+		expect(named([4, 6.25, 7.25])).toMatch(/^# .* without 1 block and 2 attention parts$/);
+		expect(named([4, 5])).toMatch(/ without 2 blocks$/);
+	});
+
 	it("is short", () => {
 		expect(card.split("\n").length).toBeLessThan(56);
 	});

@@ -78,6 +78,8 @@ export class ModelKeys {
 		if ("vocabulary" in condition) return this.vocabulary() === condition.vocabulary;
 		if ("firstBlock" in condition) return this.perBlock("attention.head_count", 1)[0] === 0;
 		if ("tensor" in condition) return this.file.tensor(condition.tensor) !== undefined;
+		if ("everyNumber" in condition)
+			return this.perBlock(condition.everyNumber, this.blocks(entry).trunk).every((number) => number > condition.above);
 		if ("everyBlock" in condition) return this.#everyBlockHolds(condition.everyBlock, entry);
 		if ("flag" in condition) return this.file.value(this.full(condition.flag)) === true;
 		const headSize = this.number("attention.key_length");

@@ -151,6 +151,7 @@ function conditionText(condition: Condition): string {
 	if ("vocabulary" in condition) return `there are ${condition.vocabulary} tokens`;
 	if ("firstBlock" in condition) return "the first block states no attention heads";
 	if ("tensor" in condition) return `there is ${code(condition.tensor)}`;
+	if ("everyNumber" in condition) return `${code(condition.everyNumber)} of each block > ${condition.above}`;
 	if ("everyBlock" in condition) return `each block has ${code(condition.everyBlock)}`;
 	if ("flag" in condition) return `${code(condition.flag)} is true`;
 	return "the size of an attention head is not width / heads";

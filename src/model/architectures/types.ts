@@ -19,6 +19,8 @@ export type Condition =
 	| { readonly firstBlock: "without heads" }
 	/** The model holds a tensor of that name. */
 	| { readonly tensor: string }
+	/** The number of every block under the key, which holds one number or one for each block, is above `above`. */
+	| { readonly everyNumber: string; readonly above: number }
 	/** Every block holds a tensor of that name (after `blk.N.`). */
 	| { readonly everyBlock: string }
 	/** The value under the key is true. */

@@ -1,5 +1,6 @@
 // The gate on a set that was chosen: it passes, or no model is written and the closest plan that would pass is named.
 import { commandToRemove } from "../preflight/command-line.js";
+import { namesAttention } from "../preflight/context.js";
 import { type ClosestPlan, LimitsNotMetError } from "../../errors.js";
 import { type Gate, requirementText, verdictOfGate } from "./gate.js";
 import { meanLoss } from "../../game/game.js";
@@ -13,10 +14,17 @@ import type { PlanLimits, PlanLimit } from "../../storage/plan-limits.js";
 import type { Choices } from "../methods/selection-context.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import type { JobOptions } from "../../api/index.js";
-import type { AmountSettings, AskedSettings, HealSettings, LimitSettings, SessionSettings } from "../../api/options/settings.js";
+import type {
+	AmountSettings,
+	AskedSettings,
+	HealSettings,
+	LimitSettings,
+	MethodSettings,
+	SessionSettings,
+} from "../../api/options/settings.js";
 
 /** What a verdict depends on, and what is said with it. */
-export type GateSettings = LimitSettings & AmountSettings & HealSettings & JobOptions;
+export type GateSettings = LimitSettings & AmountSettings & Pick<MethodSettings, "granularity"> & HealSettings & JobOptions;
 
 /** A gate with what is needed to look for a set that passes it. */
 export interface GateCheck {
@@ -80,9 +88,10 @@ function gateError(
 ): LimitsNotMetError {
 	const forced = amountGiven(options) ? "--ignore-limits writes it all the same." : "";
 	if (!closest) {
+		const attention = ofAttention(options);
 		const advice = amountGiven(options)
-			? "prune-gguf with these limits and no amount looks for one"
-			: "allow more, or ask for less (--remove-blocks or --remove-attention)";
+			? `prune-gguf ${attention ? "--granularity attention " : ""}with these limits and no amount looks for one`
+			: `allow more, or ask for less with ${attention ? "--remove-attention" : "--remove-blocks"}`;
 		return new LimitsNotMetError(`${message} No smaller removal that this run knows meets it; ${advice}. ${forced}`.trimEnd(), {
 			figures,
 		});
@@ -94,6 +103,10 @@ function gateError(
 	const set = `removing ${countedText(removed)} ${how} (${shown}${unhealed})`;
 	return new LimitsNotMetError(`${message} Closest: ${set}:\n  ${command}\n${forced}`.trimEnd(), { figures, closest });
 }
+
+/** Whether attention parts are searched, or among those that are named. */
+const ofAttention = ({ granularity, removeAttention, targetKv, ...named }: GateSettings): boolean =>
+	granularity === "attention" || removeAttention !== undefined || targetKv !== undefined || namesAttention(named);
 
 /** Whether it was said how much to remove, or the limits decided. */
 function amountGiven({ removeBlocks, removeFraction, remove, targetSize, targetSpeedup, ...attention }: AmountSettings): boolean {

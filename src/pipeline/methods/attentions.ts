@@ -1,6 +1,6 @@
 // A method on the attention parts alone: it plays the game of attentions as if they were blocks. What it finds is named as the model names
 // it, and counted from the original model.
-import type { AttentionGame } from "../../game/attention-game.js";
+import { attentionGame, type AttentionGame } from "../../game/attention-game.js";
 import { Coalition } from "../../game/coalition.js";
 import { type BatchOptions, type Game, meanLoss } from "../../game/game.js";
 import type { FoundSet, SearchResult, SearchStep } from "../../game/search/search.js";
@@ -14,6 +14,32 @@ export interface Beside {
 	/** Mean loss of the model with nothing removed, and what these blocks add to it. */
 	readonly originalLoss: number;
 	readonly added: number;
+}
+
+/**
+ * The sets of so many blocks that leave so many attention parts to remove. If none of those that were found does, the first of them with
+ * blocks exchanged for others, which have no attention of their own; none if that does not do either.
+ */
+export function setsLeaving(
+	game: Game,
+	{ found, rivals }: Pick<Choices, "found" | "rivals">,
+	{ blocks, attentions }: { readonly blocks: number; readonly attentions: number },
+): readonly (readonly number[])[] {
+	const own = found.byCount.get(blocks);
+	const sets = [...(own ? [own] : []), ...rivals].map(({ removed }) => removed).filter((removed) => removed.length === blocks);
+	const left = (removed: readonly number[]) => attentionGame(game, removed).removable;
+	const enough = sets.filter((removed) => left(removed) >= attentions);
+	if (enough.length > 0 || sets.length === 0) return enough;
+	let set: readonly number[] = sets[0]!;
+	const bare = [...attentionGame(game).frozen.keys()].filter((block) => !set.includes(block));
+	for (const block of set) {
+		const exchanged = bare
+			.map((other) => [...set.filter((one) => one !== block && one !== other), other].sort((a, b) => a - b))
+			.filter((next) => next.length === blocks && game.allows(Coalition.ofRemoved(game.players, next)));
+		set = exchanged.find((next) => left(next) > left(set)) ?? set;
+		if (left(set) >= attentions) return [set];
+	}
+	return [];
 }
 
 /** What is removed beside attention parts, measured; undefined for nothing. */

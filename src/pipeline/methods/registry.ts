@@ -22,7 +22,7 @@ import { LossMeter } from "../../game/loss-meter.js";
 import type { SearchOptions, SearchStep } from "../../game/search/search.js";
 import type { Session } from "../session/session.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
-import { inPositions, measureBeside, stepInPositions } from "./attentions.js";
+import { inPositions, measureBeside, setsLeaving, stepInPositions } from "./attentions.js";
 import type { Choices, SelectionContext } from "./selection-context.js";
 import { evaluationLimit, searchBudget } from "./budget.js";
 import { shiftedPairCosts } from "./shifted-pairs.js";
@@ -181,7 +181,8 @@ function checkShare({ method, blocks, kmax }: MethodTask, options: ChoosingSetti
 	const { maxEvaluations, maxTokens } = options;
 	if (!masksWithin) return;
 	const needed = masksWithin(least(blocks, kmax, options.granularity), kmax);
-	const what = `${method} needs at least ${needed} evaluations to remove up to ${kmax} of ${blocks} blocks`;
+	const parts = options.granularity === "attention" ? "attention parts" : "blocks";
+	const what = `${method} needs at least ${needed} evaluations to remove up to ${kmax} of ${blocks} ${parts}`;
 	const ofBlocks = masksWithin(least(blocks, kmax), kmax);
 	const more =
 		ofBlocks < needed
@@ -250,16 +251,18 @@ export async function chooseBase(
 	{ method, kmax: all, base: kmax }: Pick<MethodTask, "method" | "kmax"> & { readonly base: number },
 	options: ChoosingSettings,
 ): Promise<readonly number[]> {
-	const { found, rivals } = await choose(session, { method, kmax }, { ...baseOptions(options, kmax, all), method });
+	const choices = await choose(session, { method, kmax }, { ...baseOptions(options, kmax, all), method });
 	const { search } = session.games;
-	const own = found.byCount.get(kmax);
-	const sets = [...(own ? [own] : []), ...rivals].filter(({ removed }) => removed.length === kmax);
+	const sets = setsLeaving(search, choices, { blocks: kmax, attentions: all - kmax });
 	const measured = await search.measure(
-		sets.map(({ removed }) => Coalition.ofRemoved(search.players, removed)),
+		sets.map((removed) => Coalition.ofRemoved(search.players, removed)),
 		{ phase: "comparing blocks", signal: options.signal },
 	);
 	const [best] = measured.sort((a, b) => meanLoss(a) - meanLoss(b));
-	if (!best) throw new InvalidOptionError(`exactly ${kmax} blocks cannot be removed from this architecture`);
+	if (!best)
+		throw new InvalidOptionError(
+			`no candidate of exactly ${kmax} blocks was found that leaves ${all - kmax} attention parts to remove: give a smaller --remove-attention, or fewer blocks`,
+		);
 	return best.coalition.removed();
 }
 

@@ -56,7 +56,7 @@ export function planOrigin(
 		commandLine(basename(session.model.path), output === undefined ? undefined : basename(output), {
 			...namesOnly(asked),
 			...chosen,
-			...foundAmount(asked, granularity),
+			...foundAmount(asked),
 			...measuredSpeed(output, asked),
 		});
 	return {
@@ -75,10 +75,12 @@ export function planOrigin(
 	};
 }
 
-/** The number that was found stands for what asked for it; sets of a speed-up at a context differ in number, so that it stays what was asked for. */
-function foundAmount(asked: AskedSettings["asked"], granularity: GranularityUsed | undefined): Settings<"prune"> {
-	const number = { targetSpeedup: undefined, speedupOf: undefined, targetKv: undefined };
-	return granularity?.used === "attention" && asked.targetSpeedup !== undefined ? { targetKv: undefined } : number;
+/** A number that was found stands for what asked for it. Sets that reach a target at a context may differ in number: the target stays. */
+export function foundAmount({ removeBlocks, removeAttention }: AskedSettings["asked"]): Settings<"prune"> {
+	return {
+		...(removeBlocks === undefined ? {} : { targetSpeedup: undefined, speedupOf: undefined }),
+		...(removeAttention === undefined ? {} : { targetKv: undefined }),
+	};
 }
 
 /** As many layers as fit depends on what else uses the device. */

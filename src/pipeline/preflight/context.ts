@@ -101,7 +101,9 @@ export async function withContext<J extends Contextual>(job: J, header: Pick<Hea
 function checkContextOf({ context, remove }: Contextual, { path, blocks }: Pick<Header, "path" | "blocks">, named: string): void {
 	if (context === undefined) return;
 	if (remove === undefined)
-		throw new InvalidOptionError(`--context is what attention parts are weighed at: it belongs to --granularity attention${named}`);
+		throw new InvalidOptionError(
+			`--context says at how many tokens attention parts cost their time and KV cache: it belongs to --granularity attention${named}`,
+		);
 	if (!blocks.attention.allowed)
 		throw new InvalidOptionError(
 			`--context counts time and the KV cache only of models that can lose attention parts alone, not of ${path}: ${blocks.attention.reason}. Leave it out, and measure both with prune-gguf speed (--remove, --prompt-tokens, --context)`,

@@ -61,7 +61,7 @@ export function granularityOf(
 		throw new InvalidOptionError(
 			`--rounds ranks whole blocks again after each cut: leave out --rounds or ${asked ?? "--granularity attention"}`,
 		);
-	checkGranularity({ granularity }, blocks);
+	checkGranularity({ granularity }, blocks, asked);
 	const { architecture, parts } = blocks;
 	if (granularity === "attention") checkChoosesAttention(method, asked);
 	if (granularity !== undefined) return { used: granularity, reason: given === undefined ? `asked for by ${asked}` : "as given" };
@@ -107,14 +107,15 @@ const attentionOption = ({ removeAttention, targetKv }: Pick<AmountSettings, "re
 
 /**
  * Half-block cuts need blocks of two parts, one after the other; attention parts can go where llama.cpp runs blocks without one.
+ * @param asked option that asks for attention parts, if it is not the granularity itself
  * @throws InvalidOptionError, with the architecture's reason
  */
-export function checkGranularity(options: Pick<MethodSettings, "granularity">, blocks: PlanOfParts): void {
+export function checkGranularity(options: Pick<MethodSettings, "granularity">, blocks: PlanOfParts, asked?: string): void {
 	const { architecture, parts, attention } = blocks;
 	if (options.granularity === "attention" && !attention.allowed) {
 		const instead = parts.allowed ? "whole blocks or half-block cuts" : "whole blocks";
 		throw new InvalidOptionError(
-			`attention parts cannot be removed alone from a model of architecture ${shownText(architecture)}: ${attention.reason}. Remove ${instead} instead: -n N, without options of attention parts`,
+			`attention parts cannot be removed alone from a model of architecture ${shownText(architecture)}: ${attention.reason}. Remove ${instead} instead, with -n N and without ${asked ?? "--granularity attention"}`,
 		);
 	}
 	if (options.granularity !== "half-block" || parts.allowed) return;

@@ -7,7 +7,7 @@ import { inputFiles } from "./metric.js";
 import { type ModelHeaderOptions, type ReadOnce, readModelHeader } from "./model-header.js";
 import type { OwnOutput } from "./own-output.js";
 import { checkTarget } from "../../storage/atomic-file.js";
-import type { InputSettings, OverwriteSettings, ReportSettings, Settings } from "../../api/options/settings.js";
+import type { MethodSettings, InputSettings, OverwriteSettings, ReportSettings, Settings } from "../../api/options/settings.js";
 
 /** Where a plan goes that is named. */
 type PlanSettings = Pick<Settings<"prune">, "plan">;
@@ -72,15 +72,17 @@ async function isOwn(own: OwnOutput, name: string, path: string): Promise<boolea
 export async function checkWritesNothing(
 	model: string,
 	output: string | undefined,
-	options: PlanSettings & ModelHeaderOptions,
+	options: PlanSettings & ModelHeaderOptions & Pick<MethodSettings, "granularity">,
 ): Promise<void> {
 	if (output === undefined && options.plan === undefined) return;
 	await readModelHeader(model, options);
-	const how = "say how much to remove, for example with --remove-blocks 4, --target-size 3.5GB or --max-ppl-ratio 1.2";
+	const attention = options.granularity === "attention";
+	const amounts = attention ? "--remove-attention 9, --target-kv 50%" : "--remove-blocks 4, --target-size 3.5GB";
+	const how = `say how much to remove, for example with ${amounts} or --max-ppl-ratio 1.2`;
 	throw new InvalidOptionError(
 		output === undefined
 			? `--save-plan needs an amount: ${how}`
-			: `${output} cannot be written without an amount: ${how}; or leave the output out, to see what removing blocks costs`,
+			: `${output} cannot be written without an amount: ${how}; or leave the output out, to see what removing ${attention ? "attention parts" : "blocks"} costs`,
 	);
 }
 

@@ -11,19 +11,22 @@ import { measuredText } from "../../report/gate.js";
 import type { PlanLimit } from "../../storage/plan-limits.js";
 import type { Decision } from "./decision.js";
 import type { JobOptions } from "../../api/index.js";
-import type { AmountSettings, LimitSettings } from "../../api/options/settings.js";
+import type { AmountSettings, LimitSettings, MethodSettings } from "../../api/options/settings.js";
 
 /** An amount that limits say: the most blocks that meet the gate, or the fewest that reach a size in bytes. */
 export type LimitedAmount = "gate" | { readonly size: number };
 
 /** The amount that the options' limits say, where nothing else says one. @throws InvalidOptionError */
-export function limitedAmount(options: AmountSettings & LimitSettings): LimitedAmount | undefined {
+export function limitedAmount(options: AmountSettings & LimitSettings & Pick<MethodSettings, "granularity">): LimitedAmount | undefined {
 	if (options.targetSize !== undefined) return { size: options.targetSize };
 	if (!hasGate(options)) return undefined;
-	if (options.ignoreLimits)
-		throw new InvalidOptionError(
-			"--ignore-limits writes a model that does not meet the limits: say how much to remove with --remove-blocks, --remove or --target-size",
-		);
+	if (options.ignoreLimits) {
+		const amounts =
+			options.granularity === "attention"
+				? "--remove-attention, --target-kv or --target-speedup"
+				: "--remove-blocks, --remove or --target-size";
+		throw new InvalidOptionError(`--ignore-limits writes a model that does not meet the limits: say how much to remove with ${amounts}`);
+	}
 	return "gate";
 }
 

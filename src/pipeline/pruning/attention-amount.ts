@@ -11,7 +11,16 @@ import { contextFor, namesAttention, searchesAttention, seenText } from "../pref
 import { removableAttentions } from "../preflight/method-options.js";
 import type { Header } from "../preflight/model-header.js";
 import type { SizeRange } from "../preflight/target-size.js";
-import { type AtContext, attentionShareOfBytes, canTimeParts, kvBytes, partTimesAt, withKeptTimes } from "../speed/at-context.js";
+import {
+	type AtContext,
+	attentionShareOfBlock,
+	attentionShareOfBytes,
+	canTimeParts,
+	kvBytes,
+	partTimesAt,
+	unequalParts,
+	withKeptTimes,
+} from "../speed/at-context.js";
 import { defaultWindowLength } from "../session/calibration-windows.js";
 import { attentionShare, attentionsFor, attentionsRange, speedupWithout } from "../speed/part-times.js";
 import { isOpen } from "../speed/settle.js";
@@ -85,16 +94,20 @@ export function attentionAmount(header: Header, asked: AskedAmount, options: Con
 	if (asked === "gate" || asked === "curve") return asked;
 	if ("attentions" in asked) {
 		const { attentions, blocks = 0 } = asked;
-		const beside = blocks > 0 ? ` beside ${blocks} ${blocks === 1 ? "block" : "blocks"}, which take theirs with them` : "";
+		// Blocks that have none take none with them.
+		const taken = Math.max(0, blocks - header.blocks.withoutAttention.length);
+		const theirs = taken === blocks ? ", which take theirs with them" : `, of which at least ${taken} take theirs with them`;
+		const beside = blocks > 0 ? ` beside ${blocks} ${blocks === 1 ? "block" : "blocks"}${taken > 0 ? theirs : ""}` : "";
 		const what = `${attentions} ${attentions === 1 ? "attention part" : "attention parts"} cannot be removed${beside}`;
-		checkAttentions(header, attentions + blocks, { what, advice: lessOf(header, blocks) });
+		checkAttentions(header, attentions + taken, { what, advice: lessOf(header, { blocks, taken }) });
 		return asked;
 	}
 	if ("kv" in asked) {
 		const kv = kvBytes(header, contextFor(header, options));
 		const range = rangeForKv(kv, removableAttentions(header.blocks), asked.kv);
 		const [attentions = Number.POSITIVE_INFINITY] = range.counts;
-		checkAttentions(header, attentions, { what: `a KV cache of ${Number((100 * asked.kv).toPrecision(4))} % cannot be reached` });
+		const what = `a KV cache of ${Number((100 * asked.kv).toPrecision(4))} % cannot be reached`;
+		checkAttentions(header, attentions, { what, advice: largerShare(header, kv) });
 		return { attentions, range };
 	}
 	if ("speedup" in asked) {
@@ -118,11 +131,14 @@ export function attentionsForSpeedup(header: Header, speedup: number, { times, k
 	const target = `target-speedup ${speedup} cannot be reached at a context of ${context}`;
 	const fastest = (feedForward: number) => speedupWithout(times!, { attention: free, feedForward });
 	const asFast = (speed: number) => `generation at a context of ${context} is ${formatSignificant(speed)} times as fast`;
+	const most = fastest(header.blocks.maxRemovable);
 	if (alone) {
 		const more = `, with which ${asFast(fastest(0))}`;
-		checkAttentions(header, needed, { what: `${target} by attention parts alone`, more, advice: moreThanAttention(header) });
+		const withBlocks =
+			most < speedup ? "" : "Leave out --max-time, with which no candidates of attention parts and blocks are searched. Or: ";
+		const advice = `${withBlocks}${moreThanAttention(header)}`;
+		checkAttentions(header, needed, { what: `${target} by attention parts alone`, more, advice });
 	}
-	const most = fastest(header.blocks.maxRemovable);
 	if (needed > free && most < speedup - 1e-9)
 		throw new InvalidOptionError(`${target}: without all attention parts and blocks that can go ${asFast(most)}. Give a smaller one`);
 	return { attentions: Math.max(1, Math.min(needed, free)), time: timeFor(times!, speedup, kv) };
@@ -146,28 +162,40 @@ interface TooManyAttentions {
 	readonly what: string;
 	/** What else is known of the largest number. */
 	readonly more?: string;
-	readonly advice?: string;
+	readonly advice: string;
 }
 
 /** @throws InvalidOptionError with the largest number and what keeps the others, where the model cannot lose that many attention parts */
-function checkAttentions({ blocks: plan }: Header, count: number, { what, more = "", advice = "Ask for less." }: TooManyAttentions): void {
+function checkAttentions({ blocks: plan }: Header, count: number, { what, more = "", advice }: TooManyAttentions): void {
 	const free = removableAttentions(plan);
 	if (count <= free.length) return;
-	const stays = Array.from({ length: plan.blocks }, (_, block) => block + 0.25).filter((one) => !free.includes(one - 0.25));
+	const own = Array.from({ length: plan.blocks }, (_, block) => block).filter((block) => !plan.withoutAttention.includes(block));
+	const stays = own.filter((block) => !free.includes(block)).map((block) => block + 0.25);
 	const [first] = stays;
 	const why = first === undefined ? "" : `, all but ${formatBlocks(stays)} (${plan.check([first])})`;
-	throw new InvalidOptionError(`${what}: at most ${free.length} of ${plan.blocks} attention parts can go${why}${more}. ${advice}`);
+	throw new InvalidOptionError(`${what}: at most ${free.length} of ${own.length} attention parts can go${why}${more}. ${advice}`);
 }
 
-/** The largest number of attention parts beside so many blocks, as it is asked for. */
-function lessOf({ blocks }: Header, beside: number): string {
-	const most = removableAttentions(blocks).length - beside;
-	return most < 1 ? "Ask for less." : `Give --remove-attention ${most} or less${beside === 0 ? "" : `, or fewer blocks`}.`;
+/** The largest number of attention parts beside so many blocks, as it is asked for. @param beside blocks, and attention parts that they take */
+function lessOf({ blocks }: Header, beside: { readonly blocks: number; readonly taken: number }): string {
+	const most = removableAttentions(blocks).length - beside.taken;
+	if (most >= 1) return `Give --remove-attention ${most} or less${beside.taken === 0 ? "" : `, or fewer blocks`}.`;
+	return beside.taken === 0 ? blocksInstead : "Give fewer blocks.";
+}
+
+/** What to do where no attention part can go. */
+const blocksInstead = "Remove blocks instead, with -n N.";
+
+/** The smallest share of the KV cache that can be left, as it is asked for. */
+function largerShare({ blocks }: Header, kv: readonly number[]): string {
+	const all = sum(kv);
+	const least = Math.ceil((100 * (all - sum(removableAttentions(blocks).map((block) => kv[block]!)))) / all - 1e-9);
+	return least < 100 ? `Give --target-kv ${least}% or more.` : blocksInstead;
 }
 
 /** What reaches more than attention parts alone do. */
 const moreThanAttention = ({ blocks: { parts } }: Header): string =>
-	`Give -n N --remove-attention M for blocks beside them, or --granularity ${parts.allowed ? "half-block" : "block"} for a speed-up without them`;
+	`Give -n N --remove-attention M for blocks beside them, or --granularity ${parts.allowed ? "half-block" : "block"} for a speed-up without them.`;
 
 /** What sets of any parts must save, and which do. */
 function timeFor(times: PartTimes, target: number, kv: readonly number[]): NonNullable<AttentionAmount["time"]> {
@@ -188,9 +216,10 @@ export function attentionSizeText(header: Header): string {
 	return `a size is better reached with blocks: attention parts hold ${share} % of the bytes of this model's blocks. Leave out --granularity attention`;
 }
 
+const sum = (bytes: readonly number[]): number => bytes.reduce((all, some) => all + some, 0);
+
 /** Attention parts without which so much of the keys and values is left: blocks may have different numbers of heads. */
 function rangeForKv(kv: readonly number[], free: readonly number[], share: number): SizeRange {
-	const sum = (bytes: readonly number[]) => bytes.reduce((all, some) => all + some, 0);
 	const missing = (1 - share) * sum(kv) - 1e-9;
 	const ascending = free.map((block) => kv[block]!).sort((a, b) => a - b);
 	const counts = ascending.map((_, i) => i + 1);
@@ -232,6 +261,12 @@ function tellContext(header: Header, { context, times, seen }: Omit<AtContext, "
 			`losses are of windows of ${windowLength} tokens, at all positions, beside a context of ${context}. Attention matters more later in a text: --window-length sees more, and --remove-attention N chooses by later positions`,
 		);
 	if (!times) return;
+	const differ = unequalParts(header);
+	if (differ !== undefined)
+		log(
+			"note",
+			`times are those of an average part, but parts of this model differ in size: ${differ}. So the time of a candidate is approximate; prune-gguf speed compares two files`,
+		);
 	const share = attentionShare(times);
 	const per = share > 0 ? `${formatSignificant(1 / share)} of them take as long as a block` : "they take next to no time";
 	const of = `at a context of ${context} an attention part takes ${Math.round(100 * share)} % of a block's time: ${per}`;
@@ -239,6 +274,6 @@ function tellContext(header: Header, { context, times, seen }: Omit<AtContext, "
 	else
 		log(
 			"warning",
-			`${of}, and they hold ${Math.round(100 * attentionShareOfBytes(header))} % of its bytes. At such a context blocks or half-block cuts cost less for the same speed: prune-gguf MODEL OUTPUT -n N removes them`,
+			`${of}, and each holds ${Math.round(100 * attentionShareOfBlock(header))} % of its bytes. At such a context blocks or half-block cuts cost less for the same speed: prune-gguf MODEL OUTPUT -n N removes them`,
 		);
 }

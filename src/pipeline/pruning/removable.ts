@@ -22,7 +22,7 @@ import type {
 const amounts = ["removeBlocks", "removeAttention", "removeFraction", "remove", "targetSize", "targetSpeedup", "targetKv"] as const;
 
 /** @throws InvalidOptionError for an amount that is out of range, or said twice */
-export function amountOf(options: AmountSettings & LimitSettings): AskedAmount {
+export function amountOf(options: AmountSettings & LimitSettings & Pick<MethodSettings, "granularity">): AskedAmount {
 	const given = amounts.filter((name) => options[name] !== undefined);
 	if (given.length > 1) checkTogether(given);
 	const { removeBlocks, removeFraction, remove, targetSpeedup, targetKv } = options;
@@ -138,10 +138,16 @@ export function candidates(
 	if (sets.length === 0) {
 		const reachable = sizesFound(choices!);
 		throw new InvalidOptionError(
-			`exactly ${counts?.join(" or ") ?? count} ${base === undefined ? "blocks" : "blocks and attention parts together"} cannot be removed from this architecture; possible: ${reachable.join(", ") || "none"}`,
+			`exactly ${counts?.join(" or ") ?? count} ${countedParts(base)} cannot be removed from this architecture; possible: ${reachable.join(", ") || "none"}`,
 		);
 	}
 	return sets;
+}
+
+/** What is counted. @param base blocks among it, where attention parts are searched */
+function countedParts(base: number | undefined): string {
+	if (base === undefined) return "blocks";
+	return base === 0 ? "attention parts" : "blocks and attention parts together";
 }
 
 /** Which target candidates miss, and what to give instead. */

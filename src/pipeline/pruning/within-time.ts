@@ -143,7 +143,7 @@ export function roomForSets(
 	const rest = healing + sum(times.get("Writing and verifying")) + reportSeconds + speed + samples;
 	return (sets) => {
 		const fits = evaluations(sets) + rest <= limit - (Date.now() - started) / 1000;
-		if (!fits) logger(job.options)("note", `--max-time ${text(limit)} leaves out: candidates that remove fewer blocks, for the verdict`);
+		if (!fits) logger(job.options)("note", `--max-time ${text(limit)} leaves out: smaller candidates, for the verdict`);
 		return fits;
 	};
 }

@@ -5,6 +5,7 @@ import type { SourceShare } from "../../game/sources.js";
 import type { HealedTensor } from "../../model/fitting/tensors.js";
 import { figuresOf, lower, type Measured, finiteMean, pairedDifference } from "../session/paired-figures.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
+import { amountsOf, askedAmount } from "../../notation.js";
 import { References } from "./reference-logits.js";
 import { formatBytes, formatDifference } from "../../report/format.js";
 import { damagingLoss } from "../../report/trade.js";
@@ -181,6 +182,13 @@ type Compared = Pick<Judged, "pruned" | "items" | "windows">;
 /** Said where removing blocks damages the model, and nothing that was measured is better at its size. */
 const bothPoor = "Both are poor at this size: choose a larger file";
 
+/** What removing also saves, which no type of weights does. */
+function alsoSaved(removed: readonly number[], all: number): string {
+	const { blocks } = amountsOf(removed);
+	if (blocks === 0) return " Removing attention parts also leaves a smaller KV cache.";
+	return ` Removing blocks also leaves ${Math.round((100 * blocks) / all)} % fewer blocks to run, and a smaller KV cache.`;
+}
+
 /** Which is better at equal size or less, by the 95 % interval of the paired difference of the losses. What is damaged is not praised. */
 export function alternativesVerdict({
 	removed,
@@ -190,9 +198,8 @@ export function alternativesVerdict({
 	windows,
 	blocks,
 }: Judged): QuantizedAlternatives["verdict"] {
-	const count = `${removed.length} block${removed.length === 1 ? "" : "s"}`;
-	const cost = `Removing ${count} (${formatBytes(pruned.bytes)}) adds ${added(pruned.added)} nats per token`;
-	const share = ` Removing blocks also leaves ${Math.round((100 * removed.length) / blocks)} % fewer blocks to run, and a smaller KV cache.`;
+	const cost = `Removing ${askedAmount(removed).words} (${formatBytes(pruned.bytes)}) adds ${added(pruned.added)} nats per token`;
+	const share = alsoSaved(removed, blocks);
 	const twice = sourceQuantized
 		? " The input was quantized already, so these types are quantized twice, which flatters pruning: --quantize-from ORIGINAL compares fairly."
 		: "";
@@ -210,7 +217,7 @@ export function alternativesVerdict({
 		return { better: "quantizing", ...against, text: `${both} ${text}${poor ? "" : share}${twice}` };
 	}
 	if (winner === "first") return { ...against, ...prunedWins({ pruned, items, windows }, best, { both, twice }) };
-	const damaged = isPoor(best) ? bothPoor : "Removing blocks is poor at this size: choose a larger file";
+	const damaged = isPoor(best) ? bothPoor : "Pruning is poor at this size: choose a larger file";
 	return { better: "undecided", ...against, text: `${both} The two are statistically tied.${poor ? ` ${damaged}.` : share}${twice}` };
 }
 
@@ -223,7 +230,7 @@ function noneThatSmall({ pruned, items, windows }: Compared, cost: string): stri
 	const next = `${none} ${smallest.name} (${formatBytes(smallest.bytes)}, ${more} % larger) adds ${added(smallest.added)}`;
 	if (lower(smallest.againstPruned, windows) === "second" && !isPoor(smallest)) return `${next}: quantize if that size will do.`;
 	if (!isPoor(pruned)) return `${next}.`;
-	return `${next}. ${isPoor(smallest) ? "Both are poor" : "Removing blocks is poor at this size"}: choose a larger file.`;
+	return `${next}. ${isPoor(smallest) ? "Both are poor" : "Pruning is poor at this size"}: choose a larger file.`;
 }
 
 /** Pruning beats the largest version that is not larger; one that is much smaller says little about this size. */
@@ -233,7 +240,7 @@ function prunedWins(
 	{ both, twice }: { readonly both: string; readonly twice: string },
 ): Pick<QuantizedAlternatives["verdict"], "better" | "text"> {
 	const smaller = 1 - best.bytes / pruned.bytes;
-	const better = isPoor(pruned) ? bothPoor : "Removing blocks is the better way to this size";
+	const better = isPoor(pruned) ? bothPoor : "Pruning is the better way to this size";
 	if (smaller <= nearSize) return { better: "pruning", text: `${both} ${better}.${twice}` };
 	const gap = `${both} That file is ${Math.round(100 * smaller)} % smaller than the pruned one`;
 	const next = items.filter(({ bytes }) => bytes > pruned.bytes * (1 + sameSize)).at(-1);

@@ -61,7 +61,9 @@ export async function withSmaller<T extends Decided>(
 		const sets = finalists(session, choices, [count]);
 		if (!fits(countSets(sets))) break;
 		const coalitions = [Coalition.full(game.players), ...sets.map((set) => Coalition.ofRemoved(game.players, set.removed))];
-		const [full, ...found] = await session.timed("validation", () => game.measure(coalitions, { phase: "comparing fewer blocks", signal }));
+		const [full, ...found] = await session.timed("validation", () =>
+			game.measure(coalitions, { phase: "comparing smaller candidates", signal }),
+		);
 		const these = found.map((one, i) => asFinalist(session, sets[i]!, { measured: one, full: full! }));
 		measured.push(...these);
 		if (isAnySensible(these)) break;

@@ -1,4 +1,5 @@
 // The part of a report that sets pruning beside quantizing, from a plan.
+import { askedAmount } from "../../notation.js";
 import type { ReportAlternatives } from "../../report/report-data.js";
 import type { Plan } from "../../storage/plan.js";
 import type { ModelFigures } from "../../storage/plan-quantized.js";
@@ -9,7 +10,7 @@ type Version = ReportAlternatives["versions"][number];
 export function alternativesOf({ removed, quantized, quantizedAlternatives, model }: Plan): ReportAlternatives | undefined {
 	if (!quantizedAlternatives) return undefined;
 	const { reference, pruned, items, sourceQuantized, verdict } = quantizedAlternatives;
-	const name = `${removed.length} block${removed.length === 1 ? "" : "s"} removed`;
+	const name = `${askedAmount(removed).words} removed`;
 	const ownVersion: Version = {
 		...(quantized ? { name: `${name}, ${quantized.type}`, kind: "pruned and quantized" } : { name, kind: "pruned" }),
 		...{ removed: [...removed], bytes: pruned.bytes },

@@ -142,13 +142,12 @@ async function measured(model: Model, context: number, options: Measuring): Prom
 	const turns = async (shape: SpeedShape) => {
 		const [whole, fewer] = await run(shape);
 		const each = (seconds: ArrayLike<number>) => Array.from(seconds, (all) => all / shape.generatedTokens);
-		return { whole: each(whole!.generationSeconds), fewer: each(fewer!.generationSeconds) };
+		const tokens = shape.promptTokens + shape.generatedTokens / 2;
+		return { whole: each(whole!.generationSeconds), fewer: each(fewer!.generationSeconds), tokens };
 	};
-	const atStart = await turns(startShape);
-	const measuredAt = far.promptTokens + far.generatedTokens / 2;
 	return partTimes(context, {
-		...{ blocks, without: removed.length, attentions, atStart },
-		far: { ...(await turns(far)), tokens: measuredAt },
+		...{ blocks, without: removed.length, attentions },
+		...{ atStart: await turns(startShape), far: await turns(far) },
 		attentionBytes: attentionShareOfBlock(model),
 	});
 }
@@ -161,10 +160,15 @@ function promptWithin(most: number, secondsPerToken: number): number {
 	return Math.max(1, Math.min(tokens, most));
 }
 
-/** Half of the blocks, whose absence shows the time of a part, and how many have attention; undefined if none of them can go that has. */
-function comparedHalf(header: Pick<Header, "file" | "blocks">) {
-	const removed = spreadSet(header.blocks, Math.floor(header.blocks.blocks / 2));
+/**
+ * Half of the blocks, whose absence shows the time of a part, and how many have attention: about half of those. Undefined if none of them
+ * can go that has.
+ */
+export function comparedHalf(
+	header: Pick<Header, "file" | "blocks">,
+): { readonly removed: readonly number[]; readonly attentions: { readonly all: number; readonly without: number } } | undefined {
 	const attending = blocksWithAttention(header);
+	const removed = spreadSet(header.blocks, Math.floor(header.blocks.blocks / 2), (block) => attending.has(block));
 	const attentions = { all: attending.size, without: removed?.filter((block) => attending.has(block)).length ?? 0 };
 	return removed && attentions.without > 0 ? { removed, attentions } : undefined;
 }
@@ -192,6 +196,25 @@ function attentionShareOf(header: Pick<Header, "file" | "blocks">, counted: (blo
 	const sum = (kind: number) =>
 		sizes.reduce((total, size, part) => total + (part % 2 === kind && counted(Math.floor(part / 2)) ? size : 0), 0);
 	return sum(0) / Math.max(1, sum(0) + sum(1));
+}
+
+/** Factor between the largest and the smallest part from which on one time for all is worth a word: more than mixed types of weights make. */
+const unequal = 1.25;
+
+/** Which parts of this model differ clearly in size, for people: one time is taken for all of a kind. Undefined if none do. */
+export function unequalParts(header: Pick<Header, "file" | "blocks">): string | undefined {
+	const sizes = partSizes(header, storedBytes);
+	const attending = [...blocksWithAttention(header)];
+	const kv = kvBytes(header, 1);
+	const factor = (bytes: readonly number[]) => (bytes.length === 0 ? 1 : Math.max(...bytes) / Math.min(...bytes));
+	const factors = {
+		"attention parts": Math.max(factor(attending.map((block) => sizes[2 * block]!)), factor(attending.map((block) => kv[block]!))),
+		"feed-forward parts": factor(sizes.filter((size, part) => part % 2 === 1 && size > 0)),
+	};
+	const found = Object.entries(factors).filter(([, by]) => by >= unequal);
+	return found.length === 0
+		? undefined
+		: found.map(([parts, by]) => `${parts} by a factor of up to ${Number(by.toPrecision(2))}`).join(" and ");
 }
 
 /** Bytes of an F16 value, in which llama.cpp keeps keys and values unless told otherwise. */

@@ -23,7 +23,7 @@ import type { SettledCount } from "./settle.js";
 const version = 1;
 
 /** Bumped when times of parts are derived in another way. */
-const partsVersion = 2;
+const partsVersion = 3;
 
 /** What was asked for. */
 export interface SpeedQuestion {

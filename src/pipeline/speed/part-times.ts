@@ -9,6 +9,12 @@ export interface MeasuredTurns {
 	readonly fewer: ArrayLike<number>;
 }
 
+/** Turns in which tokens were generated. */
+export interface MeasuredStretch extends MeasuredTurns {
+	/** Tokens before the middle of them: the mean over a stretch is that of its middle. */
+	readonly tokens: number;
+}
+
 /** What the times of parts are derived from. */
 export interface MeasuredContexts {
 	/** Blocks of the model, and those that were left out. */
@@ -16,10 +22,9 @@ export interface MeasuredContexts {
 	readonly without: number;
 	/** How many of each have attention. @default all */
 	readonly attentions?: { readonly all: number; readonly without: number };
-	/** Right after a prompt of a token or so: next to no keys and values are read. */
-	readonly atStart: MeasuredTurns;
-	/** After `tokens` tokens. */
-	readonly far: MeasuredTurns & { readonly tokens: number };
+	/** Right after a prompt of a token or so: few keys and values are read. */
+	readonly atStart: MeasuredStretch;
+	readonly far: MeasuredStretch;
 	/** Share of a block's bytes that its attention part holds, if it has one, 0..1. */
 	readonly attentionBytes: number;
 }
@@ -31,8 +36,8 @@ export interface MeasuredContexts {
  */
 export function partTimes(context: number, measured: MeasuredContexts): TimesWithTurns {
 	const { atStart, far, attentionBytes } = measured;
-	const turns = singles(atStart).flatMap((start) => singles(far).map((end) => timesBy(context, measured, start, end)));
-	return { context, measuredAt: far.tokens, ...timesBy(context, measured, atStart, far), attentionBytes, turns };
+	const turns = singles(atStart).flatMap((start) => singles(far).map((end) => timesBy({ ...measured, atStart: start, far: end }, context)));
+	return { context, measuredAt: far.tokens, ...timesBy(measured, context), attentionBytes, turns };
 }
 
 /** Times of parts, and the same by each pair of repetitions alone. */
@@ -41,27 +46,23 @@ export interface TimesWithTurns extends PartTimes {
 }
 
 /** Each repetition as if it were the only one. */
-const singles = ({ whole, fewer }: MeasuredTurns): MeasuredTurns[] =>
-	Array.from(whole, (seconds, i) => ({ whole: [seconds], fewer: [fewer[i]!] }));
+const singles = ({ whole, fewer, tokens }: MeasuredStretch): MeasuredStretch[] =>
+	Array.from(whole, (seconds, i) => ({ whole: [seconds], fewer: [fewer[i]!], tokens }));
 
-function timesBy(
-	context: number,
-	{ blocks, without, attentions, far: { tokens }, attentionBytes }: MeasuredContexts,
-	atStart: MeasuredTurns,
-	far: MeasuredTurns,
-): TurnTimes {
+function timesBy({ blocks, without, attentions, atStart, far, attentionBytes }: MeasuredContexts, context: number): TurnTimes {
 	const counts = attentions ?? { all: blocks, without };
 	if (counts.without < 1) throw new RangeError("none of the blocks that were left out has attention");
 	const saved = ({ whole, fewer }: MeasuredTurns) => Math.max(0, median(Array.from(whole, (seconds, i) => seconds - fewer[i]!)));
-	// In units of the bytes of a block with attention.
-	const still = saved(atStart) / (counts.without * attentionBytes + without * (1 - attentionBytes));
 	const grown = Math.max(0, saved(far) - saved(atStart)) / counts.without;
-	// The mean over a measured stretch is that of its middle, which `tokens` is.
-	const perToken = tokens > 0 ? grown / tokens : 0;
+	const perToken = far.tokens > atStart.tokens ? grown / (far.tokens - atStart.tokens) : 0;
+	const grownAtStart = perToken * atStart.tokens;
+	// In units of the bytes of a block with attention.
+	const units = counts.without * attentionBytes + without * (1 - attentionBytes);
+	const still = Math.max(0, saved(atStart) - counts.without * grownAtStart) / units;
 	const attention = still * attentionBytes + perToken * context;
 	const feedForward = still * (1 - attentionBytes);
 	const stillAll = still * (counts.all * attentionBytes + blocks * (1 - attentionBytes));
-	const rest = Math.max(0, median(atStart.whole) - stillAll);
+	const rest = Math.max(0, median(atStart.whole) - counts.all * grownAtStart - stillAll);
 	const model = rest + counts.all * attention + blocks * feedForward;
 	return { model, attention, feedForward };
 }

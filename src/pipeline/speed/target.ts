@@ -127,12 +127,26 @@ export const uncertainText = (known: string, { of, range, path, option }: Uncert
 	`${known}, so it may take from ${range.least} to ${range.most} ${of}. ` +
 	`Another program may be using the processor. To measure again, close other programs and delete ${path}. Or give a number with ${option}.`;
 
-/** A removable set of so many blocks spread over the model; undefined where none was found. */
-export function spreadSet(plan: Pick<BlockPlan, "blocks" | "frozen" | "check" | "units">, count: number): number[] | undefined {
+/**
+ * A removable set of so many blocks spread over the model; undefined where none was found.
+ * @param kind blocks that should have the same share of the set as of the model, if the rules allow it. @default all are of a kind
+ */
+export function spreadSet(
+	plan: Pick<BlockPlan, "blocks" | "frozen" | "check" | "units">,
+	count: number,
+	kind: (block: number) => boolean = () => true,
+): number[] | undefined {
 	const free = Array.from({ length: plan.blocks }, (_, block) => block).filter((block) => !plan.frozen.has(block));
 	const spread = (from: readonly number[], n: number) =>
 		Array.from({ length: n }, (_, i) => from[Math.floor(((i + 0.5) * from.length) / n)]!);
-	const tries = [spread(free, count), free.slice(-count), free.slice(0, count)];
+	const [some, others] = [free.filter(kind), free.filter((block) => !kind(block))];
+	const ofKind = Math.max(1, Math.floor((some.length * count) / free.length));
+	const tries = [
+		[...spread(some, ofKind), ...spread(others, count - ofKind)],
+		spread(free, count),
+		free.slice(-count),
+		free.slice(0, count),
+	];
 	for (let start = 1; start + count <= free.length; start++) tries.push(free.slice(start, start + count));
 	const random = new Random(count);
 	for (let i = 0; i < 500; i++) tries.push(unitsOf(plan, free, count, random));

@@ -140,6 +140,7 @@ describe("mixed kinds of blocks", () => {
 		}
 		const widths = (...values: number[]) => plan("deci", 4, { "attention.head_count": u32(4), feed_forward_length: u32s(...values) });
 		expect(await widths(64, 0, 64, 64)).toMatchObject({ resumable: false, resumeReason: expect.stringContaining("without feed-forward") });
+		expect((await widths(64, 32, 64, 64)).resumable).toBe(true);
 		expect((await plan("deci", 4, { "attention.head_count": u32(4), feed_forward_length: u32(64) })).resumable).toBe(true);
 	});
 

@@ -9,6 +9,7 @@ import type { SearchStep } from "../../../src/game/search/search.js";
 import { keptParts, removedParts } from "../../../src/game/parts.js";
 import { searchBudget } from "../../../src/pipeline/methods/budget.js";
 import { reasonedBlocks } from "../../../src/pipeline/methods/critical.js";
+import { setsLeaving } from "../../../src/pipeline/methods/attentions.js";
 import type { Choices } from "../../../src/pipeline/methods/selection-context.js";
 import { surrogateData } from "../../../src/pipeline/reporting/evidence.js";
 import { checkBudget, choose, chooseBase, plannedMasks } from "../../../src/pipeline/methods/registry.js";
@@ -69,6 +70,23 @@ const chosen = async (method: Method, { kmax = 3, base = [] as readonly number[]
 	const choices = await choose(sessionOn(game), { method, kmax }, all, setting);
 	return { game, choices, steps };
 };
+
+it("blocks beside attention parts leave enough of them: others without attention take their place", () => {
+	// Blocks 2 and 4 have none, and the first block left keeps its own.
+	const allows = (set: Coalition) => allowsFirst(set) && !set.removed().some((one) => one === 2.25 || one === 4.25);
+	const game = new FunctionGame({ players: 6, allows, loss: () => 1 });
+	const choicesOf = (...sets: number[][]) =>
+		({ found: { byCount: new Map() }, rivals: sets.map((removed) => ({ removed, method: "auto" })) }) as unknown as Choices;
+	const sets = (attentions: number, choices: Choices) => setsLeaving(game, choices, { blocks: 2, attentions });
+	expect(sets(1, choicesOf([1, 3], [3, 5], [1]))).toEqual([
+		[1, 3],
+		[3, 5],
+	]);
+	expect(sets(2, choicesOf([1, 3], [2, 5]))).toEqual([[2, 5]]);
+	expect(sets(2, choicesOf([1, 3], [3, 5]))).toEqual([[2, 3]]);
+	expect(sets(3, choicesOf([1, 3], [3, 5]))).toEqual([[2, 4]]);
+	expect(sets(4, choicesOf([1, 3]))).toEqual([]);
+});
 
 describe("methods on attention parts alone", () => {
 	it.each(taking)("%s proposes attention parts only, of the size that was asked for, within what was planned", async (method) => {
@@ -148,6 +166,11 @@ describe("methods on attention parts alone", () => {
 	});
 });
 
+it("a budget that is too small is told for attention parts", () => {
+	const task = { method: "auto", blocks: 10, kmax: 3 } as const;
+	expect(() => checkBudget(task, { ...attention, maxEvaluations: 3 }, 1)).toThrow(/to remove up to 3 of 10 attention parts, got/);
+});
+
 describe("granularity attention", () => {
 	const two = { architecture: "x", parts: { allowed: true }, attention: { allowed: true } } as const;
 	const none = { ...two, attention: { allowed: false, reason: "its graph has none" } } as const;
@@ -163,8 +186,9 @@ describe("granularity attention", () => {
 
 	it("is refused with the reason, and what to use instead", () => {
 		expect(() => granularityOf({ method: "auto", ...attention }, none)).toThrow(
-			/its graph has none. Remove whole blocks or half-block cuts instead: -n N, without options of attention parts$/,
+			/its graph has none. Remove whole blocks or half-block cuts instead, with -n N and without --granularity attention$/,
 		);
+		expect(() => granularityOf({ method: "auto", targetKv: 0.5 }, none)).toThrow(/ without --target-kv$/);
 		expect(() => granularityOf({ method: "auto", removeAttention: 1, granularity: "half-block" }, two)).toThrow(
 			/leave out --granularity half-block/,
 		);

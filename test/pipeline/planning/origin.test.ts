@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { Settings } from "../../../src/api/options/settings.js";
-import { measuredSpeed, planOptions } from "../../../src/pipeline/planning/origin.js";
+import { commandLine } from "../../../src/pipeline/preflight/command-line.js";
+import { foundAmount, measuredSpeed, planOptions } from "../../../src/pipeline/planning/origin.js";
 
 it("keeps options in the shape that programs give them", () => {
 	const asked: Settings<"prune"> = {
@@ -30,4 +31,13 @@ it("asks for the speed where a number of blocks stands for a target speed-up and
 	expect(measuredSpeed(undefined, { targetSpeedup: 1.3, speed: false })).toEqual({});
 	expect(measuredSpeed("o.gguf", { targetSpeedup: 1.3 })).toEqual({});
 	expect(measuredSpeed(undefined, {})).toEqual({});
+});
+
+it("repeats a target for which no number was found, and the number otherwise", () => {
+	const repeated = (asked: Settings<"prune">) => commandLine("m.gguf", undefined, { ...asked, ...foundAmount(asked) });
+	const [kv, speed] = [{ targetKv: 0.5 }, { targetSpeedup: 1.3, speedupOf: "prompt" }] as const;
+	expect(repeated(kv)).toBe("prune-gguf m.gguf --target-kv 0.5");
+	expect(repeated({ ...kv, removeAttention: 3 })).toBe("prune-gguf m.gguf --remove-attention 3");
+	expect(repeated({ targetSpeedup: 1.3, granularity: "attention" })).toBe("prune-gguf m.gguf --target-speedup 1.3 --granularity attention");
+	expect(repeated({ ...speed, removeBlocks: 4 })).toBe("prune-gguf m.gguf --remove-blocks 4");
 });

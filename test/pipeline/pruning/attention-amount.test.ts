@@ -35,6 +35,7 @@ describe.skipIf(!hasTools)("a share of the KV cache where blocks have different 
 		expect((await removableFor(0.99)).counts).toEqual([1]);
 		expect((await removableFor(2 / 15)).counts).toEqual([5]);
 		await expect(removableFor(0.13)).rejects.toThrow(InvalidOptionError);
+		await expect(removableFor(0.13)).rejects.toThrow(/ Give --target-kv 14% or more\.$/);
 	});
 
 	it.each([false, true])("is kept to, healed: %s", async (heal) => {
@@ -42,6 +43,31 @@ describe.skipIf(!hasTools)("a share of the KV cache where blocks have different 
 		const { plan } = await pruneGguf(await unlike(), undefined, options);
 		const { before, after } = plan!.context!.kvCache;
 		expect(after).toBeLessThanOrEqual(before / 2);
+		expect(plan!.command).toContain("--target-kv 0.5");
+	});
+});
+
+describe.skipIf(!hasTools)("attention parts beside blocks of which two have none", () => {
+	it("may be as many as can go, less those that blocks with attention take", async () => {
+		const header = await readModelHeader(await unlike(), {});
+		const asked = (attentions: number, blocks: number) => () =>
+			attentionAmount(header, { attentions, blocks }, { granularity: "attention" });
+		expect(asked(5, 2)()).toEqual({ attentions: 5, blocks: 2 });
+		expect(asked(3, 4)()).toEqual({ attentions: 3, blocks: 4 });
+		expect(asked(4, 4)).toThrow(
+			/^4 attention parts cannot be removed beside 4 blocks, of which at least 2 take theirs with them: at most 5 of 6 attention parts can go, all but 0a .* Give --remove-attention 3 or less, or fewer blocks\.$/,
+		);
+		expect(asked(6, 1)).toThrow(/ beside 1 block: at most 5 .* Give --remove-attention 5 or less\.$/);
+	});
+
+	it("are removed beside blocks that leave enough of them", async () => {
+		const { plan } = await pruneGguf(await unlike(), undefined, {
+			...small,
+			removeAttention: 5,
+			removeBlocks: 2,
+			search: { effort: "quick" },
+		});
+		expect(plan!.removed).toEqual([1.25, 2, 3.25, 4.25, 5, 6.25, 7.25]);
 	});
 });
 
@@ -66,7 +92,9 @@ describe.skipIf(!hasTools)("a speed-up", () => {
 		expect(attentions).toBe(5);
 		expect(time!.reaches([1.25, 3.25, 4.25, 6.25, 7.25])).toBe(false);
 		expect(time!.reaches([1, 3, 4, 6])).toBe(true);
-		await expect(of(2, true)).rejects.toThrow(/by attention parts alone: at most 5 of 8 attention parts can go/);
+		await expect(of(2, true)).rejects.toThrow(
+			/by attention parts alone: at most 5 of 6 attention parts can go, all but 0a \(.* Leave out --max-time, .* Or: Give -n N /,
+		);
 		await expect(of(100)).rejects.toThrow(/without all attention parts and blocks that can go .* Give a smaller one/);
 	});
 });

@@ -95,7 +95,7 @@ it("has room for fewer blocks only beside what is still to be done", () => {
 		// 6 for the figures, 10 to write, half a second for the report, 26 to measure.
 		expect(most(42.5)).toBe(0);
 		expect(most(62.5)).toBe(10);
-		expect(notes[0]).toBe("--max-time 43s leaves out: candidates that remove fewer blocks, for the verdict");
+		expect(notes[0]).toBe("--max-time 43s leaves out: smaller candidates, for the verdict");
 		// What is left out already takes no time, and healing some where it is not done.
 		expect(most(62.5, { samples: 0 })).toBe(15);
 		expect(most(62.5, { samples: 0, speed: false })).toBe(23);

@@ -233,6 +233,22 @@ describe("the verdict", () => {
 		expect(judge([item("Q2_K", 990, 0.9, 0.6)], { sourceQuantized: true }).text).toContain("--quantize-from ORIGINAL");
 	});
 
+	it("counts attention parts as what they are", () => {
+		const of = (removed: readonly number[]) => {
+			const pruned = { bytes: 1000, ...figures(0.3) };
+			return alternativesVerdict({
+				removed,
+				pruned,
+				items: [item("Q2_K", 990, 0.2, -0.1)],
+				sourceQuantized: false,
+				windows: 10,
+				blocks: 20,
+			}).text;
+		};
+		expect(of([1.25, 2.25])).toMatch(/^Removing 2 attention parts \(.*Removing attention parts also leaves a smaller KV cache/);
+		expect(of([1.25, 4])).toMatch(/^Removing 1 block and 1 attention part \(.* leaves 5 % fewer blocks to run, and a smaller KV cache/);
+	});
+
 	it("praises nothing that is damaged: ln 2 is the bound", () => {
 		const poor = "Both are poor at this size: choose a larger file.";
 		const damaged = { pruned: 0.7 };
@@ -249,15 +265,13 @@ describe("the verdict", () => {
 		});
 		expect(judge(further(0.7), damaged).text).toMatch(new RegExp(`less than pruning\\. ${poor}$`));
 		expect(judge([item("Q2_K", 990, 0.71, 0.01)], damaged)).toMatchObject({ better: "undecided", text: expect.stringMatching(poor) });
-		expect(judge([item("Q2_K", 990, 0.66, -0.01)], damaged).text).toMatch(
-			/tied\. Removing blocks is poor at this size: choose a larger file\.$/,
-		);
+		expect(judge([item("Q2_K", 990, 0.66, -0.01)], damaged).text).toMatch(/tied\. Pruning is poor at this size: choose a larger file\.$/);
 		const text = judge([item("Q2_K", 990, 0.5, -0.2)], damaged).text;
 		expect(text).toMatch(/Quantizing is the better way to this size\.$/);
 		expect(judge([item("Q2_K", 990, 0.9, -0.3)], { pruned: 1.2 }).text).toMatch(/Quantizing is better, but both are poor at this size/);
 		expect(judge([], damaged).text).toMatch(/The model is damaged: choose a larger file\.$/);
 		expect(judge([item("Q2_K", 1500, 0.9, 0.2)], damaged).text).toMatch(/Both are poor: choose a larger file\.$/);
-		expect(judge([item("Q2_K", 1500, 0.69, -0.01)], damaged).text).toMatch(/Removing blocks is poor at this size: choose a larger file\.$/);
+		expect(judge([item("Q2_K", 1500, 0.69, -0.01)], damaged).text).toMatch(/Pruning is poor at this size: choose a larger file\.$/);
 	});
 
 	it("takes no side without an error, or with one window", () => {

@@ -87,6 +87,15 @@ describe("the blocks that represent a number of them", () => {
 		expect(spreadSet(free, 11)).toBeUndefined();
 	});
 
+	it("are of each kind by its share of the model, if they may be removed", () => {
+		const any = plan(12, [], () => undefined);
+		const even = (block: number) => block % 2 === 0;
+		expect(spreadSet(any, 6)!.filter(even)).toEqual([]);
+		expect(spreadSet(any, 6, even)!.filter(even)).toEqual([2, 6, 10]);
+		const odd = plan(12, [], (removed) => (removed.some(even) ? "even" : undefined));
+		expect(spreadSet(odd, 6, even)).toEqual([1, 3, 5, 7, 9, 11]);
+	});
+
 	it("keep what is tied together", () => {
 		const units = [0, 4, 8].map((start) => [start, start + 1, start + 2, start + 3]);
 		const whole = (removed: readonly number[]) =>

@@ -10,15 +10,16 @@ function turnsOf(
 	return {
 		whole: [1, 1.1, 0.9].map((noise) => model(blocks) * noise),
 		fewer: [1, 1.1, 0.9].map((noise) => model(blocks - without) * noise),
+		tokens,
 	};
 }
 
 const model = { blocks: 30, without: 15, rest: 0.004, still: 0.001, perToken: 4e-7 };
-const timesAt = (context: number, tokens = 4000) =>
+const timesAt = (context: number, tokens = 4000, start = 0) =>
 	partTimes(context, {
 		...{ blocks: model.blocks, without: model.without, attentionBytes: 0.25 },
-		atStart: turnsOf(model, 0),
-		far: { ...turnsOf(model, tokens), tokens },
+		atStart: turnsOf(model, start),
+		far: turnsOf(model, tokens),
 	});
 
 describe("times of parts", () => {
@@ -30,20 +31,26 @@ describe("times of parts", () => {
 		expect(attentionShare(times)).toBeCloseTo((0.00025 + 4e-7 * 4096) / (0.001 + 4e-7 * 4096), 6);
 	});
 
+	it("counts what grows from the middle of the tokens at the start", () => {
+		const [first, later] = [timesAt(256, 240), timesAt(256, 240, 13)];
+		for (const name of ["model", "attention", "feedForward"] as const) expect(later[name]).toBeCloseTo(first[name], 12);
+		expect(timesAt(256, 13, 13).attention).toBeGreaterThan(0);
+	});
+
 	it("gives what grows to the blocks that have attention", () => {
 		// 30 blocks, 20 of them with attention; 15 were left out, 12 of them with attention.
 		const [rest, attention, feedForward, perToken] = [0.004, 0.00025, 0.00075, 4e-7];
 		const seconds = (blocks: number, attentions: number, tokens: number) =>
 			rest + blocks * feedForward + attentions * (attention + perToken * tokens);
-		const turns = (tokens: number) => ({ whole: [seconds(30, 20, tokens)], fewer: [seconds(15, 8, tokens)] });
+		const turns = (tokens: number) => ({ whole: [seconds(30, 20, tokens)], fewer: [seconds(15, 8, tokens)], tokens });
 		const times = partTimes(4096, {
 			...{ blocks: 30, without: 15, attentions: { all: 20, without: 12 }, attentionBytes: 0.25 },
-			...{ atStart: turns(0), far: { ...turns(4000), tokens: 4000 } },
+			...{ atStart: turns(0), far: turns(4000) },
 		});
 		expect(times.attention).toBeCloseTo(attention + perToken * 4096, 9);
 		expect(times.feedForward).toBeCloseTo(feedForward, 9);
 		expect(times.model).toBeCloseTo(seconds(30, 20, 4096), 9);
-		const none = { atStart: turns(0), far: { ...turns(4000), tokens: 4000 }, attentions: { all: 20, without: 0 } };
+		const none = { atStart: turns(0), far: turns(4000), attentions: { all: 20, without: 0 } };
 		expect(() => partTimes(4096, { blocks: 30, without: 10, attentionBytes: 0.25, ...none })).toThrow(RangeError);
 	});
 
@@ -75,7 +82,7 @@ describe("times of parts", () => {
 	it("is nothing negative where noise is larger than what is measured", () => {
 		const times = partTimes(4096, {
 			...{ blocks: 4, without: 2, attentionBytes: 0.5 },
-			atStart: { whole: [1, 1, 1], fewer: [1.1, 1.1, 1.1] },
+			atStart: { whole: [1, 1, 1], fewer: [1.1, 1.1, 1.1], tokens: 0 },
 			far: { whole: [1, 1, 1], fewer: [1.2, 1.2, 1.2], tokens: 4000 },
 		});
 		expect(times).toMatchObject({ attention: 0, feedForward: 0, model: 1 });

@@ -161,7 +161,7 @@ export const CONSTRAINED: readonly ArchitectureEntry[] = [
 		],
 		resume: {
 			no: "a block without feed-forward gives no hidden state of its own (models/deci.cpp:147)",
-			when: { not: { key: "feed_forward_length", above: 0, absent: 0 } },
+			when: { not: { everyNumber: "feed_forward_length", above: 0 } },
 		},
 		notes: "heads and widths differ from block to block; a block without feed-forward adds nothing",
 	},
