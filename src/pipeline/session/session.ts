@@ -263,7 +263,9 @@ export class Session {
 			const above = differences(measurement.losses, full!.losses);
 			const { mean, standardError } = meanAndError(above, measurement.sources);
 			const stopped = above.length < shifts.length;
-			contributions[block] = stopped ? mean : meanLoss(measurement) - originalLoss;
+			// A block that breaks the model on the first windows is as important as one that does on all.
+			const first = Number.isNaN(mean) ? Number.POSITIVE_INFINITY : mean;
+			contributions[block] = stopped ? first : meanLoss(measurement) - originalLoss;
 			standardErrors[block] = standardError ?? Number.NaN;
 			if (stopped) degrees[block] = above.length - 1;
 			for (const [window, shift] of shifts.entries())
