@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { JobOptions, ModelSummary, Metric } from "../../api/index.js";
 import { type Attribution, shiftedGames } from "../../game/attribution/attribution.js";
 import { type SplitName, splitNames, splitTitle, readDocuments, refuseRepeated, weightedFiles } from "../../model/calibration/index.js";
-import { calibrationOf, type SessionText, splitCounts, onSelfGenerated } from "./calibration-windows.js";
+import { calibrationOf, noteDearRacing, type SessionText, splitCounts, onSelfGenerated } from "./calibration-windows.js";
 import { computingIdentity, hashAsRead } from "../../model/evaluation/kept.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { readQuestions } from "../../model/evaluation/questions.js";
@@ -190,6 +190,7 @@ export class Session {
 			const compared = Date.now();
 			const calibration = await calibrationOf(model, folder, { seed, by, until: plan.until, most: plan.textSeconds }, options);
 			const calibrated = Date.now();
+			if (plan.masks > 0) noteDearRacing(options);
 			for (const name of splitNames) {
 				const { count, length } = calibration.splits[name];
 				log("debug", `${splitTitle(name)} split: ${count} windows of ${length} tokens from ${calibration.source}`);
