@@ -58,7 +58,7 @@ export async function planRun(session: Session, request: RunToPlan, options: Pru
 	const started = options.dryRun ? Date.now() - 1000 * preparing : request.started;
 	const job = jobWith(settledJob(options, foundHealing(inTime.options)), { dryRun: false });
 	const steps = stepsOf(output, amount === "curve", job);
-	const timed = { started, removable, asked, times: timesOf(asked, job), steps, limited: amount === "gate" };
+	const timed = { started, removable, asked, times: timesOf(asked, job), steps, limited: amount === "gate", dry: options.dryRun };
 	const begun = withinTime(session, timed, job);
 	const times = timesOf(begun.asked, begun.options);
 	const shown = stepsOf(output, amount === "curve", begun.options);

@@ -12,6 +12,8 @@ export interface WorkAsked {
 	readonly known: number;
 	/** Masks of the search that no limit of time interrupts. */
 	readonly singles: number;
+	/** Attention parts whose removal alone is known, with the blocks beside them and the original model, if these are searched. @default 0 */
+	readonly knownSingles?: number | undefined;
 	/** Sizes that are raced, sets of each, and how long on further text. */
 	readonly sizes: number;
 	readonly field: number;
@@ -122,9 +124,9 @@ export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 	};
 }
 
-/** Seconds of the finalists beside one of each size, on the validation split. */
-export function finalistSeconds(asked: WorkAsked): number {
-	const { tokens, sizes } = asked;
+/** Seconds of the finalists beside one of each size, on the validation split. @param sizes that one is counted of elsewhere. @default those that are raced */
+export function finalistSeconds(asked: WorkAsked, sizes = asked.sizes): number {
+	const { tokens } = asked;
 	return (countsOf(asked).raced - sizes) * tokens.validation * racedPerToken(asked);
 }
 
