@@ -52,8 +52,7 @@ export async function planRun(session: Session, request: RunToPlan, options: Pru
 	const inTime = await withHealTimeOf(session, removable.named ?? removable.kmax, healingOf(options));
 	const settled = settledJob(options, foundHealing(inTime.options));
 	const other = await otherSecondsOf(session, request, settled, inTime.seconds);
-	// The text is in the cache now: what is left of this step is loading the model.
-	const preparing = request.speedSeconds + (session.timings.load ?? 0) + (await copyingSeconds(session, asked, options));
+	const preparing = await preparingSeconds(session, { asked, measuring: request.speedSeconds }, options);
 	const timesOf = (work: WorkAsked, job: PruneJob): ReadonlyMap<StepName, StepTime> =>
 		new Map([["Preparing text", { other: preparing }], ...stepTimes(session, plannedSeconds(work), { output, options: job, ...other })]);
 	// A dry run tells of the run that follows it, which draws no text and measures no original model again: of the time that has passed it has to spend
@@ -85,6 +84,19 @@ function splitsOfLimit({ metric, races }: Session, amount: Amount, { maxKl }: Pr
 	if (maxKl === undefined || metric === "kl") return [];
 	const known = races.referenced.includes("validation") && races.confirms(1) === 0;
 	return amount === "gate" && !known ? ["validation", "heldOut"] : ["heldOut"];
+}
+
+/**
+ * Seconds before the search. The text is in the cache now, and what a dry run has measured for a target: what is left is loading the model, and what the
+ * search runs on, as far as an earlier run knows.
+ */
+async function preparingSeconds(
+	session: Session,
+	{ asked, measuring }: { readonly asked: WorkAsked; readonly measuring: number },
+	options: PruneJob,
+): Promise<number> {
+	const { timings, trialSeconds = 0 } = session;
+	return (options.dryRun ? 0 : measuring) + (timings.load ?? 0) + trialSeconds + (await copyingSeconds(session, asked, options));
 }
 
 /** Seconds in which a search that goes on makes its copy of the model anew, and loads it. */

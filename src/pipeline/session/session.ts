@@ -111,6 +111,11 @@ export class Session {
 		return drawnIn / splitNames.reduce((sum, split) => sum + splits[split].tokens.length, 0);
 	}
 
+	/** Seconds in which an earlier run tried what the search runs on, if this one is a dry run of one that will; undefined if nobody knows. */
+	get trialSeconds(): number | undefined {
+		return this.#games.trial;
+	}
+
 	/** What those of the distributions will take that are not made yet. */
 	get referenceBytes(): number {
 		return [...this.held].reduce((sum, [split, bytes]) => sum + (this.hasReferenceOn(split) ? 0 : bytes), 0);
