@@ -94,7 +94,7 @@ export async function announceWork(
 	const smaller = smallerAtMost(least);
 	const asked = await askedWork(session, { kmax, named, base, time, planned, sizes, smaller }, options);
 	const { known } = asked;
-	const cached = known > 0 ? `, ${known} of them cached` : "";
+	const cached = known > 0 ? `, ${planned === 1 ? "" : `${known} of them `}cached` : "";
 	const candidates = planned === 1 ? "1 candidate" : `up to ${planned} candidates`;
 	const source = options.questions === undefined ? calibration.source : basename(options.questions);
 	logger(options)("note", `${basename(model.path)}: ${blocks} blocks; ${candidates} on ${tokens.search} tokens each (${source})${cached}`);
