@@ -17,9 +17,14 @@ export function estimateLines({ evaluations, known, tokens, seconds, steps, ...m
 		...(promptTokens === undefined
 			? []
 			: [`As long as the original model takes to read a prompt of about ${formatCount(Math.round(promptTokens))} tokens.`]),
-		`It would measure ${evaluations === 1 ? "1 candidate" : `up to ${formatInteger(evaluations)} candidates`}, in all about ${formatCount(tokens)} tokens.`,
-		...(known > 0 ? [`${formatInteger(known)} more are known from earlier runs.`] : []),
+		`It would measure ${measured(evaluations)}, in all about ${formatCount(tokens)} tokens.`,
+		...(known > 0 ? [`${formatInteger(known)} more ${known === 1 ? "is" : "are"} known from earlier runs.`] : []),
 		...(leftOut.length > 0 ? [`--max-time leaves out: ${leftOut.join(", ")}.`] : []),
 		end,
 	];
+}
+
+function measured(candidates: number): string {
+	if (candidates === 0) return "no new candidate";
+	return candidates === 1 ? "1 candidate" : `up to ${formatInteger(candidates)} candidates`;
 }

@@ -15,7 +15,7 @@ import { checkEverProvable, checkProvable, type Header, readModelHeader, ReadOnc
 import { type Race, race, winnerOf } from "../pipeline/race/race.js";
 import { standingOf } from "../pipeline/race/standing.js";
 import { withSmaller } from "../pipeline/race/smaller.js";
-import { checkMethodOptions, granularityOf, withGranularity } from "../pipeline/preflight/method-options.js";
+import { checkMethodOptions, granularityOf, noteUnsearched, withGranularity } from "../pipeline/preflight/method-options.js";
 import { logger } from "../api/logger.js";
 import { checkSamples } from "../pipeline/pruning/measure-pair.js";
 import { Session } from "../pipeline/session/session.js";
@@ -139,6 +139,7 @@ async function checkOptions(
 	if (curve) await checkWritesNothing(model, output, options);
 	checkMethodOptions(options.method, options.asked);
 	checkRacing(options);
+	noteUnsearched(options);
 	checkSamples(options);
 	checkQuantizing(options, output, curve);
 	const limits = await readGate(options);

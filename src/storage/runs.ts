@@ -100,7 +100,7 @@ export function placementPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.placement.json`);
 }
 
-/** Path of what was measured for a target speed-up, in a run folder. @param key 12 hexadecimal digits or more */
+/** Path of what was measured for a target speed-up, or of how long trying settings took, in a run folder. @param key 12 hexadecimal digits or more */
 export function keptSpeedPath(folder: string, key: string): string {
 	return join(folder, `${key.slice(0, 12)}.speed.json`);
 }

@@ -79,6 +79,9 @@ Time of the dry run: 1.0 s
 		expect(shown({ promptTokens: 89_012.3 })).toContain(`\n${prompt}\nIt would measure`);
 		expect(shown({ leftOut: ["samples", "speed"] })).toContain("\n--max-time leaves out: samples, speed.\nDry run: ");
 		expect(shown({ known: 1200 })).toContain("\n1,200 more are known from earlier runs.\n");
+		expect(shown({ evaluations: 0, known: 1 })).toMatch(
+			/\nIt would measure no new candidate, in all .*\n1 more is known from earlier runs\.\n/,
+		);
 		const unknown = shown({ steps: [...steps, { name: "Measuring" }] });
 		expect(unknown).toContain("take about 1 min 30 s, and what cannot be estimated:\n");
 		expect(unknown).toContain("\n  Measuring              not known\n");

@@ -14,7 +14,7 @@ import { frontierCommands } from "./commands.js";
 import { type Grid, measureGrid } from "./grid.js";
 import { type FrontierRequest, frontierRequest, namedParts } from "./request.js";
 import { forSpeed, forSpeedAt, secondsOfSpeed } from "./speed.js";
-import { frontierTimes, gridEvaluations } from "./work.js";
+import { frontierTimes, gridEvaluations, gridPasses } from "./work.js";
 import { quantizingSeconds } from "../../pipeline/quantizing/time.js";
 import { healSecondsOf, withHealTimeOf } from "../../pipeline/healing/of-session.js";
 import { withContext } from "../../pipeline/preflight/context.js";
@@ -72,11 +72,11 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	return measureResult(session, written, options, async (best) => {
 		announce(session, request, options);
 		const settled = await settleHealing(session, request, options);
-		const asked = await askedWork(session, { kmax: request.kmax, named: undefined, planned: masks, sizes: request.kmax }, options);
+		const asked = await frontierWork(session, request, options);
 		const estimate = await estimateOf(session, { ...request, original }, asked, options);
 		if (options.dryRun) return dryResult(session, { original, request, estimate, seconds: (Date.now() - started) / 1000 });
 		logger(options)("note", estimateText(estimate));
-		options.progress?.begin("Searching", { total: masks, done: Math.max(1, asked.known), limit: options.maxTime });
+		options.progress?.begin("Searching", { total: asked.masks + asked.known, done: Math.max(1, asked.known), limit: options.maxTime });
 		const sets = await setsOf(session, request, best, settled);
 		const cells = gridEvaluations({ types: 1 + request.types.length, sets: sets.length, healed: asksToHeal(settled) });
 		options.progress?.begin("Measuring", { total: cells.validation + cells.heldOut });
@@ -96,6 +96,13 @@ async function sizedRequest(header: Header, request: FrontierRequest, job: Front
 
 const frontierSteps = ["Preparing text", "Searching", "Comparing finalists", "Measuring"] as const;
 
+/** What the search and the final comparison measure. How many candidates a limit of tokens holds is known with the text. */
+async function frontierWork(session: Session, { kmax }: FrontierRequest, options: FrontierJob): Promise<WorkAsked> {
+	const { model, tokens } = session;
+	const planned = plannedMasks({ method: options.method, blocks: model.blocks.blocks, kmax }, options, tokens.search);
+	return { ...(await askedWork(session, { kmax, named: undefined, planned, sizes: kmax }, options)), noFigures: true };
+}
+
 /** How long the steps take, which the progress is told. Other weights than the model's take a time that nothing has measured. */
 async function estimateOf(
 	session: Session,
@@ -109,7 +116,8 @@ async function estimateOf(
 	const healing = await healSecondsOf(session, { removed: kmax, every: true, measured }, options);
 	const quantized = { model, file: model.file, types };
 	const quantizing = original || !measured ? undefined : await quantizingSeconds(quantized, { threads: model.threads, signal });
-	const work = { types: 1 + types.length, sets: kmax, healed: asksToHeal(options) };
+	const compared = original !== undefined || session.metric !== "kl";
+	const work = { types: 1 + types.length, sets: kmax, healed: asksToHeal(options), compared };
 	const times = frontierTimes(work, {
 		...{ planned: plannedSeconds(asked), healing, quantizing },
 		validation: asked.tokens.validation * secondsPerTokenOf(asked),
@@ -118,9 +126,10 @@ async function estimateOf(
 		speed: at ? copiesTimed(types.length, at, axis) : goal.targetSpeedup === undefined ? 0 : secondsOfSpeed(work.types, work.sets),
 	});
 	for (const [step, time] of times) progress?.expect(step, time);
-	const cells = gridEvaluations(work);
-	const tokens = workOf(asked).tokens + cells.validation * asked.tokens.validation + cells.heldOut * asked.tokens.heldOut;
-	const estimate = { evaluations: asked.masks, known: asked.known, tokens, ...estimatedSteps(frontierSteps.slice(1), times) };
+	const cells = gridPasses(work);
+	const { evaluations, tokens: chosenOn } = workOf(asked);
+	const tokens = chosenOn + cells.validation * asked.tokens.validation + cells.heldOut * asked.tokens.heldOut;
+	const estimate = { evaluations, known: asked.known, tokens, ...estimatedSteps(frontierSteps.slice(1), times) };
 	return dryRun ? asPrompt(model, estimate, options) : estimate;
 }
 

@@ -8,7 +8,7 @@ import type { Measurement } from "../../game/game.js";
 import { mostSets, type RacedHealed } from "./race.js";
 import { ascending } from "./walk.js";
 import { healableCuts, mostCuts, settleKind, shapeOf } from "./memory.js";
-import { healSeconds, type HealInTime, type KnownSpeed, onlySet, withHealTime } from "./time-budget.js";
+import { healAgainSeconds, healSeconds, type HealInTime, type KnownSpeed, onlySet, withHealTime } from "./time-budget.js";
 import { healAgain, type Healing, healModel, noteUnhealed } from "./heal-model.js";
 import { isRefusal } from "../../model/fitting/heal.js";
 import { restore, whileHealed } from "../../model/fitting/standing.js";
@@ -40,8 +40,7 @@ export async function healSet(
 	given: HealingSettings,
 	{ shared, references = session.referenceBytes }: HealSetting = {},
 ): Promise<Healing> {
-	const { model } = session;
-	const settle = () => settleKind(model.file, { ...shapeOf(model, healableCuts(removed), given), references }, given);
+	const settle = () => settled(session, removed, given, references);
 	const options = shared ? given : settle();
 	const kept = shared ?? new KeptHealing(session, healingKey(session, options));
 	const known = await healedBefore(session, removed, kept, options);
@@ -49,6 +48,11 @@ export async function healSet(
 	const healing = await healAnew(session, removed, shared ? settle() : options);
 	await kept.keep(removed, healing.section);
 	return healing;
+}
+
+/** The options with the kind of healing that fits in memory with such a set. */
+function settled<T extends HealSettings & JobOptions>({ model }: Session, removed: readonly number[], given: T, references: number): T {
+	return settleKind(model.file, { ...shapeOf(model, healableCuts(removed), given), references }, given);
 }
 
 /** Undefined where nothing is kept, or where it does not come out as it did: another build or processor. */
@@ -179,6 +183,21 @@ export async function healSecondsOf(
 	if (options.healTime !== undefined) return options.healTime;
 	if (!(measured ?? options.onProgress) || session.secondsPerMask === undefined) return undefined;
 	return healSeconds(session, aheadOf(session, removed, options, every), options, knownSpeed(session));
+}
+
+/**
+ * Seconds to heal a set again as an earlier run healed it; undefined if none did. What is kept of the sets that a search may find is not counted.
+ * @param removed ascending
+ */
+export async function healedAgainSeconds(
+	session: Session,
+	removed: readonly number[],
+	given: HealingSettings,
+): Promise<number | undefined> {
+	if (!asksToHeal(given)) return undefined;
+	const kept = new KeptHealing(session, healingKey(session, settled(session, removed, given, session.referenceBytes)));
+	const section = await kept.section(removed);
+	return section && healAgainSeconds(session, { removed, section }, given, knownSpeed(session));
 }
 
 /** What a session has measured of the speed of healing. */

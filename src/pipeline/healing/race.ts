@@ -132,7 +132,7 @@ class HealedRace {
 		const [now, before] = [await figure(best), await figure(ascending(chosen.removed))];
 		logger(this.#options)(
 			"note",
-			`healed, removing ${removedText(best)} is ${now < before ? "better than" : "as good, within the error, as"} removing ${removedText(chosen.removed)} on the validation split (${(await this.#compared()) ? "KL divergence" : "loss"} ${now.toFixed(3)} and ${before.toFixed(3)} nats per token; ${this.#measured.size} candidates were healed)`,
+			`healed, removing ${removedText(best)} is ${now < before || !Number.isFinite(before) ? "better than" : "as good, within the error, as"} removing ${removedText(chosen.removed)} on the validation split (${(await this.#compared()) ? "KL divergence" : "loss"} ${now.toFixed(3)} and ${before.toFixed(3)} nats per token; ${this.#measured.size} candidates were healed)`,
 		);
 		const winner: ProposedSet = { removed: [...best], method: `${chosen.method}, raced healed` };
 		const own = await race(this.#session, [winner], this.#options);

@@ -130,7 +130,9 @@ export function plannedMasks({ method, blocks, kmax, base = 0, time }: MethodTas
 	const beside = base === 0 ? 0 : masks(blocks, base, baseOptions(options, base, kmax), tokens);
 	const all = beside + masks(blocks, kmax - base, besideBase(options, base, kmax), tokens);
 	if (!time || options.maxTime !== undefined) return all;
-	return Math.max(all, Math.min(all + timedMasks(blocks, time), evaluationLimit(options, tokens)));
+	// All but random have measured each attention part alone by then.
+	const known = method === "random" ? 0 : blocks;
+	return Math.max(all, Math.min(all + timedMasks(blocks, time) - known, evaluationLimit(options, tokens)));
 }
 
 /**

@@ -9,8 +9,8 @@ import type { Coalition } from "../../game/coalition.js";
 import { evaluationLimit } from "./budget.js";
 import type { Choices } from "./selection-context.js";
 
-/** Sets that race beside those of attention parts alone. */
-const raced = 3;
+/** Sets that race beside those of attention parts alone, at most. */
+export const timedFinalists = 3;
 /** Sets that a step measures. */
 const width = 6;
 
@@ -50,6 +50,6 @@ export async function withTimed(
 		return choices;
 	}
 	if (found.length === 0) logger({ onLog })("note", "no set of attention parts and blocks together was found that reaches the speed-up");
-	const rivals = found.slice(0, raced).map(({ removed }) => ({ removed, method: "greedy by time" }));
+	const rivals = found.slice(0, timedFinalists).map(({ removed }) => ({ removed, method: "greedy by time" }));
 	return { ...choices, rivals: [...choices.rivals, ...rivals], masks: choices.masks + search.played().length - played.length };
 }

@@ -1,10 +1,12 @@
 import type { GranularityUsed, Method, RankMethod } from "../../api/index.js";
+import { logger } from "../../api/logger.js";
+import type { JobOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { STRATA_PRESETS } from "../../game/strata.js";
 import type { BlockPlan } from "../../model/architectures/index.js";
 import { searchGranularities } from "../../api/measure.js";
 import { factsOf, isEstimator, methodOptions, methods } from "../../api/methods.js";
-import type { AmountSettings, MethodSettings } from "../../api/options/settings.js";
+import type { AmountSettings, MethodSettings, SweepSettings, TextSettings } from "../../api/options/settings.js";
 import { shownText } from "../../storage/shown-text.js";
 import { jobWith } from "./job.js";
 
@@ -36,12 +38,34 @@ export function checkMethodOptions(method: Method, options: MethodSettings & Pic
 	const given = methodOptions.filter((name) => options[name] !== undefined && options[name] !== "block");
 	const unread = given.filter((name) => !reads(method).includes(name));
 	if (unread.length === 0) return;
-	const names = unread.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+	const names = unread.map(flagOf);
 	const readers = methods.filter((other) => unread.every((name) => reads(other).includes(name)));
 	const several = unread.length > 1;
 	throw new InvalidOptionError(
 		`${names.join(", ")} ${several ? "belong" : "belongs"} to ${readers.length > 0 ? `--method ${readers.join(", ")}` : "other methods"}; ${method} does not read ${several ? "them" : "it"}`,
 	);
+}
+
+const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** Options of a search that `--remove` leaves nothing to do. `--max-time` bounds the rest of the run too. */
+const ofSearch = [...methodOptions.filter((name) => name !== "maxTime"), "racing"] as const;
+
+/** Says which options change nothing, since blocks that are named are not searched. Racing changes how much self-generated text is drawn. */
+export function noteUnsearched({
+	asked,
+	...options
+}: JobOptions & {
+	readonly asked: MethodSettings & Pick<AmountSettings, "remove"> & Pick<SweepSettings, "racing"> & Pick<TextSettings, "calibration">;
+}): void {
+	if (asked.remove === undefined) return;
+	const given = ofSearch.filter((name) => asked[name] !== undefined && asked[name] !== false);
+	const unused = given.filter((name) => name !== "racing" || (asked.calibration ?? []).length > 0);
+	if (unused.length === 0) return;
+	const names = unused.map(flagOf);
+	const last = names.pop()!;
+	const all = names.length === 0 ? `${last} changes` : `${names.join(", ")} and ${last} change`;
+	logger(options)("note", `${all} nothing: --remove names what is removed, so nothing is searched`);
 }
 
 /**

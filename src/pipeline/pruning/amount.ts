@@ -33,15 +33,20 @@ export function limitedAmount(options: AmountSettings & LimitSettings & Pick<Met
 /** Most blocks that are searched where a gate says how many: half of them. */
 export const mostForGate = (blocks: number, maxRemovable: number): number => Math.max(1, Math.min(maxRemovable, Math.floor(blocks / 2)));
 
-/** The set for the fewest blocks among those that reach the size. */
+/** The set for the fewest blocks among those that reach the size; one that breaks the model only if all do. */
 export function fewestOf({ winners }: Pick<Race, "winners">): Finalist {
-	return [...winners.values()].sort((a, b) => a.removed.length - b.removed.length)[0]!;
+	const sets = [...winners.values()].sort((a, b) => a.removed.length - b.removed.length);
+	return sets.find(({ added }) => Number.isFinite(added)) ?? sets[0]!;
 }
 
-/** The set that adds the least among those that reach the speed-up; one with half-block cuts only if it beats those without, as within a size. */
+/**
+ * The set that adds the least among those that reach the speed-up; one with half-block cuts only if it beats those without, as within a size. One that
+ * breaks the model loses to any that does not.
+ */
 export function leastLossOf({ winners, onSplit }: Pick<Race, "winners" | "onSplit">): Finalist {
 	const whole = lowestWithoutCuts([...onSplit.values()]);
-	const sets = [...winners.values()].sort((a, b) => a.added - b.added);
+	const sound = [...winners.values()].filter(({ added }) => Number.isFinite(added));
+	const sets = sound.length > 0 ? sound.sort((a, b) => a.added - b.added) : [...winners.values()];
 	return sets.find(({ removed }) => mayWin(onSplit.get(removed.length)!, whole)) ?? sets[0]!;
 }
 

@@ -6,6 +6,7 @@ import { Coalition } from "../../game/coalition.js";
 import type { Ledger } from "../../storage/ledger.js";
 import { effortOf, raceField } from "../methods/budget.js";
 import { plannedMasks } from "../methods/registry.js";
+import { timedFinalists } from "../methods/timed.js";
 import { smallerAtMost } from "../race/smaller.js";
 import type { Session } from "../session/session.js";
 import type { Removable } from "./asked-amount.js";
@@ -36,17 +37,25 @@ export async function askedWork(
 	const { method = defaultMethod, maxTime } = options;
 	const { named } = removable;
 	const known = Math.min(planned, usefulMasks(games.search.ledger, removable, options));
+	const { base = 0 } = removable;
+	const isSingle = (removed: readonly number[]) => removed.length <= 1 || (base > 0 && removed.length === base + 1 && !isWhole(removed));
+	const knownSingles =
+		options.granularity === "attention" && !named ? usefulSets(games.search.ledger, removable, options).filter(isSingle).length : 0;
 	const secondsPerMask = await session.timeOriginal(options.signal);
 	const secondsPerToken = await session.timeModel(secondsPerMask, options.signal);
 	const secondsPerRacedToken = races.asSearched ? secondsPerMask / tokens.search : secondsPerToken;
 	const effort = effortOf(options);
-	const field = named ? 1 : raceField(method, { effort, sizes, granularity: options.granularity, limited: maxTime !== undefined });
+	const limited = maxTime !== undefined;
+	// Sets that save as much time differ in number.
+	const timed = removable.time && !limited ? timedFinalists : 0;
+	const field = named ? 1 : raceField(method, { effort, sizes, granularity: options.granularity, limited }) + timed;
 	const singles = singlesOf(model.facts.blocks, removable);
 	const drawing = (await races.toDraw()).map((drawn) => drawn * drawingPerToken(session.secondsPerDrawn, secondsPerToken));
 	return {
 		masks: planned - known,
 		known,
 		singles,
+		knownSingles,
 		sizes,
 		field,
 		cuts: options.granularity === "half-block",
@@ -85,12 +94,14 @@ export async function announceWork(
 	const smaller = smallerAtMost(least);
 	const asked = await askedWork(session, { kmax, named, base, time, planned, sizes, smaller }, options);
 	const { known } = asked;
-	const cached = known > 0 ? `, ${known} of them cached` : "";
+	const cached = known > 0 ? `, ${planned === 1 ? "" : `${known} of them `}cached` : "";
 	const candidates = planned === 1 ? "1 candidate" : `up to ${planned} candidates`;
 	const source = options.questions === undefined ? calibration.source : basename(options.questions);
 	logger(options)("note", `${basename(model.path)}: ${blocks} blocks; ${candidates} on ${tokens.search} tokens each (${source})${cached}`);
 	return asked;
 }
+
+const isWhole = (removed: readonly number[]) => removed.every(Number.isInteger);
 
 /** What positions of each granularity are beside whole numbers. */
 const kindsSearched: Readonly<Record<NonNullable<NamedSettings["granularity"]>, readonly number[]>> = {
@@ -103,13 +114,19 @@ const kindsSearched: Readonly<Record<NonNullable<NamedSettings["granularity"]>, 
  * Known masks of the kind that will be measured: the given one, of the paper's methods any, else those that remove no more blocks than asked,
  * with half-block cuts and attention parts only if these are searched.
  */
-export function usefulMasks(
-	ledger: Ledger,
-	{ kmax, base = 0, time }: Pick<Removable, "kmax" | "base" | "time">,
-	{ method, remove, granularity = "block" }: NamedSettings,
-): number {
+export function usefulMasks(ledger: Ledger, removable: Pick<Removable, "kmax" | "base" | "time">, options: NamedSettings): number {
+	const { method, remove } = options;
 	if (remove) return ledger.get(Coalition.ofRemoved(ledger.header.players, remove)) ? 1 : 0;
 	if (method === "paper" || method === "paper-repaired") return ledger.size;
+	return usefulSets(ledger, removable, options).length;
+}
+
+/** What such masks remove, of a search for sets. */
+function usefulSets(
+	ledger: Ledger,
+	{ kmax, base = 0, time }: Pick<Removable, "kmax" | "base" | "time">,
+	{ granularity = "block" }: NamedSettings,
+): number[][] {
 	const kinds = time ? [0, 0.25, 0.5] : kindsSearched[granularity];
 	const isSearched = (removed: readonly number[]) => {
 		const others = removed.filter((position) => !kinds.includes(position % 1));
@@ -120,5 +137,5 @@ export function usefulMasks(
 	return ledger
 		.measurements()
 		.map(({ coalition }) => coalition.removed())
-		.filter((removed) => removed.length <= kmax && isSearched(removed)).length;
+		.filter((removed) => removed.length <= kmax && isSearched(removed));
 }

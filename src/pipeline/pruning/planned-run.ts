@@ -1,11 +1,13 @@
 // What a run is going to do, how long its steps take, and what its limit of time leaves out. A dry run ends here.
 import type { Estimate, JobOptions, StepName } from "../../api/index.js";
 import type { StepTime } from "../../model/runtime/job-options.js";
+import type { SplitName } from "../../model/calibration/index.js";
 import type { Model } from "../../model/runtime/model.js";
-import { healSecondsOf, withHealTimeOf } from "../healing/of-session.js";
+import { healedAgainSeconds, healSecondsOf, withHealTimeOf } from "../healing/of-session.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import { foundHealing, healingOf, jobWith, type PruneJob, settledJob } from "../preflight/job.js";
 import { quantizingSeconds } from "../quantizing/time.js";
+import type { FileType } from "../../model/runtime/quantize.js";
 import type { Session } from "../session/session.js";
 import { promptSpeed } from "../speed/prompt.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
@@ -46,19 +48,19 @@ export interface PlannedRun {
  */
 export async function planRun(session: Session, request: RunToPlan, options: PruneJob): Promise<PlannedRun> {
 	const { output, amount, removable } = request;
-	const asked = await announceWork(session, removable, options);
+	const asked = { ...(await announceWork(session, removable, options)), limited: splitsOfLimit(session, amount, options) };
 	const inTime = await withHealTimeOf(session, removable.named ?? removable.kmax, healingOf(options));
-	const other = await otherSecondsOf(session, request, options, inTime.seconds);
-	// The text is in the cache now: what is left of this step is loading the model.
-	const preparing = request.speedSeconds + (session.timings.load ?? 0);
+	const settled = settledJob(options, foundHealing(inTime.options));
+	const other = await otherSecondsOf(session, request, settled, inTime.seconds);
+	const preparing = await preparingSeconds(session, { asked, measuring: request.speedSeconds }, options);
 	const timesOf = (work: WorkAsked, job: PruneJob): ReadonlyMap<StepName, StepTime> =>
 		new Map([["Preparing text", { other: preparing }], ...stepTimes(session, plannedSeconds(work), { output, options: job, ...other })]);
 	// A dry run tells of the run that follows it, which draws no text and measures no original model again: of the time that has passed it has to spend
 	// what preparing takes it.
 	const started = options.dryRun ? Date.now() - 1000 * preparing : request.started;
-	const job = jobWith(settledJob(options, foundHealing(inTime.options)), { dryRun: false });
+	const job = jobWith(settled, { dryRun: false });
 	const steps = stepsOf(output, amount === "curve", job);
-	const timed = { started, removable, asked, times: timesOf(asked, job), steps, limited: amount === "gate" };
+	const timed = { started, removable, asked, times: timesOf(asked, job), steps, limited: amount === "gate", dry: options.dryRun };
 	const begun = withinTime(session, timed, job);
 	const times = timesOf(begun.asked, begun.options);
 	const shown = stepsOf(output, amount === "curve", begun.options);
@@ -74,6 +76,40 @@ export async function asPrompt(model: Model, estimate: Estimate, options: JobOpt
 	return speed === undefined ? estimate : { ...estimate, promptTokens: estimate.seconds * speed };
 }
 
+/**
+ * Splits on which `--max-kl` makes the original model's distributions, and measures a set with them, beside what else is measured. The metric kl has both
+ * already; where sets are compared by the divergence on the model itself, the validation split has the figures of all of them.
+ */
+function splitsOfLimit({ metric, races }: Session, amount: Amount, { maxKl }: PruneJob): SplitName[] {
+	if (maxKl === undefined || metric === "kl") return [];
+	const known = races.referenced.includes("validation") && races.confirms(1) === 0;
+	return amount === "gate" && !known ? ["validation", "heldOut"] : ["heldOut"];
+}
+
+/**
+ * Seconds before the search. The text is in the cache now, and what a dry run has measured for a target: what is left is loading the model, and what the
+ * search runs on, as far as an earlier run knows.
+ */
+async function preparingSeconds(
+	session: Session,
+	{ asked, measuring }: { readonly asked: WorkAsked; readonly measuring: number },
+	options: PruneJob,
+): Promise<number> {
+	const { timings, trialSeconds = 0 } = session;
+	return (options.dryRun ? 0 : measuring) + (timings.load ?? 0) + trialSeconds + (await copyingSeconds(session, asked, options));
+}
+
+/** Seconds in which a search that goes on makes its copy of the model anew, and loads it. */
+async function copyingSeconds({ model, races, timings }: Session, { masks }: WorkAsked, options: PruneJob): Promise<number> {
+	const { copyToMake } = races;
+	if (copyToMake === undefined || options.remove || masks === 0 || !isMeasured(options)) return 0;
+	const made = { model, file: model.file, types: [copyToMake as FileType] };
+	return ((await quantizingSeconds(made, { threads: model.threads, signal: options.signal })) ?? 0) + (timings.load ?? 0);
+}
+
+/** Whether somebody wants to know how long things take. */
+const isMeasured = ({ onProgress, dryRun, maxTime }: PruneJob) => dryRun || onProgress !== undefined || maxTime !== undefined;
+
 /** Measured as far as somebody wants to know. Limits decide while they heal how many sets that is. */
 async function otherSecondsOf(
 	session: Session,
@@ -81,11 +117,12 @@ async function otherSecondsOf(
 	options: PruneJob,
 	inTime: number | undefined,
 ): Promise<OtherSeconds> {
-	const { onProgress, dryRun, quantize, signal, maxTime } = options;
-	const measured = dryRun || onProgress !== undefined || maxTime !== undefined;
+	const { quantize, signal, maxTime } = options;
+	const measured = isMeasured(options);
 	// A limit of time counts what one choice heals.
 	const unknown = amount === "gate" && asksToHeal(options) && maxTime === undefined;
-	const healing = unknown ? undefined : (inTime ?? (await healSecondsOf(session, { removed: named ?? kmax, measured }, options)));
+	const again = measured && named ? await healedAgainSeconds(session, named, options) : undefined;
+	const healing = unknown ? undefined : (again ?? inTime ?? (await healSecondsOf(session, { removed: named ?? kmax, measured }, options)));
 	const { file, threads } = session.model;
 	const made = { model: session.model, file, types: quantize === undefined ? [] : [quantize] };
 	return { healing, quantizing: original || !measured ? undefined : await quantizingSeconds(made, { threads, signal }) };

@@ -12,6 +12,8 @@ export interface WorkAsked {
 	readonly known: number;
 	/** Masks of the search that no limit of time interrupts. */
 	readonly singles: number;
+	/** Attention parts whose removal alone is known, with the blocks beside them and the original model, if these are searched. @default 0 */
+	readonly knownSingles?: number | undefined;
 	/** Sizes that are raced, sets of each, and how long on further text. */
 	readonly sizes: number;
 	readonly field: number;
@@ -24,6 +26,10 @@ export interface WorkAsked {
 	readonly smaller?: number | undefined;
 	/** Splits whose reference logits are made; those of further text are, too, if those of the validation split are. @default none */
 	readonly references?: readonly SplitName[] | undefined;
+	/** Whether nothing is measured for the figures of a set that was chosen, which are those of the held-out split. @default false */
+	readonly noFigures?: boolean | undefined;
+	/** Splits on which a limit makes reference logits once more, and measures a set with them. @default none */
+	readonly limited?: readonly SplitName[] | undefined;
 	/** Tokens that a mask runs on each split. */
 	readonly tokens: Readonly<Record<"search" | "validation" | "heldOut", number>>;
 	/** Seconds of an evaluation on the search split; NaN if not known. */
@@ -50,25 +56,33 @@ interface Counts {
 	/** What the model itself measures on the validation split: sets once more, and fewer blocks than were chosen. */
 	readonly again: number;
 	readonly smaller: number;
+	/** On the held-out split, for figures: the original model and the winner. */
+	readonly reported: number;
+	/** What a limit takes: a pass that makes reference logits, and a set that is compared with them. */
+	readonly limits: Readonly<Record<"validation" | "heldOut", number>>;
 	/** Passes that make reference logits: of the splits, and of the parts of further text. */
 	readonly references: Readonly<Record<SplitName, number>>;
 	readonly ofParts: number;
 }
 
 function countsOf(asked: WorkAsked): Counts {
-	const { masks, known, singles, sizes, field, effort, cuts, confirmed = 0, smaller = 0, references = [], maxTime } = asked;
+	const { masks, known, singles, sizes, field, effort, cuts, confirmed = 0, smaller = 0, references = [], limited = [], maxTime } = asked;
+	const forLimit = (split: SplitName) => (limited.includes(split) ? 2 : 0);
 	const made = (split: SplitName, isRead = true) => (isRead && references.includes(split) ? 1 : 0);
 	const searching = (maxTime ?? Number.POSITIVE_INFINITY) - made("search") * passSeconds(asked);
 	const searched = Math.min(masks, Math.max(masksIn(searching, asked.secondsPerMask), singles - known));
 	const most = field === 1 || asked.noFurther ? 0 : sizes * furtherAtMost(effort, field, cuts);
 	const further = Math.min(most, Math.floor((known + searched) * furtherShare));
+	const reported = asked.noFigures ? 0 : 2;
 	// One set is compared with nothing, unless the divergence is the metric, which all splits are measured by.
 	const isCompared = field > 1 || references.includes("heldOut");
 	return {
 		...{ searched, raced: field * sizes, further },
 		// For the figures the original model and the winner are measured again, or were after a comparison on a copy.
-		again: Math.max(2, field === 1 ? 0 : confirmed),
+		again: Math.max(reported, field === 1 ? 0 : confirmed),
+		reported,
 		smaller: maxTime === undefined ? smaller : 0,
+		limits: { validation: forLimit("validation"), heldOut: forLimit("heldOut") },
 		references: { search: made("search", searched > 0), validation: made("validation", isCompared), heldOut: made("heldOut") },
 		ofParts: made("validation") * partsAfter(roundsOf(further, effort)),
 	};
@@ -84,13 +98,13 @@ function roundsOf(further: number, effort: Effort): number {
 /** Candidates of the search, and tokens of all splits at most; a search that is limited in time is raced for as much less. */
 export function workOf(asked: WorkAsked): { readonly evaluations: number; readonly tokens: number } {
 	const { tokens } = asked;
-	const { searched, raced, further, again, smaller, references, ofParts } = countsOf(asked);
+	const { searched, raced, further, again, reported, smaller, limits, references, ofParts } = countsOf(asked);
 	return {
 		evaluations: searched,
 		tokens:
 			(searched + references.search) * tokens.search +
-			(1 + raced + further + again + smaller + references.validation + ofParts) * tokens.validation +
-			(4 + references.heldOut) * tokens.heldOut,
+			(1 + raced + further + again + smaller + limits.validation + references.validation + ofParts) * tokens.validation +
+			(2 * reported + limits.heldOut + references.heldOut) * tokens.heldOut,
 	};
 }
 
@@ -106,25 +120,25 @@ const racedPerToken = (asked: WorkAsked) => asked.secondsPerRacedToken ?? second
 /** Seconds by step: half of the further text and of the sets with fewer blocks, which not every run needs. */
 export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 	const { tokens, secondsPerMask } = asked;
-	const { searched, raced, again, smaller, references } = countsOf(asked);
+	const { searched, raced, again, reported, smaller, limits, references } = countsOf(asked);
 	const perToken = secondsPerTokenOf(asked);
 	const heldOut = tokens.heldOut * perToken;
 	const further = furtherSeconds(asked);
-	const byModel = again + smaller / 2 + references.validation;
+	const byModel = again + smaller / 2 + limits.validation + references.validation;
 	return {
 		search: searched * secondsPerMask + references.search * passSeconds(asked),
 		compare:
 			((1 + raced) * racedPerToken(asked) + byModel * perToken) * tokens.validation +
 			further.measuring / 2 +
-			(2 + references.heldOut) * heldOut,
+			(reported + limits.heldOut + references.heldOut) * heldOut,
 		drawing: further.drawing / 2,
 		heldOut,
 	};
 }
 
-/** Seconds of the finalists beside one of each size, on the validation split. */
-export function finalistSeconds(asked: WorkAsked): number {
-	const { tokens, sizes } = asked;
+/** Seconds of the finalists beside one of each size, on the validation split. @param sizes that one is counted of elsewhere. @default those that are raced */
+export function finalistSeconds(asked: WorkAsked, sizes = asked.sizes): number {
+	const { tokens } = asked;
 	return (countsOf(asked).raced - sizes) * tokens.validation * racedPerToken(asked);
 }
 

@@ -29,6 +29,8 @@ export interface TimedRun {
 	readonly steps: readonly StepName[];
 	/** Whether limits say how much is removed. */
 	readonly limited: boolean;
+	/** Whether nothing but an estimate is wanted. @default false */
+	readonly dry?: boolean;
 }
 
 /** A job that keeps to its time. */
@@ -66,7 +68,8 @@ export function withinTime(session: Session, run: TimedRun, options: PruneJob): 
 	}
 	const { search } = plan;
 	const leftOut: readonly LeftOutPart[] = search === undefined ? [...plan.leftOut, "search"] : plan.leftOut;
-	tell(leftOut, maxTime, options);
+	// A dry run names them with what it estimates.
+	if (!run.dry) tell(leftOut, maxTime, options);
 	const job = without(plan.leftOut, options);
 	if (search === undefined) return { ...unsearched(session, run, job), leftOut };
 	const noFurther = leftOut.includes("further text");
@@ -89,7 +92,8 @@ function unsearched(session: Session, run: TimedRun, options: PruneJob): Omit<Jo
 
 /** Candidates that are measured then: the hidden states take a pass. Attention parts are measured one by one, and blocks beside them before. */
 function unsearchedMasks(session: Session, { asked, removable }: TimedRun, options: PruneJob): number {
-	return options.granularity === "attention" ? masksOf("leave-one-out", session, removable, options) : 1 + asked.sizes;
+	if (options.granularity !== "attention") return 1 + asked.sizes;
+	return Math.max(0, masksOf("leave-one-out", session, removable, options) - (asked.knownSingles ?? 0));
 }
 
 /** Candidates that a method measures at most. Sets that save time are left out of a search that is limited in time. */
@@ -106,7 +110,8 @@ export function withinTimeLeft(
 	{ limit, field }: { readonly limit: number | undefined; readonly field: readonly Pick<ProposedSet, "removed">[] },
 ): JobInTime {
 	const { options, noFurther } = job;
-	const found = { ...run.asked, field: Math.max(1, countSets(field) / run.asked.sizes) };
+	const sizes = new Set(field.map(({ removed }) => removed.length)).size;
+	const found = { ...run.asked, sizes, field: countSets(field) / sizes };
 	const parts = limit === undefined ? undefined : partsOf(session, run, options, found);
 	if (limit === undefined || !parts) return job;
 	const leftOut = leftOutLate(limit - (Date.now() - run.started) / 1000, { ...parts, optional: stillKept(parts, job) });
@@ -152,8 +157,11 @@ export function roomForSets(
 const estimated: readonly StepName[] = ["Writing and verifying", "Measuring"];
 
 /** What the limit of time does not count. */
-function uncovered({ times, steps, limited }: TimedRun, parts: PartSeconds | undefined, options: PruneJob): string[] {
-	if (!parts) return ["bounds the search alone: how long the rest takes cannot be estimated"];
+function uncovered({ times, steps, limited, removable }: TimedRun, parts: PartSeconds | undefined, options: PruneJob): string[] {
+	if (!parts) {
+		const bounded = removable.named ? "changes nothing: how long the run" : "bounds the search alone: how long the rest";
+		return [`${bounded} takes cannot be estimated`];
+	}
 	const unknown = estimated.filter((step) => steps.includes(step) && !times.has(step));
 	const open =
 		unknown.length === 0
@@ -200,11 +208,13 @@ function partsOf(session: Session, run: TimedRun, options: PruneJob, found = run
 	const usual = removable.named ? 0 : masksOf(options.method, session, removable, options);
 	return {
 		fixed: sum(comparing) - finalistSeconds(asked) - furtherOf(asked) / 2 + sum(times.get("Writing and verifying")) + reportSeconds,
-		finalists: finalistSeconds(found),
+		// Fewer sizes may have been found than were asked for, one set of each of which is fixed.
+		finalists: finalistSeconds(found, asked.sizes),
 		optional: { samples, speed, "further text": furtherOf(found) },
 		usual: Math.max(0, usual - known) * secondsPerMask,
 		singles: removable.named ? 0 : Math.max(0, singles - known) * secondsPerMask,
-		late: session.secondsPerMask ?? secondsPerMask,
+		// Blocks that are named are not searched.
+		late: removable.named ? 0 : (session.secondsPerMask ?? secondsPerMask),
 		unsearched: removable.named ? 0 : unsearchedMasks(session, run, options) * secondsPerMask,
 	};
 }

@@ -110,7 +110,6 @@ export async function calibrationOf(
 		});
 	};
 	noteUnusedMix(model, options);
-	noteDearRacing(options);
 	if (!onSelfGenerated(options)) return draw();
 	// Self-generated text is kept: a resumed run must see the same windows, and drawing them takes a while.
 	const file = textPath(folder, seed, options);
@@ -136,8 +135,11 @@ function noteUnusedMix(model: Model, { selfText, ...options }: SessionSettings):
 		);
 }
 
-/** Says that a race costs more than it saves: without it the search of self-generated text goes by the divergence, on half as many windows. */
-function noteDearRacing(options: SessionSettings): void {
+/**
+ * Says that a race costs more than it saves: without it the search of self-generated text goes by the divergence, on half as many windows. To be asked once
+ * the text is settled, which may be less than the usual one.
+ */
+export function noteDearRacing(options: SessionSettings): void {
 	if (!options.racing || !onSelfGenerated(options)) return;
 	const { search } = splitCounts(options);
 	const without = splitCounts({ ...options, racing: false }).search;

@@ -30,6 +30,8 @@ export interface SessionGames {
 	readonly games: Record<SplitName, LedgerGame>;
 	/** The same, measured with the model itself also where the search runs on a copy: for figures. */
 	readonly finals: Record<SplitName, LedgerGame>;
+	/** Seconds in which an earlier run tried what the search runs on, if a dry run does not; undefined if nobody knows. */
+	readonly trial: number | undefined;
 	/** Whether the search measures with the model itself, on all positions. */
 	readonly exactSearch: boolean;
 	/** Losses on the calibration windows, for figures; those of `finals` where these are the metric. */
@@ -135,6 +137,7 @@ class GameMaker {
 		return {
 			games,
 			finals,
+			trial: setup.trial,
 			exactSearch,
 			texts,
 			tokens: { search: search.tokens, validation: validation.tokens, heldOut: heldOut.tokens },

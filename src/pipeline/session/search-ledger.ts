@@ -3,7 +3,9 @@ import { existsSync } from "node:fs";
 import { logger } from "../../api/logger.js";
 import type { WorkingWeights } from "../../api/index.js";
 import { DisposedError } from "../../errors.js";
+import { keepTrial, type SearchTrial, trialSeconds } from "./kept-trial.js";
 import { Once } from "./once.js";
+import { timed } from "./timings.js";
 import { checkAsRead } from "../../model/gguf/index.js";
 import type { Evaluator } from "../../model/runtime/evaluator.js";
 import type { Model } from "../../model/runtime/model.js";
@@ -53,6 +55,8 @@ export interface SearchSetup {
 	 * @throws DisposedError after it was closed for good
 	 */
 	evaluator(): Promise<Evaluator>;
+	/** Seconds in which an earlier run tried ways, if a dry run tells of one that is to try them; undefined if nobody knows. */
+	readonly trial?: number | undefined;
 	/** What that evaluator runs. */
 	model(): Promise<Model>;
 	/** Whether there is a copy in memory, or one is being made. */
@@ -159,17 +163,18 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 	const header = { key, players: model.blocks.blocks, windows: shape };
 	const settingsFor = ({ threads, ubatch, weights }: SweepChoice) => ({ ...job.settings, threads, ubatch, weights });
 	const evaluators = new SearchEvaluators(job, options);
+	const trial: SearchTrial = { folder, backend, wanted, threads: model.threads, tokens: windows.tokens.length };
 	try {
 		const begin = async () => {
-			const made = await chooseSweep(
-				{ model, windows, masks: load, folder, backend, wanted, log, byDivergence: job.byDivergence, long: tries },
-				options,
-			);
+			const sweep = { model, windows, masks: load, folder, backend, wanted, log, byDivergence: job.byDivergence, long: tries };
+			const [made, seconds] = await timed(() => chooseSweep(sweep, options));
 			if (made.copy) await evaluators.take(made.copy);
+			if (tries) await keepTrial(trial, seconds);
 			return settingsFor(made.choice);
 		};
+		const isBegun = existsSync(pathOf(key));
 		const ledger =
-			plan.dry && !existsSync(pathOf(key))
+			plan.dry && !isBegun
 				? Ledger.inMemory({ ...header, settings: settingsFor(ownSweep(model, options)) })
 				: await Ledger.open(pathOf(key), { ...header, settings: begin }, { figures, check: () => checkAsRead(model) });
 		const settings: SearchSetup["settings"] = { ...ledger.header.settings, backend };
@@ -181,6 +186,7 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 		return {
 			ledger,
 			settings,
+			trial: plan.dry && tries && !isBegun ? await trialSeconds(trial) : undefined,
 			evaluator: () => evaluators.evaluator(settings.weights as SearchWeights, sweep),
 			model: () => evaluators.model(settings.weights as SearchWeights),
 			hasCopy: () => evaluators.hasCopy,

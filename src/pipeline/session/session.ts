@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { JobOptions, ModelSummary, Metric } from "../../api/index.js";
 import { type Attribution, shiftedGames } from "../../game/attribution/attribution.js";
 import { type SplitName, splitNames, splitTitle, readDocuments, refuseRepeated, weightedFiles } from "../../model/calibration/index.js";
-import { calibrationOf, type SessionText, splitCounts, onSelfGenerated } from "./calibration-windows.js";
+import { calibrationOf, noteDearRacing, type SessionText, splitCounts, onSelfGenerated } from "./calibration-windows.js";
 import { computingIdentity, hashAsRead } from "../../model/evaluation/kept.js";
 import type { PreparedQuestions } from "../../model/evaluation/prepared-questions.js";
 import { readQuestions } from "../../model/evaluation/questions.js";
@@ -111,6 +111,11 @@ export class Session {
 		return drawnIn / splitNames.reduce((sum, split) => sum + splits[split].tokens.length, 0);
 	}
 
+	/** Seconds in which an earlier run tried what the search runs on, if this one is a dry run of one that will; undefined if nobody knows. */
+	get trialSeconds(): number | undefined {
+		return this.#games.trial;
+	}
+
 	/** What those of the distributions will take that are not made yet. */
 	get referenceBytes(): number {
 		return [...this.held].reduce((sum, [split, bytes]) => sum + (this.hasReferenceOn(split) ? 0 : bytes), 0);
@@ -190,6 +195,7 @@ export class Session {
 			const compared = Date.now();
 			const calibration = await calibrationOf(model, folder, { seed, by, until: plan.until, most: plan.textSeconds }, options);
 			const calibrated = Date.now();
+			if (plan.masks > 0) noteDearRacing(options);
 			for (const name of splitNames) {
 				const { count, length } = calibration.splits[name];
 				log("debug", `${splitTitle(name)} split: ${count} windows of ${length} tokens from ${calibration.source}`);
@@ -263,7 +269,9 @@ export class Session {
 			const above = differences(measurement.losses, full!.losses);
 			const { mean, standardError } = meanAndError(above, measurement.sources);
 			const stopped = above.length < shifts.length;
-			contributions[block] = stopped ? mean : meanLoss(measurement) - originalLoss;
+			// A block that breaks the model on the first windows is as important as one that does on all.
+			const first = Number.isNaN(mean) ? Number.POSITIVE_INFINITY : mean;
+			contributions[block] = stopped ? first : meanLoss(measurement) - originalLoss;
 			standardErrors[block] = standardError ?? Number.NaN;
 			if (stopped) degrees[block] = above.length - 1;
 			for (const [window, shift] of shifts.entries())

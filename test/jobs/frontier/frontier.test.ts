@@ -34,6 +34,16 @@ const cellOf = ({ cells }: FrontierResult, type: string, removed: number) =>
 	cells.find((cell) => cell.type === type && cell.removed.length === removed)!;
 
 describe("findFrontier", () => {
+	it("tells in a dry run how many candidates a limit of tokens holds, by the text that it measures", async () => {
+		// Five windows if nobody says how many.
+		const task = { ...options, windows: undefined, quantize: { types: [] } };
+		const evaluations = async (search: FrontierOptions["search"]) =>
+			(await findFrontier(fixturePath, { ...task, search: { ...search, granularity: "block" }, dryRun: true })).estimate!.evaluations;
+		expect(await evaluations({ maxTokens: 50 * 5 * 32 })).toBe(50);
+		// One that is limited in time is told of as far as the time goes: the single removals.
+		expect(await evaluations({ maxTime: 0.001 })).toBe(13);
+	});
+
 	it("measures every cell, and each is what the file would be", async () => {
 		const result = await findFrontier(f16, options);
 		expect(result.cells).toHaveLength(9);

@@ -1,11 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { secondsOfSpeed } from "../../../src/jobs/frontier/speed.js";
-import { frontierTimes, gridEvaluations } from "../../../src/jobs/frontier/work.js";
+import { frontierTimes, gridEvaluations, gridPasses } from "../../../src/jobs/frontier/work.js";
 
 describe("the work of a frontier", () => {
 	it("is every set in every type, and the best of each type once more", () => {
 		expect(gridEvaluations({ types: 3, sets: 4, healed: false })).toEqual({ validation: 1 + 3 * 5, heldOut: 1 + 9 });
 		expect(gridEvaluations({ types: 3, sets: 4, healed: true })).toEqual({ validation: 1 + 3 * 9, heldOut: 1 + 9 });
+	});
+
+	it("takes a pass more on each split for the distributions of the original model", () => {
+		const work = { types: 3, sets: 4, healed: false };
+		expect(gridPasses(work)).toEqual(gridEvaluations(work));
+		expect(gridPasses({ ...work, compared: true })).toEqual({ validation: 2 + 3 * 5, heldOut: 2 + 9 });
 	});
 
 	const planned = { search: 100, compare: 20, drawing: 5, heldOut: 3 };

@@ -277,7 +277,10 @@ describe("sets of any parts that save time", () => {
 	it("are planned within what may be measured", () => {
 		const task = { method: "auto", blocks: 30, kmax: 9, time } as const;
 		const free = plannedMasks(task, attention);
-		expect(free).toBe(plannedMasks({ ...task, time: undefined }, attention) + 60 + 6 * 4);
+		// Blocks alone, and the steps: the search of attention parts has measured each of these alone.
+		expect(free).toBe(plannedMasks({ ...task, time: undefined }, attention) + 30 + 6 * 4);
+		const random = { ...task, method: "random" } as const;
+		expect(plannedMasks(random, attention)).toBe(plannedMasks({ ...random, time: undefined }, attention) + 60 + 6 * 4);
 		expect(plannedMasks(task, { ...attention, maxEvaluations: 150 })).toBe(150);
 	});
 });

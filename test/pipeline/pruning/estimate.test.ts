@@ -45,6 +45,28 @@ it("counts the single removals of blocks beside those of attention parts, each i
 	expect(singlesOf(12, { kmax: 8, base: 6 })).toBe(52);
 });
 
+it("knows which attention parts were measured alone, and how many finalists a speed-up has beside them", async () => {
+	const options = { ...small, method: "auto", granularity: "attention" } as const;
+	const session = await Session.open(fixturePath, options, { masks: 20, weights: "own" });
+	try {
+		const { search } = session.games;
+		const task = { kmax: 3, named: undefined, planned: 60, sizes: 1 };
+		expect(await askedWork(session, task, options)).toMatchObject({ known: 0, knownSingles: 0 });
+		// Two attention parts are no single removal, and half-block cuts none of these.
+		await search.measure([[1.25], [2.25], [1.25, 2.25], [4.5]].map((removed) => Coalition.ofRemoved(12, removed)));
+		const asked = await askedWork(session, task, options);
+		expect(asked).toMatchObject({ known: 4, knownSingles: 3 });
+		expect((await askedWork(session, task, { ...options, granularity: "block" })).knownSingles).toBe(0);
+		const time = { seconds: { attention: 1, feedForward: 1 }, save: 2 };
+		expect((await askedWork(session, { ...task, time }, options)).field).toBe(asked.field + 3);
+		// A second search has no time of a limited run.
+		const limited = { ...options, maxTime: 600 };
+		expect((await askedWork(session, { ...task, time }, limited)).field).toBe((await askedWork(session, task, limited)).field);
+	} finally {
+		await session.close();
+	}
+});
+
 it("says that a search settled on other threads", () => {
 	expect([threadsNote(2, 2), threadsNote(2, 4), threadsNote(2, 1)]).toEqual([
 		undefined,

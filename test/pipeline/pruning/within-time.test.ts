@@ -104,3 +104,87 @@ it("has room for fewer blocks only beside what is still to be done", () => {
 		vi.useRealTimers();
 	}
 });
+
+it("counts the finalists of the sizes that were found, not of those that were asked for", () => {
+	const tokens = { search: 100, validation: 200, heldOut: 300 };
+	const session = { model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 1 } as unknown as Session;
+	const asked: WorkAsked = { ...{ masks: 80, known: 0, singles: 13, sizes: 6, field: 11, effort: "quick" }, tokens, secondsPerMask: 1 };
+	const times = new Map<StepName, StepTime>([
+		["Comparing finalists", { evaluations: plannedSeconds(asked).compare, other: 0 }],
+		["Measuring", { other: 10, phases: [{ phase: "writing sample texts", seconds: 10 }] }],
+	]);
+	const leftOut = (limit: number, ...field: readonly (readonly number[])[]) => {
+		const notes: string[] = [];
+		const options = resolveJob("prune", { samples: 1, onLog: ({ message }) => notes.push(message) });
+		const run = { started: Date.now(), removable: { kmax: 6, count: 1, named: undefined }, asked, times, steps: [], limited: true };
+		const sets = field.map((removed) => ({ removed }));
+		withinTimeLeft(session, run, { options, noFurther: false, asked, leftOut: [] }, { limit, field: sets });
+		return notes;
+	};
+	vi.useFakeTimers({ toFake: ["Date"] });
+	try {
+		// In any case: the original model and what is measured again, 6; the held-out split, 6; the report, a half. Two sets take 4, samples 10.
+		expect(leftOut(26.5, [1], [1, 2])).toEqual([]);
+		expect(leftOut(26, [1], [1, 2])).toEqual(["--max-time 26s leaves out: samples"]);
+		// Six take 12.
+		const six = [1, 2, 3, 4, 5, 6].map((count) => Array.from({ length: count }, (_, i) => i + 1));
+		expect(leftOut(34.5, ...six)).toEqual([]);
+		expect(leftOut(34, ...six)).toEqual(["--max-time 34s leaves out: samples"]);
+	} finally {
+		vi.useRealTimers();
+	}
+});
+
+it("leaves out no search of blocks that are named, and tells a dry run nothing twice", () => {
+	const tokens = { search: 100, validation: 200, heldOut: 300 };
+	const session = { model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 4 } as unknown as Session;
+	const asked: WorkAsked = { ...{ masks: 1, known: 0, singles: 13, sizes: 1, field: 1, effort: "thorough" }, tokens, secondsPerMask: 4 };
+	const planned = plannedSeconds(asked);
+	const times = new Map<StepName, StepTime>([
+		["Comparing with the original", { evaluations: planned.compare + planned.search, other: 0 }],
+		["Measuring", { other: 10, phases: [{ phase: "writing sample texts", seconds: 10 }] }],
+	]);
+	const within = (maxTime: number, more: { readonly dry?: boolean; readonly times?: typeof times } = {}) => {
+		const notes: string[] = [];
+		const options = resolveJob("prune", { remove: [3, 5], samples: 1, search: { maxTime }, onLog: ({ message }) => notes.push(message) });
+		const removable = { kmax: 2, count: 2, named: [3, 5] };
+		const { leftOut } = withinTime(session, { started: Date.now(), removable, asked, times, steps: [], limited: false, ...more }, options);
+		return { leftOut, notes };
+	};
+	vi.useFakeTimers({ toFake: ["Date"] });
+	try {
+		const least = 1.1 * (planned.compare + planned.search + 0.5);
+		expect(within(Math.ceil(least + 10))).toEqual({ leftOut: [], notes: [] });
+		// No search may end late either: there is none.
+		const limit = Math.ceil(least);
+		expect(within(limit)).toEqual({ leftOut: ["samples"], notes: [`--max-time ${limit}s leaves out: samples`] });
+		expect(within(limit, { dry: true })).toEqual({ leftOut: ["samples"], notes: [] });
+		expect(within(60, { times: new Map() }).notes).toEqual(["--max-time 60s changes nothing: how long the run takes cannot be estimated"]);
+	} finally {
+		vi.useRealTimers();
+	}
+});
+
+it("measures attention parts alone only as far as they are not known, if there is no time to search", () => {
+	const tokens = { search: 100, validation: 200, heldOut: 300 };
+	const session = { model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 1 } as unknown as Session;
+	const masks = (knownSingles: number) => {
+		const asked: WorkAsked = {
+			...{ masks: 80, known: 0, singles: 13, knownSingles, sizes: 1, field: 7, effort: "standard" },
+			...{ tokens, secondsPerMask: 1 },
+		};
+		const times = new Map<StepName, StepTime>([["Comparing finalists", { evaluations: plannedSeconds(asked).compare, other: 0 }]]);
+		const search = { maxTime: 35, granularity: "attention" } as const;
+		const run = { started: Date.now(), removable: { kmax: 3, count: 3, named: undefined }, asked, times, steps: [], limited: false };
+		const found = withinTime(session, run, resolveJob("prune", { removeAttention: 3, search }));
+		expect(found.leftOut).toContain("search");
+		return found.asked.masks;
+	};
+	vi.useFakeTimers({ toFake: ["Date"] });
+	try {
+		// The original model, twelve parts, and a set of each number.
+		expect([0, 5, 13].map(masks)).toEqual([16, 11, 3]);
+	} finally {
+		vi.useRealTimers();
+	}
+});

@@ -234,6 +234,16 @@ describe("the work that is announced", () => {
 		expect(furtherSeconds(asked).measuring).toBe(2 * (8 + 3));
 	});
 
+	it("counts what a limit compares with reference logits, and no figures where none are measured", () => {
+		const more = (asked: Partial<Parameters<typeof workOf>[0]>) => {
+			const [own, other] = [base, { ...base, ...asked }].map((one) => ({ ...one, masks: 800 }));
+			return [workOf(other!).tokens - workOf(own!).tokens, plannedSeconds(other!).compare - plannedSeconds(own!).compare];
+		};
+		expect(more({ limited: ["heldOut"] })).toEqual([2 * 300, 2 * 6]);
+		expect(more({ limited: ["validation", "heldOut"] })).toEqual([2 * 200 + 2 * 300, 2 * 4 + 2 * 6]);
+		expect(more({ noFigures: true })).toEqual([-2 * 200 - 4 * 300, -2 * 4 - 2 * 6]);
+	});
+
 	it("counts the winners that the model itself confirms after a comparison on a copy, and fewer blocks than were chosen", () => {
 		const own = { ...base, masks: 800, field: 7, sizes: 4, secondsPerToken: 0.02 };
 		// The original model and the winner are measured for the figures in any case.

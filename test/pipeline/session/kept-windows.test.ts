@@ -6,11 +6,14 @@ import type { TextMix } from "../../../src/model/calibration/index.js";
 import { llamaPin } from "../../../src/model/runtime/paths.js";
 import { keptSamples, keptWindows, samplesPath } from "../../../src/pipeline/session/cached-samples.js";
 import { calibrationOf } from "../../../src/pipeline/session/calibration-windows.js";
+import { Session } from "../../../src/pipeline/session/session.js";
 import { hashOf } from "../../../src/storage/hash.js";
 import { windowsPath } from "../../../src/storage/runs.js";
 import { chatFixture, fixturePath } from "../../helpers/fixture.js";
+import { ownHomes } from "../../helpers/home.js";
 import { tempFolder } from "../../helpers/temp-folder.js";
 
+ownHomes();
 const folder = tempFolder();
 const shape = { count: 2, length: 2 };
 
@@ -86,9 +89,30 @@ it("text that begins otherwise has a name of its own, half chats the one that al
 		expect.stringMatching(/^--self-text wide changes .*--calibration/),
 	]);
 	// A race by loss needs twice the windows of a search by divergence, if nobody says how many.
-	expect(await notesOf({ racing: true, windows: undefined })).toEqual([
+	// A text that may still become less says nothing of racing.
+	expect(await notesOf({ racing: true, windows: undefined })).toEqual([]);
+});
+
+it("warns of racing on self-generated text if it takes more windows, and if something is searched", async () => {
+	const text = join(mkdtempSync(join(folder, "racing-")), "text.txt");
+	writeFileSync(text, "It was a dark and stormy night. ".repeat(200));
+	const notesOf = async (options: object, masks = 20) => {
+		const notes: string[] = [];
+		const settings = {
+			windowLength: 16,
+			threads: 1,
+			racing: true,
+			...options,
+			onLog: ({ message }: { message: string }) => notes.push(message),
+		};
+		await (await Session.open(fixturePath, settings, { masks, weights: "own" })).close();
+		return notes.filter((note) => note.includes("racing"));
+	};
+	// A race by loss needs twice the windows of a search by divergence, if nobody says how many.
+	expect(await notesOf({})).toEqual([
 		expect.stringMatching(/^with --racing the search measures 10 windows .* without it 5 by the divergence/),
 	]);
-	expect(await notesOf({ racing: true })).toEqual([]);
-	expect(await notesOf({ racing: true, windows: undefined, calibration: [text] })).toEqual([]);
+	expect(await notesOf({}, 0)).toEqual([]);
+	expect(await notesOf({ windows: 5 })).toEqual([]);
+	expect(await notesOf({ calibration: [text] })).toEqual([]);
 });

@@ -2,8 +2,10 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { SessionSettings } from "../../../src/api/options/settings.js";
+import { ranking } from "../../../src/game/attribution/attribution.js";
+import type { Coalition } from "../../../src/game/coalition.js";
 import { Random } from "../../../src/game/random.js";
-import { isStaged, raceByWindows } from "../../../src/game/racing.js";
+import { isStaged, raceByWindows, type StagedGame } from "../../../src/game/racing.js";
 import { pruneGguf } from "../../../src/jobs/prune.js";
 import { groupOf, type StagedLedgerGame, stagesOf } from "../../../src/pipeline/session/staged-game.js";
 import { Session } from "../../../src/pipeline/session/session.js";
@@ -104,6 +106,22 @@ describe("a search split that is measured part by part", () => {
 			expect(degrees![other]).toBe(9);
 			expect(game.counts.measured).toBe(1);
 		});
+	});
+
+	it("takes a block that breaks the model on the first windows for the most important one", async () => {
+		const losses = (set: Coalition, count: number) =>
+			new Float64Array(count).fill(set.isFull ? 2 : set.removed()[0] === 1 ? Number.NaN : 2.5);
+		const measured = (sets: readonly Coalition[], count: number) =>
+			sets.map((coalition) => ({ coalition, losses: losses(coalition, count) }));
+		const game: StagedGame = {
+			...{ players: 3, frozen: new Map(), stages: [2], windows: 4, allows: () => true },
+			measure: async (sets) => measured(sets, 4),
+			measureFirst: async (sets, count) => measured(sets, count),
+			seen: (set) => (set.removed()[0] === 1 ? measured([set], 2)[0] : undefined),
+		};
+		const { contributions } = await Session.prototype.singleRemovals(2, undefined, game);
+		expect([...contributions]).toEqual([0.5, Number.POSITIVE_INFINITY, 0.5]);
+		expect(ranking(contributions)).toEqual([0, 2, 1]);
 	});
 
 	it.each([
