@@ -67,7 +67,10 @@ export const amountRows = {
 		commands: ["prune", "apply", "evaluate", "speed"],
 		per: {
 			evaluate: { help: `Measure without these blocks, ${blockNumbers}; no file is written`, group: "measure" },
-			speed: { help: `Compare with the model without these blocks, ${numbers} (attention parts need a written file); no file is written`, group: "measure" },
+			speed: {
+				help: `Compare with the model without these blocks, ${numbers} (attention parts need a written file); no file is written`,
+				group: "measure",
+			},
 		},
 	},
 	removeAttention: {
