@@ -19,7 +19,6 @@ import { checkMethodOptions, granularityOf, noteUnsearched, withGranularity } fr
 import { logger } from "../api/logger.js";
 import { checkSamples } from "../pipeline/pruning/measure-pair.js";
 import { Session } from "../pipeline/session/session.js";
-import { timed } from "../pipeline/session/timings.js";
 import { checkTarget } from "../storage/atomic-file.js";
 import { OwnOutput } from "../pipeline/preflight/own-output.js";
 import { cleanPartials } from "../pipeline/preflight/leftovers.js";
@@ -98,8 +97,6 @@ interface Request {
 	readonly speeds: TargetSpeeds | undefined;
 	/** What is known of the context that attention parts are weighed at. */
 	readonly at: AtContext | undefined;
-	/** In which a target speed-up, or the time at a context, was measured. */
-	readonly speedSeconds: number;
 }
 
 /** Checks all that can be checked before the model is measured. */
@@ -118,13 +115,13 @@ async function requestOf(model: string, output: string | undefined, given: Prune
 	await checkTargets({ file: header.file, original: originalFile, output, curve, own }, job);
 	if (own?.isThere)
 		logger(job)("note", `${output} exists: an earlier run of this command wrote and verified it. The rest of that run is done now`);
-	const [settled, speedSeconds] = await timed(() => settledAmount(header, asked, originalFile, job));
+	const settled = await settledAmount(header, asked, originalFile, job);
 	const { options, amount, removable, speeds, at } = settled;
 	const partly = checkEverProvable(model, header.blocks, removable.named);
 	if (partly) logger(options)("warning", partly);
 	const original = await originalOf(options, header, originalFile);
 	const run = { ...begun, own, granularity: job.remove ? undefined : granularityOf(resolved, header.blocks) };
-	const request = { output, options, run, amount, removable, limits, header, original, speeds, at, speedSeconds };
+	const request = { output, options, run, amount, removable, limits, header, original, speeds, at };
 	await checkDisk(request);
 	return request;
 }

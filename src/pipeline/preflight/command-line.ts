@@ -33,7 +33,9 @@ export function commandToRemove(
 	removed: readonly number[],
 	asked: Settings<"prune"> = {},
 ): string {
-	return commandLine(model, output, { ...asked, ...instead, remove: [...removed] });
+	// Racing changes how much self-generated text is drawn, and nothing of files.
+	const racing = (asked.calibration ?? []).length > 0 ? { racing: undefined } : {};
+	return commandLine(model, output, { ...asked, ...instead, ...racing, remove: [...removed] });
 }
 
 /**

@@ -33,6 +33,8 @@ export function checkMethodOptions(method: Method, options: MethodSettings & Pic
 		throw new InvalidOptionError(
 			`--rounds ranks whole blocks again after each cut: leave out --rounds or --granularity ${options.granularity}`,
 		);
+	// A note says that they change nothing.
+	if (options.remove) return;
 	const reads = (other: Method) => factsOf(other).reads ?? [];
 	// Whole blocks are what every method removes.
 	const given = methodOptions.filter((name) => options[name] !== undefined && options[name] !== "block");
@@ -116,9 +118,7 @@ export const usualAttentions = (plan: Pick<BlockPlan, "blocks" | "check">): numb
 
 /** The job with the granularity that its search has; nothing is searched where blocks are named. @throws InvalidOptionError */
 export function withGranularity<J extends Searching>(job: J, blocks: PlanOfParts): J {
-	if (job.remove === undefined) return jobWith<Searching>(job, { granularity: granularityOf(job, blocks).used }) as J;
-	checkGranularity(job, blocks);
-	return job;
+	return job.remove === undefined ? (jobWith<Searching>(job, { granularity: granularityOf(job, blocks).used }) as J) : job;
 }
 
 type Searching = Pick<MethodSettings, "granularity" | "rounds"> &
@@ -139,7 +139,7 @@ export function checkGranularity(options: Pick<MethodSettings, "granularity">, b
 	if (options.granularity === "attention" && !attention.allowed) {
 		const instead = parts.allowed ? "whole blocks or half-block cuts" : "whole blocks";
 		throw new InvalidOptionError(
-			`attention parts cannot be removed alone from a model of architecture ${shownText(architecture)}: ${attention.reason}. Remove ${instead} instead, with -n N and without ${asked ?? "--granularity attention"}`,
+			`attention parts cannot be removed alone from a model of architecture ${shownText(architecture)}: ${attention.reason}. Remove ${instead} instead: leave out ${asked ?? "--granularity attention"}`,
 		);
 	}
 	if (options.granularity !== "half-block" || parts.allowed) return;

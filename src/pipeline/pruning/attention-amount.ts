@@ -95,7 +95,7 @@ export function attentionAmount(header: Header, asked: AskedAmount, options: Con
 	if ("attentions" in asked) {
 		const { attentions, blocks = 0 } = asked;
 		// Blocks that have none take none with them.
-		const taken = Math.max(0, blocks - header.blocks.withoutAttention.length);
+		const taken = Math.max(0, blocks - (header.blocks.blocks - attending(kvBytes(header, 1))));
 		const theirs = taken === blocks ? ", which take theirs with them" : `, of which at least ${taken} take theirs with them`;
 		const beside = blocks > 0 ? ` beside ${blocks} ${blocks === 1 ? "block" : "blocks"}${taken > 0 ? theirs : ""}` : "";
 		const what = `${attentions} ${attentions === 1 ? "attention part" : "attention parts"} cannot be removed${beside}`;
@@ -166,10 +166,12 @@ interface TooManyAttentions {
 }
 
 /** @throws InvalidOptionError with the largest number and what keeps the others, where the model cannot lose that many attention parts */
-function checkAttentions({ blocks: plan }: Header, count: number, { what, more = "", advice }: TooManyAttentions): void {
+function checkAttentions(header: Header, count: number, { what, more = "", advice }: TooManyAttentions): void {
+	const { blocks: plan } = header;
 	const free = removableAttentions(plan);
 	if (count <= free.length) return;
-	const own = Array.from({ length: plan.blocks }, (_, block) => block).filter((block) => !plan.withoutAttention.includes(block));
+	const kv = kvBytes(header, 1);
+	const own = Array.from({ length: plan.blocks }, (_, block) => block).filter((block) => kv[block]! > 0);
 	const stays = own.filter((block) => !free.includes(block)).map((block) => block + 0.25);
 	const [first] = stays;
 	const why = first === undefined ? "" : `, all but ${formatBlocks(stays)} (${plan.check([first])})`;

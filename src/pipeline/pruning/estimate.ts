@@ -40,7 +40,9 @@ export async function askedWork(
 	const { base = 0 } = removable;
 	const isSingle = (removed: readonly number[]) => removed.length <= 1 || (base > 0 && removed.length === base + 1 && !isWhole(removed));
 	const knownSingles =
-		options.granularity === "attention" && !named ? usefulSets(games.search.ledger, removable, options).filter(isSingle).length : 0;
+		options.granularity === "attention" && !named
+			? usefulSets(games.search.ledger, { ...removable, time: undefined }, options).filter(isSingle).length
+			: 0;
 	const secondsPerMask = await session.timeOriginal(options.signal);
 	const secondsPerToken = await session.timeModel(secondsPerMask, options.signal);
 	const secondsPerRacedToken = races.asSearched ? secondsPerMask / tokens.search : secondsPerToken;

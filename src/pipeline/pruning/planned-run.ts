@@ -7,7 +7,6 @@ import { healedAgainSeconds, healSecondsOf, withHealTimeOf } from "../healing/of
 import { asksToHeal } from "../preflight/heal-options.js";
 import { foundHealing, healingOf, jobWith, type PruneJob, settledJob } from "../preflight/job.js";
 import { quantizingSeconds } from "../quantizing/time.js";
-import type { FileType } from "../../model/runtime/quantize.js";
 import type { Session } from "../session/session.js";
 import { promptSpeed } from "../speed/prompt.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
@@ -25,8 +24,6 @@ export interface RunToPlan {
 	readonly removable: Removable;
 	/** Whose weights are quantized, if they are not the model's. */
 	readonly original: ModelWeights | undefined;
-	/** In which a target speed-up, or the time at a context, was measured. */
-	readonly speedSeconds: number;
 	/** When it began, milliseconds since 1970. */
 	readonly started: number;
 }
@@ -48,16 +45,23 @@ export interface PlannedRun {
  */
 export async function planRun(session: Session, request: RunToPlan, options: PruneJob): Promise<PlannedRun> {
 	const { output, amount, removable } = request;
-	const asked = { ...(await announceWork(session, removable, options)), limited: splitsOfLimit(session, amount, options) };
+	const work = await announceWork(session, removable, options);
+	const asked = {
+		...work,
+		limited: splitsOfLimit(session, { amount, compares: work.field > 1 }, options),
+		textTokens: textTokensOf(session),
+	};
 	const inTime = await withHealTimeOf(session, removable.named ?? removable.kmax, healingOf(options));
 	const settled = settledJob(options, foundHealing(inTime.options));
 	const other = await otherSecondsOf(session, request, settled, inTime.seconds);
-	const preparing = await preparingSeconds(session, { asked, measuring: request.speedSeconds }, options);
+	const { before, copying } = await preparingSeconds(session, asked, options);
 	const timesOf = (work: WorkAsked, job: PruneJob): ReadonlyMap<StepName, StepTime> =>
-		new Map([["Preparing text", { other: preparing }], ...stepTimes(session, plannedSeconds(work), { output, options: job, ...other })]);
-	// A dry run tells of the run that follows it, which draws no text and measures no original model again: of the time that has passed it has to spend
-	// what preparing takes it.
-	const started = options.dryRun ? Date.now() - 1000 * preparing : request.started;
+		new Map([
+			["Preparing text", { other: before + copying }],
+			...stepTimes(session, plannedSeconds(work), { output, options: job, ...other }),
+		]);
+	// A dry run tells of the run that follows it, which draws no text and measures no original model again: what that one has done before it plans.
+	const started = options.dryRun ? Date.now() - 1000 * before : request.started;
 	const job = jobWith(settled, { dryRun: false });
 	const steps = stepsOf(output, amount === "curve", job);
 	const timed = { started, removable, asked, times: timesOf(asked, job), steps, limited: amount === "gate", dry: options.dryRun };
@@ -70,6 +74,12 @@ export async function planRun(session: Session, request: RunToPlan, options: Pru
 	return { timed, begun, times, estimate: options.dryRun ? await asPrompt(session.model, estimate, options) : estimate };
 }
 
+/** Tokens of the text that limits are measured on, whatever the metric is. */
+const textTokensOf = ({ calibration: { splits } }: Session) => ({
+	validation: splits.validation.tokens.length,
+	heldOut: splits.heldOut.tokens.length,
+});
+
 /** With the time as the length of a prompt: what does not depend on how fast the machine is. */
 export async function asPrompt(model: Model, estimate: Estimate, options: JobOptions): Promise<Estimate> {
 	const speed = await attempt("the prompt speed was", options, () => promptSpeed(model, options), undefined);
@@ -79,32 +89,30 @@ export async function asPrompt(model: Model, estimate: Estimate, options: JobOpt
 /**
  * Splits on which `--max-kl` makes the original model's distributions, and measures a set with them, beside what else is measured. The metric kl has both
  * already; where sets are compared by the divergence on the model itself, the validation split has the figures of all of them.
+ * @param compares whether several sets of a size are
  */
-function splitsOfLimit({ metric, races }: Session, amount: Amount, { maxKl }: PruneJob): SplitName[] {
+function splitsOfLimit(
+	{ metric, races }: Session,
+	{ amount, compares }: { readonly amount: Amount; readonly compares: boolean },
+	{ maxKl }: PruneJob,
+): SplitName[] {
 	if (maxKl === undefined || metric === "kl") return [];
-	const known = races.referenced.includes("validation") && races.confirms(1) === 0;
+	const known = compares && races.referenced.includes("validation") && races.confirms(1) === 0;
 	return amount === "gate" && !known ? ["validation", "heldOut"] : ["heldOut"];
 }
 
 /**
- * Seconds before the search. The text is in the cache now, and what a dry run has measured for a target: what is left is loading the model, and what the
- * search runs on, as far as an earlier run knows.
+ * Seconds before the search of the run that a dry run tells of: before that run plans, and for the copy that it makes when first it measures something.
+ * The text is in the cache now, and what a dry run has measured for a target. A run that plans has done the former.
  */
-async function preparingSeconds(
-	session: Session,
-	{ asked, measuring }: { readonly asked: WorkAsked; readonly measuring: number },
-	options: PruneJob,
-): Promise<number> {
-	const { timings, trialSeconds = 0 } = session;
-	return (options.dryRun ? 0 : measuring) + (timings.load ?? 0) + trialSeconds + (await copyingSeconds(session, asked, options));
-}
-
-/** Seconds in which a search that goes on makes its copy of the model anew, and loads it. */
-async function copyingSeconds({ model, races, timings }: Session, { masks }: WorkAsked, options: PruneJob): Promise<number> {
-	const { copyToMake } = races;
-	if (copyToMake === undefined || options.remove || masks === 0 || !isMeasured(options)) return 0;
-	const made = { model, file: model.file, types: [copyToMake as FileType] };
-	return ((await quantizingSeconds(made, { threads: model.threads, signal: options.signal })) ?? 0) + (timings.load ?? 0);
+async function preparingSeconds(session: Session, { masks }: WorkAsked, options: PruneJob): Promise<{ before: number; copying: number }> {
+	if (!options.dryRun) return { before: 0, copying: 0 };
+	const { model, copyToMake, timings, trialSeconds = 0 } = session;
+	const load = timings.load ?? 0;
+	const before = load + trialSeconds;
+	if (copyToMake === undefined || options.remove || masks === 0) return { before, copying: 0 };
+	const made = { model, file: model.file, types: [copyToMake] };
+	return { before, copying: load + ((await quantizingSeconds(made, { threads: model.threads, signal: options.signal })) ?? 0) };
 }
 
 /** Whether somebody wants to know how long things take. */

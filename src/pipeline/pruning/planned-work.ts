@@ -30,6 +30,8 @@ export interface WorkAsked {
 	readonly noFigures?: boolean | undefined;
 	/** Splits on which a limit makes reference logits once more, and measures a set with them. @default none */
 	readonly limited?: readonly SplitName[] | undefined;
+	/** Tokens of the text that this is measured on. @default those of a mask */
+	readonly textTokens?: Readonly<Record<"validation" | "heldOut", number>> | undefined;
 	/** Tokens that a mask runs on each split. */
 	readonly tokens: Readonly<Record<"search" | "validation" | "heldOut", number>>;
 	/** Seconds of an evaluation on the search split; NaN if not known. */
@@ -58,8 +60,8 @@ interface Counts {
 	readonly smaller: number;
 	/** On the held-out split, for figures: the original model and the winner. */
 	readonly reported: number;
-	/** What a limit takes: a pass that makes reference logits, and a set that is compared with them. */
-	readonly limits: Readonly<Record<"validation" | "heldOut", number>>;
+	/** Tokens that a limit takes: a pass that makes reference logits, and a set that is compared with them. */
+	readonly limits: number;
 	/** Passes that make reference logits: of the splits, and of the parts of further text. */
 	readonly references: Readonly<Record<SplitName, number>>;
 	readonly ofParts: number;
@@ -67,7 +69,8 @@ interface Counts {
 
 function countsOf(asked: WorkAsked): Counts {
 	const { masks, known, singles, sizes, field, effort, cuts, confirmed = 0, smaller = 0, references = [], limited = [], maxTime } = asked;
-	const forLimit = (split: SplitName) => (limited.includes(split) ? 2 : 0);
+	const { tokens, textTokens = tokens } = asked;
+	const forLimit = (split: "validation" | "heldOut") => (limited.includes(split) ? 2 * textTokens[split] : 0);
 	const made = (split: SplitName, isRead = true) => (isRead && references.includes(split) ? 1 : 0);
 	const searching = (maxTime ?? Number.POSITIVE_INFINITY) - made("search") * passSeconds(asked);
 	const searched = Math.min(masks, Math.max(masksIn(searching, asked.secondsPerMask), singles - known));
@@ -82,7 +85,7 @@ function countsOf(asked: WorkAsked): Counts {
 		again: Math.max(reported, field === 1 ? 0 : confirmed),
 		reported,
 		smaller: maxTime === undefined ? smaller : 0,
-		limits: { validation: forLimit("validation"), heldOut: forLimit("heldOut") },
+		limits: forLimit("validation") + forLimit("heldOut"),
 		references: { search: made("search", searched > 0), validation: made("validation", isCompared), heldOut: made("heldOut") },
 		ofParts: made("validation") * partsAfter(roundsOf(further, effort)),
 	};
@@ -103,8 +106,9 @@ export function workOf(asked: WorkAsked): { readonly evaluations: number; readon
 		evaluations: searched,
 		tokens:
 			(searched + references.search) * tokens.search +
-			(1 + raced + further + again + smaller + limits.validation + references.validation + ofParts) * tokens.validation +
-			(2 * reported + limits.heldOut + references.heldOut) * tokens.heldOut,
+			(1 + raced + further + again + smaller + references.validation + ofParts) * tokens.validation +
+			(2 * reported + references.heldOut) * tokens.heldOut +
+			limits,
 	};
 }
 
@@ -124,13 +128,14 @@ export function plannedSeconds(asked: WorkAsked): PlannedSeconds {
 	const perToken = secondsPerTokenOf(asked);
 	const heldOut = tokens.heldOut * perToken;
 	const further = furtherSeconds(asked);
-	const byModel = again + smaller / 2 + limits.validation + references.validation;
+	const byModel = again + smaller / 2 + references.validation;
 	return {
 		search: searched * secondsPerMask + references.search * passSeconds(asked),
 		compare:
 			((1 + raced) * racedPerToken(asked) + byModel * perToken) * tokens.validation +
 			further.measuring / 2 +
-			(reported + limits.heldOut + references.heldOut) * heldOut,
+			(reported + references.heldOut) * heldOut +
+			limits * perToken,
 		drawing: further.drawing / 2,
 		heldOut,
 	};

@@ -70,6 +70,7 @@ export function withinTime(session: Session, run: TimedRun, options: PruneJob): 
 	const leftOut: readonly LeftOutPart[] = search === undefined ? [...plan.leftOut, "search"] : plan.leftOut;
 	// A dry run names them with what it estimates.
 	if (!run.dry) tell(leftOut, maxTime, options);
+	else if (leftOut.includes("search")) logger(options)("note", `without a search, ${rankedBy(options)}`);
 	const job = without(plan.leftOut, options);
 	if (search === undefined) return { ...unsearched(session, run, job), leftOut };
 	const noFurther = leftOut.includes("further text");
@@ -159,7 +160,7 @@ const estimated: readonly StepName[] = ["Writing and verifying", "Measuring"];
 /** What the limit of time does not count. */
 function uncovered({ times, steps, limited, removable }: TimedRun, parts: PartSeconds | undefined, options: PruneJob): string[] {
 	if (!parts) {
-		const bounded = removable.named ? "changes nothing: how long the run" : "bounds the search alone: how long the rest";
+		const bounded = removable.named ? "is not kept to: how long the run" : "bounds the search alone: how long the rest";
 		return [`${bounded} takes cannot be estimated`];
 	}
 	const unknown = estimated.filter((step) => steps.includes(step) && !times.has(step));
@@ -179,13 +180,15 @@ function without(leftOut: readonly OptionalPart[], options: PruneJob): PruneJob 
 
 function tell(leftOut: readonly LeftOutPart[], limit: number, options: PruneJob): void {
 	if (leftOut.length === 0) return;
-	const ranked =
-		options.granularity === "attention"
-			? "each attention part is measured alone, and those that cost least are removed"
-			: "the blocks are ranked by how little they change the hidden state";
-	const chosen = leftOut.includes("search") ? `; ${ranked}` : "";
+	const chosen = leftOut.includes("search") ? `; ${rankedBy(options)}` : "";
 	logger(options)("note", `--max-time ${text(limit)} leaves out: ${leftOut.join(", ")}${chosen}`);
 }
+
+/** What takes the place of a search. */
+const rankedBy = ({ granularity }: PruneJob): string =>
+	granularity === "attention"
+		? "each attention part is measured alone, and those that cost least are removed"
+		: "the blocks are ranked by how little they change the hidden state";
 
 /** The step in which finalists are compared, by whatever name; it is missing if healing cannot be estimated. */
 const comparingOf = (times: TimedRun["times"]): StepTime | undefined =>

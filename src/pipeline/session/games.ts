@@ -23,6 +23,7 @@ import type { Ledger } from "../../storage/ledger.js";
 import { type LedgerEvaluateOptions, LedgerGame, type LedgerGameOptions } from "../../storage/ledger-game.js";
 import { type DrawnShare, drawnShare } from "./batch-evaluation.js";
 import { questionMetric, windowsMetric, type SplitMetric } from "./metrics.js";
+import type { FileType } from "../../model/runtime/file-type-names.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
 export interface SessionGames {
@@ -32,6 +33,8 @@ export interface SessionGames {
 	readonly finals: Record<SplitName, LedgerGame>;
 	/** Seconds in which an earlier run tried what the search runs on, if a dry run does not; undefined if nobody knows. */
 	readonly trial: number | undefined;
+	/** Type of the copy that the search makes before it measures anything; undefined if it has it, or runs on the model itself. */
+	readonly copyToMake: () => FileType | undefined;
 	/** Whether the search measures with the model itself, on all positions. */
 	readonly exactSearch: boolean;
 	/** Losses on the calibration windows, for figures; those of `finals` where these are the metric. */
@@ -138,6 +141,7 @@ class GameMaker {
 			games,
 			finals,
 			trial: setup.trial,
+			copyToMake: () => (setup.settings.weights === "own" || setup.hasCopy() ? undefined : (setup.settings.weights as FileType)),
 			exactSearch,
 			texts,
 			tokens: { search: search.tokens, validation: validation.tokens, heldOut: heldOut.tokens },

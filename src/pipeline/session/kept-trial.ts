@@ -17,8 +17,11 @@ export interface SearchTrial {
 	readonly backend: string;
 	readonly threads: number;
 	readonly wanted: WorkingWeights;
-	/** Tokens of the text that ways are tried on. */
+	/** Tokens of the text that ways are tried on, and of all that is to be measured: copies are tried for much. */
 	readonly tokens: number;
+	readonly load: number;
+	/** Whether these are given, so that they are not tried. */
+	readonly fixed: { readonly ubatch: boolean; readonly threads: boolean };
 }
 
 const kept = v.strictObject({ trialSeconds: finiteNumber });

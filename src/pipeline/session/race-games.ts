@@ -117,11 +117,6 @@ export class RaceGames {
 		return copy !== undefined && (options.scoreShare ?? 1) === 1;
 	}
 
-	/** Type of the copy that is to be made before anything is measured on it: a search that goes on makes it anew. */
-	get copyToMake(): string | undefined {
-		return this.#setting.copy?.missingBytes() ? this.#copyType : undefined;
-	}
-
 	/** Candidates that are measured once more on the model itself after a race of so many sizes, at most. */
 	confirms(sizes: number): number {
 		return this.#setting.copy ? 1 + sizes : 0;

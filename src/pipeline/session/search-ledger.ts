@@ -163,7 +163,9 @@ export async function setUpSearch(job: SearchJob, options: SessionSettings): Pro
 	const header = { key, players: model.blocks.blocks, windows: shape };
 	const settingsFor = ({ threads, ubatch, weights }: SweepChoice) => ({ ...job.settings, threads, ubatch, weights });
 	const evaluators = new SearchEvaluators(job, options);
-	const trial: SearchTrial = { folder, backend, wanted, threads: model.threads, tokens: windows.tokens.length };
+	const fixed = { ubatch: options.ubatch !== undefined, threads: options.threads !== undefined };
+	const tokens = windows.tokens.length;
+	const trial: SearchTrial = { folder, backend, wanted, threads: model.threads, tokens, load: load * tokens, fixed };
 	try {
 		const begin = async () => {
 			const sweep = { model, windows, masks: load, folder, backend, wanted, log, byDivergence: job.byDivergence, long: tries };

@@ -35,6 +35,7 @@ import type { Lock } from "../../storage/lock.js";
 import { hashOf } from "../../storage/hash.js";
 import { makeRunFolder } from "../../storage/runs.js";
 import { lockRun } from "./run-lock.js";
+import type { FileType } from "../../model/runtime/file-type-names.js";
 import type { SessionSettings } from "../../api/options/settings.js";
 
 export { backendOf };
@@ -114,6 +115,11 @@ export class Session {
 	/** Seconds in which an earlier run tried what the search runs on, if this one is a dry run of one that will; undefined if nobody knows. */
 	get trialSeconds(): number | undefined {
 		return this.#games.trial;
+	}
+
+	/** Type of the copy of the model that the search makes before it measures anything, if it goes on with one; undefined if it has it. */
+	get copyToMake(): FileType | undefined {
+		return this.#games.copyToMake();
 	}
 
 	/** What those of the distributions will take that are not made yet. */

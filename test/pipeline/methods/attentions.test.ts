@@ -186,9 +186,9 @@ describe("granularity attention", () => {
 
 	it("is refused with the reason, and what to use instead", () => {
 		expect(() => granularityOf({ method: "auto", ...attention }, none)).toThrow(
-			/its graph has none. Remove whole blocks or half-block cuts instead, with -n N and without --granularity attention$/,
+			/its graph has none. Remove whole blocks or half-block cuts instead: leave out --granularity attention$/,
 		);
-		expect(() => granularityOf({ method: "auto", targetKv: 0.5 }, none)).toThrow(/ without --target-kv$/);
+		expect(() => granularityOf({ method: "auto", targetKv: 0.5 }, none)).toThrow(/: leave out --target-kv$/);
 		expect(() => granularityOf({ method: "auto", removeAttention: 1, granularity: "half-block" }, two)).toThrow(
 			/leave out --granularity half-block/,
 		);

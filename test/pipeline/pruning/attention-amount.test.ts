@@ -7,7 +7,7 @@ import { removableOf } from "../../../src/pipeline/pruning/removable.js";
 import { readModelHeader, ReadOnce } from "../../../src/pipeline/preflight/model-header.js";
 import { ATTENTION_MODELS } from "../../conformance/attention-models.js";
 import { hasTools } from "../../conformance/fixtures.js";
-import { u32 } from "../../conformance/keys.js";
+import { u32, u32s } from "../../conformance/keys.js";
 import { makeOwnModel } from "../../conformance/own-fixtures.js";
 import { ownHomes, small } from "../../helpers/home.js";
 
@@ -58,6 +58,16 @@ describe.skipIf(!hasTools)("attention parts beside blocks of which two have none
 			/^4 attention parts cannot be removed beside 4 blocks, of which at least 2 take theirs with them: at most 5 of 6 attention parts can go, all but 0a .* Give --remove-attention 3 or less, or fewer blocks\.$/,
 		);
 		expect(asked(6, 1)).toThrow(/ beside 1 block: at most 5 .* Give --remove-attention 5 or less\.$/);
+	});
+
+	it("count none of blocks whose attention is linear", async () => {
+		const keys = { ...model.keys, "attention.head_count_kv": u32s(2, 4, 0, 0, 1, 0, 4, 2) };
+		const header = await readModelHeader(await makeOwnModel({ ...model, keys, plainKeys }, join(folder, "linear")), {});
+		expect(header.blocks.withoutAttention).toEqual([2, 5]);
+		const asked = (attentions: number, blocks: number) => () =>
+			attentionAmount(header, { attentions, blocks }, { granularity: "attention" });
+		expect(asked(4, 3)()).toEqual({ attentions: 4, blocks: 3 });
+		expect(asked(4, 4)).toThrow(/ beside 4 blocks, of which at least 1 take theirs with them: at most 4 of 5 attention parts can go, /);
 	});
 
 	it("are removed beside blocks that leave enough of them", async () => {

@@ -59,6 +59,9 @@ it("knows which attention parts were measured alone, and how many finalists a sp
 		expect((await askedWork(session, task, { ...options, granularity: "block" })).knownSingles).toBe(0);
 		const time = { seconds: { attention: 1, feedForward: 1 }, save: 2 };
 		expect((await askedWork(session, { ...task, time }, options)).field).toBe(asked.field + 3);
+		// Beside attention parts a speed-up has blocks and cuts searched, but none of these where no time is left.
+		await search.measure([[3], [6.5]].map((removed) => Coalition.ofRemoved(12, removed)));
+		expect((await askedWork(session, { ...task, time }, options)).knownSingles).toBe(3);
 		// A second search has no time of a limited run.
 		const limited = { ...options, maxTime: 600 };
 		expect((await askedWork(session, { ...task, time }, limited)).field).toBe((await askedWork(session, task, limited)).field);

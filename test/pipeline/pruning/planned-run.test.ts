@@ -28,6 +28,10 @@ it("counts the reference logits of --max-kl, and what is compared with them", as
 	// Limits decide on the validation split too, if no comparison by the divergence has figures of it.
 	const gate = await tokensOf({ ...quick, limits: { maxPplRatio: 2 } });
 	expect(await tokensOf({ ...quick, limits: { maxKl: 1 } })).toBe(gate + 2 * 160);
+	// A method with one candidate of each size compares none, so the limits have the figures measured.
+	const alone = { ...small, search: { method: "leave-one-out", granularity: "block" } } as const;
+	const one = await tokensOf({ ...alone, limits: { maxPplRatio: 2 } });
+	expect(await tokensOf({ ...alone, limits: { maxKl: 1 } })).toBe(one + 2 * 160 + 2 * 96);
 	const copied = { ...quick, search: { ...quick.search, workingWeights: "F16" } } as const;
 	await pruneGguf(fixturePath, undefined, { ...copied, removeBlocks: 1 });
 	const onCopy = await tokensOf({ ...copied, limits: { maxPplRatio: 2 } });
@@ -46,6 +50,8 @@ it("counts making the copy of the model on which an earlier search goes on", asy
 	const more = { ...options, search: { ...options.search, maxEvaluations: 60 } };
 	expect(secondsOf(await estimateOf(more), "Preparing text")).toBeGreaterThan(1000);
 	expect(typesOf()).toContain("F16");
+	// It is made when something is measured first, and has not passed before.
+	await expect(estimateOf({ ...more, search: { ...more.search, maxTime: 500 } })).resolves.toBeDefined();
 	vi.mocked(time.quantizingSeconds).mockClear();
 	// Nothing is searched, or all is known.
 	await estimateOf({ ...options, removeBlocks: undefined, search: { workingWeights: "F16" }, remove: [3, 5] });

@@ -159,7 +159,7 @@ it("leaves out no search of blocks that are named, and tells a dry run nothing t
 		const limit = Math.ceil(least);
 		expect(within(limit)).toEqual({ leftOut: ["samples"], notes: [`--max-time ${limit}s leaves out: samples`] });
 		expect(within(limit, { dry: true })).toEqual({ leftOut: ["samples"], notes: [] });
-		expect(within(60, { times: new Map() }).notes).toEqual(["--max-time 60s changes nothing: how long the run takes cannot be estimated"]);
+		expect(within(60, { times: new Map() }).notes).toEqual(["--max-time 60s is not kept to: how long the run takes cannot be estimated"]);
 	} finally {
 		vi.useRealTimers();
 	}
@@ -178,6 +178,13 @@ it("measures attention parts alone only as far as they are not known, if there i
 		const run = { started: Date.now(), removable: { kmax: 3, count: 3, named: undefined }, asked, times, steps: [], limited: false };
 		const found = withinTime(session, run, resolveJob("prune", { removeAttention: 3, search }));
 		expect(found.leftOut).toContain("search");
+		const told: string[] = [];
+		withinTime(
+			session,
+			{ ...run, dry: true },
+			resolveJob("prune", { removeAttention: 3, search, onLog: ({ message }) => told.push(message) }),
+		);
+		expect(told).toContain("without a search, each attention part is measured alone, and those that cost least are removed");
 		return found.asked.masks;
 	};
 	vi.useFakeTimers({ toFake: ["Date"] });
