@@ -57,7 +57,13 @@ describe("--heal", () => {
 		const plan = JSON.parse(readFileSync(at("half.gguf.plan.json"), "utf8"));
 		expect(plan.removed).toBe("3, 7f-9a");
 		expect(plan.heal.applied).toBe(true);
-		expect(plan.heal.cuts[1]).toMatchObject({ before: 7, first: "7f-8a", last: "8f-9a", part: "feed-forward", tensor: "blk.9.ffn_down.weight" });
+		expect(plan.heal.cuts[1]).toMatchObject({
+			before: 7,
+			first: "7f-8a",
+			last: "8f-9a",
+			part: "feed-forward",
+			tensor: "blk.9.ffn_down.weight",
+		});
 		const again = await run("apply", fixturePath, at("half-again.gguf"), "--plan", at("half.gguf.plan.json"), "--threads", "2");
 		expect(again.code, again.stderr).toBe(0);
 		expect(again.stdout).toMatch(/Healed 2 of 2 cuts on 6,144 tokens/);
