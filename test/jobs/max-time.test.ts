@@ -10,6 +10,7 @@ import * as textLimit from "../../src/pipeline/session/text-limit.js";
 import { f16Fixture } from "../helpers/f16.js";
 import { fixturePath } from "../helpers/fixture.js";
 import { ownHomes, small } from "../helpers/home.js";
+import { thorough } from "../helpers/slow.js";
 
 vi.mock("../../src/pipeline/pruning/time-plan.js", { spy: true });
 vi.mock("../../src/pipeline/race/smaller.js", { spy: true });
@@ -145,7 +146,7 @@ describe("a run that is limited in time", () => {
 		expect(plan!.removed).toEqual([9, 10]);
 	});
 
-	it("draws less text where that takes too much of the time, and goes on so", async () => {
+	it.runIf(thorough)("draws less text where that takes too much of the time, and goes on so", async () => {
 		const notes: string[] = [];
 		const slow = () =>
 			vi.mocked(textLimit.watchDrawing).mockImplementationOnce((limit) => {

@@ -37,7 +37,7 @@ beforeAll(async () => {
 });
 
 describe("compareMethods", () => {
-	it("compares every method there is at equal budgets", async () => {
+	it.runIf(thorough)("compares every method there is at equal budgets", async () => {
 		const result = await compareMethods(fixturePath, { ...small, methods, search: { ...small.search, maxEvaluations: 100 } });
 		expect(result.budget).toEqual({ evaluations: 100, tokens: 100 * 3 * 32 });
 		expect(result.texts).toMatchObject([{ name: expect.stringContaining("held-out split"), windows: 5, length: 32 }]);

@@ -7,7 +7,7 @@ import type { Session } from "../../../src/pipeline/session/session.js";
 import { removedText } from "../../../src/notation.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
-import { firstOf } from "../../helpers/slow.js";
+import { firstOf, thorough } from "../../helpers/slow.js";
 
 // The comparison of roughly healed sets takes a set that turns out worse when both are healed with all of the text.
 
@@ -40,7 +40,7 @@ it.each(firstOf(1, [[[1, 2]], [[1, 2, 3]]]))(
 	},
 );
 
-it("a run that is interrupted after a healed comparison was taken back names the set that stands", async () => {
+it.runIf(thorough)("a run that is interrupted after a healed comparison was taken back names the set that stands", async () => {
 	roughly.taken = [1, 2];
 	const controller = new AbortController();
 	const reason = new Error("stopped");

@@ -103,7 +103,7 @@ describe("the time that healing takes", () => {
 });
 
 describe("--heal=TIME", () => {
-	it("finds a number of tokens, once, and says it", async () => {
+	it.runIf(thorough)("finds a number of tokens, once, and says it", async () => {
 		newHome();
 		const runs: { phases: Set<string>; notes: string[] }[] = [];
 		const run = async (healTime: number) => {

@@ -6,6 +6,7 @@ import { pruneGguf } from "../../../src/jobs/prune.js";
 import * as time from "../../../src/pipeline/quantizing/time.js";
 import { fixturePath } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
+import { thorough } from "../../helpers/slow.js";
 
 vi.mock("../../../src/pipeline/quantizing/time.js", { spy: true });
 const { out, home } = ownHomes();
@@ -69,23 +70,26 @@ it("counts of healing named blocks what an earlier run has not kept", async () =
 	expect(secondsOf(await estimateOf({ ...options, remove: [3, 7] }), "Healing")).toBeGreaterThan(after);
 });
 
-it("has trying what the search runs on, if an earlier run knows how long that takes, and no speed that is cached now", async () => {
-	const options = { ...small, removeBlocks: 2, search: { maxEvaluations: 100, granularity: "block" } } as const;
-	const preparing = async (more: PruneOptions = {}) => secondsOf(await estimateOf({ ...options, ...more }), "Preparing text");
-	expect(await preparing()).toBeLessThan(100);
-	await pruneGguf(fixturePath, undefined, options);
-	const files = readdirSync(join(home(), "runs"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".speed.json"));
-	expect(files).toHaveLength(1);
-	const path = join(home(), "runs", files[0]!);
-	expect(JSON.parse(readFileSync(path, "utf8")).trialSeconds).toBeGreaterThan(0);
-	writeFileSync(path, JSON.stringify({ trialSeconds: 1000 }));
-	// The same search goes on with what was found; another text is tried anew, but not for a few candidates.
-	expect(await preparing()).toBeLessThan(100);
-	expect(await preparing({ search: { ...options.search, seed: 1 } })).toBeGreaterThan(1000);
-	expect(await preparing({ search: { ...options.search, seed: 1, maxEvaluations: 40 } })).toBeLessThan(100);
-	expect(await preparing({ search: { seed: 1 }, removeBlocks: undefined, remove: [3, 5] })).toBeLessThan(100);
-	// What a dry run measures for a target is measured.
-	const begun = performance.now();
-	const seconds = await preparing({ removeBlocks: undefined, targetSpeedup: 1.1 });
-	expect(seconds).toBeLessThan((performance.now() - begun) / 2000);
-});
+it.runIf(thorough)(
+	"has trying what the search runs on, if an earlier run knows how long that takes, and no speed that is cached now",
+	async () => {
+		const options = { ...small, removeBlocks: 2, search: { maxEvaluations: 100, granularity: "block" } } as const;
+		const preparing = async (more: PruneOptions = {}) => secondsOf(await estimateOf({ ...options, ...more }), "Preparing text");
+		expect(await preparing()).toBeLessThan(100);
+		await pruneGguf(fixturePath, undefined, options);
+		const files = readdirSync(join(home(), "runs"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".speed.json"));
+		expect(files).toHaveLength(1);
+		const path = join(home(), "runs", files[0]!);
+		expect(JSON.parse(readFileSync(path, "utf8")).trialSeconds).toBeGreaterThan(0);
+		writeFileSync(path, JSON.stringify({ trialSeconds: 1000 }));
+		// The same search goes on with what was found; another text is tried anew, but not for a few candidates.
+		expect(await preparing()).toBeLessThan(100);
+		expect(await preparing({ search: { ...options.search, seed: 1 } })).toBeGreaterThan(1000);
+		expect(await preparing({ search: { ...options.search, seed: 1, maxEvaluations: 40 } })).toBeLessThan(100);
+		expect(await preparing({ search: { seed: 1 }, removeBlocks: undefined, remove: [3, 5] })).toBeLessThan(100);
+		// What a dry run measures for a target is measured.
+		const begun = performance.now();
+		const seconds = await preparing({ removeBlocks: undefined, targetSpeedup: 1.1 });
+		expect(seconds).toBeLessThan((performance.now() - begun) / 2000);
+	},
+);
