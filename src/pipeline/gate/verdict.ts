@@ -106,7 +106,10 @@ function gateError(
 
 /** Whether attention parts are searched, or among those that are named. */
 const ofAttention = ({ granularity, removeAttention, targetKv, ...named }: GateSettings): boolean =>
-	granularity === "attention" || removeAttention !== undefined || targetKv !== undefined || namesAttention(named);
+	(granularity === "attention" && named.remove === undefined) ||
+	removeAttention !== undefined ||
+	targetKv !== undefined ||
+	namesAttention(named);
 
 /** Whether it was said how much to remove, or the limits decided. */
 function amountGiven({ removeBlocks, removeFraction, remove, targetSize, targetSpeedup, ...attention }: AmountSettings): boolean {

@@ -95,7 +95,7 @@ export function attentionAmount(header: Header, asked: AskedAmount, options: Con
 	if ("attentions" in asked) {
 		const { attentions, blocks = 0 } = asked;
 		// Blocks that have none take none with them.
-		const taken = Math.max(0, blocks - (header.blocks.blocks - attending(kvBytes(header, 1))));
+		const taken = Math.max(0, blocks - (header.blocks.blocks - blocksWithParts(header).length));
 		const theirs = taken === blocks ? ", which take theirs with them" : `, of which at least ${taken} take theirs with them`;
 		const beside = blocks > 0 ? ` beside ${blocks} ${blocks === 1 ? "block" : "blocks"}${taken > 0 ? theirs : ""}` : "";
 		const what = `${attentions} ${attentions === 1 ? "attention part" : "attention parts"} cannot be removed${beside}`;
@@ -157,6 +157,13 @@ export function warnUncertain({ blocks }: Header, target: number, { turns, keptI
 	logger(options)("warning", uncertainText(known, { of: "attention parts", range, path: keptIn, option: "--remove-attention" }));
 }
 
+/** Blocks with an attention part that could be removed by itself: those with linear attention have none. */
+function blocksWithParts(header: Header): number[] {
+	const { blocks, withoutAttention } = header.blocks;
+	const kv = kvBytes(header, 1);
+	return Array.from({ length: blocks }, (_, block) => block).filter((block) => kv[block]! > 0 && !withoutAttention.includes(block));
+}
+
 /** What to say where a model cannot lose as many attention parts. */
 interface TooManyAttentions {
 	readonly what: string;
@@ -170,8 +177,7 @@ function checkAttentions(header: Header, count: number, { what, more = "", advic
 	const { blocks: plan } = header;
 	const free = removableAttentions(plan);
 	if (count <= free.length) return;
-	const kv = kvBytes(header, 1);
-	const own = Array.from({ length: plan.blocks }, (_, block) => block).filter((block) => kv[block]! > 0);
+	const own = blocksWithParts(header);
 	const stays = own.filter((block) => !free.includes(block)).map((block) => block + 0.25);
 	const [first] = stays;
 	const why = first === undefined ? "" : `, all but ${formatBlocks(stays)} (${plan.check([first])})`;

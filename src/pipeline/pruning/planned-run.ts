@@ -110,7 +110,8 @@ async function preparingSeconds(session: Session, { masks }: WorkAsked, options:
 	const { model, copyToMake, timings, trialSeconds = 0 } = session;
 	const load = timings.load ?? 0;
 	const before = load + trialSeconds;
-	if (copyToMake === undefined || options.remove || masks === 0) return { before, copying: 0 };
+	// A limit of time has the search make it in its own time.
+	if (copyToMake === undefined || options.remove || options.maxTime !== undefined || masks === 0) return { before, copying: 0 };
 	const made = { model, file: model.file, types: [copyToMake] };
 	return { before, copying: load + ((await quantizingSeconds(made, { threads: model.threads, signal: options.signal })) ?? 0) };
 }
