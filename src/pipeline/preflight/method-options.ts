@@ -1,6 +1,5 @@
-import type { GranularityUsed, Method, RankMethod } from "../../api/index.js";
+import type { GranularityUsed, JobOptions, Method, RankMethod } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
-import type { JobOptions } from "../../api/index.js";
 import { InvalidOptionError } from "../../errors.js";
 import { STRATA_PRESETS } from "../../game/strata.js";
 import type { BlockPlan } from "../../model/architectures/index.js";

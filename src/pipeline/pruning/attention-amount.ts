@@ -15,6 +15,7 @@ import {
 	type AtContext,
 	attentionShareOfBlock,
 	attentionShareOfBytes,
+	blocksWithAttention,
 	canTimeParts,
 	kvBytes,
 	partTimesAt,
@@ -159,9 +160,7 @@ export function warnUncertain({ blocks }: Header, target: number, { turns, keptI
 
 /** Blocks with an attention part that could be removed by itself: those with linear attention have none. */
 function blocksWithParts(header: Header): number[] {
-	const { blocks, withoutAttention } = header.blocks;
-	const kv = kvBytes(header, 1);
-	return Array.from({ length: blocks }, (_, block) => block).filter((block) => kv[block]! > 0 && !withoutAttention.includes(block));
+	return [...blocksWithAttention(header)].filter((block) => !header.blocks.withoutAttention.includes(block));
 }
 
 /** What to say where a model cannot lose as many attention parts. */

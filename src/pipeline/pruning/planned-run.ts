@@ -116,9 +116,6 @@ async function preparingSeconds(session: Session, { masks }: WorkAsked, options:
 	return { before, copying: load + ((await quantizingSeconds(made, { threads: model.threads, signal: options.signal })) ?? 0) };
 }
 
-/** Whether somebody wants to know how long things take. */
-const isMeasured = ({ onProgress, dryRun, maxTime }: PruneJob) => dryRun || onProgress !== undefined || maxTime !== undefined;
-
 /** Measured as far as somebody wants to know. Limits decide while they heal how many sets that is. */
 async function otherSecondsOf(
 	session: Session,
@@ -126,8 +123,8 @@ async function otherSecondsOf(
 	options: PruneJob,
 	inTime: number | undefined,
 ): Promise<OtherSeconds> {
-	const { quantize, signal, maxTime } = options;
-	const measured = isMeasured(options);
+	const { onProgress, dryRun, quantize, signal, maxTime } = options;
+	const measured = dryRun || onProgress !== undefined || maxTime !== undefined;
 	// A limit of time counts what one choice heals.
 	const unknown = amount === "gate" && asksToHeal(options) && maxTime === undefined;
 	const again = measured && named ? await healedAgainSeconds(session, named, options) : undefined;

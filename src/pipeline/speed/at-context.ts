@@ -176,8 +176,8 @@ export function comparedHalf(
 /** Whether the time of parts can be measured. */
 export const canTimeParts = (header: Pick<Header, "file" | "blocks">): boolean => comparedHalf(header) !== undefined;
 
-/** Blocks that keys and values are kept for. */
-function blocksWithAttention(header: Pick<Header, "file" | "blocks">): ReadonlySet<number> {
+/** Blocks that keys and values are kept for, ascending. */
+export function blocksWithAttention(header: Pick<Header, "file" | "blocks">): ReadonlySet<number> {
 	const heads = kvHeadsOf(new ModelKeys(header.file), header.blocks.blocks);
 	return new Set(heads.flatMap((count, block) => (count > 0 ? [block] : [])));
 }
