@@ -191,7 +191,9 @@ describe.skipIf(process.platform === "win32")("after a build that was killed", (
 
 	it.skipIf(process.platform !== "linux")("the next one ends what still runs, and goes on with what was finished", async () => {
 		const first = fake.inProcess({ compiler: true, waits: 60_000 });
-		await until(() => existsSync(`${fake.folder}.compiler`) && existsSync(join(fake.folder, "running.json")));
+		// A file can be seen before its content is written.
+		const written = (path: string) => existsSync(path) && readFileSync(path, "utf8") !== "";
+		await until(() => written(`${fake.folder}.compiler`) && written(join(fake.folder, "running.json")));
 		const compiler = Number(readFileSync(`${fake.folder}.compiler`, "utf8"));
 		process.kill(first.pid!, "SIGKILL");
 		await until(() => !isAlive(first.pid!));
