@@ -71,7 +71,7 @@ describe("the examples", () => {
 		});
 	});
 
-	it("need no types of Node.js, also where declarations are checked", () => {
+	it.runIf(thorough)("need no types of Node.js, also where declarations are checked", () => {
 		const folder = userFolder();
 		const file = join(folder, "plain.ts");
 		writeFileSync(

@@ -235,12 +235,10 @@ describe("interruption", () => {
 		expect(existsSync(join(cwd, "out.gguf"))).toBe(true);
 	});
 
-	it.each(
-		firstOf<[string, string[]]>(1, [
-			["own weights", []],
-			["quantized", ["--quantize", "Q4_0"]],
-		]),
-	)("a process killed between the model and its report: the same command finishes, another is refused (%s)", async (name, more) => {
+	it.runIf(thorough).each([
+		["own weights", []],
+		["quantized", ["--quantize", "Q4_0"]],
+	])("a process killed between the model and its report: the same command finishes, another is refused (%s)", async (name, more) => {
 		const cwd = at(`unfinished ${name}`);
 		mkdirSync(cwd);
 		const env = { PRUNE_GGUF_HOME: join(cwd, "home") };

@@ -17,7 +17,7 @@ const quick = { ...plain, windows: 3, windowLength: 64 } as const satisfies Prun
 const isAttention = (position: number) => position % 1 === 0.25;
 
 describe("a search of attention parts", () => {
-	it("writes a model without them, and says what it saw and what is saved at the context", async () => {
+	it.runIf(thorough)("writes a model without them, and says what it saw and what is saved at the context", async () => {
 		const output = out();
 		const notes: LogEvent[] = [];
 		const result = await pruneGguf(fixturePath, output, { ...plain, removeAttention: 3, onLog: (event) => notes.push(event) });
@@ -151,9 +151,11 @@ describe("a search of attention parts", () => {
 		expect(message).toContain("prune-gguf --granularity attention with these limits and no amount looks for one");
 	});
 
-	it("leaves so much of the KV cache", async () => {
-		const { plan } = await pruneGguf(fixturePath, undefined, { ...quick, targetKv: 0.7 });
+	it("leaves so much of the KV cache, in a file that computes what was measured", async () => {
+		const { plan, output } = await pruneGguf(fixturePath, out(), { ...quick, targetKv: 0.7 });
+		expect(output?.verification).toContain("bit for bit");
 		expect(plan?.removed).toHaveLength(4);
+		expect(plan?.removed.every(isAttention)).toBe(true);
 		expect(plan?.context?.kvCache.after).toBeLessThanOrEqual(0.7 * plan!.context!.kvCache.before);
 	});
 

@@ -159,7 +159,7 @@ describe("several sources", () => {
 		{ path: numbers, weight: 1 },
 	];
 
-	it("count by their weights, are reported one by one, and may disagree", async () => {
+	it.runIf(thorough)("count by their weights, are reported one by one, and may disagree", async () => {
 		const warnings: string[] = [];
 		const onLog = ({ level, message }: { level: string; message: string }) => level === "warning" && warnings.push(message);
 		const { plan, curve, disagreements } = await pruneGguf(fixturePath, undefined, { ...splits, calibration, removeBlocks: 3, onLog });

@@ -6,16 +6,20 @@ import { auto } from "../../../src/game/search/auto-method.js";
 import { Coalition } from "../../../src/game/coalition.js";
 import { meanLoss } from "../../../src/game/game.js";
 import { TableGame } from "../../../src/game/table-game.js";
-import { thorough } from "../../helpers/slow.js";
+import { firstOf, thorough } from "../../helpers/slow.js";
 
 // Small models trained and measured by scripts/study: every set of their blocks, mean losses on 10 windows of 128 tokens.
 const folder = new URL("../../games/", import.meta.url);
-const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".jsonl.gz")) : [];
+const files = existsSync(folder)
+	? readdirSync(folder)
+			.filter((name) => name.endsWith(".jsonl.gz"))
+			.sort()
+	: [];
 const kmax = 8;
 
 test("there are measured games", () => expect(files.length).toBeGreaterThan(0));
 
-describe.each(files)("%s", (file) => {
+describe.each(firstOf(2, files))("%s", (file) => {
 	const text = gunzipSync(readFileSync(new URL(file, folder))).toString();
 	const table = TableGame.parse(text);
 	const { players } = table;

@@ -12,6 +12,7 @@ import { blocksArgument, formatBlocks } from "../../../src/notation.js";
 import { fixturePath, mean } from "../../helpers/fixture.js";
 import { ownHomes, small } from "../../helpers/home.js";
 import { keptSplit } from "../../helpers/kept.js";
+import { thorough } from "../../helpers/slow.js";
 
 const { out, fresh, home } = ownHomes();
 
@@ -20,7 +21,7 @@ const attention = {
 	...{ search: { granularity: "attention", effort: "quick" }, quantize: { types: ["Q4_0"] } },
 } satisfies FrontierOptions;
 
-it("counts attention parts: each row has time and KV cache at the context, and later positions are scored", async () => {
+it.runIf(thorough)("counts attention parts: each row has time and KV cache at the context, and later positions are scored", async () => {
 	const saveResult = `${fresh("frontier")}.json`;
 	const result = await findFrontier(fixturePath, { ...attention, saveResult });
 	const { cells, context, best } = result;

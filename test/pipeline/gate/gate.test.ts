@@ -15,6 +15,7 @@ import { f16Fixture } from "../../helpers/f16.js";
 import { ownHomes, small } from "../../helpers/home.js";
 import { keptSplit, stoppedByGate } from "../../helpers/kept.js";
 import { madeUpQuestions, writeHellaswag, writeQuestions } from "../../helpers/questions.js";
+import { thorough } from "../../helpers/slow.js";
 
 const { folder, home, out } = ownHomes();
 const questions = join(folder, "made_up.jsonl");
@@ -130,7 +131,7 @@ describe("a quality gate", () => {
 		expect(error.closest).toBeUndefined();
 	});
 
-	it("holds for the quantized file as it was written", async () => {
+	it.runIf(thorough)("holds for the quantized file as it was written", async () => {
 		const output = out();
 		const options = { ...small, remove: [6], quantize: "Q2_K", limits: { maxPplRatio: 1.5, maxKl: 9 } } satisfies PruneOptions;
 		const { plan } = await pruneGguf(f16, output, {

@@ -133,7 +133,7 @@ describe("limits on a healed model", { timeout: long }, () => {
 		expect(error.figures[0]!.met).toBe(false);
 	});
 
-	it("are asked of the quantized file too", async () => {
+	it.runIf(thorough)("are asked of the quantized file too", async () => {
 		useShared();
 		const { plan } = await pruneGguf(fixturePath, out(), { ...run, remove: removed, quantize: "Q4_0", limits: { maxKl: 5 } });
 		expect(plan!.limits).toMatchObject({ met: true, measured: "file" });

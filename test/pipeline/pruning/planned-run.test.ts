@@ -60,7 +60,7 @@ it("counts making the copy of the model on which an earlier search goes on", asy
 	expect(typesOf()).not.toContain("F16");
 });
 
-it("counts of healing named blocks what an earlier run has not kept", async () => {
+it.runIf(thorough)("counts of healing named blocks what an earlier run has not kept", async () => {
 	const options = { ...small, remove: [3, 6], heal: { tokens: 1024, type: "F16" } } as const;
 	const before = secondsOf(await estimateOf(options), "Healing");
 	await pruneGguf(fixturePath, out(), options);
