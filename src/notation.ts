@@ -54,6 +54,13 @@ export function askedAmount(positions: readonly number[]): { readonly words: str
 	return { words: [...counted(blocks, "block"), ...counted(attentions, "attention part")].join(" and "), options: options.join(" ") };
 }
 
+/** What these are, in the plural: `blocks`, `attention parts`, or `blocks and attention parts`. */
+export function kindsText(positions: readonly number[]): string {
+	const { blocks, attentions } = amountsOf(positions);
+	if (attentions === 0) return "blocks";
+	return blocks === 0 ? "attention parts" : "blocks and attention parts";
+}
+
 /** A text about blocks, of attention parts alone. */
 export const aboutAttention = (text: string): string => text.replaceAll(/\bblock(s?)\b/g, "attention part$1");
 

@@ -18,6 +18,7 @@ import { withSmaller } from "../pipeline/race/smaller.js";
 import { checkMethodOptions, granularityOf, noteUnsearched, withGranularity } from "../pipeline/preflight/method-options.js";
 import { logger } from "../api/logger.js";
 import { checkSamples } from "../pipeline/pruning/measure-pair.js";
+import { searchTokens } from "../pipeline/session/calibration-windows.js";
 import { Session } from "../pipeline/session/session.js";
 import { checkTarget } from "../storage/atomic-file.js";
 import { OwnOutput } from "../pipeline/preflight/own-output.js";
@@ -35,11 +36,11 @@ import { settledAmount } from "../pipeline/pruning/settled-amount.js";
 import { checkTargets, checkWritesNothing } from "../pipeline/preflight/output-files.js";
 import { planRun } from "../pipeline/pruning/planned-run.js";
 import { comparingStep, stepsOf } from "../pipeline/pruning/steps.js";
-import type { Amount, Removable } from "../pipeline/pruning/asked-amount.js";
+import { type Amount, mostRemoved, type Removable } from "../pipeline/pruning/asked-amount.js";
 import { amountOf, candidates } from "../pipeline/pruning/removable.js";
 import { bytesToDeliver } from "../pipeline/pruning/write-model.js";
 import { openInTime } from "../pipeline/pruning/less-text.js";
-import { type JobInTime, roomForSets, withinTimeLeft } from "../pipeline/pruning/within-time.js";
+import { type JobInTime, optionsInTimeLeft, roomForSets, withinTimeLeft } from "../pipeline/pruning/within-time.js";
 import type { Choices } from "../pipeline/methods/selection-context.js";
 import { commandsFor, curveOf, suggest } from "../pipeline/race/curve.js";
 import { asksToHeal, checkHealingOfRun } from "../pipeline/preflight/heal-options.js";
@@ -159,7 +160,7 @@ async function openSession({ header, options, removable, run }: Request, textSec
 	const { maxTime } = options;
 	const task = { method: options.method, blocks: header.blocks.blocks, ...removable };
 	return Session.open(header, options, {
-		masks: removable.named ? 0 : plannedMasks(task, options),
+		masks: removable.named ? 0 : plannedMasks(task, options, searchTokens(options)),
 		weights: "auto",
 		dry: options.dryRun,
 		...(maxTime === undefined ? {} : { until: run.started + 1000 * maxTime, textSeconds }),
@@ -187,20 +188,21 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 	session.endSearch();
 	if (choices?.granularity) run = { ...run, granularity: choices.granularity };
 	for (const note of choices?.found.notes ?? []) logger(healable)("note", note);
-	const field = candidates(session, choices, removable);
-	const late = withinTimeLeft(session, timedRun, begun, { limit: healable.maxTime, field });
-	const { options, noFurther } = late;
-	progress?.begin(comparingStep(options), { total: field.length + 1 });
-	const raced = await race(session, field, options, noFurther ? { furtherMasks: 0 } : {});
+	const found = candidates(session, choices, removable);
+	const { late, field } = withinTimeLeft(session, timedRun, begun, { limit: healable.maxTime, field: found });
+	const { options: racing, noFurther } = late;
+	progress?.begin(comparingStep(racing), { total: field.length + 1 });
+	const raced = await race(session, field, racing, noFurther ? { furtherMasks: 0 } : {});
 	await session.closeSearch();
-	const taken = amount === "curve" ? undefined : await decide(session, raced, { amount, removable, gate }, options);
+	const taken = amount === "curve" ? undefined : await decide(session, raced, { amount, removable, gate }, racing);
 	const limit = { limit: healable.maxTime, healed: taken?.healing !== undefined };
 	const fits = roomForSets(session, timedRun, late, limit);
-	const unhealed = taken && (await withSmaller(session, choices, taken, { signal: options.signal, fits }));
+	const unhealed = taken && (await withSmaller(session, choices, taken, { signal: racing.signal, fits }));
 	// Healing takes long, and it may be interrupted.
 	if (unhealed && choices) best.choose(unhealed.chosen);
-	const decision = unhealed && (await healedAsAsked(session, unhealed, options));
+	const decision = unhealed && (await healedAsAsked(session, unhealed, racing));
 	if (decision && choices) best.choose(decision.chosen);
+	const options = decision ? optionsInTimeLeft(session, timedRun, late, healable.maxTime) : racing;
 	const decided = decision ?? standingOf(raced);
 	const facts = runFacts(session, { output, choices, decided, speeds: request.speeds, warnings: run.warnings, at: request.at }, options);
 	if (!decision) return showCurve(session, facts, { ...request, run }, options);
@@ -208,9 +210,11 @@ async function pruneWith(session: Session, request: Request, best: BestSoFar): P
 }
 
 /** How it heals, as far as that fits in memory. @throws NotEnoughMemoryError, InvalidOptionError if the model cannot be healed */
-function checkedToHeal(session: Session, { options, removable: { named, kmax } }: Request): HealSettings {
+function checkedToHeal(session: Session, { options, removable }: Request): HealSettings {
 	if (!asksToHeal(options)) return options;
-	return checkHealable(session.model, named ?? kmax, healingOf(options), { references: session.referenceBytes });
+	return checkHealable(session.model, removable.named ?? mostRemoved(removable), healingOf(options), {
+		references: session.referenceBytes,
+	});
 }
 
 /** The methods that take the place of a search rank whole blocks. */

@@ -1,5 +1,5 @@
 import { alternativesFigure } from "./charts-quality.js";
-import { blocksArgument, formatBlocks } from "../notation.js";
+import { blocksArgument, formatBlocks, removedText } from "../notation.js";
 import { contextNotes, contextRows } from "./context.js";
 import { formatInteger } from "./format.js";
 import { limitText, measuredText } from "./gate.js";
@@ -12,7 +12,7 @@ import { html, type Section, table } from "./tags.js";
 export function warningsSection({ warnings, disagreements }: Report): Section[] {
 	const differ = disagreements.map(
 		({ source, chosen, better, by, standardError, worseOverall }) =>
-			html`For ${source}, removing blocks ${formatBlocks(better)} is better than ${formatBlocks(chosen)} by ${by.toFixed(3)} ± ${standardError.toFixed(3)} nats. On all texts as weighted it costs ${worseOverall.toFixed(3)} nats more. To choose it, give <code>--remove ${blocksArgument(better)}</code>.`,
+			html`For ${source}, removing ${removedText(better)} is better than ${formatBlocks(chosen)} by ${by.toFixed(3)} ± ${standardError.toFixed(3)} nats. On all texts as weighted it costs ${worseOverall.toFixed(3)} nats more. To choose it, give <code>--remove ${blocksArgument(better)}</code>.`,
 	);
 	const all = [...differ, ...warnings];
 	if (all.length === 0) return [];

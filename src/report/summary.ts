@@ -2,7 +2,7 @@ import { shellWord } from "./commands.js";
 import { contextRows } from "./context.js";
 import { figureText, speedChange, speedText } from "./figures.js";
 import { formatBytes, formatDifference, formatDuration, formatInteger, formatRatio } from "./format.js";
-import { blocksArgument, formatBlocks } from "../notation.js";
+import { blocksArgument, formatBlocks, kindsText } from "../notation.js";
 import { halvesNote } from "./halves.js";
 import { gateLine } from "./gate.js";
 import { healSentence } from "./heal.js";
@@ -181,26 +181,31 @@ export function quantizedText(report: Report): string | undefined {
 	const { type, from } = quality.quantized;
 	const weights = from === undefined ? "" : ` from the weights of ${from}`;
 	const alone = quality.splits.find(({ split }) => split === "heldOut");
-	const cost = stepsText(report) ?? (alone && aloneText(alone));
+	const cost = stepsText(report) ?? (alone && aloneText(alone, kindsText(report.removal?.removed ?? [])));
 	return `Quantized to ${type}${weights}.${cost ? ` ${cost}` : ""}`;
 }
 
 /** What each step did to perplexity, if the file was healed and quantized and all of it was measured on the same text. */
-function stepsText({ quality, heal }: Report): string | undefined {
+function stepsText({ quality, heal, removal: taken }: Report): string | undefined {
 	const isHeldOut = ({ split }: { readonly split: string }) => split === "heldOut";
 	const removal = quality?.splits.find(isHeldOut)?.difference;
 	const healing = heal?.applied ? heal.splits.find(isHeldOut)?.difference : undefined;
 	const all = quality?.figures.find(({ name }) => name === "loss")?.change;
 	if (removal == null || healing == null || all == null) return undefined;
 	const times = (difference: number) => formatRatio(Math.exp(difference));
-	const steps = [`removing blocks ${times(removal)}`, `healing ${times(healing)}`, `quantizing ${times(all - removal - healing)}`];
+	const steps = [
+		`removing ${kindsText(taken?.removed ?? [])} ${times(removal)}`,
+		`healing ${times(healing)}`,
+		`quantizing ${times(all - removal - healing)}`,
+	];
 	return `Perplexity step by step: ${steps.join(", ")}; in all ${times(all)}.`;
 }
 
-function aloneText({ difference, standardError }: NonNullable<Report["quality"]>["splits"][number]): string {
-	if (difference === null) return "With the blocks removed and nothing quantized, the model gives no finite loss.";
+/** @param what is removed, in the plural */
+function aloneText({ difference, standardError }: NonNullable<Report["quality"]>["splits"][number], what: string): string {
+	if (difference === null) return `With the ${what} removed and nothing quantized, the model gives no finite loss.`;
 	const nats = formatDifference(Math.abs(difference), standardError).replace(/^\+/, "");
-	return `Removing the blocks alone ${difference < 0 ? "lowers the loss by" : "adds"} ${nats} nats per token.`;
+	return `Removing the ${what} alone ${difference < 0 ? "lowers the loss by" : "adds"} ${nats} nats per token.`;
 }
 
 /** Words put into lines of so many columns. */

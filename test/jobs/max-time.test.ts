@@ -66,7 +66,7 @@ describe("a run that is limited in time", () => {
 		expect(left).toBeCloseTo(3600 - whole.steps[0]!.seconds!, 1);
 		expect(whole.leftOut).toBeUndefined();
 		expect(whole.steps.map(({ name }) => name)).toContain("Measuring");
-		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: 0.001, leftOut: ["samples", "speed", "further text"] });
+		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: 0.001, finalists: 1e6, leftOut: ["samples", "speed", "further text"] });
 		const short = await dryRun(100);
 		expect(short.leftOut).toEqual(["samples", "speed", "further text"]);
 		// Once, with what is estimated.
@@ -77,7 +77,7 @@ describe("a run that is limited in time", () => {
 		expect(short.evaluations).toBe(whole.evaluations - (40 - 13) - 10);
 		// Each run measures its own speed, so seconds do not compare.
 		expect(short.tokens).toBeLessThan(whole.tokens);
-		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: undefined, leftOut: ["samples", "speed", "further text"] });
+		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: undefined, finalists: 1e6, leftOut: ["samples", "speed", "further text"] });
 		const unsearched = await dryRun(100);
 		expect(unsearched.leftOut).toEqual(["samples", "speed", "further text", "search"]);
 		expect(unsearched.evaluations).toBe(2);
@@ -109,7 +109,7 @@ describe("a run that is limited in time", () => {
 	});
 
 	it("leaves out samples and speed where they do not fit, and says so", async () => {
-		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: 60, leftOut: ["samples", "speed"] });
+		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: 60, finalists: 1e6, leftOut: ["samples", "speed"] });
 		const { plan, output, notes } = await run(100);
 		expect(existsSync(output)).toBe(true);
 		expect(plan!.speed).toBeUndefined();
@@ -125,7 +125,7 @@ describe("a run that is limited in time", () => {
 	});
 
 	it("chooses without a search where single removals do not fit, measures and verifies", async () => {
-		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: undefined, leftOut: ["samples", "speed", "further text"] });
+		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: undefined, finalists: 1e6, leftOut: ["samples", "speed", "further text"] });
 		const { plan, output, notes, granularity } = await run(100);
 		expect(existsSync(output)).toBe(true);
 		expect(plan!.removed.length).toBe(2);
@@ -139,7 +139,7 @@ describe("a run that is limited in time", () => {
 	});
 
 	it("takes the last blocks where the graph gives no hidden state to rank by", async () => {
-		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: undefined, leftOut: ["samples", "speed", "further text"] });
+		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: undefined, finalists: 1e6, leftOut: ["samples", "speed", "further text"] });
 		const none = vi.spyOn(Evaluator.prototype, "similarities").mockRejectedValueOnce(new EvaluationError("no hidden state after block 0"));
 		const { plan } = await run(100);
 		expect(none).toHaveBeenCalledOnce();

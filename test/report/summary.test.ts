@@ -165,6 +165,8 @@ Damaged: perplexity more than doubled (x 2.24 ± 0.02).
 		};
 		expect(alone(-0.02)).toContain("Removing the blocks alone lowers the loss by 0.020 ± 0.010 nats per token.");
 		expect(alone(null)).toContain("With the blocks removed and nothing quantized, the model gives no finite loss.");
+		const attention = { ...quantized, removal: { ...quantized.removal!, removed: [4.25, 6.25] } };
+		expect(quantizedText(attention)).toContain("Removing the attention parts alone adds 0.805");
 	});
 
 	it("shows the limits, and explains what they and the verdict say together", () => {

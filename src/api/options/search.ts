@@ -21,7 +21,7 @@ const readers = (option: MethodOption, taken: readonly RankMethod[] = methods) =
 
 const effortHelp = (taken: readonly RankMethod[]) =>
 	`How many candidates are evaluated: ${efforts.join(", ")} (${readers("effort", taken)})`;
-const timeOfAllHelp = `Time for the whole run, e.g. 20m. If it is short, samples, speed, further text and the search are left out, in this order. Time is the limit then, so the effort is thorough unless you give --effort (${readers("maxTime")})`;
+const timeOfAllHelp = `Time for the whole run, e.g. 20m. If it is short, samples, speed, further text, further finalists and the search are left out, in this order. Time is the limit then, so the effort is thorough unless you give --effort (${readers("maxTime")})`;
 const timeHelp = (taken: readonly RankMethod[]) =>
 	`Time for the search, e.g. 20m; the best result so far counts. Time is the limit then, so the effort is thorough unless you give --effort (${readers("maxTime", taken)})`;
 const tokensHelp = (taken: readonly RankMethod[]) =>

@@ -4,6 +4,7 @@ import type { Estimate, FrontierCell, FrontierOptions, FrontierResult } from "..
 import type { BestSoFar } from "../../pipeline/methods/best-so-far.js";
 import { checkBudget, choose, plannedMasks } from "../../pipeline/methods/registry.js";
 import { askedWork } from "../../pipeline/pruning/estimate.js";
+import { mostRemoved } from "../../pipeline/pruning/asked-amount.js";
 import { asPrompt } from "../../pipeline/pruning/planned-run.js";
 import { plannedSeconds, secondsPerTokenOf, type WorkAsked, workOf } from "../../pipeline/pruning/planned-work.js";
 import { weightsOf } from "../../pipeline/pruning/remains.js";
@@ -27,7 +28,7 @@ import { logger } from "../../api/logger.js";
 import { checkRacing } from "../../pipeline/preflight/racing.js";
 import { checkMethodOptions, granularityOf, withGranularity } from "../../pipeline/preflight/method-options.js";
 import { finiteMean, pairedDifference } from "../../pipeline/session/paired-figures.js";
-import { splitSources } from "../../pipeline/session/calibration-windows.js";
+import { searchTokens, splitSources } from "../../pipeline/session/calibration-windows.js";
 import { inputFiles } from "../../pipeline/preflight/metric.js";
 import { openOriginal, type ModelWeights } from "../../pipeline/writing/quantize-weights.js";
 import { race } from "../../pipeline/race/race.js";
@@ -67,7 +68,7 @@ export async function findFrontier(model: string, given: FrontierOptions = {}): 
 	job.progress?.plan(job.dryRun ? ["Preparing text"] : frontierSteps);
 	const { options, ...sized } = await sizedRequest(header, checked, job);
 	const request = { ...sized, granularity: granularityOf(resolved, header.blocks) };
-	const masks = plannedMasks({ method, blocks: header.blocks.blocks, kmax: request.kmax }, options);
+	const masks = plannedMasks({ method, blocks: header.blocks.blocks, kmax: request.kmax }, options, searchTokens(options));
 	const session = await Session.open(header, options, { masks, weights: "auto", dry: options.dryRun, compared: true });
 	return measureResult(session, written, options, async (best) => {
 		announce(session, request, options);
@@ -113,7 +114,7 @@ async function estimateOf(
 	const { progress, onProgress, dryRun, signal } = options;
 	const { model, timings } = session;
 	const measured = dryRun || onProgress !== undefined;
-	const healing = await healSecondsOf(session, { removed: kmax, every: true, measured }, options);
+	const healing = await healSecondsOf(session, { removed: mostOf(kmax, options), every: true, measured }, options);
 	const quantized = { model, file: model.file, types };
 	const quantizing = original || !measured ? undefined : await quantizingSeconds(quantized, { threads: model.threads, signal });
 	const compared = original !== undefined || session.metric !== "kl";
@@ -149,9 +150,13 @@ function estimateText({ seconds, steps }: Estimate): string {
 async function settleHealing(session: Session, { kmax }: FrontierRequest, options: FrontierJob): Promise<FrontierJob> {
 	const how = { alike: true, references: session.referenceBytes };
 	const asked = healingOf(options);
-	const healable = asksToHeal(options) ? checkHealable(session.model, kmax, asked, how) : asked;
-	return settledJob(options, foundHealing((await withHealTimeOf(session, kmax, healable, true)).options));
+	const most = mostOf(kmax, options);
+	const healable = asksToHeal(options) ? checkHealable(session.model, most, asked, how) : asked;
+	return settledJob(options, foundHealing((await withHealTimeOf(session, most, healable, true)).options));
 }
+
+/** What the largest sets remove. */
+const mostOf = (kmax: number, { granularity }: FrontierJob) => mostRemoved({ kmax, base: granularity === "attention" ? 0 : undefined });
 
 function announce(session: Session, { kmax, types }: FrontierRequest, options: FrontierJob): void {
 	const parts = options.granularity === "attention" ? `${namedParts(options)} ` : "";

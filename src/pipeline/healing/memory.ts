@@ -143,12 +143,19 @@ export function shapeOf(model: Model, cuts: number, { healTokens, healTime, heal
 	return { cuts, tokens: text.count * text.length, heads: healHeads };
 }
 
-/** Cuts of so many removed blocks, at most. */
-export const mostCuts = (model: Model, removed: number): number => Math.min(removed, Math.floor(model.facts.blocks / 2));
+/** What is removed at most, where a search will say which. Half-block cuts count as blocks. */
+export interface MostRemoved {
+	readonly blocks: number;
+	readonly attentions: number;
+}
+
+/** Cuts of what is removed, at most. Blocks that follow each other are one; each attention part is one. */
+export const mostCuts = (model: Model, { blocks, attentions }: MostRemoved): number =>
+	attentions + Math.min(blocks, Math.floor(model.facts.blocks / 2));
 
 /**
  * Whether the model can be healed at all, before anything is sampled or searched.
- * @param removed the set, ascending; or the most blocks that are removed, where a search will say which
+ * @param removed the set, ascending; or the most that is removed, where a search will say which
  * @param references bytes of the original model's distributions that are made before healing and held through it
  * @param sized whether options say how much text these are on
  * @param alike whether all sets are healed by the same kind: the one that fits for the most cuts
@@ -158,7 +165,7 @@ export const mostCuts = (model: Model, removed: number): number => Math.min(remo
  */
 export function checkHealable<T extends HealSettings & JobOptions>(
 	model: Model,
-	removed: readonly number[] | number,
+	removed: readonly number[] | MostRemoved,
 	options: T,
 	{
 		alike = false,
@@ -171,7 +178,7 @@ export function checkHealable<T extends HealSettings & JobOptions>(
 	if (facts.bos === undefined && facts.eos === undefined)
 		throw new InvalidOptionError("healing needs self-generated text, and this model has no start token to begin it with: leave out --heal");
 	const shape = (cuts: number) => ({ ...shapeOf(model, cuts, options), references, sized });
-	if (typeof removed !== "number") return settleKind(file, shape(healableCuts(removed)), options, available);
+	if (!("attentions" in removed)) return settleKind(file, shape(healableCuts(removed)), options, available);
 	const most = shape(mostCuts(model, removed));
 	if (alike && fittingKinds(file, most, available)) return settleKind(file, most, options, available);
 	const settled = settleKind(file, { ...most, cuts: 1 }, options, available);

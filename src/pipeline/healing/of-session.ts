@@ -7,7 +7,7 @@ import { Coalition } from "../../game/coalition.js";
 import type { Measurement } from "../../game/game.js";
 import { mostSets, type RacedHealed } from "./race.js";
 import { ascending } from "./walk.js";
-import { healableCuts, mostCuts, settleKind, shapeOf } from "./memory.js";
+import { healableCuts, type MostRemoved, mostCuts, settleKind, shapeOf } from "./memory.js";
 import { healAgainSeconds, healSeconds, type HealInTime, type KnownSpeed, onlySet, withHealTime } from "./time-budget.js";
 import { healAgain, type Healing, healModel, noteUnhealed } from "./heal-model.js";
 import { isRefusal } from "../../model/fitting/heal.js";
@@ -151,12 +151,12 @@ export async function figuresOfHealed(
 
 /**
  * {@link withHealTime} of a run.
- * @param removed the set; or the most blocks that are removed, where a search will say which
- * @param every whether a set of each number of blocks is healed, rather than one after a race
+ * @param removed the set; or the most that is removed, where a search will say which
+ * @param every whether a set of each number is healed, rather than one after a race
  */
 export async function withHealTimeOf<T extends HealSettings & MachineSettings & JobOptions>(
 	session: Session,
-	removed: readonly number[] | number,
+	removed: readonly number[] | MostRemoved,
 	options: T,
 	every = false,
 ): Promise<HealInTime<T>> {
@@ -165,9 +165,9 @@ export async function withHealTimeOf<T extends HealSettings & MachineSettings & 
 
 /** What healing in a run takes, for its progress. */
 export interface HealingAhead {
-	/** The set; or the most blocks that are removed, where a search will say which. */
-	readonly removed: readonly number[] | number;
-	/** Whether a set of each number of blocks is healed, rather than one after a race. @default false */
+	/** The set; or the most that is removed, where a search will say which. */
+	readonly removed: readonly number[] | MostRemoved;
+	/** Whether a set of each number is healed, rather than one after a race. @default false */
 	readonly every?: boolean;
 	/** Whether it is measured how fast this machine heals, which takes a moment. @default whether somebody listens to the progress */
 	readonly measured?: boolean;
@@ -205,13 +205,17 @@ export function knownSpeed({ secondsPerToken: pass, secondsPerDrawn: draw }: Ses
 	return pass === undefined ? {} : { pass, ...(draw === undefined ? {} : { draw }) };
 }
 
-function aheadOf(session: Session, removed: readonly number[] | number, { healHeads }: HealSettings, every: boolean) {
+function aheadOf(session: Session, removed: readonly number[] | MostRemoved, { healHeads }: HealSettings, every: boolean) {
 	const { search, validation, heldOut } = session.calibration.splits;
 	const sizes = { tuning: search.tokens.length, judged: validation.tokens.length + heldOut.tokens.length };
-	if (typeof removed !== "number") return { ...onlySet(removed), ...sizes };
+	if (!("attentions" in removed)) return { ...onlySet(removed), ...sizes };
+	const { blocks, attentions } = removed;
+	const count = blocks + attentions;
 	// A race heals its winner, the set that it took the place of, and the one that is taken once more, with its heads.
 	const race = { sets: healHeads ? 3 : 2, headSets: 1, raced: mostSets };
 	const one = session.metric === "loss" ? race : { sets: 1, headSets: 1, raced: 0 };
-	const searched = every ? { sets: removed, headSets: removed, raced: 0 } : one;
-	return { ...searched, cuts: Math.min(2, removed), mostCuts: mostCuts(session.model, removed), ...sizes };
+	const searched = every ? { sets: count, headSets: count, raced: 0 } : one;
+	// Blocks that go mostly follow each other. Sets of each number have half of the most attention parts in the mean.
+	const cuts = Math.ceil(every ? attentions / 2 : attentions) + Math.min(2, blocks);
+	return { ...searched, cuts, mostCuts: mostCuts(session.model, removed), ...sizes };
 }

@@ -6,7 +6,7 @@ import { movesOf } from "../../game/moves.js";
 import { holdsCut, isAttention } from "../../game/parts.js";
 import { logger } from "../../api/logger.js";
 import { formatDifference } from "../../report/format.js";
-import { formatBlocks } from "../../notation.js";
+import { formatBlocks, kindsText } from "../../notation.js";
 import type { SearchStep } from "../../game/search/search.js";
 import type { LedgerGame } from "../../storage/ledger-game.js";
 
@@ -146,7 +146,7 @@ export class BestSoFar {
 		const which = `such as ${sets.at(-1) === taken ? "the last" : formatBlocks(taken.removed)}`;
 		logger(options)(
 			"note",
-			`Best candidates so far, by the number of removed blocks, with their ${added[metric]} on the search split:\n${lines.join("\n")}${byChance}\nTo take one of them, ${which}: ${options.command(taken.removed)}`,
+			`Best candidates so far, by the number of removed ${kindsText(taken.removed)}, with their ${added[metric]} on the search split:\n${lines.join("\n")}${byChance}\nTo take one of them, ${which}: ${options.command(taken.removed)}`,
 			{ sets: sets.map(({ removed, addedLoss }) => ({ removed, added: addedLoss })) },
 		);
 	}

@@ -72,7 +72,7 @@ export function seenText(
 	text = Number.POSITIVE_INFINITY,
 ): SeenText {
 	const { fewest, longest } = windowLength === undefined ? longestWindows(context) : { fewest: fewestWindows, longest: windowLength };
-	const allowed = Math.max(shortestWindow, Math.floor(text / (allSplits * fewest)));
+	const allowed = Math.max(shortestWindow, Math.floor(text / (allSplits * (windows ?? fewest))));
 	const length = windowLength ?? Math.min(context, longest, allowed);
 	const count = windows ?? Math.max(fewest, Math.floor(Math.min(seenTokens, text / allSplits) / length));
 	return { windows: count, windowLength: length, scoreFrom: Math.floor(length / 2) };

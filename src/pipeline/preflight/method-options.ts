@@ -86,7 +86,7 @@ export function granularityOf(
 		throw new InvalidOptionError(
 			`--rounds ranks whole blocks again after each cut: leave out --rounds or ${asked ?? "--granularity attention"}`,
 		);
-	checkGranularity({ granularity }, blocks, asked);
+	checkGranularity({ granularity }, blocks, given === "attention" && asked ? `--granularity attention and ${asked}` : asked);
 	const { architecture, parts } = blocks;
 	if (granularity === "attention") checkChoosesAttention(method, asked);
 	if (granularity !== undefined) return { used: granularity, reason: given === undefined ? `asked for by ${asked}` : "as given" };

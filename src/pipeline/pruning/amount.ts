@@ -97,7 +97,7 @@ async function missedBy({ removed }: Finalist, gate: Gate): Promise<PlanLimit[]>
 /** @param figures of the smallest set @param how what was done to it */
 export function nothingMeets(smallest: Finalist | undefined, figures: readonly PlanLimit[], how = ""): LimitsNotMetError {
 	const advice = "Allow more, or take a smaller quantization instead.";
-	if (!smallest) return new LimitsNotMetError(`no blocks that can be removed were found. ${advice}`, { figures: [] });
+	if (!smallest) return new LimitsNotMetError(`nothing that can be removed was found. ${advice}`, { figures: [] });
 	const missed = figures.filter(({ met }) => !met).map(requirementText);
 	const what = `${removedText(smallest.removed)}${how}`;
 	return new LimitsNotMetError(

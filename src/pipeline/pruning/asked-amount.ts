@@ -1,4 +1,5 @@
 // What says how much is removed.
+import type { MostRemoved } from "../healing/memory.js";
 import type { TimeToSave } from "../methods/timed.js";
 import type { SizeRange } from "../preflight/target-size.js";
 
@@ -26,6 +27,10 @@ export interface AttentionAmount {
 
 /** The same, before it is measured how many blocks a speed-up needs, or how many attention parts a share of the KV cache. */
 export type AskedAmount = Amount | { readonly speedup: number } | { readonly kv: number };
+
+/** What is removed at most. */
+export const mostRemoved = ({ kmax, base }: Pick<Removable, "kmax" | "base">): MostRemoved =>
+	base === undefined ? { blocks: kmax, attentions: 0 } : { blocks: base, attentions: kmax - base };
 
 /** How many blocks to remove (undefined for the whole curve), and up to how many sets are searched. */
 export interface Removable extends Partial<SizeRange> {

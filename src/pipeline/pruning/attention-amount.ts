@@ -22,6 +22,7 @@ import {
 	unequalParts,
 	withKeptTimes,
 } from "../speed/at-context.js";
+import { attempt } from "./measure-pair.js";
 import { defaultWindowLength } from "../session/calibration-windows.js";
 import { attentionShare, attentionsFor, attentionsRange, speedupWithout } from "../speed/part-times.js";
 import { isOpen } from "../speed/settle.js";
@@ -67,11 +68,17 @@ async function atContext(header: Header, job: ContextJob): Promise<AtContext | u
 	const timed = searchesAttention(job) || (job.remove !== undefined && job.context !== undefined);
 	if (!timed && !namesAttention(job)) return undefined;
 	const context = contextFor(header, job);
-	const spared = job.dryRun || (job.maxTime ?? Number.POSITIVE_INFINITY) < timedFrom;
+	const spared = job.dryRun || !isTimed(job);
 	const measured = timed && (job.targetSpeedup !== undefined || (!spared && canTimeParts(header)));
-	const parts = measured ? await partTimesAt(header, context, job) : {};
+	const times = () => partTimesAt(header, context, job);
+	// What only informs ends no run.
+	const tried = () => attempt("the times at the context were", job, times, undefined);
+	const parts = !measured ? {} : job.targetSpeedup === undefined ? await tried() : await times();
 	return { context, kv: kvBytes(header, context), ...parts, ...seenOf(context, job) };
 }
+
+/** Whether the limit of time holds the measuring of times that no target needs. */
+const isTimed = ({ maxTime = Number.POSITIVE_INFINITY }: Pick<ContextJob, "maxTime">) => maxTime >= timedFrom;
 
 /** What a search of attention parts sees of its text. Questions are seen whole, whatever the windows of the text are. */
 const seenOf = (context: number, job: SeenJob): Pick<AtContext, "seen"> =>
@@ -133,15 +140,14 @@ export function attentionsForSpeedup(header: Header, speedup: number, { times, k
 	const fastest = (feedForward: number) => speedupWithout(times!, { attention: free, feedForward });
 	const asFast = (speed: number) => `generation at a context of ${context} is ${formatSignificant(speed)} times as fast`;
 	const most = fastest(header.blocks.maxRemovable);
+	if (needed > free && most < speedup - 1e-9)
+		throw new InvalidOptionError(`${target}: without all attention parts and blocks that can go ${asFast(most)}. Give a smaller one`);
 	if (alone) {
 		const more = `, with which ${asFast(fastest(0))}`;
-		const withBlocks =
-			most < speedup ? "" : "Leave out --max-time, with which no candidates of attention parts and blocks are searched. Or: ";
+		const withBlocks = "Leave out --max-time, with which no candidates of attention parts and blocks are searched. Or: ";
 		const advice = `${withBlocks}${moreThanAttention(header)}`;
 		checkAttentions(header, needed, { what: `${target} by attention parts alone`, more, advice });
 	}
-	if (needed > free && most < speedup - 1e-9)
-		throw new InvalidOptionError(`${target}: without all attention parts and blocks that can go ${asFast(most)}. Give a smaller one`);
 	return { attentions: Math.max(1, Math.min(needed, free)), time: timeFor(times!, speedup, kv) };
 }
 
@@ -249,11 +255,17 @@ export async function toldContext(header: Header, job: ContextJob): Promise<AtCo
 	const weighed = await atContext(header, job);
 	const at = weighed && (await withKeptTimes(header, weighed, job));
 	if (at) tellContext(header, at, job);
+	if (at && !at.times && job.dryRun && searchesAttention(job) && canTimeParts(header) && isTimed(job))
+		logger(job)("note", `not counted: the run measures the time at the context first, which may take a minute`);
 	return at;
 }
 
 /** Says what a search or the figures of named attention parts see, and where blocks are the better choice, with this model's figures. */
-function tellContext(header: Header, { context, times, seen }: Omit<AtContext, "kv">, options: SeenJob): void {
+function tellContext(
+	header: Header,
+	{ context, times, seen }: Omit<AtContext, "kv">,
+	options: SeenJob & Pick<AmountSettings, "targetKv">,
+): void {
 	const log = logger(options);
 	if (seen && seen.windowLength < context)
 		log(
@@ -277,7 +289,8 @@ function tellContext(header: Header, { context, times, seen }: Omit<AtContext, "
 	const share = attentionShare(times);
 	const per = share > 0 ? `${formatSignificant(1 / share)} of them take as long as a block` : "they take next to no time";
 	const of = `at a context of ${context} an attention part takes ${Math.round(100 * share)} % of a block's time: ${per}`;
-	if (share >= worthwhile || !(named || searchesAttention(options))) log("note", of);
+	// Whoever wants a smaller KV cache is not served better by blocks.
+	if (share >= worthwhile || options.targetKv !== undefined || !(named || searchesAttention(options))) log("note", of);
 	else
 		log(
 			"warning",

@@ -36,7 +36,10 @@ export async function askedWork(
 	const { model, games, races, tokens } = session;
 	const { method = defaultMethod, maxTime } = options;
 	const { named } = removable;
-	const known = Math.min(planned, usefulMasks(games.search.ledger, removable, options));
+	const limited = maxTime !== undefined;
+	// Sets that save as much time are not searched within a limit of time.
+	const useful = { ...removable, time: limited ? undefined : removable.time };
+	const known = Math.min(planned, usefulMasks(games.search.ledger, useful, options));
 	const { base = 0 } = removable;
 	const isSingle = (removed: readonly number[]) => removed.length <= 1 || (base > 0 && removed.length === base + 1 && !isWhole(removed));
 	const knownSingles =
@@ -47,7 +50,6 @@ export async function askedWork(
 	const secondsPerToken = await session.timeModel(secondsPerMask, options.signal);
 	const secondsPerRacedToken = races.asSearched ? secondsPerMask / tokens.search : secondsPerToken;
 	const effort = effortOf(options);
-	const limited = maxTime !== undefined;
 	// Sets that save as much time differ in number.
 	const timed = removable.time && !limited ? timedFinalists : 0;
 	const field = named ? 1 : raceField(method, { effort, sizes, granularity: options.granularity, limited }) + timed;

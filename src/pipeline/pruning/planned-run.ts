@@ -10,7 +10,7 @@ import { quantizingSeconds } from "../quantizing/time.js";
 import type { Session } from "../session/session.js";
 import { promptSpeed } from "../speed/prompt.js";
 import type { ModelWeights } from "../writing/quantize-weights.js";
-import type { Amount, Removable } from "./asked-amount.js";
+import { type Amount, mostRemoved, type Removable } from "./asked-amount.js";
 import { announceWork } from "./estimate.js";
 import { attempt } from "./measure-pair.js";
 import { plannedSeconds, type WorkAsked, workOf } from "./planned-work.js";
@@ -51,7 +51,7 @@ export async function planRun(session: Session, request: RunToPlan, options: Pru
 		limited: splitsOfLimit(session, { amount, compares: work.field > 1 }, options),
 		textTokens: textTokensOf(session),
 	};
-	const inTime = await withHealTimeOf(session, removable.named ?? removable.kmax, healingOf(options));
+	const inTime = await withHealTimeOf(session, removable.named ?? mostRemoved(removable), healingOf(options));
 	const settled = settledJob(options, foundHealing(inTime.options));
 	const other = await otherSecondsOf(session, request, settled, inTime.seconds);
 	const { before, copying } = await preparingSeconds(session, asked, options);
@@ -119,16 +119,19 @@ async function preparingSeconds(session: Session, { masks }: WorkAsked, options:
 /** Measured as far as somebody wants to know. Limits decide while they heal how many sets that is. */
 async function otherSecondsOf(
 	session: Session,
-	{ amount, removable: { named, kmax }, original }: RunToPlan,
+	{ amount, removable, original }: RunToPlan,
 	options: PruneJob,
 	inTime: number | undefined,
 ): Promise<OtherSeconds> {
 	const { onProgress, dryRun, quantize, signal, maxTime } = options;
+	const { named } = removable;
 	const measured = dryRun || onProgress !== undefined || maxTime !== undefined;
 	// A limit of time counts what one choice heals.
 	const unknown = amount === "gate" && asksToHeal(options) && maxTime === undefined;
 	const again = measured && named ? await healedAgainSeconds(session, named, options) : undefined;
-	const healing = unknown ? undefined : (again ?? inTime ?? (await healSecondsOf(session, { removed: named ?? kmax, measured }, options)));
+	const healing = unknown
+		? undefined
+		: (again ?? inTime ?? (await healSecondsOf(session, { removed: named ?? mostRemoved(removable), measured }, options)));
 	const { file, threads } = session.model;
 	const made = { model: session.model, file, types: quantize === undefined ? [] : [quantize] };
 	return { healing, quantizing: original || !measured ? undefined : await quantizingSeconds(made, { threads, signal }) };

@@ -1,6 +1,6 @@
 // What a run that is limited in time does, and what it leaves out. Pure: the clock and all estimates are handed in.
 
-/** Parts that are left out where time is short, the first one first. The search comes after them. */
+/** Parts that are left out where time is short, the first one first. Further finalists and the search come after them. */
 export const leftOutInOrder = ["samples", "speed", "further text"] as const;
 export type OptionalPart = (typeof leftOutInOrder)[number];
 
@@ -8,7 +8,7 @@ export type OptionalPart = (typeof leftOutInOrder)[number];
 export interface PartSeconds {
 	/** What is done in any case: a candidate on the validation split, the figures, healing, writing and verifying, the report. */
 	readonly fixed: number;
-	/** Further finalists, which a search proposes. */
+	/** Further finalists, which a search proposes; below 0 where fewer sizes were found than are counted in {@link fixed}. */
 	readonly finalists: number;
 	/** 0 for parts that nobody asked for, or that are left out already. */
 	readonly optional: Readonly<Record<OptionalPart, number>>;
@@ -26,6 +26,8 @@ export interface PartSeconds {
 export interface TimePlan {
 	/** Seconds for the search; undefined if candidates are chosen without one. */
 	readonly search: number | undefined;
+	/** Seconds for further finalists. */
+	readonly finalists: number;
 	/** In the order of {@link leftOutInOrder}. */
 	readonly leftOut: readonly OptionalPart[];
 }
@@ -40,16 +42,25 @@ export function fewestSeconds({ fixed, unsearched }: Pick<PartSeconds, "fixed" |
 
 /**
  * Shares out the seconds that are left. Parts are left out one after the other until the usual search fits; then the search gets what there is, but for
- * what it may end late by. It is left out itself where that does not hold the single removals.
+ * what it may end late by. Where that does not hold the single removals, there are fewer finalists. Where it does not hold them without further finalists,
+ * the search is left out itself.
  * @returns undefined where not even one candidate can be measured and verified
  */
 export function planTime(left: number, parts: PartSeconds): TimePlan | undefined {
 	if (left < fewestSeconds(parts)) return undefined;
-	const { fixed, finalists, optional, usual, singles, late } = parts;
-	const free = left - (1 + margin) * (fixed + finalists) - late;
-	const { leftOut, kept } = leaveOut(free - usual, optional);
-	const search = free - kept;
-	return { search: search < singles ? undefined : search, leftOut };
+	const { fixed, optional, usual, singles, late } = parts;
+	const free = left - (1 + margin) * fixed - late;
+	if (free < singles) return withoutSearch(left, parts);
+	const finalists = Math.min(parts.finalists, (free - singles) / (1 + margin));
+	const beside = free - (1 + margin) * finalists;
+	const { leftOut, kept } = leaveOut(beside - usual, optional);
+	return { search: beside - kept, finalists, leftOut };
+}
+
+/** One candidate of each size is chosen without a search: none is compared on further text. */
+function withoutSearch(left: number, { fixed, unsearched, optional }: PartSeconds): TimePlan {
+	const { leftOut } = leaveOut(left - fewestSeconds({ fixed, unsearched }), { ...optional, "further text": 0 });
+	return { search: undefined, finalists: 0, leftOut: optional["further text"] > 0 ? [...leftOut, "further text"] : leftOut };
 }
 
 /** Parts that no longer fit beside what must still be done. The search has ended: that its estimates were wrong shows in what is left. */

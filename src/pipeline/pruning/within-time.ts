@@ -67,14 +67,18 @@ export function withinTime(session: Session, run: TimedRun, options: PruneJob): 
 		);
 	}
 	const { search } = plan;
+	const fewer = search !== undefined && plan.finalists < parts.finalists;
 	const leftOut: readonly LeftOutPart[] = search === undefined ? [...plan.leftOut, "search"] : plan.leftOut;
-	// A dry run names them with what it estimates.
+	// A dry run names them with what it estimates. How many finalists are too many shows once the search has found them.
 	if (!run.dry) tell(leftOut, maxTime, options);
 	else if (leftOut.includes("search")) logger(options)("note", `without a search, ${rankedBy(options)}`);
 	const job = without(plan.leftOut, options);
 	if (search === undefined) return { ...unsearched(session, run, job), leftOut };
 	const noFurther = leftOut.includes("further text");
-	return { options: jobWith(job, { maxTime: search }), noFurther, asked: { ...run.asked, maxTime: search, noFurther }, leftOut };
+	const asked = { ...run.asked, maxTime: search, noFurther };
+	const begun = { options: jobWith(job, { maxTime: search }), noFurther };
+	if (!fewer) return { ...begun, asked, leftOut };
+	return { ...begun, asked: { ...asked, field: setsOfEach(plan.finalists, asked) }, leftOut: [...leftOut, "further finalists"] };
 }
 
 /** The job if there is no time to search. */
@@ -103,21 +107,48 @@ function masksOf(method: Method, { model, tokens }: Session, removable: Removabl
 	return plannedMasks(task, { ...options, maxTime: undefined }, tokens.search);
 }
 
-/** The same after the search, by what is left then: nothing that must be done is left out. @param field the finalists, which are known now */
-export function withinTimeLeft(
+/**
+ * The same after the search, by what is left then: nothing that must be done is left out.
+ * @param field the finalists, which are known now
+ * @returns the job, and those of the finalists that are compared
+ */
+export function withinTimeLeft<Set extends Pick<ProposedSet, "removed">>(
 	session: Session,
 	run: TimedRun,
 	job: JobInTime,
-	{ limit, field }: { readonly limit: number | undefined; readonly field: readonly Pick<ProposedSet, "removed">[] },
-): JobInTime {
+	{ limit, field }: { readonly limit: number | undefined; readonly field: readonly Set[] },
+): { readonly late: JobInTime; readonly field: readonly Set[] } {
 	const { options, noFurther } = job;
 	const sizes = new Set(field.map(({ removed }) => removed.length)).size;
-	const found = { ...run.asked, sizes, field: countSets(field) / sizes };
+	const known = session.games.search.played().length;
+	// The search has ended, with what it knows: further text goes by that.
+	const found = { ...run.asked, masks: 0, known, maxTime: undefined, sizes, field: countSets(field) / sizes };
 	const parts = limit === undefined ? undefined : partsOf(session, run, options, found);
-	if (limit === undefined || !parts) return job;
-	const leftOut = leftOutLate(limit - (Date.now() - run.started) / 1000, { ...parts, optional: stillKept(parts, job) });
-	tell(leftOut, limit, options);
-	return { ...job, options: without(leftOut, options), noFurther: noFurther || leftOut.includes("further text") };
+	if (limit === undefined || !parts) return { late: job, field };
+	const left = limit - (Date.now() - run.started) / 1000;
+	const leftOut = leftOutLate(left, { ...parts, optional: stillKept(parts, job) });
+	const fewer = left < parts.fixed + parts.finalists;
+	const compared = fewer ? firstOfEach(field, setsOfEach(left - parts.fixed, found)) : field;
+	tell(countSets(compared) < countSets(field) ? [...leftOut, "further finalists"] : leftOut, limit, options);
+	const late = { ...job, options: without(leftOut, options), noFurther: noFurther || leftOut.includes("further text") };
+	return { late, field: compared };
+}
+
+/** Sets of each size that are compared in so many seconds beside one of each, which the first of them is. */
+const setsOfEach = (seconds: number, asked: WorkAsked) =>
+	1 + Math.max(0, Math.floor(seconds / finalistSeconds({ ...asked, field: 2 }) + 1e-9));
+
+/** The first sets of each size, under all names that they are proposed by. */
+function firstOfEach<Set extends Pick<ProposedSet, "removed">>(field: readonly Set[], count: number): Set[] {
+	const kept = new Map<number, string[]>();
+	return field.filter(({ removed }) => {
+		const ofSize = kept.get(removed.length) ?? [];
+		const set = removed.join();
+		if (ofSize.includes(set)) return true;
+		if (ofSize.length >= count) return false;
+		kept.set(removed.length, [...ofSize, set]);
+		return true;
+	});
 }
 
 /** What is left out already takes no time. */
@@ -144,14 +175,31 @@ export function roomForSets(
 	const parts = limit === undefined ? undefined : partsOf(session, run, job.options);
 	if (limit === undefined || !parts) return () => true;
 	const { samples, speed } = stillKept(parts, job);
-	const evaluations = (sets: number) => (sets * asked.tokens.validation + 2 * asked.tokens.heldOut) * secondsPerTokenOf(asked);
 	const healing = healed ? 0 : (comparingOf(times)?.other ?? 0) - furtherSeconds(asked).drawing / 2;
-	const rest = healing + sum(times.get("Writing and verifying")) + reportSeconds + speed + samples;
+	const rest = healing + deliverySeconds(run) + speed + samples;
 	return (sets) => {
-		const fits = evaluations(sets) + rest <= limit - (Date.now() - started) / 1000;
+		const fits = sets * asked.tokens.validation * secondsPerTokenOf(asked) + rest <= limit - (Date.now() - started) / 1000;
 		if (!fits) logger(job.options)("note", `--max-time ${text(limit)} leaves out: smaller candidates, for the verdict`);
 		return fits;
 	};
+}
+
+/** What a run must still do once its choice is made, and healed: the figures, writing and verifying, the report. */
+function deliverySeconds({ asked, times, limited }: TimedRun): number {
+	const { tokens, textTokens = tokens } = asked;
+	// A limit that said how much is removed has been judged by then.
+	const judged = !limited && asked.limited?.includes("heldOut") ? textTokens.heldOut : 0;
+	return 2 * (tokens.heldOut + judged) * secondsPerTokenOf(asked) + sum(times.get("Writing and verifying")) + reportSeconds;
+}
+
+/** What is asked for once the choice is made, and healed: samples and speed only if there is time left for them. */
+export function optionsInTimeLeft(session: Session, run: TimedRun, { options, noFurther }: JobInTime, limit: number | undefined): PruneJob {
+	const parts = limit === undefined ? undefined : partsOf(session, run, options);
+	if (limit === undefined || !parts) return options;
+	const optional = { ...stillKept(parts, { options, noFurther }), "further text": 0 };
+	const leftOut = leftOutLate(limit - (Date.now() - run.started) / 1000, { fixed: deliverySeconds(run), finalists: 0, optional });
+	tell(leftOut, limit, options);
+	return without(leftOut, options);
 }
 
 /** Steps whose time is not known before they are done. */
@@ -168,6 +216,8 @@ function uncovered({ times, steps, limited, removable }: TimedRun, parts: PartSe
 		unknown.length === 0
 			? []
 			: [`does not cover ${unknown.map((step) => `"${step}"`).join(" and ")}: how long that takes cannot be estimated`];
+	if (Object.keys(options.minAccuracy ?? {}).length > 0)
+		open.push("does not cover the questions of --min-accuracy: how long these take is not estimated");
 	return limited && asksToHeal(options)
 		? [...open, "covers healing one choice: if limits make the run heal further candidates, it takes longer"]
 		: open;

@@ -2,14 +2,16 @@
 import type { JobOptions } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { holdsCut } from "../../game/parts.js";
-import { formatBlocks } from "../../notation.js";
+import { askedAmount, formatBlocks } from "../../notation.js";
 import type { ProposedSet } from "../methods/selection-context.js";
 import type { Field, ToldApart } from "./ties.js";
 
 /** The winner of each size, and the sets that are tied with it. */
 type Winners = ReadonlyMap<
 	number,
-	ProposedSet & { readonly tied?: readonly { readonly removed: readonly number[]; readonly above: number }[] | undefined }
+	ProposedSet & {
+		readonly tied?: readonly { readonly removed: readonly number[]; readonly above: number; readonly standardError: number }[] | undefined;
+	}
 >;
 
 /**
@@ -21,14 +23,15 @@ export function rivalNotes(winners: Winners, choices: readonly ProposedSet[], fi
 	// Sets that were left out earlier were not compared by all that was measured.
 	const last = new Set(fields.flat().map(({ coalition }) => coalition.removed().join()));
 	return [...winners.values()].flatMap(({ method, removed, tied = [] }) => {
-		const what = `${removed.length} block${removed.length === 1 ? "" : "s"}: ${formatBlocks(removed)}`;
+		const what = `${askedAmount(removed).words}: ${formatBlocks(removed)}`;
 		const overCuts = (cuts: readonly number[]) => `${what} is taken, as ${formatBlocks(cuts)} is not better by more than its error`;
 		const ahead = tied.filter((set) => set.above < 0 && last.has(set.removed.join()));
-		const cuts = ahead.find((set) => holdsCut(set.removed));
+		const withinError = ({ above, standardError }: (typeof ahead)[number]) => -above <= standardError;
+		const cuts = ahead.find((set) => holdsCut(set.removed) && withinError(set));
 		if (cuts && !holdsCut(removed)) return [overCuts(cuts.removed)];
 		if (ahead[0])
 			return [
-				`${what} is taken: ${formatBlocks(ahead[0].removed)} is ahead in the final comparison by less than its error, and worse by all that was measured`,
+				`${what} is taken: ${formatBlocks(ahead[0].removed)} is ahead in the final comparison by ${withinError(ahead[0]) ? "less than its error" : "no more than chance"}, and worse by all that was measured`,
 			];
 		if (method === first?.method) return [];
 		// A search that was stopped has no set of its own of some sizes.

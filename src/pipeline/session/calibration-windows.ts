@@ -58,6 +58,13 @@ export function splitCounts(options: SessionSettings): Record<SplitName, number>
 	return { search, validation, heldOut: Math.ceil(1.5 * validation), length };
 }
 
+/** Tokens that an evaluation on the search split reads; undefined for questions, whose number is known once they are read. */
+export function searchTokens(options: SessionSettings): number | undefined {
+	if (options.metric === "accuracy") return undefined;
+	const { search, length } = splitCounts(options);
+	return search * length;
+}
+
 /**
  * Whether the search is to go by the divergence: the metric is the loss, and the text the model's own. Not with `--racing`, whose parts of the
  * split are compared by loss.

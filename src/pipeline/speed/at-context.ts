@@ -123,7 +123,7 @@ async function measured(model: Model, context: number, options: Measuring): Prom
 	const half = comparedHalf(model);
 	if (!half)
 		throw new InvalidOptionError(
-			`${model.path}: no half of the blocks, with attention among them, can be left out, so the time of a part cannot be measured`,
+			`${model.path}: no half of the blocks, with attention among them, can be left out, so the time of a part cannot be measured: leave out --target-speedup`,
 		);
 	const { removed, attentions } = half;
 	const { signal, progress } = options;

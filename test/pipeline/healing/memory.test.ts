@@ -121,10 +121,13 @@ describe("memory of healing", () => {
 		const onLog = ({ message }: { message: string }) => void warnings.push(message);
 		// Half of the free memory for each cut.
 		const healTokens = Math.floor((0.5 * availableMemory()) / (4 * width));
-		checkHealable(model, 6, { heal: true, healTokens, onLog });
+		checkHealable(model, { blocks: 6, attentions: 0 }, { heal: true, healTokens, onLog });
 		expect(warnings).toEqual([expect.stringMatching(/^healing 6 cuts needs .*; --heal=\d+ fits whatever is chosen$/)]);
-		checkHealable(model, 6, { heal: true, healTokens: 2048, onLog });
+		checkHealable(model, { blocks: 6, attentions: 0 }, { heal: true, healTokens: 2048, onLog });
 		expect(warnings).toHaveLength(1);
+		// Each attention part is a cut of its own, beyond half of the blocks too.
+		checkHealable(model, { blocks: 2, attentions: 8 }, { heal: true, healTokens, onLog });
+		expect(warnings[1]).toMatch(/^healing 10 cuts needs /);
 		expect(() => checkHealable(model, [1, 3, 5], { heal: true, healTokens })).toThrow(NotEnoughMemoryError);
 	});
 });
@@ -138,7 +141,8 @@ describe("one kind alone", () => {
 		const check = (removed: number[] | number, available: number, options: HealSettings = {}, alike = false) => {
 			lines.length = 0;
 			const given = { heal: true, healTokens: 1024, onLog, ...options };
-			return checkHealable(model, removed, given, { available, alike }).healKind;
+			return checkHealable(model, typeof removed === "number" ? { blocks: removed, attentions: 0 } : removed, given, { available, alike })
+				.healKind;
 		};
 		expect([check([3], bytes(1)), lines]).toEqual([undefined, []]);
 		expect(check([3], bytes(1, ["map"]))).toBe("map");

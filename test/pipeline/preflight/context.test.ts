@@ -49,6 +49,8 @@ describe("what a search sees of a context", () => {
 		expect(seenText(65_536, {})).toEqual({ windows: 2, windowLength: 2048, scoreFrom: 1024 });
 		// A short text has shorter ones.
 		expect(seenText(65_536, {}, 7000)).toEqual({ windows: 2, windowLength: 1000, scoreFrom: 500 });
+		// More windows of it are shorter.
+		expect(seenText(4096, { windows: 20 }, 15_000)).toEqual({ windows: 20, windowLength: 214, scoreFrom: 107 });
 		expect(seenText(65_536, { windows: 4 })).toEqual({ windows: 4, windowLength: 2048, scoreFrom: 1024 });
 	});
 

@@ -106,6 +106,8 @@ describe.skipIf(!hasTools)("a speed-up", () => {
 		await expect(of(2, true)).rejects.toThrow(
 			/by attention parts alone: at most 5 of 6 attention parts can go, all but 0a \(.* Leave out --max-time, .* Or: Give -n N /,
 		);
-		await expect(of(100)).rejects.toThrow(/without all attention parts and blocks that can go .* Give a smaller one/);
+		// With a limit of time too: blocks would not reach it either.
+		for (const alone of [false, true])
+			await expect(of(100, alone)).rejects.toThrow(/without all attention parts and blocks that can go .* Give a smaller one/);
 	});
 });

@@ -13,17 +13,22 @@ describe("the time of a run", () => {
 	};
 
 	it("goes to the search once everything has its time", () => {
-		expect(planTime(1000, parts)).toEqual({ search: 1000 - 22 - 62, leftOut: [] });
-		expect(planTime(284, parts)).toEqual({ search: 200, leftOut: [] });
+		expect(planTime(1000, parts)).toEqual({ search: 1000 - 22 - 62, finalists: 0, leftOut: [] });
+		expect(planTime(284, parts)).toEqual({ search: 200, finalists: 0, leftOut: [] });
 	});
 
 	it("is saved on samples, then speed, then further text, then the search", () => {
-		expect(planTime(283, parts)).toEqual({ search: 283 - 22 - 48, leftOut: ["samples"] });
-		expect(planTime(260, parts)).toEqual({ search: 260 - 22 - 30, leftOut: ["samples", "speed"] });
-		expect(planTime(230, parts)).toEqual({ search: 208, leftOut: ["samples", "speed", "further text"] });
-		expect(planTime(100, parts)).toEqual({ search: 78, leftOut: ["samples", "speed", "further text"] });
-		// 56 seconds of single removals do not fit: a candidate is chosen without a search.
-		expect(planTime(70, parts)).toEqual({ search: undefined, leftOut: ["samples", "speed", "further text"] });
+		expect(planTime(283, parts)).toEqual({ search: 283 - 22 - 48, finalists: 0, leftOut: ["samples"] });
+		expect(planTime(260, parts)).toEqual({ search: 260 - 22 - 30, finalists: 0, leftOut: ["samples", "speed"] });
+		expect(planTime(230, parts)).toEqual({ search: 208, finalists: 0, leftOut: ["samples", "speed", "further text"] });
+		expect(planTime(100, parts)).toEqual({ search: 78, finalists: 0, leftOut: ["samples", "speed", "further text"] });
+	});
+
+	it("is not given to a search that does not hold the single removals", () => {
+		// 56 seconds of these do not fit, and what a candidate needs that is chosen without them does, with samples and speed.
+		expect(planTime(70, parts)).toEqual({ search: undefined, finalists: 0, leftOut: ["further text"] });
+		expect(planTime(57, parts)).toEqual({ search: undefined, finalists: 0, leftOut: ["samples", "further text"] });
+		expect(planTime(30, parts)).toEqual({ search: undefined, finalists: 0, leftOut: ["samples", "speed", "further text"] });
 	});
 
 	it("is too short where not even one candidate is measured and verified", () => {
@@ -32,11 +37,17 @@ describe("the time of a run", () => {
 		expect(planTime(25.9, parts)).toBeUndefined();
 	});
 
-	it("needs no further finalists where nothing is searched", () => {
+	it("compares fewer finalists before it leaves out the search, and none beside one of each size without it", () => {
 		const many = { ...parts, finalists: 100 };
+		expect(planTime(1000, many)).toMatchObject({ finalists: 100, leftOut: [] });
 		expect(planTime(1000, many)!.search).toBeCloseTo(1000 - 132 - 62, 9);
 		expect(fewestSeconds(many)).toBe(26);
-		expect(planTime(150, many)).toEqual({ search: undefined, leftOut: ["samples", "speed", "further text"] });
+		// 22 of what must be done, 56 of single removals: the finalists have the rest, with a tenth more than they take.
+		const short = planTime(155, many)!;
+		expect(short.search).toBeCloseTo(56, 9);
+		expect(short.finalists).toBeCloseTo(70, 9);
+		expect(short.leftOut).toEqual(["samples", "speed", "further text"]);
+		expect(planTime(77, many)).toMatchObject({ search: undefined, finalists: 0 });
 	});
 
 	it("names no part as left out that nobody asked for", () => {
@@ -45,8 +56,8 @@ describe("the time of a run", () => {
 
 	it("keeps back what a search may end late by", () => {
 		const slow = { ...parts, late: 5 };
-		expect(planTime(1000, slow)).toEqual({ search: 1000 - 22 - 62 - 5, leftOut: [] });
-		expect(planTime(289, slow)).toEqual({ search: 200, leftOut: [] });
+		expect(planTime(1000, slow)).toEqual({ search: 1000 - 22 - 62 - 5, finalists: 0, leftOut: [] });
+		expect(planTime(289, slow)).toEqual({ search: 200, finalists: 0, leftOut: [] });
 		expect(planTime(288, slow)!.leftOut).toEqual(["samples"]);
 		// 57 seconds beside 22 of what must be done.
 		expect(planTime(79, parts)!.search).toBe(57);

@@ -1,9 +1,9 @@
-import { expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { StepName } from "../../../src/api/index.js";
 import type { StepTime } from "../../../src/model/runtime/job-options.js";
 import { resolveJob } from "../../../src/pipeline/preflight/job.js";
 import { plannedSeconds, type WorkAsked } from "../../../src/pipeline/pruning/planned-work.js";
-import { roomForSets, withinTime, withinTimeLeft } from "../../../src/pipeline/pruning/within-time.js";
+import { optionsInTimeLeft, roomForSets, withinTime, withinTimeLeft } from "../../../src/pipeline/pruning/within-time.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 
 it("leaves further text out if drawing it takes longer than there is, also where the text of the splits was cached", () => {
@@ -29,7 +29,12 @@ it("leaves further text out if drawing it takes longer than there is, also where
 
 it("reserves after the search what the finalists that there are take, not the most that there may be", () => {
 	const tokens = { search: 100, validation: 200, heldOut: 300 };
-	const session = { model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 1 } as unknown as Session;
+	const session = {
+		model: { facts: { blocks: 12 } },
+		tokens,
+		secondsPerMask: 1,
+		games: { search: { played: () => Array(80) } },
+	} as unknown as Session;
 	const asked: WorkAsked = {
 		...{ masks: 80, known: 0, singles: 13, sizes: 1, field: 19, effort: "standard", tokens, secondsPerMask: 1 },
 	};
@@ -63,9 +68,129 @@ it("reserves after the search what the finalists that there are take, not the mo
 	}
 });
 
-it("has room for fewer blocks only beside what is still to be done", () => {
+describe("where not all finalists fit", () => {
+	const tokens = { search: 100, validation: 200, heldOut: 300 };
+	const session = {
+		...{ model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 1 },
+		games: { search: { played: () => Array(30) } },
+	} as unknown as Session;
+	const asked: WorkAsked = {
+		...{ masks: 80, known: 0, singles: 13, sizes: 2, field: 11, effort: "standard", tokens, secondsPerMask: 1 },
+	};
+	const times = new Map<StepName, StepTime>([["Comparing finalists", { evaluations: plannedSeconds(asked).compare, other: 0 }]]);
+	const run = { removable: { kmax: 3, count: undefined, named: undefined }, asked, times, steps: [], limited: false };
+	const told: string[] = [];
+	const options = (maxTime?: number) =>
+		resolveJob("prune", { search: { maxTime, effort: "standard" }, onLog: ({ message }) => told.push(message) });
+
+	beforeEach(() => {
+		told.length = 0;
+		vi.useFakeTimers({ toFake: ["Date"] });
+	});
+	afterEach(() => {
+		vi.useRealTimers();
+	});
+
+	it("the search has what the single removals need, and is told of fewer", () => {
+		// In any case: the original model, two sets and what is measured again, 10; the held-out split, 6; the report, a half: 18.15 with a tenth.
+		// 13 seconds of single removals, and one by which the search may end late. A further set of both sizes takes 4.4.
+		const planned = (maxTime: number) => withinTime(session, { ...run, started: Date.now() }, options(maxTime));
+		const short = planned(46);
+		expect(short.options.maxTime).toBeCloseTo(13, 9);
+		expect(short.asked.field).toBe(1 + Math.floor((46 - 18.15 - 14) / 4.4));
+		expect(short.leftOut).toEqual(["further text", "further finalists"]);
+		// How many are too many shows once they are found.
+		expect(told).toEqual(["--max-time 46s leaves out: further text"]);
+		expect(planned(32).leftOut).toEqual(["further text", "search"]);
+	});
+
+	it("after the search the first of each size are compared, a set once under all its names", () => {
+		const field = [
+			...[...Array(6)].map((_, i) => ({ removed: [i], method: "auto" })),
+			...[...Array(6)].map((_, i) => ({ removed: [i, i + 1], method: "auto" })),
+			...[...Array(6)].map((_, i) => ({ removed: [i], method: "greedy" })),
+		];
+		const compared = (limit: number | undefined) => {
+			const begun = { options: options(), noFurther: true, asked, leftOut: [] };
+			return withinTimeLeft(session, { ...run, started: Date.now() }, begun, { limit, field }).field;
+		};
+		expect(compared(undefined)).toBe(field);
+		// 16.5 in any case; beside one set of each size, five of each take 20.
+		expect(compared(36.5)).toBe(field);
+		expect(told).toEqual([]);
+		expect(compared(28)).toEqual(field.filter(({ removed: [first] }) => first! < 3));
+		expect(told).toEqual(["--max-time 28s leaves out: further finalists"]);
+		expect(compared(5)).toEqual(field.filter(({ removed: [first] }) => first! < 1));
+	});
+
+	it("further text goes by what the search has measured, not by what it might have in the whole time", () => {
+		const field = [0, 1].map((block) => ({ removed: [block], method: "auto" }));
+		// One size was found: 14.5 in any case and 2 counted for the other size, 2 for a second set. A quarter of 30 masks is 7, of which two sets have 6.
+		const late = (limit: number) => {
+			const begun = { options: options(), noFurther: false, asked, leftOut: [] };
+			return withinTimeLeft(session, { ...run, started: Date.now() }, begun, { limit, field }).late.noFurther;
+		};
+		expect(late(16.5 + 14)).toBe(false);
+		expect(late(16.5)).toBe(true);
+	});
+});
+
+it("drops samples and speed once the choice is made, if comparing or healing took longer", () => {
 	const tokens = { search: 100, validation: 200, heldOut: 300 };
 	const session = { model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 1 } as unknown as Session;
+	const asked: WorkAsked = { ...{ masks: 80, known: 0, singles: 13, sizes: 1, field: 7, effort: "standard" }, tokens, secondsPerMask: 1 };
+	const times = new Map<StepName, StepTime>([
+		["Comparing finalists", { evaluations: 40, other: 0 }],
+		["Writing and verifying", { evaluations: 5, other: 5 }],
+		[
+			"Measuring",
+			{
+				other: 26,
+				phases: [
+					{ phase: "measuring the speed", seconds: 16 },
+					{ phase: "writing sample texts", seconds: 10 },
+				],
+			},
+		],
+	]);
+	const notes: string[] = [];
+	const left = (limit: number | undefined, limits: Partial<WorkAsked> = {}) => {
+		const options = resolveJob("prune", { samples: 2, onLog: ({ message }) => notes.push(message) });
+		const run = {
+			started: Date.now(),
+			removable: { kmax: 3, count: 3, named: undefined },
+			asked: { ...asked, ...limits },
+			times,
+			steps: [],
+			limited: false,
+		};
+		const { samples, speed } = optionsInTimeLeft(session, run, { options, noFurther: true, asked, leftOut: [] }, limit);
+		return [samples, speed !== false];
+	};
+	vi.useFakeTimers({ toFake: ["Date"] });
+	try {
+		expect(left(undefined)).toEqual([2, true]);
+		// 6 for the figures, 10 to write, half a second for the report, 26 to measure.
+		expect(left(42.5)).toEqual([2, true]);
+		expect(left(42)).toEqual([0, true]);
+		expect(left(20)).toEqual([0, false]);
+		expect(notes).toEqual(["--max-time 42s leaves out: samples", "--max-time 20s leaves out: samples, speed"]);
+		// A limit that is judged then takes as long as the figures.
+		expect(left(48, { limited: ["heldOut"] })).toEqual([0, true]);
+		expect(left(48.5, { limited: ["heldOut"] })).toEqual([2, true]);
+	} finally {
+		vi.useRealTimers();
+	}
+});
+
+it("has room for fewer blocks only beside what is still to be done", () => {
+	const tokens = { search: 100, validation: 200, heldOut: 300 };
+	const session = {
+		model: { facts: { blocks: 12 } },
+		tokens,
+		secondsPerMask: 1,
+		games: { search: { played: () => Array(80) } },
+	} as unknown as Session;
 	// A set on the validation split takes 2 seconds, the figures on the held-out split 6.
 	const asked: WorkAsked = {
 		...{ masks: 80, known: 0, singles: 13, sizes: 1, field: 7, effort: "standard" },
@@ -107,7 +232,12 @@ it("has room for fewer blocks only beside what is still to be done", () => {
 
 it("counts the finalists of the sizes that were found, not of those that were asked for", () => {
 	const tokens = { search: 100, validation: 200, heldOut: 300 };
-	const session = { model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 1 } as unknown as Session;
+	const session = {
+		model: { facts: { blocks: 12 } },
+		tokens,
+		secondsPerMask: 1,
+		games: { search: { played: () => Array(80) } },
+	} as unknown as Session;
 	const asked: WorkAsked = { ...{ masks: 80, known: 0, singles: 13, sizes: 6, field: 11, effort: "quick" }, tokens, secondsPerMask: 1 };
 	const times = new Map<StepName, StepTime>([
 		["Comparing finalists", { evaluations: plannedSeconds(asked).compare, other: 0 }],
@@ -167,14 +297,19 @@ it("leaves out no search of blocks that are named, and tells a dry run nothing t
 
 it("measures attention parts alone only as far as they are not known, if there is no time to search", () => {
 	const tokens = { search: 100, validation: 200, heldOut: 300 };
-	const session = { model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 1 } as unknown as Session;
+	const session = {
+		model: { facts: { blocks: 12 } },
+		tokens,
+		secondsPerMask: 1,
+		games: { search: { played: () => Array(80) } },
+	} as unknown as Session;
 	const masks = (knownSingles: number) => {
 		const asked: WorkAsked = {
 			...{ masks: 80, known: 0, singles: 13, knownSingles, sizes: 1, field: 7, effort: "standard" },
 			...{ tokens, secondsPerMask: 1 },
 		};
 		const times = new Map<StepName, StepTime>([["Comparing finalists", { evaluations: plannedSeconds(asked).compare, other: 0 }]]);
-		const search = { maxTime: 35, granularity: "attention" } as const;
+		const search = { maxTime: 29, granularity: "attention" } as const;
 		const run = { started: Date.now(), removable: { kmax: 3, count: 3, named: undefined }, asked, times, steps: [], limited: false };
 		const found = withinTime(session, run, resolveJob("prune", { removeAttention: 3, search }));
 		expect(found.leftOut).toContain("search");
@@ -189,8 +324,8 @@ it("measures attention parts alone only as far as they are not known, if there i
 	};
 	vi.useFakeTimers({ toFake: ["Date"] });
 	try {
-		// The original model, twelve parts, and a set of each number.
-		expect([0, 5, 13].map(masks)).toEqual([16, 11, 3]);
+		// The original model, twelve parts, and a set of each number, less what is known.
+		expect([3, 5, 13].map(masks)).toEqual([13, 11, 3]);
 	} finally {
 		vi.useRealTimers();
 	}

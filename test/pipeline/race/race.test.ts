@@ -115,6 +115,15 @@ describe("a race whose text does not tell", () => {
 		expect(decided.winners.get(2)).toMatchObject({ removed: [1, 3], method: "greedy", tied: [{ removed: [1, 2] }] });
 		expect(decided.winners.get(2)!.tied![0]!.above).toBeCloseTo(-0.02, 12);
 		expect(decided.notes[0]).toContain("2 blocks: 1, 3 is taken: 1-2 is ahead in the final comparison by less than its error");
+		// Ahead by two errors, which is within the interval of so few windows.
+		const further = { ...some, "1,2": [2.5, 3.5, 2.56, 3.46], "1,3": [2.6, 3.52, 2.6, 3.5] };
+		const ahead = await race(
+			{ ...racing(further), games: { ...racing(further).games, search: games.search }, exactSearch: true } as unknown as Session,
+			choices,
+			{},
+		);
+		expect(ahead.winners.get(2)).toMatchObject({ removed: [1, 3], tied: [{ removed: [1, 2] }] });
+		expect(ahead.notes[0]).toContain("1-2 is ahead in the final comparison by no more than chance, and worse by all that was measured");
 		// A method in a comparison of methods knows what it measured itself.
 		expect((await race(known, choices, {}, { played: [] })).winners.get(2)!.removed).toEqual([1, 2]);
 	});
