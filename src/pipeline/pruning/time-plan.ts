@@ -10,6 +10,8 @@ export interface PartSeconds {
 	readonly fixed: number;
 	/** Further finalists, which a search proposes; below 0 where fewer sizes were found than are counted in {@link fixed}. */
 	readonly finalists: number;
+	/** One further finalist of each size. */
+	readonly ofEach: number;
 	/** 0 for parts that nobody asked for, or that are left out already. */
 	readonly optional: Readonly<Record<OptionalPart, number>>;
 	/** The search as its effort has it; the standard one if only a time is given. */
@@ -42,16 +44,19 @@ export function fewestSeconds({ fixed, unsearched }: Pick<PartSeconds, "fixed" |
 
 /**
  * Shares out the seconds that are left. Parts are left out one after the other until the usual search fits; then the search gets what there is, but for
- * what it may end late by. Where that does not hold the single removals, there are fewer finalists. Where it does not hold them without further finalists,
- * the search is left out itself.
+ * what it may end late by. Where not all finalists fit, they share what the single removals leave with the search. Where it does not hold these, the search
+ * is left out itself.
  * @returns undefined where not even one candidate can be measured and verified
  */
 export function planTime(left: number, parts: PartSeconds): TimePlan | undefined {
 	if (left < fewestSeconds(parts)) return undefined;
-	const { fixed, optional, usual, singles, late } = parts;
+	const { fixed, ofEach, optional, usual, singles, late } = parts;
 	const free = left - (1 + margin) * fixed - late;
 	if (free < singles) return withoutSearch(left, parts);
-	const finalists = Math.min(parts.finalists, (free - singles) / (1 + margin));
+	const spare = free - singles;
+	const searching = Math.min(Math.max(0, usual - singles), spare / 2);
+	const room = (spare - searching) / (1 + margin);
+	const finalists = room < parts.finalists ? Math.floor(room / ofEach + 1e-9) * ofEach : parts.finalists;
 	const beside = free - (1 + margin) * finalists;
 	const { leftOut, kept } = leaveOut(beside - usual, optional);
 	return { search: beside - kept, finalists, leftOut };

@@ -135,8 +135,9 @@ export function withinTimeLeft<Set extends Pick<ProposedSet, "removed">>(
 }
 
 /** Sets of each size that are compared in so many seconds beside one of each, which the first of them is. */
-const setsOfEach = (seconds: number, asked: WorkAsked) =>
-	1 + Math.max(0, Math.floor(seconds / finalistSeconds({ ...asked, field: 2 }) + 1e-9));
+const setsOfEach = (seconds: number, asked: WorkAsked) => 1 + Math.max(0, Math.floor(seconds / ofEachSize(asked) + 1e-9));
+
+const ofEachSize = (asked: WorkAsked) => finalistSeconds({ ...asked, field: 2 });
 
 /** The first sets of each size, under all names that they are proposed by. */
 function firstOfEach<Set extends Pick<ProposedSet, "removed">>(field: readonly Set[], count: number): Set[] {
@@ -263,6 +264,7 @@ function partsOf(session: Session, run: TimedRun, options: PruneJob, found = run
 		fixed: sum(comparing) - finalistSeconds(asked) - furtherOf(asked) / 2 + sum(times.get("Writing and verifying")) + reportSeconds,
 		// Fewer sizes may have been found than were asked for, one set of each of which is fixed.
 		finalists: finalistSeconds(found, asked.sizes),
+		ofEach: ofEachSize(found),
 		optional: { samples, speed, "further text": furtherOf(found) },
 		usual: Math.max(0, usual - known) * secondsPerMask,
 		singles: removable.named ? 0 : Math.max(0, singles - known) * secondsPerMask,

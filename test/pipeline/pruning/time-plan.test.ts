@@ -5,6 +5,7 @@ describe("the time of a run", () => {
 	const parts = {
 		fixed: 20,
 		finalists: 0,
+		ofEach: 5,
 		optional: { samples: 14, speed: 18, "further text": 30 },
 		usual: 200,
 		singles: 56,
@@ -42,10 +43,16 @@ describe("the time of a run", () => {
 		expect(planTime(1000, many)).toMatchObject({ finalists: 100, leftOut: [] });
 		expect(planTime(1000, many)!.search).toBeCloseTo(1000 - 132 - 62, 9);
 		expect(fewestSeconds(many)).toBe(26);
-		// 22 of what must be done, 56 of single removals: the finalists have the rest, with a tenth more than they take.
+		// 22 of what must be done, 56 of single removals: half of the rest is the finalists', with a tenth more than they take.
 		const short = planTime(155, many)!;
-		expect(short.search).toBeCloseTo(56, 9);
-		expect(short.finalists).toBeCloseTo(70, 9);
+		expect(short.search).toBeCloseTo(56 + 38.5, 9);
+		expect(short.finalists).toBeCloseTo(35, 9);
+		// What is too little for another one of each size goes to the search.
+		const whole = planTime(155, { ...many, ofEach: 20 })!;
+		expect(whole.finalists).toBe(20);
+		expect(whole.search).toBeCloseTo(133 - 22, 9);
+		// A search that needs less leaves them more.
+		expect(planTime(155, { ...many, usual: 67 })!.finalists).toBeCloseTo(60, 9);
 		expect(short.leftOut).toEqual(["samples", "speed", "further text"]);
 		expect(planTime(77, many)).toMatchObject({ search: undefined, finalists: 0 });
 	});
