@@ -5,6 +5,7 @@ import { EvaluationError } from "../../src/errors.js";
 import { pruneGguf } from "../../src/jobs/prune.js";
 import { Evaluator } from "../../src/model/runtime/evaluator.js";
 import * as timePlan from "../../src/pipeline/pruning/time-plan.js";
+import * as racing from "../../src/pipeline/race/race.js";
 import * as smaller from "../../src/pipeline/race/smaller.js";
 import * as textLimit from "../../src/pipeline/session/text-limit.js";
 import { f16Fixture } from "../helpers/f16.js";
@@ -13,12 +14,14 @@ import { ownHomes, small } from "../helpers/home.js";
 import { thorough } from "../helpers/slow.js";
 
 vi.mock("../../src/pipeline/pruning/time-plan.js", { spy: true });
+vi.mock("../../src/pipeline/race/race.js", { spy: true });
 vi.mock("../../src/pipeline/race/smaller.js", { spy: true });
 vi.mock("../../src/pipeline/session/text-limit.js", { spy: true });
 const { folder, home, out } = ownHomes();
 afterEach(() => {
 	vi.mocked(timePlan.planTime).mockReset();
 	vi.mocked(timePlan.leftOutLate).mockReset();
+	vi.mocked(timePlan.finalistsLate).mockReset();
 });
 const asked = { ...small, speed: true, samples: 1, removeBlocks: 2 } as const;
 
@@ -110,10 +113,10 @@ describe("a run that is limited in time", () => {
 
 	it("leaves out samples and speed where they do not fit, and says so", async () => {
 		vi.mocked(timePlan.planTime).mockReturnValueOnce({ search: 60, finalists: 1e6, leftOut: ["samples", "speed"] });
-		const { plan, output, notes } = await run(100);
+		const { plan, report, output, notes } = await run(100);
 		expect(existsSync(output)).toBe(true);
 		expect(plan!.speed).toBeUndefined();
-		expect(plan!.timings).not.toHaveProperty("samples");
+		expect(report!.samples).toBeUndefined();
 		expect(notes).toContain("--max-time 100s leaves out: samples, speed");
 		// After the search they are no longer counted: nothing is left out twice.
 		const [, { optional }] = vi.mocked(timePlan.leftOutLate).mock.calls[0]!;
@@ -203,6 +206,19 @@ describe("a run that is limited in time", () => {
 		// Fewer blocks are measured for the verdict as far as there is time.
 		const { fits } = vi.mocked(smaller.withSmaller).mock.calls.at(-1)![3];
 		expect([1, 1e9].map((sets) => fits!(sets))).toEqual([true, false]);
+	});
+
+	it("compares the finalists that fit, and measures the speed only if there is time left after that", async () => {
+		vi.mocked(timePlan.finalistsLate).mockReturnValueOnce(0);
+		vi.mocked(timePlan.leftOutLate).mockReturnValueOnce([]).mockReturnValueOnce(["speed"]);
+		const { plan, report, notes } = await run(3600);
+		const [, field] = vi.mocked(racing.race).mock.calls.at(-1)!;
+		expect(new Set(field.map(({ removed }) => removed.join())).size).toBe(1);
+		expect(notes).toContain("leaves out: further finalists");
+		expect(plan!.tied ?? []).toEqual([]);
+		expect(plan!.speed).toBeUndefined();
+		expect(report!.samples).toBeDefined();
+		expect(notes).toContain("leaves out: speed");
 	});
 
 	it("counts what a run heals before limits say how much to remove, and says that they may heal more", async () => {

@@ -118,7 +118,7 @@ function removableAttention(plan: Header["blocks"], amount: AttentionAmount | "g
 	}
 	const kmax = usualAttentions(plan);
 	const counts = Array.from({ length: kmax }, (_, i) => i + 1);
-	return amount === "gate" ? { count: kmax, kmax, counts } : { count: undefined, kmax };
+	return { kmax, base: 0, ...(amount === "gate" ? { count: kmax, counts } : { count: undefined }) };
 }
 
 /**

@@ -65,7 +65,7 @@ export function stepTimes(session: Session, planned: PlannedSeconds, run: Steppe
 	const compare = planned.compare + (options.remove ? planned.search : 0);
 	if (healing !== undefined) times.set(comparingStep(options), { evaluations: compare, other: planned.drawing + healing });
 	const { proof } = session.model.blocks;
-	const writing = writingTime({ proof, load, evaluation: planned.heldOut, quantizing }, options);
+	const writing = output === undefined ? undefined : writingTime({ proof, load, evaluation: planned.heldOut, quantizing }, options);
 	if (writing) times.set("Writing and verifying", writing);
 	if (!options.quantizedAlternatives) times.set("Measuring", measuringTime(session, load, { output, options }));
 	return times;

@@ -54,7 +54,8 @@ export function planTime(left: number, parts: PartSeconds): TimePlan | undefined
 	const free = left - (1 + margin) * fixed - late;
 	if (free < singles) return withoutSearch(left, parts);
 	const spare = free - singles;
-	const searching = Math.min(Math.max(0, usual - singles), spare / 2);
+	// What is known of a search is gone through once more, and its surrogate fitted.
+	const searching = Math.min(Math.max(usual - singles, spare / 4), spare / 2);
 	const room = (spare - searching) / (1 + margin);
 	const finalists = room < parts.finalists ? Math.floor(room / ofEach + 1e-9) * ofEach : parts.finalists;
 	const beside = free - (1 + margin) * finalists;
@@ -75,6 +76,10 @@ export function leftOutLate(
 ): readonly OptionalPart[] {
 	return leaveOut(left - fixed - finalists, optional).leftOut;
 }
+
+/** Seconds for further finalists after the search. */
+export const finalistsLate = (left: number, { fixed, finalists }: Pick<PartSeconds, "fixed" | "finalists">): number =>
+	Math.min(finalists, left - fixed);
 
 /** Leaves out one part after the other, until the others fit. @returns the seconds of those that are kept, too */
 function leaveOut(free: number, optional: PartSeconds["optional"]): { readonly leftOut: readonly OptionalPart[]; readonly kept: number } {

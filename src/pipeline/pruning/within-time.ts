@@ -2,6 +2,7 @@
 import type { LeftOutPart, Method, StepName } from "../../api/index.js";
 import { logger } from "../../api/logger.js";
 import { InvalidOptionError } from "../../errors.js";
+import { holdsCut } from "../../game/parts.js";
 import { asksToHeal } from "../preflight/heal-options.js";
 import { jobWith, type PruneJob } from "../preflight/job.js";
 import type { StepTime } from "../../model/runtime/job-options.js";
@@ -13,7 +14,7 @@ import { speedPhase } from "../speed/speed.js";
 import type { Removable } from "./asked-amount.js";
 import { finalistSeconds, furtherSeconds, secondsPerTokenOf, type WorkAsked } from "./planned-work.js";
 import { textsPhase } from "./measure-pair.js";
-import { fewestSeconds, leftOutLate, type OptionalPart, type PartSeconds, planTime } from "./time-plan.js";
+import { fewestSeconds, finalistsLate, leftOutLate, type OptionalPart, type PartSeconds, planTime } from "./time-plan.js";
 
 /** The report at the end of a run, about. */
 const reportSeconds = 0.5;
@@ -127,8 +128,10 @@ export function withinTimeLeft<Set extends Pick<ProposedSet, "removed">>(
 	if (limit === undefined || !parts) return { late: job, field };
 	const left = limit - (Date.now() - run.started) / 1000;
 	const leftOut = leftOutLate(left, { ...parts, optional: stillKept(parts, job) });
-	const fewer = left < parts.fixed + parts.finalists;
-	const compared = fewer ? firstOfEach(field, setsOfEach(left - parts.fixed, found)) : field;
+	const seconds = finalistsLate(left, parts);
+	// One set is fixed of each size that was asked for, of which fewer may have been found.
+	const more = seconds - finalistSeconds({ ...found, field: 1 }, run.asked.sizes);
+	const compared = seconds < parts.finalists ? firstOfEach(field, setsOfEach(more, found)) : field;
 	tell(countSets(compared) < countSets(field) ? [...leftOut, "further finalists"] : leftOut, limit, options);
 	const late = { ...job, options: without(leftOut, options), noFurther: noFurther || leftOut.includes("further text") };
 	return { late, field: compared };
@@ -139,17 +142,16 @@ const setsOfEach = (seconds: number, asked: WorkAsked) => 1 + Math.max(0, Math.f
 
 const ofEachSize = (asked: WorkAsked) => finalistSeconds({ ...asked, field: 2 });
 
-/** The first sets of each size, under all names that they are proposed by. */
+/** The first sets of each size, under all names that they are proposed by. Half-block cuts come after whole blocks, which they must beat. */
 function firstOfEach<Set extends Pick<ProposedSet, "removed">>(field: readonly Set[], count: number): Set[] {
 	const kept = new Map<number, string[]>();
-	return field.filter(({ removed }) => {
+	const wholeFirst = [...field].sort((a, b) => Number(holdsCut(a.removed)) - Number(holdsCut(b.removed)));
+	for (const { removed } of wholeFirst) {
 		const ofSize = kept.get(removed.length) ?? [];
 		const set = removed.join();
-		if (ofSize.includes(set)) return true;
-		if (ofSize.length >= count) return false;
-		kept.set(removed.length, [...ofSize, set]);
-		return true;
-	});
+		if (ofSize.length < count && !ofSize.includes(set)) kept.set(removed.length, [...ofSize, set]);
+	}
+	return field.filter(({ removed }) => kept.get(removed.length)!.includes(removed.join()));
 }
 
 /** What is left out already takes no time. */

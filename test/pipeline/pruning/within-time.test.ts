@@ -123,6 +123,24 @@ describe("where not all finalists fit", () => {
 		expect(compared(28)).toEqual(field.filter(({ removed: [first] }) => first! < 3));
 		expect(told).toEqual(["--max-time 28s leaves out: further finalists"]);
 		expect(compared(5)).toEqual(field.filter(({ removed: [first] }) => first! < 1));
+		// Fewer sizes were found than one set is counted of.
+		const alone = field.filter(({ removed }) => removed.length === 1);
+		const fewer = (limit: number) =>
+			withinTimeLeft(
+				session,
+				{ ...run, started: Date.now() },
+				{ options: options(), noFurther: true, asked, leftOut: [] },
+				{ limit, field: alone },
+			).field;
+		expect(fewer(16.5 + 8)).toBe(alone);
+		expect(fewer(16.5 + 6)).toEqual(alone.filter(({ removed: [first] }) => first! < 5));
+	});
+
+	it("half-block cuts are compared beside whole blocks, which they must beat", () => {
+		const field = [[3, 4.5], [3.5], [4], [5]].map((removed) => ({ removed: removed as number[], method: "auto" }));
+		const begun = { options: options(), noFurther: true, asked, leftOut: [] };
+		const { field: compared } = withinTimeLeft(session, { ...run, started: Date.now() }, begun, { limit: 5, field });
+		expect(compared.map(({ removed }) => removed)).toEqual([[3, 4.5], [4]]);
 	});
 
 	it("further text goes by what the search has measured, not by what it might have in the whole time", () => {
