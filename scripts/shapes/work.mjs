@@ -22,7 +22,7 @@ export function candidatesOf(blocks, most, effort, granularity) {
 }
 
 /** Sets of one size in the final comparison, and those of them that are measured on each part of further text (budget.ts, race/ties.ts). */
-export const finalists = { quick: 7, standard: 19, thorough: 19 };
+export const finalists = { quick: 7, standard: 21, thorough: 21 };
 /** The same where several sizes are compared, at most. */
 const finalistsOfEach = 11;
 /** Further sets of one size, with half-block cuts. */

@@ -18,18 +18,21 @@ const NEAR_SHARE = 0.1;
 /**
  * For each size greedy's set and the best run of neighboring blocks, if they come near the best set on the searched text. A run that was not
  * measured there counts by the surrogate's prediction: the only cost is its place in the race.
+ * @param runs how many of the best runs race in any case: the best of many sets came out lower on the searched text than it is elsewhere, and runs
+ * were not picked by that text (docs/research/decisions.md)
  */
-export function nearRivals(game: Game, found: AutoSearchResult, sizes: readonly number[]): Rival[] {
-	const runs = bestRuns(game, found, sizes);
+export function nearRivals(game: Game, found: AutoSearchResult, sizes: readonly number[], runs = 0): Rival[] {
+	const allRuns = sortedRuns(game, found, sizes);
 	return sizes.flatMap((size) => {
 		const best = found.byCount.get(size);
 		if (!best) return [];
 		const limit = best.addedLoss + nearness(best);
-		const [greedy, run] = [found.greedy.get(size), runs.get(size)];
-		const rivals = [...(greedy ? [{ ...greedy, method: "greedy" }] : []), ...(run ? [{ ...run, method: "contiguous" }] : [])];
-		return rivals
-			.filter(({ removed, addedLoss }) => addedLoss <= limit && removed.join() !== best.removed.join())
-			.map(({ removed, method }) => ({ removed, method }));
+		const isNear = ({ addedLoss }: Run) => addedLoss <= limit;
+		const greedy = found.greedy.get(size);
+		const neighbors = allRuns.get(size)!.filter((run, i) => i < runs || (i === 0 && isNear(run)));
+		const named = (sets: readonly Run[], method: string) => sets.map(({ removed }) => ({ removed, method }));
+		const rivals = [...named(greedy && isNear(greedy) ? [greedy] : [], "greedy"), ...named(neighbors, "contiguous")];
+		return rivals.filter(({ removed }) => removed.join() !== best.removed.join());
 	});
 }
 
@@ -54,10 +57,11 @@ interface Run {
 	readonly addedLoss: number;
 }
 
-function bestRuns(game: Game, { critical, evidence, model }: AutoSearchResult, sizes: readonly number[]): Map<number, Run> {
+/** The runs of each size, the cheapest first. */
+function sortedRuns(game: Game, { critical, evidence, model }: AutoSearchResult, sizes: readonly number[]): Map<number, Run[]> {
 	const stay = new Set([...game.frozen.keys(), ...critical.filter(({ frozen }) => frozen).flatMap(({ blocks }) => blocks)]);
 	const measured = new Map(evidence.samples.map(({ coalition, addedLoss }) => [coalition.key, addedLoss]));
-	const best = new Map<number, Run>();
+	const sorted = new Map<number, Run[]>();
 	for (const size of sizes) {
 		const sets = Array.from({ length: Math.max(0, game.players - size + 1) }, (_, start) =>
 			Array.from({ length: size }, (_, i) => start + i),
@@ -66,10 +70,11 @@ function bestRuns(game: Game, { critical, evidence, model }: AutoSearchResult, s
 			.map((run) => Coalition.ofRemoved(game.players, run))
 			.filter((set) => game.allows(set));
 		const guesses = model?.predict(sets);
-		for (const [i, set] of sets.entries()) {
-			const addedLoss = measured.get(set.key) ?? (guesses ? -Math.log(guesses[i]!) : Number.POSITIVE_INFINITY);
-			if (addedLoss < (best.get(size)?.addedLoss ?? Number.POSITIVE_INFINITY)) best.set(size, { removed: set.removed(), addedLoss });
-		}
+		const runs = sets
+			.map((set, i) => ({ removed: set.removed(), addedLoss: measured.get(set.key) ?? (guesses ? -Math.log(guesses[i]!) : Number.NaN) }))
+			.filter(({ addedLoss }) => addedLoss < Number.POSITIVE_INFINITY)
+			.sort((a, b) => a.addedLoss - b.addedLoss);
+		sorted.set(size, runs);
 	}
-	return best;
+	return sorted;
 }

@@ -12,7 +12,7 @@ import { timeLimit } from "../../game/search/time-limit.js";
 import type { PlanSurrogate } from "../../storage/plan.js";
 import type { Judgement } from "../../game/surrogate/judge.js";
 import type { Choices, SelectionContext } from "./selection-context.js";
-import { effortOf, racedSets, searchBudget } from "./budget.js";
+import { effortOf, racedRuns, racedSets, searchBudget } from "./budget.js";
 
 /** Tied sets of each size below the asked ones that are measured where a verdict names fewer blocks. */
 const SMALLER = 4;
@@ -54,7 +54,7 @@ export async function chooseAuto({ session, game, search, counts, options, ranki
 		found: { ...found, notes: [...found.notes, ...distrust(surrogate)] },
 		rivals: [
 			...tied,
-			...nearRivals(game, found, counts),
+			...nearRivals(game, found, counts, racedRuns(effortOf(options), { sizes: counts.length, granularity: options.granularity })),
 			...(halfBlocks ? nearHalves(found, halfBlocks, counts) : []),
 			// If a rule ties blocks, they have no contribution alone: a search that was stopped early has only these.
 			...found.ranked

@@ -35,7 +35,19 @@ export function racedSets(effort: Effort, { sizes, limited }: { readonly sizes: 
 }
 
 /**
- * Sets of each size that a method's race holds at most; of auto greedy's, a run of neighbors and leave-one-out's beside its own. With
+ * Runs of neighboring blocks that race in any case. A search of few candidates may not have measured one, and its own best set looks better on the
+ * searched text than it is: without them three of eight runs on SmolLM2 took sets that are 0.02 to 0.16 nats worse on other text of the model's own
+ * (docs/research/decisions.md). Attention parts have no such runs.
+ */
+export function racedRuns(
+	effort: Effort,
+	{ sizes, granularity = "block" }: Pick<BudgetSettings, "granularity"> & { readonly sizes: number },
+): number {
+	return sizes > 1 || effort === "quick" || granularity === "attention" ? 0 : 3;
+}
+
+/**
+ * Sets of each size that a method's race holds at most; of auto greedy's, runs of neighbors and leave-one-out's beside its own. With
  * half-block cuts the best ones of auto, and of other methods leave-one-out's and the best set of whole blocks.
  */
 export function raceField(
@@ -47,7 +59,8 @@ export function raceField(
 		granularity = "block",
 	}: Pick<BudgetSettings, "granularity"> & { readonly effort: Effort; readonly sizes: number; readonly limited?: boolean },
 ): number {
-	if (method === "auto") return racedSets(effort, { sizes, limited }) + 3 + (granularity === "half-block" ? RACED_HALVES : 0);
+	const runs = Math.max(1, racedRuns(effort, { sizes, granularity }));
+	if (method === "auto") return racedSets(effort, { sizes, limited }) + 2 + runs + (granularity === "half-block" ? RACED_HALVES : 0);
 	if (granularity === "half-block") return 3;
 	return factsOf(method).raced ? 2 : 1;
 }

@@ -348,6 +348,22 @@ describe("rivals of another kind", () => {
 		expect(nearRivals(game, found(1, { "4,5": 0.9 }, 0.41), [2])).toEqual([{ removed: [1, 2], method: "contiguous" }]);
 	});
 
+	it("are so many runs in any case, the cheapest first, the best set of the search not among them", () => {
+		const runs = { "4,5": 0.9, "5,6": 0.7 };
+		const removedOf = (count: number) => nearRivals(game, found(1, runs, 0.8), [2], count).map(({ removed }) => removed);
+		expect(removedOf(1)).toEqual([[5, 6]]);
+		expect(removedOf(3)).toEqual([
+			[5, 6],
+			[1, 2],
+			[4, 5],
+		]);
+		const own = {
+			...found(1, runs, 0.8),
+			byCount: new Map([[2, { removed: [5, 6], addedLoss: 0.7, loss: 2.7 }]]),
+		} as unknown as AutoSearchResult;
+		expect(nearRivals(game, own, [2], 2)).toEqual([{ removed: [1, 2], method: "contiguous" }]);
+	});
+
 	it("are not what the search took already, nor of sizes that it has not", () => {
 		const own = found(0.4, {});
 		const same = { ...own, greedy: new Map([[2, { removed: [1, 3], addedLoss: 0.4 }]]) } as AutoSearchResult;
