@@ -6,9 +6,17 @@ import { plannedSeconds, type WorkAsked } from "../../../src/pipeline/pruning/pl
 import { optionsInTimeLeft, roomForSets, withinTime, withinTimeLeft } from "../../../src/pipeline/pruning/within-time.js";
 import type { Session } from "../../../src/pipeline/session/session.js";
 
+const tokens = { search: 100, validation: 200, heldOut: 300 };
+
+/** @param played candidates that the search has measured */
+const sessionOf = (secondsPerMask: number, played = 80) =>
+	({
+		...{ model: { facts: { blocks: 12 } }, tokens, secondsPerMask },
+		games: { search: { played: () => Array(played) } },
+	}) as unknown as Session;
+
 it("leaves further text out if drawing it takes longer than there is, also where the text of the splits was cached", () => {
-	const tokens = { search: 100, validation: 200, heldOut: 300 };
-	const session = { model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 0.01 } as unknown as Session;
+	const session = sessionOf(0.01);
 	const steps: StepName[] = ["Preparing text", "Searching", "Comparing finalists"];
 	const notesOf = (drawing: readonly number[]) => {
 		const asked: WorkAsked = {
@@ -28,13 +36,7 @@ it("leaves further text out if drawing it takes longer than there is, also where
 });
 
 it("reserves after the search what the finalists that there are take, not the most that there may be", () => {
-	const tokens = { search: 100, validation: 200, heldOut: 300 };
-	const session = {
-		model: { facts: { blocks: 12 } },
-		tokens,
-		secondsPerMask: 1,
-		games: { search: { played: () => Array(80) } },
-	} as unknown as Session;
+	const session = sessionOf(1);
 	const asked: WorkAsked = {
 		...{ masks: 80, known: 0, singles: 13, sizes: 1, field: 19, effort: "standard", tokens, secondsPerMask: 1 },
 	};
@@ -69,11 +71,7 @@ it("reserves after the search what the finalists that there are take, not the mo
 });
 
 describe("where not all finalists fit", () => {
-	const tokens = { search: 100, validation: 200, heldOut: 300 };
-	const session = {
-		...{ model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 1 },
-		games: { search: { played: () => Array(30) } },
-	} as unknown as Session;
+	const session = sessionOf(1, 30);
 	const asked: WorkAsked = {
 		...{ masks: 80, known: 0, singles: 13, sizes: 2, field: 11, effort: "standard", tokens, secondsPerMask: 1 },
 	};
@@ -156,8 +154,7 @@ describe("where not all finalists fit", () => {
 });
 
 it("drops samples and speed once the choice is made, if comparing or healing took longer", () => {
-	const tokens = { search: 100, validation: 200, heldOut: 300 };
-	const session = { model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 1 } as unknown as Session;
+	const session = sessionOf(1);
 	const asked: WorkAsked = { ...{ masks: 80, known: 0, singles: 13, sizes: 1, field: 7, effort: "standard" }, tokens, secondsPerMask: 1 };
 	const times = new Map<StepName, StepTime>([
 		["Comparing finalists", { evaluations: 40, other: 0 }],
@@ -204,13 +201,7 @@ it("drops samples and speed once the choice is made, if comparing or healing too
 });
 
 it("has room for fewer blocks only beside what is still to be done", () => {
-	const tokens = { search: 100, validation: 200, heldOut: 300 };
-	const session = {
-		model: { facts: { blocks: 12 } },
-		tokens,
-		secondsPerMask: 1,
-		games: { search: { played: () => Array(80) } },
-	} as unknown as Session;
+	const session = sessionOf(1);
 	// A set on the validation split takes 2 seconds, the figures on the held-out split 6.
 	const asked: WorkAsked = {
 		...{ masks: 80, known: 0, singles: 13, sizes: 1, field: 7, effort: "standard" },
@@ -251,13 +242,7 @@ it("has room for fewer blocks only beside what is still to be done", () => {
 });
 
 it("counts the finalists of the sizes that were found, not of those that were asked for", () => {
-	const tokens = { search: 100, validation: 200, heldOut: 300 };
-	const session = {
-		model: { facts: { blocks: 12 } },
-		tokens,
-		secondsPerMask: 1,
-		games: { search: { played: () => Array(80) } },
-	} as unknown as Session;
+	const session = sessionOf(1);
 	const asked: WorkAsked = { ...{ masks: 80, known: 0, singles: 13, sizes: 6, field: 11, effort: "quick" }, tokens, secondsPerMask: 1 };
 	const times = new Map<StepName, StepTime>([
 		["Comparing finalists", { evaluations: plannedSeconds(asked).compare, other: 0 }],
@@ -286,8 +271,7 @@ it("counts the finalists of the sizes that were found, not of those that were as
 });
 
 it("leaves out no search of blocks that are named, and tells a dry run nothing twice", () => {
-	const tokens = { search: 100, validation: 200, heldOut: 300 };
-	const session = { model: { facts: { blocks: 12 } }, tokens, secondsPerMask: 4 } as unknown as Session;
+	const session = sessionOf(4);
 	const asked: WorkAsked = { ...{ masks: 1, known: 0, singles: 13, sizes: 1, field: 1, effort: "thorough" }, tokens, secondsPerMask: 4 };
 	const planned = plannedSeconds(asked);
 	const times = new Map<StepName, StepTime>([
@@ -316,13 +300,7 @@ it("leaves out no search of blocks that are named, and tells a dry run nothing t
 });
 
 it("measures attention parts alone only as far as they are not known, if there is no time to search", () => {
-	const tokens = { search: 100, validation: 200, heldOut: 300 };
-	const session = {
-		model: { facts: { blocks: 12 } },
-		tokens,
-		secondsPerMask: 1,
-		games: { search: { played: () => Array(80) } },
-	} as unknown as Session;
+	const session = sessionOf(1);
 	const masks = (knownSingles: number) => {
 		const asked: WorkAsked = {
 			...{ masks: 80, known: 0, singles: 13, knownSingles, sizes: 1, field: 7, effort: "standard" },
