@@ -235,5 +235,8 @@ export interface Estimate {
 	readonly leftOut?: readonly LeftOutPart[] | undefined;
 }
 
-/** A part of a run that is left out if its time is short, in this order. Some of the further finalists may still be compared. Without a search there is more time for samples and speed. */
+/**
+ * A part of a run that is left out if its time is short, in this order. Some of the further finalists may still be compared. Without a search there
+ * is more time for samples and speed.
+ */
 export type LeftOutPart = "samples" | "speed" | "further text" | "further finalists" | "search";

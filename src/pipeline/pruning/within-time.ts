@@ -113,12 +113,12 @@ function masksOf(method: Method, { model, tokens }: Session, removable: Removabl
  * @param field the finalists, which are known now
  * @returns the job, and those of the finalists that are compared
  */
-export function withinTimeLeft<Set extends Pick<ProposedSet, "removed">>(
+export function withinTimeLeft<Choice extends Pick<ProposedSet, "removed">>(
 	session: Session,
 	run: TimedRun,
 	job: JobInTime,
-	{ limit, field }: { readonly limit: number | undefined; readonly field: readonly Set[] },
-): { readonly late: JobInTime; readonly field: readonly Set[] } {
+	{ limit, field }: { readonly limit: number | undefined; readonly field: readonly Choice[] },
+): { readonly late: JobInTime; readonly field: readonly Choice[] } {
 	const { options, noFurther } = job;
 	const sizes = new Set(field.map(({ removed }) => removed.length)).size;
 	const known = session.games.search.played().length;
@@ -143,7 +143,7 @@ const setsOfEach = (seconds: number, asked: WorkAsked) => 1 + Math.max(0, Math.f
 const ofEachSize = (asked: WorkAsked) => finalistSeconds({ ...asked, field: 2 });
 
 /** The first sets of each size, under all names that they are proposed by. Half-block cuts come after whole blocks, which they must beat. */
-function firstOfEach<Set extends Pick<ProposedSet, "removed">>(field: readonly Set[], count: number): Set[] {
+function firstOfEach<Choice extends Pick<ProposedSet, "removed">>(field: readonly Choice[], count: number): Choice[] {
 	const kept = new Map<number, string[]>();
 	const wholeFirst = [...field].sort((a, b) => Number(holdsCut(a.removed)) - Number(holdsCut(b.removed)));
 	for (const { removed } of wholeFirst) {

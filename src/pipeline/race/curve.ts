@@ -3,7 +3,7 @@ import type { CurvePoint, Metric, PruneResult } from "../../api/index.js";
 import { finite } from "../../game/statistics.js";
 import { commandToRemove, outputWithout } from "../preflight/command-line.js";
 import type { Session } from "../session/session.js";
-import { amountsOf, removedText } from "../../notation.js";
+import { kindsText, removedText } from "../../notation.js";
 import { natsBesideBound, riseText, sensibleLoss, smallRise } from "../../report/trade.js";
 import type { Standing } from "./standing.js";
 import type { AskedSettings } from "../../api/options/settings.js";
@@ -51,7 +51,7 @@ export function suggest(curve: readonly CurvePoint[], session: Session): NonNull
 	if (best.removed.length > 0) {
 		return {
 			removed: best.removed,
-			reason: `This is the largest measured number of ${amountsOf(best.removed).attentions > 0 ? "attention parts" : "blocks"} with a small cost: ${cost(best.added!)} on the validation split (${bound} counts as small). The run that removes them measures again on other text.`,
+			reason: `This is the largest measured number of ${kindsText(best.removed)} with a small cost: ${cost(best.added!)} on the validation split (${bound} counts as small). The run that removes them measures again on other text.`,
 		};
 	}
 	const next = curve[1];
